@@ -1,0 +1,200 @@
+//! What is told to an operator: which alerts exist, what identifies one, how long it is kept firing. Pure; knows no
+//! receiver. `rules` decides, `words` explains, `receiver` delivers.
+
+pub mod receiver;
+mod rules;
+mod words;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::config::TokenId;
+
+pub use rules::{Rules, Tenancy, next_change, retire, tenant_alerts, token_alerts};
+pub use words::{Words, runbook};
+
+/// Every alert there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Alert {
+    /// Refused, and its declared expiry has come.
+    TokenExpired,
+    /// Refused before its expiry.
+    TokenRejected,
+    /// Works on another account.
+    TokenWrongAccount,
+    /// Its user may not use Syncro.
+    TokenUserLockedOut,
+    /// Perhaps the IP allow-list.
+    TokenBlocked,
+    /// Its declared expiry is near.
+    TokenExpiring,
+    /// Works after its declared expiry.
+    TokenExpiryOutdated,
+    /// No usable token value.
+    TokenUnreadable,
+    /// A wanted permission was taken away.
+    PermissionLost,
+    /// A wanted permission was missing at the first look.
+    PermissionMissing,
+    /// A right in `/me` was taken away.
+    SecurityGroupRightLost,
+    /// The user is in another group now.
+    SecurityGroupChanged,
+    /// The user is no longer a Global Admin.
+    GlobalAdminLost,
+    /// No verdict about any token of a tenant.
+    TenantUnreachable,
+    /// Most tenants turned bad alike.
+    SyncroOutage,
+}
+
+impl Alert {
+    /// Every alert with the severities it can have, so that each has its series.
+    pub const ALL: [(Self, &'static [Severity]); 15] = [
+        (Self::TokenExpired, &[Severity::Critical]),
+        (Self::TokenRejected, &[Severity::Critical]),
+        (Self::TokenWrongAccount, &[Severity::Critical]),
+        (Self::TokenUserLockedOut, &[Severity::Critical]),
+        (Self::TokenBlocked, &[Severity::Critical]),
+        (Self::TokenExpiring, &[Severity::Warning, Severity::Critical]),
+        (Self::TokenExpiryOutdated, &[Severity::Warning]),
+        (Self::TokenUnreadable, &[Severity::Critical]),
+        (Self::PermissionLost, &[Severity::Warning, Severity::Critical]),
+        (Self::PermissionMissing, &[Severity::Warning, Severity::Critical]),
+        (Self::SecurityGroupRightLost, &[Severity::Warning]),
+        (Self::SecurityGroupChanged, &[Severity::Warning]),
+        (Self::GlobalAdminLost, &[Severity::Warning]),
+        (Self::TenantUnreachable, &[Severity::Warning]),
+        (Self::SyncroOutage, &[Severity::Critical]),
+    ];
+
+    /// The alert's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenExpired => "TokenExpired",
+            Self::TokenRejected => "TokenRejected",
+            Self::TokenWrongAccount => "TokenWrongAccount",
+            Self::TokenUserLockedOut => "TokenUserLockedOut",
+            Self::TokenBlocked => "TokenBlocked",
+            Self::TokenExpiring => "TokenExpiring",
+            Self::TokenExpiryOutdated => "TokenExpiryOutdated",
+            Self::TokenUnreadable => "TokenUnreadable",
+            Self::PermissionLost => "PermissionLost",
+            Self::PermissionMissing => "PermissionMissing",
+            Self::SecurityGroupRightLost => "SecurityGroupRightLost",
+            Self::SecurityGroupChanged => "SecurityGroupChanged",
+            Self::GlobalAdminLost => "GlobalAdminLost",
+            Self::TenantUnreachable => "TenantUnreachable",
+            Self::SyncroOutage => "SyncroOutage",
+        }
+    }
+
+    /// Whether it speaks of what a token may do, and so is held while the token does not work.
+    pub fn is_held_while_not_valid(self) -> bool {
+        matches!(
+            self,
+            Self::PermissionLost
+                | Self::PermissionMissing
+                | Self::SecurityGroupRightLost
+                | Self::SecurityGroupChanged
+                | Self::GlobalAdminLost
+        )
+    }
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Something will break, or looks wrong.
+    Warning,
+    /// Something is broken.
+    Critical,
+}
+
+impl Severity {
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What identifies an alert, over restarts and reloads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AlertKey {
+    /// Which alert.
+    pub alert: Alert,
+    /// Whose: the tenant, and the token unless it is the tenant's own.
+    pub of: TokenId,
+    /// The permission or right, where there are several.
+    pub subject: Option<String>,
+}
+
+impl fmt::Display for AlertKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.alert.as_str(), self.of.tenant, self.of.token_name)?;
+        self.subject.iter().try_for_each(|subject| write!(formatter, "/{subject}"))
+    }
+}
+
+/// An alert that fires, with what is needed to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firing {
+    /// Which alert.
+    pub alert: Alert,
+    /// The permission or right, where there are several.
+    pub subject: Option<String>,
+    /// How bad it is now.
+    pub severity: Severity,
+    /// Since when what it speaks of is so.
+    pub since: DateTime<Utc>,
+    /// When it was last told.
+    pub told_at: DateTime<Utc>,
+    /// How many expiry notices have passed, for `TokenExpiring`.
+    pub notices: usize,
+    /// What it said, so that its end can be told in the same words.
+    pub words: Words,
+}
+
+/// What is told now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It began.
+    Firing,
+    /// It still is so.
+    Reminder,
+    /// It is over.
+    Resolved,
+}
+
+impl Status {
+    /// The word in log lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One thing to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about.
+    pub key: AlertKey,
+    /// Beginning, still, or over.
+    pub status: Status,
+    /// How bad it is, or was.
+    pub severity: Severity,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// In words.
+    pub words: Words,
+}

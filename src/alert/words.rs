@@ -1,0 +1,209 @@
+//! The words of an alert: what broke, since when, who is hurt, and where to click to mend it.
+//!
+//! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud"; menu names as Syncro
+//! shows them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::catalog;
+use crate::config::Token;
+use crate::standing::{Cause, Evidence, Standing};
+
+use super::Alert;
+
+const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Permissions";
+const GROUP: &str = "More > Admin > Syncro Administration > Security Groups";
+const USER: &str = "More > Admin > Syncro Administration > Users > the user > Details > Security Permissions";
+
+/// What an alert says besides its key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Words {
+    /// One or two sentences that can be read alone.
+    pub message: String,
+    /// Who is short of a permission.
+    pub cause: Option<Cause>,
+    /// What shows it.
+    pub evidence: Option<Evidence>,
+    /// The permission that is spoken of.
+    pub permission: Option<String>,
+    /// The right that is spoken of.
+    pub right: Option<String>,
+    /// The security group of the token's user, where known.
+    pub security_group: Option<String>,
+    /// The profile of the integration that is hurt.
+    pub profile: Option<String>,
+}
+
+/// Where to read on: a section of the README.
+pub fn runbook(alert: Alert) -> String {
+    format!("README.md#{}", alert.as_str().to_lowercase())
+}
+
+/// Names a token in a sentence.
+fn named(token: &Token) -> String {
+    format!("token `{}` of tenant `{}`", token.name, token.tenant.name)
+}
+
+/// Who uses the token, as the end of a sentence.
+fn hurt(token: &Token) -> String {
+    let title = token.profile.as_ref().map(|name| catalog().profile(name).map_or(name.as_str(), |known| &known.title));
+    title.map_or_else(|| "whatever uses it fails".to_owned(), |title| format!("{title} fails with it"))
+}
+
+fn day(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The words common to all alerts about a token.
+fn words(token: &Token, standing: &Standing, message: String) -> Words {
+    let security_group = standing.user.as_ref().and_then(|user| user.group.clone());
+    Words { message, security_group, profile: token.profile.clone(), ..Words::default() }
+}
+
+/// Alerts that follow from a token's state.
+pub(super) fn state(alert: Alert, token: &Token, standing: &Standing) -> Words {
+    let (name, hurt) = (named(token), hurt(token));
+    let replace = format!("{NEW_TOKEN}, then put the value where this token is read from");
+    let message = match alert {
+        Alert::TokenExpired => {
+            let expired =
+                token.expires.map_or_else(String::new, |expires| format!(" (declared expiry {})", day(expires)));
+            format!(
+                "{name} expired{expired}; {hurt}. Make a new one: {replace}, and set its expiry in the configuration"
+            )
+        }
+        Alert::TokenRejected => format!(
+            "{name} is refused: revoked, deleted or mistyped, or its user is gone; {hurt}. Look whether it is still listed under More > Admin > API > API Tokens; if not, make a new one: {replace}"
+        ),
+        Alert::TokenWrongAccount => format!(
+            "{name} works, but on another Syncro account than `{}`; {hurt}. Put the right value where this token is read from",
+            token.tenant.subdomain.as_deref().unwrap_or_default()
+        ),
+        Alert::TokenUserLockedOut => {
+            format!(
+                "the user of {name} may not use Syncro any more; {hurt}. Mend the user: {USER}, or make a token of another user: {replace}"
+            )
+        }
+        Alert::TokenBlocked => format!(
+            "{name} is refused before it is looked at, perhaps by the IP allow-list; {hurt} if its address is refused too. Look at Admin > Employees > IP Allow List, which has a switch of its own for APIs"
+        ),
+        _ => {
+            let why = standing.unreadable.as_ref().map_or_else(|| "cannot be read".to_owned(), ToString::to_string);
+            format!(
+                "the token value of {name} {why}, so it is not watched. Put the value there; it is read again at the next check"
+            )
+        }
+    };
+    words(token, standing, message)
+}
+
+/// `TokenExpiring`.
+pub(super) fn expiring(token: &Token, standing: &Standing, expires: DateTime<Utc>, now: DateTime<Utc>) -> Words {
+    let left = expires - now;
+    let left = match (left.num_days(), left.num_hours(), left.num_minutes()) {
+        (days @ 2.., _, _) => format!("in {days} days"),
+        (_, hours @ 2.., _) => format!("in {hours} hours"),
+        (_, _, minutes @ 2..) => format!("in {minutes} minutes"),
+        _ => format!("in {} seconds", left.num_seconds().max(0)),
+    };
+    let message = format!(
+        "{} expires {left}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from and its expiry into the configuration",
+        named(token),
+        day(expires),
+        hurt(token)
+    );
+    words(token, standing, message)
+}
+
+/// `TokenExpiryOutdated`.
+pub(super) fn outdated(token: &Token, standing: &Standing, expires: DateTime<Utc>) -> Words {
+    let message = format!(
+        "{} still works after its declared expiry of {}: the date in the configuration is wrong. Look up its expiry under More > Admin > API > API Tokens and correct `expires`",
+        named(token),
+        day(expires)
+    );
+    words(token, standing, message)
+}
+
+/// `PermissionLost` and `PermissionMissing`.
+pub(super) fn permission(
+    alert: Alert,
+    token: &Token,
+    standing: &Standing,
+    permission: &str,
+    cause: Cause,
+    evidence: Evidence,
+    required: bool,
+) -> Words {
+    let group = standing.user.as_ref().and_then(|user| user.group.as_deref());
+    let name = named(token);
+    let happened = match (alert, evidence) {
+        (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
+        (Alert::PermissionLost, Evidence::Right) => format!("{name} lost `{permission}`, as its user's rights show"),
+        (_, Evidence::Probe) => format!("{name} lacks `{permission}`"),
+        (_, Evidence::Right) => format!("{name} probably lacks `{permission}`, as its user's rights show"),
+    };
+    let hurt = if required { hurt(token) } else { "it is recommended for the integration that uses it".to_owned() };
+    let in_group = match group {
+        Some(group) => format!("{GROUP} > `{group}` > tick `{permission}` > Save"),
+        None => format!("{GROUP} > the group of its user > tick `{permission}` > Save"),
+    };
+    let in_token = format!("{NEW_TOKEN} with `{permission}`");
+    let mend = match cause {
+        Cause::SecurityGroup => format!("The security group is too narrow: {in_group}"),
+        Cause::Token => format!("The user may do it, so the token is too narrow: {in_token}"),
+        Cause::Undetermined => format!("Either the security group is too narrow: {in_group}; or the token: {in_token}"),
+    };
+    Words {
+        permission: Some(permission.to_owned()),
+        cause: Some(cause),
+        evidence: Some(evidence),
+        ..words(token, standing, format!("{happened}; {hurt}. {mend}"))
+    }
+}
+
+/// `SecurityGroupRightLost`.
+pub(super) fn right(token: &Token, standing: &Standing, right: &str) -> Words {
+    let group = standing.user.as_ref().and_then(|user| user.group.as_deref());
+    let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
+    let message = format!(
+        "the user of {} lost the right `{right}`; what needs it may fail. Look what was unticked: {GROUP} > {group}",
+        named(token)
+    );
+    Words { right: Some(right.to_owned()), ..words(token, standing, message) }
+}
+
+/// `SecurityGroupChanged`.
+pub(super) fn group(token: &Token, standing: &Standing, from: &str) -> Words {
+    let group = standing.user.as_ref().and_then(|user| user.group.as_deref()).unwrap_or_default();
+    let message = format!(
+        "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have changed. To change it back: {USER} > Security/Calendar Group > `{from}` > Save",
+        named(token)
+    );
+    words(token, standing, message)
+}
+
+/// `GlobalAdminLost`.
+pub(super) fn admin(token: &Token, standing: &Standing) -> Words {
+    let message = format!(
+        "the user of {} is no longer a Global Admin, so its security group restricts the token now. To change it back: {USER} > Global Admin > Save",
+        named(token)
+    );
+    words(token, standing, message)
+}
+
+/// `TenantUnreachable`.
+pub(super) fn unreachable(tenant: &str, since: DateTime<Utc>, reason: &str) -> Words {
+    let message = format!(
+        "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be wrong with them. Look whether its Syncro answers from this machine",
+        day(since)
+    );
+    Words { message, ..Words::default() }
+}
+
+/// The words of an alert that is over.
+pub(super) fn resolved(words: &Words, why: &str) -> Words {
+    let before = words.message.split(". ").next().unwrap_or_default();
+    Words { message: format!("over, {why}: {before}"), ..words.clone() }
+}

@@ -1,0 +1,159 @@
+//! What is known about Syncro's permissions and about what integrations need: data in TOML, embedded and typed.
+//!
+//! Nothing here asks Syncro or knows a tenant. Everyone above reads it through [`catalog`].
+
+mod permission;
+mod profile;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+pub use permission::{Certainty, Method, Permission, PermissionId, Probe, normalise};
+pub use profile::Profile;
+
+/// Everything known, parsed once.
+#[derive(Debug)]
+pub struct Catalog {
+    permissions: Vec<Permission>,
+    profiles: Vec<Profile>,
+    by_name: HashMap<String, PermissionId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PermissionFile {
+    permission: Vec<Permission>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileFile {
+    profile: Vec<profile::RawProfile>,
+}
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+    parse(include_str!("permissions.toml"), include_str!("profiles.toml"))
+        .expect("the embedded catalogue is valid: a test parses it")
+});
+
+/// The embedded catalogue.
+pub fn catalog() -> &'static Catalog {
+    &CATALOG
+}
+
+fn parse(permissions: &str, profiles: &str) -> Result<Catalog, String> {
+    let permissions = toml::from_str::<PermissionFile>(permissions).map_err(|error| error.to_string())?.permission;
+    let mut by_name = HashMap::new();
+    for (index, permission) in permissions.iter().enumerate() {
+        let id = PermissionId::new(index)?;
+        if by_name.insert(normalise(&permission.name), id).is_some() {
+            return Err(format!("permission `{}` stands twice", permission.name));
+        }
+    }
+    let find =
+        |name: &str| by_name.get(&normalise(name)).copied().ok_or_else(|| format!("unknown permission `{name}`"));
+    let profiles = toml::from_str::<ProfileFile>(profiles)
+        .map_err(|error| error.to_string())?
+        .profile
+        .into_iter()
+        .map(|raw| raw.resolve(find))
+        .collect::<Result<_, _>>()?;
+    Ok(Catalog { permissions, profiles, by_name })
+}
+
+impl Catalog {
+    /// Every permission, in the order of Syncro's own page as far as it is known.
+    pub fn permissions(&self) -> impl Iterator<Item = (PermissionId, &Permission)> {
+        self.by_index().zip(&self.permissions)
+    }
+
+    fn by_index(&self) -> impl Iterator<Item = PermissionId> {
+        (0..self.permissions.len()).filter_map(|index| PermissionId::new(index).ok())
+    }
+
+    /// Every profile.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// The permission of that name, however it is dashed, quoted or capitalised.
+    pub fn permission(&self, name: &str) -> Option<PermissionId> {
+        self.by_name.get(&normalise(name)).copied()
+    }
+
+    /// The profile of that exact name.
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_permission_is_found_by_its_own_name() {
+        for (id, permission) in catalog().permissions() {
+            assert_eq!(catalog().permission(&permission.name), Some(id), "{}", permission.name);
+            assert_eq!(id.name(), permission.name);
+        }
+        assert_eq!(catalog().permissions().count(), 104);
+    }
+
+    #[test]
+    fn names_match_across_case_dashes_quotes_and_the_new_name_of_customers() {
+        let known = |name: &str| catalog().permission(name).map(PermissionId::name);
+        assert_eq!(known("tickets – edit"), Some("Tickets - Edit"));
+        assert_eq!(known("Tickets—Edit"), Some("Tickets - Edit"));
+        assert_eq!(known("Organizations - View Detail"), Some("Customers - View Detail"));
+        assert_eq!(known("Customer Organizations - View Detail"), Some("Customers - View Detail"));
+        assert_eq!(
+            known("Tickets - View ‘Their Ticket’ Details"),
+            Some("Tickets - View 'Their Ticket' Details (assigned to them)")
+        );
+        assert_eq!(known("Assets - Assets - List/Search"), Some("Assets - List/Search"));
+        assert_eq!(known("Ticket - Edit"), None);
+    }
+
+    #[test]
+    fn read_only_probes_only_get_and_write_probes_only_name_record_zero() {
+        for (_, permission) in catalog().permissions() {
+            if let Some(probe) = &permission.probe {
+                assert_eq!(probe.method(), Method::Get, "{}", permission.name);
+            }
+            if let Some(probe) = &permission.write_probe {
+                assert_ne!(probe.method(), Method::Get, "{}", permission.name);
+                assert!(probe.path().split('/').any(|part| part == "0"), "{}", permission.name);
+                assert!(!probe.path().contains('?') && probe.query.is_none(), "{}", permission.name);
+            }
+        }
+    }
+
+    #[test]
+    fn jumpcloud_requires_the_five_permissions_of_its_guide() {
+        let profile = catalog().profile("jumpcloud").expect("the profile exists");
+        let required: Vec<_> = profile.required.iter().map(|id| id.name()).collect();
+        assert_eq!(
+            required,
+            [
+                "Customers - List/Search",
+                "Customers - View Detail",
+                "Tickets - Create",
+                "Tickets - Edit",
+                "Tickets - List/Search"
+            ]
+        );
+        assert_eq!(profile.recommended.len(), 29);
+        assert_eq!(profile.inferred.len(), 19);
+        assert!(profile.inferred.iter().all(|id| profile.recommended.contains(id)));
+    }
+
+    #[test]
+    fn a_profile_that_asks_for_an_unknown_permission_is_refused() {
+        let permissions = "[[permission]]\nname = \"A - B\"\ncertainty = \"certain\"\nsource = \"here\"\n";
+        let profiles = "[[profile]]\nname = \"p\"\ntitle = \"P\"\nsource = \"x\"\ncertainty = \"certain\"\nrequired = [\"A - C\"]\nrecommended = []\n";
+        assert_eq!(parse(permissions, profiles).map(|_| ()), Err("unknown permission `A - C`".to_owned()));
+    }
+}

@@ -1,0 +1,211 @@
+//! One permission: its name, how it can be seen from outside, and how sure that is.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::catalog;
+
+/// How well a fact is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// Published, or seen live by a client.
+    Certain,
+    /// Named by Syncro's API document; nobody reported it from a live account.
+    Documented,
+    /// Concluded by analogy.
+    Inferred,
+}
+
+impl Certainty {
+    /// The word used in tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Documented => "documented",
+            Self::Inferred => "inferred",
+        }
+    }
+}
+
+/// The HTTP methods that the catalogue may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Writes; only ever to record 0.
+    Post,
+    /// Writes; only ever to record 0.
+    Put,
+    /// Writes; only ever to record 0.
+    Patch,
+    /// Writes; only ever to record 0.
+    Delete,
+}
+
+impl Method {
+    /// The method as HTTP spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// One request that shows whether a permission is held.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The operation of Syncro's API document, method and path template: `GET /tickets/{id}`.
+    pub operation: Operation,
+    /// The path to ask, where it is not the template itself.
+    path: Option<String>,
+    /// The query to send, without `?`.
+    pub query: Option<String>,
+    /// A JSON body to send.
+    pub body: Option<String>,
+    /// Statuses that mean the permission is held.
+    pub granted: Vec<u16>,
+    /// How sure the answer's meaning is.
+    pub certainty: Certainty,
+    /// Permissions without which a refusal says nothing about this one.
+    #[serde(default)]
+    pub also_requires: Vec<String>,
+    /// Permissions any one of which lets the request through.
+    #[serde(default)]
+    pub satisfied_by_any_of: Vec<String>,
+    /// The specification that has the operation, where it is not that of April 2026.
+    pub specification: Option<String>,
+    /// What to know about it.
+    pub note: Option<String>,
+}
+
+/// Method and path template of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    method: Method,
+    template: String,
+}
+
+impl<'de> Deserialize<'de> for Operation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (method, template) = text
+            .split_once(' ')
+            .ok_or_else(|| serde::de::Error::custom("expected an operation such as `GET /tickets`"))?;
+        let method = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]
+            .into_iter()
+            .find(|known| known.as_str() == method)
+            .ok_or_else(|| serde::de::Error::custom(format!("unknown method `{method}`")))?;
+        Ok(Self { method, template: template.to_owned() })
+    }
+}
+
+impl Probe {
+    /// The request's method.
+    pub fn method(&self) -> Method {
+        self.operation.method
+    }
+
+    /// The path template of the operation, as Syncro's API document has it.
+    pub fn template(&self) -> &str {
+        &self.operation.template
+    }
+
+    /// The path to ask, below the API's base.
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(&self.operation.template)
+    }
+
+    /// Whether asking this and asking `other` is the same request, so that one answer serves both.
+    pub fn same_request(&self, other: &Self) -> bool {
+        self.method() == other.method() && self.path() == other.path() && self.body == other.body
+    }
+}
+
+/// One permission of Syncro's page *New Token > Custom Permissions*.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permission {
+    /// As Syncro spells it: `Tickets - Edit`.
+    pub name: String,
+    /// How sure the name is.
+    pub certainty: Certainty,
+    /// Where it is published.
+    pub source: String,
+    /// The entry of `/me.permissions` that says what the user may do there: `ticket.write`. Inferred.
+    pub right: Option<String>,
+    /// The read that shows it.
+    pub probe: Option<Probe>,
+    /// The write to record 0 that shows it.
+    pub write_probe: Option<Probe>,
+    /// What to know about it.
+    pub note: Option<String>,
+}
+
+/// A permission, as small as a key should be. Only the catalogue makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PermissionId(u16);
+
+impl PermissionId {
+    pub(super) fn new(index: usize) -> Result<Self, String> {
+        u16::try_from(index).map(Self).map_err(|_| "more permissions than 65,536".to_owned())
+    }
+
+    /// The permission itself.
+    pub fn get(self) -> &'static Permission {
+        &catalog().permissions[usize::from(self.0)]
+    }
+
+    /// Its full name.
+    pub fn name(self) -> &'static str {
+        &self.get().name
+    }
+}
+
+impl Serialize for PermissionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for PermissionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        catalog().permission(&name).ok_or_else(|| serde::de::Error::custom(format!("unknown permission `{name}`")))
+    }
+}
+
+/// The form of a permission's name in which two spellings of the same permission are equal.
+///
+/// Ignores case, kinds of dash and quote, white space, a doubled group and a trailing remark in parentheses; reads
+/// `Organizations` as `Customers`, which Syncro is renaming.
+pub fn normalise(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|character| match character {
+            '‐' | '‑' | '‒' | '–' | '—' | '−' => '-',
+            '‘' | '’' | '‚' | '`' | '´' => '\'',
+            other => other,
+        })
+        .collect::<String>()
+        .to_lowercase();
+    let plain = match plain.find(" (") {
+        Some(remark) if plain.trim_end().ends_with(')') => &plain[..remark],
+        _ => plain.as_str(),
+    };
+    let mut parts: Vec<String> =
+        plain.split('-').map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    if parts.len() > 2 && parts[0] == parts[1] {
+        parts.remove(0);
+    }
+    if let Some(group) = parts.first_mut()
+        && matches!(group.as_str(), "organizations" | "customer organizations")
+    {
+        "customers".clone_into(group);
+    }
+    parts.join("-")
+}

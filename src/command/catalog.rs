@@ -1,0 +1,132 @@
+//! `catalog`: what is known about permissions and integrations.
+
+use serde_json::{Value, json};
+
+use crate::catalog::{Certainty, Permission, Probe, catalog as known};
+use crate::cli::{CatalogSubject, Output};
+use crate::exit::Exit;
+
+use super::table::table;
+use super::{print, print_json};
+
+pub(super) fn catalog(subject: CatalogSubject, output: Output) -> Exit {
+    match (subject, output) {
+        (CatalogSubject::Permissions, Output::Table) => print(&permissions()),
+        (CatalogSubject::Permissions, Output::Json) => print_json(&permissions_json()),
+        (CatalogSubject::Profiles, Output::Table) => print(&profiles()),
+        (CatalogSubject::Profiles, Output::Json) => print_json(&profiles_json()),
+    }
+    Exit::Success
+}
+
+fn needed_by(permission: &Permission) -> Vec<&'static str> {
+    let needs = |id: &crate::catalog::PermissionId| id.name() == permission.name;
+    let profiles = known().profiles().iter();
+    profiles
+        .filter(|profile| profile.required.iter().chain(&profile.recommended).any(needs))
+        .map(|profile| profile.name.as_str())
+        .collect()
+}
+
+fn request(probe: &Probe) -> String {
+    format!("{} {}", probe.method().as_str(), probe.path())
+}
+
+/// How a permission is observed, and how sure that is.
+fn observed(permission: &Permission) -> (String, &'static str) {
+    if let Some(probe) = &permission.probe {
+        return (request(probe), probe.certainty.as_str());
+    }
+    if let Some(probe) = &permission.write_probe {
+        return (format!("{} (only with probes = \"write-safe\")", request(probe)), probe.certainty.as_str());
+    }
+    match &permission.right {
+        Some(right) => (format!("right {right} of the user"), Certainty::Inferred.as_str()),
+        None => ("nothing shows it".to_owned(), ""),
+    }
+}
+
+fn permissions() -> String {
+    let rows: Vec<_> = known()
+        .permissions()
+        .map(|(_, permission)| {
+            let (observed, certainty) = observed(permission);
+            vec![permission.name.clone(), observed, certainty.to_owned(), needed_by(permission).join(", ")]
+        })
+        .collect();
+    table(&["PERMISSION", "OBSERVED BY", "CERTAINTY", "NEEDED BY"], &rows)
+}
+
+fn permissions_json() -> Value {
+    let probe = |probe: &Probe| {
+        json!({
+            "method": probe.method().as_str(),
+            "path": probe.path(),
+            "operation": probe.template(),
+            "granted": probe.granted,
+            "missing": [401],
+            "certainty": probe.certainty.as_str(),
+            "also_requires": probe.also_requires,
+            "satisfied_by_any_of": probe.satisfied_by_any_of,
+            "note": probe.note,
+        })
+    };
+    let permission = |permission: &Permission| {
+        json!({
+            "permission": permission.name,
+            "certainty": permission.certainty.as_str(),
+            "source": permission.source,
+            "right": permission.right,
+            "probe": permission.probe.as_ref().map(probe),
+            "write_probe": permission.write_probe.as_ref().map(probe),
+            "note": permission.note,
+            "needed_by": needed_by(permission),
+        })
+    };
+    known().permissions().map(|(_, known)| permission(known)).collect()
+}
+
+fn profiles() -> String {
+    let rows: Vec<_> = known()
+        .profiles()
+        .iter()
+        .map(|profile| {
+            let names = |ids: &[crate::catalog::PermissionId]| {
+                let marked = |id: &crate::catalog::PermissionId| {
+                    if profile.inferred.contains(id) { format!("{}?", id.name()) } else { id.name().to_owned() }
+                };
+                ids.iter().map(marked).collect::<Vec<_>>().join("; ")
+            };
+            vec![
+                profile.name.clone(),
+                profile.title.clone(),
+                names(&profile.required),
+                names(&profile.recommended),
+                profile.certainty.as_str().to_owned(),
+                profile.source.clone(),
+            ]
+        })
+        .collect();
+    let head = ["PROFILE", "INTEGRATION", "REQUIRED", "RECOMMENDED (? = inferred)", "CERTAINTY", "SOURCE"];
+    table(&head, &rows)
+}
+
+fn profiles_json() -> Value {
+    let names = |ids: &[crate::catalog::PermissionId]| ids.iter().map(|id| id.name()).collect::<Vec<_>>();
+    known()
+        .profiles()
+        .iter()
+        .map(|profile| {
+            json!({
+                "profile": profile.name,
+                "title": profile.title,
+                "source": profile.source,
+                "certainty": profile.certainty.as_str(),
+                "note": profile.note,
+                "required": names(&profile.required),
+                "recommended": names(&profile.recommended),
+                "inferred": names(&profile.inferred),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! `demo`: the daemon against the simulator, in one process. The configuration is written to a folder and read like
+//! any other, so what is shown is what a user gets.
+
+use std::fmt::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::daemon::{Daemon, rejected};
+use crate::exit::Exit;
+use crate::expose::ReloadRequest;
+use crate::simulator::{DEMO, Scenario, Simulator, Tenant};
+use crate::system::clock;
+use crate::system::signal::Signals;
+
+use super::failed;
+
+/// The usual port of the daemon; another one if it is taken.
+const PORT: u16 = 9760;
+/// When the token of `globex` expires, as `demo.toml` has it.
+const EXPIRY: TimeDelta = TimeDelta::seconds(30);
+/// When it is renewed, and for how long.
+const RENEWED_AFTER: Duration = Duration::from_secs(70);
+const RENEWED_FOR: TimeDelta = TimeDelta::days(365);
+/// The token that is renewed, and its new value.
+const GLOBEX: &str = "globex";
+const RENEWED: &str = "simulated-globex-renewed";
+
+pub(super) async fn demo() -> Exit {
+    match start().await {
+        Ok(()) => Exit::Success,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn start() -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let scenario = Scenario::parse(DEMO).map_err(anyhow::Error::msg)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen for the simulator")?;
+    let address = listener.local_addr()?;
+    let folder = tempfile::tempdir().context("make a folder for the demo")?;
+    let files = Files {
+        folder: folder.path().to_owned(),
+        tenants: scenario.tenants.clone(),
+        simulator: address,
+        port: free_port().await,
+    };
+    let path = files.write(clock::now() + EXPIRY)?;
+    let config = match config::load(&path) {
+        Ok(config) => config,
+        Err(faults) => {
+            rejected(faults.to_string().lines());
+            anyhow::bail!("read the demo's own configuration");
+        }
+    };
+    let simulator = Simulator::new(scenario);
+    let stop = CancellationToken::new();
+    let narrator = tokio::spawn(simulator.clone().narrate());
+    let server = tokio::spawn(simulator.serve(listener, stop.clone()));
+    tracing::info!(
+        event = "demo",
+        configuration = %path.display(),
+        "four simulated tenants; within two minutes a group, two tokens and a tick are lost and mended; Ctrl-C ends it"
+    );
+    let daemon = Daemon::start(path, config).await?;
+    let renewal = tokio::spawn(renew(files, daemon.reloads()));
+    let outcome = daemon.run(signals).await;
+    stop.cancel();
+    renewal.abort();
+    narrator.abort();
+    server.abort();
+    outcome
+}
+
+async fn free_port() -> u16 {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    if TcpListener::bind(usual).await.is_ok() { PORT } else { 0 }
+}
+
+/// Does what an operator does when a token has expired: a new value, a new date, a reload.
+async fn renew(files: Files, reloads: mpsc::Sender<ReloadRequest>) -> anyhow::Result<()> {
+    tokio::time::sleep(RENEWED_AFTER).await;
+    write_secret(&files.token_file(GLOBEX, "jumpcloud"), RENEWED)?;
+    files.write(clock::now() + RENEWED_FOR)?;
+    let (answer, answered) = oneshot::channel();
+    reloads.send(answer).await?;
+    answered.await?.map_err(anyhow::Error::msg)
+}
+
+/// The demo's own configuration.
+struct Files {
+    folder: PathBuf,
+    tenants: Vec<Tenant>,
+    simulator: SocketAddr,
+    port: u16,
+}
+
+impl Files {
+    fn token_file(&self, subdomain: &str, profile: &str) -> PathBuf {
+        self.folder.join(format!("{subdomain}-{profile}"))
+    }
+
+    /// Writes the configuration, and the token values that are not there yet.
+    fn write(&self, expires: DateTime<Utc>) -> anyhow::Result<PathBuf> {
+        let mut text = format!(
+            "[web]\nlisten = \"127.0.0.1:{}\"\n\n\
+             [syncro]\nrequests_per_minute = 160\n\n\
+             # A real fleet is asked every few minutes; nobody would watch that.\n\
+             [schedule]\nvalidity = \"10s\"\npermissions = \"30s\"\n\n\
+             [alerts]\nconfirm_after = \"3s\"\nunreachable_after = \"1m\"\n",
+            self.port
+        );
+        for tenant in &self.tenants {
+            let (subdomain, base_url) = (&tenant.subdomain, Simulator::base_url(self.simulator, &tenant.subdomain));
+            write!(
+                text,
+                "\n[[tenants]]\nname = \"{subdomain}\"\nsubdomain = \"{subdomain}\"\nbase_url = \"{base_url}\"\n"
+            )?;
+            for token in tenant.tokens.iter().filter(|token| token.value != RENEWED) {
+                let profile = token.value.rsplit('-').next().unwrap_or_default();
+                let file = self.token_file(subdomain, profile);
+                if !file.exists() {
+                    write_secret(&file, &token.value)?;
+                }
+                let file = file.display();
+                write!(
+                    text,
+                    "\n[[tenants.tokens]]\nname = \"{profile}\"\ntoken_file = \"{file}\"\nprofile = \"{profile}\"\n"
+                )?;
+                if subdomain == GLOBEX {
+                    let expires = expires.to_rfc3339_opts(SecondsFormat::Secs, true);
+                    writeln!(text, "expires = {expires}")?;
+                }
+            }
+        }
+        let path = self.folder.join("config.toml");
+        std::fs::write(&path, text).context("write the demo's configuration")?;
+        Ok(path)
+    }
+}
+
+fn write_secret(path: &Path, value: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(value.as_bytes()).context("write a simulated token")
+}

@@ -1,0 +1,71 @@
+//! One file for each subcommand. They wire things up, print, and name the exit code; what is true is decided below.
+
+mod catalog;
+mod check;
+mod demo;
+mod run;
+mod simulate;
+mod table;
+mod validate;
+
+use std::fmt::Display;
+use std::io::Write;
+
+use crate::cli::{Cli, Command, LogFormat};
+use crate::exit::Exit;
+use crate::system::telemetry;
+
+/// The daemon waits most of the time; two threads are enough for a scrape and the loop at once.
+const THREADS: usize = 2;
+
+/// Carries out a command; returns how the program ends.
+pub fn carry_out(cli: Cli) -> Exit {
+    if let Err(error) = telemetry::start(cli.log_format == LogFormat::Json, &cli.log_level) {
+        return usage(&error);
+    }
+    match cli.command {
+        Command::Validate => return validate::validate(&cli.config),
+        Command::Catalog { subject, output } => return catalog::catalog(subject, output),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("start the runtime")),
+    };
+    let exit = runtime.block_on(async {
+        match cli.command {
+            Command::Run => run::run(cli.config).await,
+            Command::Check(arguments) => check::check(&cli.config, arguments).await,
+            Command::Simulate(arguments) => simulate::simulate(arguments).await,
+            Command::Demo => demo::demo().await,
+            Command::Validate | Command::Catalog { .. } => Exit::Success,
+        }
+    });
+    // A name that is still being looked up, or a disk that hangs, must not keep the program from ending.
+    runtime.shutdown_background();
+    exit
+}
+
+/// Says on standard error what could not be done.
+fn failed(error: &anyhow::Error) -> Exit {
+    tracing::error!(event = "failed", "failed to {error:#}");
+    Exit::Failure
+}
+
+fn usage(error: &dyn Display) -> Exit {
+    // Without standard error there is nobody to tell.
+    writeln!(std::io::stderr(), "failed to {error}").ok();
+    Exit::Usage
+}
+
+/// Prints to standard output; a reader that went away, as `head` does, is no failure.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+}
+
+/// Prints a value as indented JSON.
+fn print_json(value: &serde_json::Value) {
+    print(&format!("{value:#}\n"));
+}

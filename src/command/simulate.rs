@@ -1,0 +1,47 @@
+//! `simulate`: a simulated Syncro API for fire drills.
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::SimulateArguments;
+use crate::exit::Exit;
+use crate::simulator::{DEMO, Scenario, Simulator};
+use crate::system::signal::{Signal, Signals};
+
+use super::failed;
+
+pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
+    match serve(arguments).await {
+        Ok(()) => Exit::Success,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn serve(arguments: SimulateArguments) -> anyhow::Result<()> {
+    let text = match &arguments.scenario {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("read the scenario `{}`", path.display()))?
+        }
+        None => DEMO.to_owned(),
+    };
+    let scenario = Scenario::parse(&text).map_err(|error| anyhow::anyhow!("understand the scenario: {error}"))?;
+    let subdomains: Vec<_> = scenario.tenants.iter().map(|tenant| tenant.subdomain.clone()).collect();
+    let mut signals = Signals::listen()?;
+    let listener =
+        TcpListener::bind(arguments.listen).await.with_context(|| format!("listen on {}", arguments.listen))?;
+    let address = listener.local_addr()?;
+    for subdomain in subdomains {
+        let base_url = Simulator::base_url(address, &subdomain);
+        tracing::info!(event = "simulating", subdomain, base_url, "simulating tenant `{subdomain}` at {base_url}");
+    }
+    let simulator = Simulator::new(scenario);
+    let stop = CancellationToken::new();
+    let narrator = tokio::spawn(simulator.clone().narrate());
+    let server = tokio::spawn(simulator.serve(listener, stop.clone()));
+    while signals.next().await == Signal::Reload {}
+    stop.cancel();
+    narrator.abort();
+    server.abort();
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! `validate`: every fault of the configuration, or the plan. Reads files, never the network.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{self, Config, Cost};
+use crate::daemon::warnings;
+use crate::exit::Exit;
+use crate::syncro::TokenValue;
+
+use super::print;
+
+pub(super) fn validate(path: &Path) -> Exit {
+    match config::load(path) {
+        Ok(config) => {
+            print(&plan(&config));
+            Exit::Success
+        }
+        Err(faults) => {
+            let count = faults.0.len();
+            let faults =
+                format!("{faults}\n{count} {} in the configuration\n", if count == 1 { "fault" } else { "faults" });
+            // Without standard error there is nobody to tell.
+            std::io::stderr().write_all(faults.as_bytes()).ok();
+            Exit::Configuration
+        }
+    }
+}
+
+fn plan(config: &Config) -> String {
+    let cost = Cost::of(config);
+    let share = 100.0 * cost.requests_per_minute / cost.budget;
+    let every_timeout =
+        config.syncro.timeout.saturating_mul(u32::try_from(cost.requests_per_sweep).unwrap_or(u32::MAX));
+    let unreadable = config.tokens.iter().filter_map(|token| {
+        let why = TokenValue::read(&token.source).err()?;
+        Some(format!("token `{}` of tenant `{}`: the token value {why}", token.name, token.tenant.name))
+    });
+    let warnings: Vec<_> =
+        warnings(config).into_iter().chain(unreadable).map(|warning| format!("warning: {warning}\n")).collect();
+    let warnings = warnings.concat();
+    format!(
+        "{warnings}the configuration is valid\n\
+         tokens: {}\n\
+         plan: {:.1} of {} requests a minute ({share:.0} %)\n\
+         a full look at every token: {} requests, {} if only the budget holds it up, {} if every request runs into its time-out one after the other\n",
+        cost.tokens,
+        cost.requests_per_minute,
+        cost.budget,
+        cost.requests_per_sweep,
+        humantime::format_duration(rounded(cost.sweep)),
+        humantime::format_duration(rounded(every_timeout)),
+    )
+}
+
+fn rounded(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs_f64().round() as u64)
+}

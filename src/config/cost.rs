@@ -1,0 +1,62 @@
+//! What a configuration costs in requests to Syncro, against the budget. Arithmetic only.
+
+use std::time::Duration;
+
+use super::{Config, Schedule};
+
+/// `/users/{id}` is asked at most this often for one token.
+pub const USER_INTERVAL: Duration = Duration::from_hours(1);
+
+/// The plan in numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Tokens watched.
+    pub tokens: usize,
+    /// Requests for one full look at every token.
+    pub requests_per_sweep: usize,
+    /// Requests a minute, averaged over a busy hour.
+    pub requests_per_minute: f64,
+    /// The configured budget, requests a minute.
+    pub budget: f64,
+    /// How long a full look at every token takes if nothing but the budget holds it up.
+    pub sweep: Duration,
+}
+
+impl Cost {
+    /// What `config` costs.
+    pub fn of(config: &Config) -> Self {
+        let minutes = |interval: Duration| interval.as_secs_f64() / 60.0;
+        let validity = config.schedule.validity.busiest_interval();
+        let permissions = config.schedule.permissions.busiest_interval();
+        let mut requests_per_sweep = 0;
+        let mut requests_per_minute = 0.0;
+        for token in &config.tokens {
+            let probes = token.probes(config.syncro.probes).len();
+            requests_per_sweep += 2 + probes;
+            requests_per_minute += 1.0 / minutes(validity) + (probes as f64) / minutes(permissions);
+            requests_per_minute += 1.0 / minutes(permissions.max(USER_INTERVAL));
+            if !coincide(&config.schedule.validity, &config.schedule.permissions) {
+                requests_per_minute += 1.0 / minutes(permissions);
+            }
+        }
+        let budget = f64::from(config.syncro.requests_per_minute.get());
+        let sweep = Duration::try_from_secs_f64(requests_per_sweep as f64 * 60.0 / budget).unwrap_or(Duration::MAX);
+        let tokens = config.tokens.len();
+        Self { tokens, requests_per_sweep, requests_per_minute, budget, sweep }
+    }
+
+    /// Whether the budget covers the plan.
+    pub fn fits(&self) -> bool {
+        self.requests_per_minute <= self.budget
+    }
+}
+
+/// Whether every permission check falls on a validity check, so that one `/me` serves both.
+pub fn coincide(validity: &Schedule, permissions: &Schedule) -> bool {
+    match (validity, permissions) {
+        (Schedule::Every(validity), Schedule::Every(permissions)) => {
+            permissions.as_millis().is_multiple_of(validity.as_millis().max(1))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,194 @@
+//! What the operator wants: the validated configuration. `raw` reads, `validate` judges, `load` touches files; only
+//! [`Config`] and [`Faults`] leave this room.
+
+mod cost;
+mod fault;
+mod load;
+mod raw;
+mod schedule;
+mod validate;
+mod value;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{PermissionId, Probe};
+
+pub use cost::{Cost, USER_INTERVAL, coincide};
+pub use fault::{Fault, Faults};
+pub use load::load;
+pub use schedule::Schedule;
+
+/// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).
+pub const SYNCRO_REQUESTS_PER_MINUTE: u32 = 180;
+
+/// The validated configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where the daemon listens.
+    pub web: Web,
+    /// How Syncro is asked.
+    pub syncro: Syncro,
+    /// When tokens are looked at.
+    pub schedule: Schedules,
+    /// When people are told.
+    pub alerts: Alerts,
+    /// Where memory is kept.
+    pub storage: Storage,
+    /// Every token, in the order of the files.
+    pub tokens: Vec<Arc<Token>>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Fault>,
+}
+
+/// `[web]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// The address of metrics, health and pages.
+    pub listen: SocketAddr,
+}
+
+/// `[syncro]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Syncro {
+    /// The request budget of the whole daemon; at most [`SYNCRO_REQUESTS_PER_MINUTE`].
+    pub requests_per_minute: NonZeroU32,
+    /// How long one request may take, connecting included.
+    pub timeout: Duration,
+    /// Which probes may be sent.
+    pub probes: Probes,
+}
+
+/// Which probes may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probes {
+    /// Only GET.
+    ReadOnly,
+    /// Also the catalogue's writes to record 0.
+    WriteSafe,
+}
+
+impl Probes {
+    /// The one request that may be sent to see whether `permission` is held, if there is one.
+    pub fn allowed(self, permission: PermissionId) -> Option<&'static Probe> {
+        let permission = permission.get();
+        permission.probe.as_ref().or(match self {
+            Self::ReadOnly => None,
+            Self::WriteSafe => permission.write_probe.as_ref(),
+        })
+    }
+}
+
+/// `[schedule]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedules {
+    /// When validity is checked.
+    pub validity: Schedule,
+    /// When permissions are checked.
+    pub permissions: Schedule,
+}
+
+/// `[alerts]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alerts {
+    /// How often in a row a bad verdict must be seen before it is believed.
+    pub confirmations: NonZeroU32,
+    /// How soon a bad verdict is re-checked.
+    pub confirm_after: Duration,
+    /// How long before its expiry a token is spoken of; longest first.
+    pub expiry_notice: Vec<Duration>,
+    /// How often a firing alert is told again.
+    pub remind_every: Duration,
+    /// How long a tenant may give no verdict before that is told.
+    pub unreachable_after: Duration,
+}
+
+/// `[storage]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// The database file.
+    pub path: PathBuf,
+}
+
+/// One Syncro account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// The operator's name for it.
+    pub name: String,
+    /// The subdomain that its `/me` must show; unknown where only a base URL is configured.
+    pub subdomain: Option<String>,
+    /// Where its API is, without a slash at the end.
+    pub base_url: String,
+}
+
+/// One API token of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Whose it is.
+    pub tenant: Arc<Tenant>,
+    /// The operator's name for it, unique within the tenant.
+    pub name: String,
+    /// Where its value is read from, at every check.
+    pub source: TokenSource,
+    /// The declared expiry: the first instant at which it is expected not to work.
+    pub expires: Option<DateTime<Utc>>,
+    /// The name of the profile of the integration that uses it.
+    pub profile: Option<String>,
+    /// The permissions it needs: required ones first, each once.
+    pub wanted: Vec<Wanted>,
+}
+
+impl Token {
+    /// The key under which everything about this token is kept.
+    pub fn id(&self) -> TokenId {
+        TokenId { tenant: self.tenant.name.clone(), token_name: self.name.clone() }
+    }
+
+    /// The requests that show this token's wanted permissions, each once, with the permissions that it shows.
+    pub fn probes(&self, probes: Probes) -> Vec<(&'static Probe, Vec<PermissionId>)> {
+        let mut requests: Vec<(&'static Probe, Vec<PermissionId>)> = Vec::new();
+        for wanted in &self.wanted {
+            let Some(probe) = probes.allowed(wanted.permission) else { continue };
+            match requests.iter_mut().find(|(known, _)| known.same_request(probe)) {
+                Some((_, shown)) => shown.push(wanted.permission),
+                None => requests.push((probe, vec![wanted.permission])),
+            }
+        }
+        requests
+    }
+}
+
+/// A permission that a token needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which one.
+    pub permission: PermissionId,
+    /// Whether the integration breaks without it.
+    pub required: bool,
+}
+
+/// Which token: never its value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TokenId {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The token's name within the tenant.
+    pub token_name: String,
+}
+
+/// Where a token value is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A file that holds nothing else.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A systemd credential (`LoadCredential=`).
+    Credential(String),
+}

@@ -1,0 +1,143 @@
+//! Reads a TOML table key by key and collects every fault on the way: wrong types, bad values, unknown keys.
+//!
+//! serde's derive stops at the first fault, which is why the file is not deserialized into structs here.
+
+use toml::{Table, Value};
+
+use super::fault::{Fault, Faults, Problem, nearest, shown};
+
+/// Where faults are noted while one file is read.
+#[derive(Debug)]
+pub(super) struct Notes<'a> {
+    pub(super) file: &'a str,
+    pub(super) faults: &'a mut Faults,
+}
+
+impl Notes<'_> {
+    pub(super) fn fault(&mut self, path: &str, problem: Problem) {
+        let Problem { problem, allowed } = problem;
+        self.faults.0.push(Fault { file: self.file.to_owned(), path: path.to_owned(), problem, allowed });
+    }
+}
+
+/// One table being read. Keys that were asked for are the known ones; [`Section::finish`] reports all others.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    path: String,
+    table: Option<&'a Table>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(table: &'a Table) -> Self {
+        Self { path: String::new(), table: Some(table), known: Vec::new() }
+    }
+
+    /// The full path of a key of this table.
+    pub(super) fn path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn get(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.known.push(key);
+        self.table.and_then(|table| table.get(key))
+    }
+
+    /// Whether the key stands in the file, well-formed or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// Reads one value; a faulty one is noted and counts as absent.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        notes: &mut Notes<'_>,
+        parse: impl FnOnce(&Value) -> Result<T, Problem>,
+    ) -> Option<T> {
+        match parse(self.get(key)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                notes.fault(&self.path(key), problem);
+                None
+            }
+        }
+    }
+
+    /// Reads a list; each faulty member is noted with its index and left out.
+    pub(super) fn read_list<T>(
+        &mut self,
+        key: &'static str,
+        allowed: &str,
+        notes: &mut Notes<'_>,
+        mut parse: impl FnMut(&Value) -> Result<T, Problem>,
+    ) -> Option<Vec<T>> {
+        let path = self.path(key);
+        let Value::Array(members) = self.get(key)? else {
+            notes.fault(&path, Problem::new("not a list", allowed));
+            return None;
+        };
+        let mut list = Vec::with_capacity(members.len());
+        for (index, member) in members.iter().enumerate() {
+            match parse(member) {
+                Ok(value) => list.push(value),
+                Err(problem) => notes.fault(&format!("{path}[{index}]"), problem),
+            }
+        }
+        Some(list)
+    }
+
+    /// Opens a table below; one that is absent reads as empty.
+    pub(super) fn section(&mut self, key: &'static str, notes: &mut Notes<'_>) -> Section<'a> {
+        let path = self.path(key);
+        let table = match self.get(key) {
+            None => None,
+            Some(Value::Table(table)) => Some(table),
+            Some(_) => {
+                notes.fault(&path, Problem::new("not a table", format!("a table: [{path}]")));
+                None
+            }
+        };
+        Section { path, table, known: Vec::new() }
+    }
+
+    /// Opens each table of a list of tables.
+    pub(super) fn sections(&mut self, key: &'static str, notes: &mut Notes<'_>) -> Vec<Section<'a>> {
+        let path = self.path(key);
+        let plain =
+            path.replace(|character: char| character == '[' || character == ']' || character.is_ascii_digit(), "");
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Value::Array(members) = value else {
+            notes.fault(&path, Problem::new("not a list of tables", format!("[[{plain}]]")));
+            return Vec::new();
+        };
+        let mut sections = Vec::with_capacity(members.len());
+        for (index, member) in members.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            match member {
+                Value::Table(table) => sections.push(Section { path, table: Some(table), known: Vec::new() }),
+                _ => notes.fault(&path, Problem::new("not a table", format!("[[{plain}]]"))),
+            }
+        }
+        sections
+    }
+
+    /// Notes every key that nobody asked for.
+    pub(super) fn finish(self, notes: &mut Notes<'_>) {
+        const NAMES_OF_SECRETS: [&str; 6] = ["token", "value", "token_value", "api_key", "api_token", "secret"];
+        for key in self.table.into_iter().flat_map(Table::keys) {
+            if self.known.contains(&key.as_str()) {
+                continue;
+            }
+            let path = self.path(shown(key).trim_matches('`'));
+            let allowed = if self.known.contains(&"token_file") && NAMES_OF_SECRETS.contains(&key.as_str()) {
+                "token_file, token_env or token_credential: a token value never stands in this file".to_owned()
+            } else if let Some(near) = nearest(key, self.known.iter().copied()) {
+                format!("did you mean `{near}`?")
+            } else {
+                self.known.join(", ")
+            };
+            notes.fault(&path, Problem::new("unknown key", allowed));
+        }
+    }
+}

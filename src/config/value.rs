@@ -1,0 +1,240 @@
+//! What one value of the configuration may be. Pure: each function takes a TOML value and returns a typed one.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Duration as Span, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use toml::Value;
+use url::{Host, Url};
+
+use super::fault::{Problem, looks_like_token, nearest, shown};
+
+type Parsed<T> = Result<T, Problem>;
+
+/// A string.
+pub(super) fn text<'v>(value: &'v Value, allowed: &str) -> Parsed<&'v str> {
+    value.as_str().ok_or_else(|| Problem::new(format!("{}, not a string", kind(value)), allowed))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a float",
+        Value::Boolean(_) => "a boolean",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZeroU32> {
+    let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+    let number = value
+        .as_integer()
+        .ok_or_else(|| Problem::new(format!("{}, not a whole number", kind(value)), allowed.clone()))?;
+    u32::try_from(number)
+        .ok()
+        .filter(|number| bounds.contains(number))
+        .and_then(NonZeroU32::new)
+        .ok_or_else(|| Problem::new(format!("{number} is out of bounds"), allowed))
+}
+
+/// A duration within bounds: `"30s"`, `"5m"`, `"1h 30m"`, `"14d"`.
+pub(super) fn duration(value: &Value, bounds: RangeInclusive<Duration>) -> Parsed<Duration> {
+    let allowed = format!(
+        "a duration such as \"30s\", \"5m\", \"1h\" or \"14d\", from {} to {}",
+        humantime::format_duration(*bounds.start()),
+        humantime::format_duration(*bounds.end())
+    );
+    let word = text(value, &allowed)?;
+    let duration = humantime::parse_duration(word)
+        .map_err(|_| Problem::new(format!("{} is not a duration", shown(word)), allowed.clone()))?;
+    if bounds.contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(Problem::new(format!("{} is out of bounds", shown(word)), allowed))
+    }
+}
+
+/// An address to listen on.
+pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
+    let allowed = "an address with a port, such as \"127.0.0.1:9760\" or \"[::1]:9760\"";
+    let word = text(value, allowed)?;
+    word.parse().map_err(|_| Problem::new(format!("{} is not an address with a port", shown(word)), allowed))
+}
+
+/// An IANA time zone.
+pub(super) fn time_zone(value: &Value) -> Parsed<Tz> {
+    let allowed = "an IANA time zone such as \"UTC\" or \"America/New_York\"";
+    let word = text(value, allowed)?;
+    Tz::from_str(word).map_err(|_| {
+        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let near = nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Problem::new(format!("{} is not a known time zone", shown(word)), format!("{allowed}{near}"))
+    })
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(value: &Value, words: &[(&str, T)]) -> Parsed<T> {
+    let allowed = words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+    let given = text(value, &allowed)?;
+    words
+        .iter()
+        .find(|(word, _)| *word == given)
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| Problem::new(format!("{} is not known here", shown(given)), allowed))
+}
+
+/// A name that people read and that becomes a label.
+pub(super) fn name(value: &Value) -> Parsed<String> {
+    const LONGEST: usize = 100;
+    let allowed = "a name of 1 to 100 characters on one line, no spaces around it";
+    let name = text(value, allowed)?;
+    if name.is_empty()
+        || name.trim() != name
+        || name.chars().count() > LONGEST
+        || name.chars().any(char::is_control)
+        || looks_like_token(name)
+    {
+        return Err(Problem::new(format!("{} is not a usable name", shown(name)), allowed));
+    }
+    Ok(name.to_owned())
+}
+
+/// A Syncro subdomain: one DNS label.
+pub(super) fn subdomain(value: &Value) -> Parsed<String> {
+    const LONGEST: usize = 63;
+    let allowed = "the part before `.syncromsp.com`: 1 to 63 of a-z, 0-9 and `-`, neither first nor last a `-`";
+    let given = text(value, allowed)?;
+    let well_formed = !given.is_empty()
+        && given.len() <= LONGEST
+        && given.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !given.starts_with('-')
+        && !given.ends_with('-');
+    if well_formed {
+        Ok(given.to_owned())
+    } else {
+        Err(Problem::new(format!("{} is not a subdomain", shown(given)), allowed))
+    }
+}
+
+/// The base URL of an API, without a slash at the end; one without a path gets Syncro's `/api/v1`.
+pub(super) fn base_url(value: &Value) -> Parsed<String> {
+    let allowed = "an https URL, or an http URL of a loopback address, without user, query or fragment";
+    let given = text(value, allowed)?;
+    let url = Url::parse(given).map_err(|error| Problem::new(format!("not a URL: {error}"), allowed))?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => return Err(Problem::new("a URL without a host", allowed)),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => return Err(Problem::new("http would send the token in clear text", allowed)),
+        scheme => return Err(Problem::new(format!("the scheme `{scheme}` is not supported"), allowed)),
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(Problem::new("a URL with user, query or fragment", allowed));
+    }
+    let url = url.as_str().trim_end_matches('/');
+    let has_path = url.splitn(4, '/').nth(3).is_some();
+    Ok(if has_path { url.to_owned() } else { format!("{url}/api/v1") })
+}
+
+/// A declared expiry: a date, of which the start counts in `zone`, or a date-time with offset.
+pub(super) fn expiry(value: &Value, zone: Tz) -> Parsed<DateTime<Utc>> {
+    let allowed = "a date such as 2027-03-31 or a date-time with offset such as 2027-03-31T18:00:00Z, without quotes";
+    let Value::Datetime(given) = value else {
+        return Err(Problem::new(format!("{}, not a date", kind(value)), allowed));
+    };
+    match (given.date, given.time, given.offset) {
+        (Some(date), None, None) => NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
+            .map(|date| start_of_day(date, zone))
+            .ok_or_else(|| Problem::new("not a day of the calendar", allowed)),
+        (Some(_), Some(_), Some(_)) => DateTime::parse_from_rfc3339(&given.to_string())
+            .map(|moment| moment.to_utc())
+            .map_err(|_| Problem::new("not a date-time of the calendar", allowed)),
+        (Some(_), Some(_), None) => Err(Problem::new("a date-time without an offset", allowed)),
+        _ => Err(Problem::new("a time without a date", allowed)),
+    }
+}
+
+/// The first instant of a day: midnight, or what follows where a zone skips midnight.
+fn start_of_day(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    const LONGEST_GAP_IN_HOURS: i64 = 26;
+    let midnight = date.and_time(NaiveTime::MIN);
+    (0..LONGEST_GAP_IN_HOURS * 4)
+        .find_map(|quarter| zone.from_local_datetime(&(midnight + Span::minutes(15 * quarter))).earliest())
+        .map_or_else(|| midnight.and_utc(), |moment| moment.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(toml: &str) -> Value {
+        format!("x = {toml}").parse::<toml::Table>().expect("valid TOML")["x"].clone()
+    }
+
+    #[test]
+    fn the_start_of_the_declared_day_counts_in_the_tenants_zone() {
+        let cases = [
+            ("2027-03-31", Tz::UTC, "2027-03-31T00:00:00+00:00"),
+            ("2027-03-31", Tz::America__New_York, "2027-03-31T04:00:00+00:00"),
+            ("2027-01-31", Tz::America__New_York, "2027-01-31T05:00:00+00:00"),
+            // Midnight does not exist on this day in Santiago: clocks go from 23:59:59 to 01:00:00.
+            ("2027-09-05", Tz::America__Santiago, "2027-09-05T04:00:00+00:00"),
+            ("2027-03-31T18:00:00-05:00", Tz::UTC, "2027-03-31T23:00:00+00:00"),
+        ];
+        for (given, zone, expected) in cases {
+            assert_eq!(
+                expiry(&parse(given), zone).map(|at| at.to_rfc3339()),
+                Ok(expected.to_owned()),
+                "{given} {zone}"
+            );
+        }
+        for given in ["2027-03-31T18:00:00", "18:00:00", "\"2027-03-31\"", "12"] {
+            assert!(expiry(&parse(given), Tz::UTC).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_https_or_a_loopback_address() {
+        let cases = [
+            ("https://proxy.example/syncro/", Some("https://proxy.example/syncro")),
+            ("https://proxy.example", Some("https://proxy.example/api/v1")),
+            ("http://127.0.0.1:8080/", Some("http://127.0.0.1:8080/api/v1")),
+            ("http://127.0.0.1:8080/acme/api/v1", Some("http://127.0.0.1:8080/acme/api/v1")),
+            ("http://[::1]:8080/api/v1", Some("http://[::1]:8080/api/v1")),
+            ("http://localhost/api/v1", Some("http://localhost/api/v1")),
+            ("http://acme.syncromsp.com/api/v1", None),
+            ("http://localhost.example/api/v1", None),
+            ("https://user:secret@proxy.example/", None),
+            ("https://proxy.example/?api_key=1", None),
+            ("ftp://127.0.0.1/", None),
+            ("acme", None),
+        ];
+        for (given, expected) in cases {
+            let parsed = base_url(&Value::String(given.to_owned()));
+            assert_eq!(parsed.ok().as_deref(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_subdomain_is_one_dns_label() {
+        for good in ["acme", "acme-msp", "a", "9lives"] {
+            assert!(subdomain(&Value::String(good.to_owned())).is_ok(), "{good}");
+        }
+        for bad in ["", "-acme", "acme-", "Acme", "acme.syncromsp.com", "acme/..", "a b", &"a".repeat(64)] {
+            assert!(subdomain(&Value::String(bad.to_owned())).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What the daemon says about itself as a whole.
+
+use chrono::{DateTime, Utc};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
+
+/// The commit it was built from, if whoever built it said so.
+const REVISION: Option<&str> = option_env!("SYNCRO_TOKEN_MONITOR_REVISION");
+
+/// Gauges of the daemon.
+#[derive(Debug, Clone)]
+pub(super) struct Instruments {
+    successful: IntGauge,
+    success_timestamp: Gauge,
+}
+
+impl Instruments {
+    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let successful = IntGauge::new(
+            "syncro_monitor_config_last_reload_successful",
+            "Whether the last attempt to load the configuration succeeded: 1 or 0.",
+        )?;
+        let success_timestamp = Gauge::new(
+            "syncro_monitor_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last loaded, in seconds since the epoch.",
+        )?;
+        let build = IntGaugeVec::new(
+            Opts::new("syncro_monitor_build_info", "Which build this is; the value is always 1."),
+            &["version", "revision"],
+        )?;
+        build.get_metric_with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION.unwrap_or("unknown")])?.set(1);
+        registry.register(Box::new(successful.clone()))?;
+        registry.register(Box::new(success_timestamp.clone()))?;
+        registry.register(Box::new(build))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self { successful, success_timestamp })
+    }
+
+    pub(super) fn reloaded(&self, successful: bool, now: DateTime<Utc>) {
+        self.successful.set(i64::from(successful));
+        if successful {
+            self.success_timestamp.set(now.timestamp_millis() as f64 / 1000.0);
+        }
+    }
+}

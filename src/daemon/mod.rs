@@ -1,0 +1,233 @@
+//! Builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
+
+mod instruments;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Cost};
+use crate::engine::{self, Engine, Order, Pulse};
+use crate::expose::{ReloadRequest, Server, State};
+use crate::syncro::{self, Budget, Client, readable_by_others};
+use crate::system::clock;
+use crate::system::signal::{Signal, Signals};
+
+use instruments::Instruments;
+
+/// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Reloads come by hand.
+const ORDERS: usize = 4;
+
+/// The running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    path: PathBuf,
+    config: Arc<Config>,
+    instruments: Instruments,
+    client_instruments: syncro::Instruments,
+    budget: Arc<Budget>,
+    orders: mpsc::Sender<Order>,
+    state: State,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    server: Server,
+    engine: JoinHandle<()>,
+    pulse: Pulse,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    /// Starts watching what `config`, read from `path`, says.
+    ///
+    /// # Errors
+    /// When the port is taken, or something else that is needed cannot be had.
+    pub async fn start(path: PathBuf, config: Config) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let registry = Registry::new();
+        let instruments = Instruments::new(&registry).context("register metrics")?;
+        let client_instruments = syncro::Instruments::new(&registry).context("register metrics")?;
+        let engine_instruments = engine::Instruments::new(&registry).context("register metrics")?;
+        let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
+        let client =
+            Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
+        let listener = listen(config.web.listen).await?;
+        let (engine, pictures) = Engine::new(Arc::clone(&config), client, engine_instruments);
+        let (reload, reloads) = mpsc::channel(ORDERS);
+        let state = State { pictures, registry, reload };
+        let server = Server::start(listener, state.clone()).context("start the web server")?;
+        let (pulse, knocks) = Pulse::start().await?;
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let stop = CancellationToken::new();
+        let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
+        instruments.reloaded(true, clock::now());
+        client_instruments.budget(config.syncro.requests_per_minute);
+        loaded(&config);
+        tracing::info!(
+            event = "started",
+            version = env!("CARGO_PKG_VERSION"),
+            listen = %server.address,
+            tokens = config.tokens.len(),
+            "watching {} tokens, listening on http://{}",
+            config.tokens.len(),
+            server.address
+        );
+        Ok(Self {
+            path,
+            config,
+            instruments,
+            client_instruments,
+            budget,
+            orders,
+            state,
+            reloads,
+            server,
+            engine,
+            pulse,
+            stop,
+        })
+    }
+
+    /// Where a wish to reload may be sent.
+    pub fn reloads(&self) -> mpsc::Sender<ReloadRequest> {
+        self.state.reload.clone()
+    }
+
+    /// Watches until a signal says stop.
+    ///
+    /// # Errors
+    /// When a part of the daemon died.
+    pub async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
+        let why = loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => {
+                        // Why it failed has been logged where it was found.
+                        self.reload().await.ok();
+                    }
+                    Signal::Terminate | Signal::Interrupt => break Ok(signal.as_str()),
+                },
+                Some(request) = self.reloads.recv() => {
+                    let outcome = self.reload().await;
+                    // Who asked may have gone; the reload stands.
+                    request.send(outcome).ok();
+                }
+                ended = &mut self.engine => {
+                    break Err(anyhow::anyhow!("the loop ended by itself: {}", ended.err().map_or_else(String::new, |error| error.to_string())));
+                }
+            }
+            if self.server.has_ended() {
+                break Err(anyhow::anyhow!("the web server ended by itself"));
+            }
+        };
+        self.drain(why.is_ok()).await;
+        let signal = why?;
+        tracing::info!(event = "stopped", "stopped by {signal}");
+        Ok(())
+    }
+
+    async fn drain(self, engine_runs: bool) {
+        self.stop.cancel();
+        let parts = async {
+            if engine_runs {
+                // A panic in the loop is reported by the panic itself.
+                self.engine.await.ok();
+            }
+            self.server.stop().await;
+            self.pulse.stop().await;
+        };
+        if tokio::time::timeout(DRAIN, parts).await.is_err() {
+            tracing::warn!(
+                event = "drain_timeout",
+                "not everything ended within {} s; stopping anyway",
+                DRAIN.as_secs()
+            );
+        }
+    }
+
+    /// Reads the configuration again and swaps it in, or leaves the running one untouched and says why.
+    async fn reload(&mut self) -> Result<(), String> {
+        let outcome = self.swap().await;
+        self.instruments.reloaded(outcome.is_ok(), clock::now());
+        match &outcome {
+            Ok(()) => loaded(&self.config),
+            Err(faults) => rejected(faults.lines()),
+        }
+        outcome
+    }
+
+    async fn swap(&mut self) -> Result<(), String> {
+        let path = self.path.clone();
+        let config = tokio::task::spawn_blocking(move || config::load(&path))
+            .await
+            .map_err(|error| format!("failed to read the configuration: {error}"))?
+            .map_err(|faults| faults.to_string())?;
+        let config = Arc::new(config);
+        let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
+        let server = if config.web.listen == self.config.web.listen {
+            None
+        } else {
+            let listener =
+                listen(config.web.listen).await.map_err(|error| format!("web.listen: failed to {error:#}"))?;
+            Some(Server::start(listener, self.state.clone()).map_err(|error| error.to_string())?)
+        };
+        // From here on nothing can fail.
+        self.budget.set(config.syncro.requests_per_minute);
+        self.client_instruments.budget(config.syncro.requests_per_minute);
+        if let Some(server) = server {
+            // The old address may still be answering who asked for the reload, so nobody waits for its end.
+            let old = std::mem::replace(&mut self.server, server);
+            tokio::spawn(old.stop());
+        }
+        self.config = Arc::clone(&config);
+        self.orders.send(Order::Reload { config, client }).await.map_err(|_| "the loop has ended".to_owned())
+    }
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
+}
+
+/// Logs each line of what is wrong with a configuration.
+pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
+    for fault in faults {
+        tracing::error!(event = "config_rejected", "{fault}");
+    }
+}
+
+/// Logs what was loaded and what in it is probably not meant.
+fn loaded(config: &Config) {
+    let cost = Cost::of(config);
+    tracing::info!(
+        event = "config_loaded",
+        tokens = cost.tokens,
+        requests_per_minute = cost.requests_per_minute,
+        budget = cost.budget,
+        "the configuration needs {:.1} of {} requests a minute",
+        cost.requests_per_minute,
+        cost.budget
+    );
+    for warning in warnings(config) {
+        tracing::warn!(event = "config_warning", "{warning}");
+    }
+}
+
+/// What is allowed in a configuration but probably not meant.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let open = config.tokens.iter().filter_map(|token| {
+        let path = readable_by_others(&token.source)?;
+        let of = format!("token `{}` of tenant `{}`", token.name, token.tenant.name);
+        Some(format!(
+            "{of}: everyone on this machine can read the file `{}`; chmod 640 or less is enough",
+            path.display()
+        ))
+    });
+    config.warnings.iter().map(ToString::to_string).chain(open).collect()
+}

@@ -1,0 +1,127 @@
+//! One look at one token: permit, request, classify, in a fixed order. Decides nothing but when to stop asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::config::Token;
+use crate::standing::{Expectation, TokenState, Verdict, judge};
+use crate::syncro::{
+    Client, Failure, Lane, Look, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Request, Seen,
+    TokenValue, Unreadable, UserObservation,
+};
+use crate::system::clock;
+
+use super::effect::{Job, PermissionJob, WatchKey};
+
+/// A part of a look that ended.
+#[derive(Debug)]
+pub struct Looked {
+    /// Whose.
+    pub key: WatchKey,
+    /// What it brought back.
+    pub look: Look,
+    /// How long this part took, waiting for the budget included.
+    pub took: Duration,
+    /// What is free again, if this was the last part.
+    pub ended: Option<Ended>,
+}
+
+/// A job that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The lane whose slot is free again.
+    pub lane: Lane,
+    /// Whether it was to ask for permissions too.
+    pub permissions: bool,
+}
+
+/// Takes one look, part by part. Every request in it has a deadline of its own.
+pub async fn look(client: &Client, job: Job, tell: &mpsc::Sender<Looked>) {
+    let begin = Instant::now();
+    let Job { key, token, lane, permissions } = job;
+    let end = Ended { lane, permissions: permissions.is_some() };
+    // Who listens goes away only when everything ends.
+    let tell = async |look, took, ended| tell.send(Looked { key, look, took, ended }).await.unwrap_or_default();
+    let value = match read(&token).await {
+        Ok(value) => value,
+        Err(unreadable) => {
+            let look = Look { at: clock::now(), part: Part::Token(Seen::Unreadable(unreadable)) };
+            return tell(look, begin.elapsed(), Some(end)).await;
+        }
+    };
+    // `/me` is what everyone waits for; only what follows it yields.
+    let answer = client.ask(&token.tenant, &value, Request::Me, lane.min(Lane::Validity)).await;
+    let at = clock::now();
+    let observation = answer.map_or_else(MeObservation::Failed, |answer| answer.me());
+    let expectation = Expectation { subdomain: token.tenant.subdomain.as_deref(), expires: token.expires };
+    let works = judge(expectation, &observation, at) == Verdict::Is(TokenState::Valid);
+    let next = match (permissions, &observation) {
+        (Some(job), MeObservation::Works(me)) if works => Some((job.user.then_some(me.user_id), job)),
+        _ => None,
+    };
+    let seen = Seen::Me { fingerprint: value.fingerprint(), observation };
+    tell(Look { at, part: Part::Token(seen) }, begin.elapsed(), next.is_none().then_some(end)).await;
+    if let Some((user, job)) = next {
+        let begin = Instant::now();
+        let permissions = Questions { client, token: &token, value: &value, lane }.permissions(job, user).await;
+        tell(Look { at, part: Part::Permissions(permissions) }, begin.elapsed(), Some(end)).await;
+    }
+}
+
+/// Reads the value on a thread where waiting for a disk holds up nobody.
+async fn read(token: &Arc<Token>) -> Result<TokenValue, Unreadable> {
+    let token = Arc::clone(token);
+    let name = token.name.clone();
+    tokio::task::spawn_blocking(move || TokenValue::read(&token.source)).await.unwrap_or_else(|error| {
+        Err(Unreadable::Failed { place: format!("the source of `{name}`"), error: error.to_string() })
+    })
+}
+
+struct Questions<'a> {
+    client: &'a Client,
+    token: &'a Token,
+    value: &'a TokenValue,
+    lane: Lane,
+}
+
+impl Questions<'_> {
+    async fn permissions(&self, job: PermissionJob, user: Option<u64>) -> PermissionLook {
+        let mut look = PermissionLook { full: job.full, user: None, probes: Vec::new() };
+        // Once the host does not answer, the other questions are not asked either: each would only wait in vain.
+        let mut gone: Option<Failure> = None;
+        if let Some(id) = user {
+            let seen = match self.client.ask(&self.token.tenant, self.value, Request::User(id), self.lane).await {
+                Ok(answer) => answer.user(),
+                Err(failure) => UserObservation::Failed(failure),
+            };
+            if let UserObservation::Failed(failure) = &seen {
+                gone = is_gone(failure).then(|| failure.clone());
+            }
+            look.user = Some(seen);
+        }
+        for (probe, shown) in job.probes {
+            let seen = match &gone {
+                Some(failure) => ProbeObservation::Failed(failure.clone()),
+                None => match self.client.ask(&self.token.tenant, self.value, Request::Probe(probe), self.lane).await {
+                    Ok(answer) => answer.probe(probe),
+                    Err(failure) => ProbeObservation::Failed(failure),
+                },
+            };
+            if let (None, ProbeObservation::Failed(failure)) = (&gone, &seen) {
+                gone = is_gone(failure).then(|| failure.clone());
+            }
+            look.probes.extend(shown.into_iter().map(|permission| (permission, seen.clone())));
+        }
+        look
+    }
+}
+
+fn is_gone(failure: &Failure) -> bool {
+    match failure.reason {
+        Reason::Timeout | Reason::Dns | Reason::Connect | Reason::Tls | Reason::Http5xx | Reason::Throttled => true,
+        Reason::NotSyncro | Reason::TooLarge | Reason::Malformed => false,
+    }
+}

@@ -1,0 +1,385 @@
+//! The state of the loop and how events change it. Pure: `handle` takes an event and `now` and returns effects.
+//!
+//! Nothing here costs more than the logarithm of the number of tokens for one event, but a reload and a clock set back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::alert::{Firing, Notice, Rules, Tenancy, next_change, retire, tenant_alerts, token_alerts};
+use crate::config::{Config, Token, TokenId};
+use crate::plan::{Phase, Plan, Scope, is_doubtful, plan, wants_user};
+use crate::snapshot::{Snapshot, TokenPicture};
+use crate::standing::{Attempts, Check, Policy, Standing, step};
+use crate::syncro::{Failure, Lane, Look};
+
+use super::checker::Ended;
+use super::effect::{Checked, Effect, Job, Outcome, PermissionJob, WatchKey, checked_by};
+
+/// How many looks may be under way at once, by lane. Enough that hosts which do not answer, each held for the whole
+/// time-out, leave room for the others within the budget; few enough to keep memory small.
+const SLOTS: [usize; 3] = [16, 32, 16];
+
+/// A clock that goes back by more than this was set; less is drift.
+const SET_BACK: TimeDelta = TimeDelta::seconds(5);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The pulse.
+    Tick,
+    /// A part of a look ended.
+    Looked {
+        /// Whose.
+        key: WatchKey,
+        /// What it brought back.
+        look: Box<Look>,
+        /// What is free again, if this was its last part.
+        ended: Option<Ended>,
+    },
+    /// Another configuration.
+    Reload(Arc<Config>),
+}
+
+/// One token that is watched.
+#[derive(Debug)]
+struct Watch {
+    token: Arc<Token>,
+    phase: Phase,
+    standing: Arc<Standing>,
+    firing: Arc<Vec<Firing>>,
+    plan: Plan,
+    /// Its entry in the agenda.
+    wake: DateTime<Utc>,
+    /// Its entry among those that wait for a slot.
+    waiting: Option<(Queue, DateTime<Utc>)>,
+    /// A changed configuration makes a look due at once.
+    look_now: bool,
+}
+
+/// Where a due look waits, in the order of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Queue {
+    Urgent,
+    /// Both checks are due: one look serves both if there is a slot, else validity goes first.
+    Both,
+    Validity,
+    Permissions,
+}
+
+/// The tokens of one tenant.
+#[derive(Debug, Default)]
+struct Tenant {
+    members: Vec<WatchKey>,
+    firing: Vec<Firing>,
+}
+
+/// The state of the loop.
+#[derive(Debug)]
+pub struct Core {
+    config: Arc<Config>,
+    watches: BTreeMap<WatchKey, Watch>,
+    tenants: BTreeMap<String, Tenant>,
+    /// Tenants that gave no verdict, to be told of when their time has come.
+    silent: BTreeSet<String>,
+    next_key: u64,
+    agenda: BTreeSet<(DateTime<Utc>, WatchKey)>,
+    waiting: BTreeSet<(Queue, DateTime<Utc>, WatchKey)>,
+    /// Tokens of which `/me` is being asked.
+    asked_token: HashSet<WatchKey>,
+    /// Tokens of which the permissions are being asked.
+    asked_permissions: HashSet<WatchKey>,
+    /// Free slots by lane.
+    free: [usize; 3],
+    last_tick: Option<DateTime<Utc>>,
+    first_sweep_done: bool,
+}
+
+impl Core {
+    /// Watches every token of `config`; each is due at once.
+    pub fn new(config: Arc<Config>, now: DateTime<Utc>) -> Self {
+        let mut core = Self {
+            config,
+            watches: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            next_key: 0,
+            agenda: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            asked_token: HashSet::new(),
+            asked_permissions: HashSet::new(),
+            free: SLOTS,
+            last_tick: None,
+            first_sweep_done: false,
+        };
+        for token in &Arc::clone(&core.config).tokens {
+            core.add(Arc::clone(token), now);
+        }
+        core
+    }
+
+    /// Takes in one event; the effects are in the order in which they are to be carried out.
+    #[must_use]
+    pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Tick => self.tick(now, &mut effects),
+            Event::Looked { key, look, ended } => self.looked(key, &look, ended, now, &mut effects),
+            Event::Reload(config) => self.reload(config, now, &mut effects),
+        }
+        self.start(now, &mut effects);
+        effects
+    }
+
+    /// The fleet as it is believed to be.
+    pub fn snapshot(&self) -> Snapshot {
+        let picture = |watch: &Watch| TokenPicture {
+            token: Arc::clone(&watch.token),
+            standing: Arc::clone(&watch.standing),
+            firing: Arc::clone(&watch.firing),
+        };
+        Snapshot {
+            tokens: self.watches.values().map(picture).collect(),
+            tenant_firing: self.tenants.values().flat_map(|tenant| tenant.firing.clone()).collect(),
+            checks_due: self.waiting.len(),
+            last_tick: self.last_tick,
+            first_sweep_done: self.first_sweep_done,
+        }
+    }
+
+    fn add(&mut self, token: Arc<Token>, now: DateTime<Utc>) {
+        let key = WatchKey(self.next_key);
+        self.next_key += 1;
+        let (phase, standing) = (Phase::of(&token), Arc::new(Standing::default()));
+        let plan = plan(&token, phase, &standing, &self.config, now);
+        self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
+        let firing = Arc::default();
+        let watch = Watch { token, phase, standing, firing, plan, wake: now, waiting: None, look_now: false };
+        self.agenda.insert((now, key));
+        self.watches.insert(key, watch);
+    }
+
+    fn tick(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let set_back = self.last_tick.is_some_and(|last| now + SET_BACK < last);
+        self.last_tick = Some(now);
+        if set_back {
+            for key in self.watches.keys().copied().collect::<Vec<_>>() {
+                self.review(key, now, effects);
+            }
+        }
+        while let Some((at, key)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
+            self.agenda.remove(&(at, key));
+            self.review(key, now, effects);
+        }
+        for tenant in std::mem::take(&mut self.silent) {
+            self.review_tenant(&tenant, now, effects);
+        }
+    }
+
+    /// Tells what time alone has made true of a token, and sees to its next look.
+    fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rules = Rules { alerts: &self.config.alerts, now };
+        let notices = token_alerts(rules, &watch.token, &watch.standing, Arc::make_mut(&mut watch.firing));
+        effects.extend(notices.into_iter().map(Effect::Tell));
+        watch.plan = plan(&watch.token, watch.phase, &watch.standing, &self.config, now);
+        if self.asked_permissions.contains(&key) {
+            watch.plan.permissions = None;
+        }
+        self.agenda.remove(&(watch.wake, key));
+        if let Some((queue, at)) = watch.waiting.take() {
+            self.waiting.remove(&(queue, at, key));
+        }
+        let mut wake = next_change(rules, &watch.token, &watch.standing, &watch.firing);
+        if self.asked_token.contains(&key) {
+            // It comes back here when the answer does.
+        } else if watch.look_now || watch.plan.at() <= now {
+            let queue = queue(&watch.plan, watch.look_now, now);
+            let at = watch.plan.at().min(now);
+            watch.waiting = Some((queue, at));
+            self.waiting.insert((queue, at, key));
+        } else {
+            wake = wake.into_iter().chain([watch.plan.at()]).min();
+        }
+        if let Some(wake) = wake {
+            watch.wake = wake;
+            self.agenda.insert((wake, key));
+        }
+    }
+
+    fn looked(
+        &mut self,
+        key: WatchKey,
+        look: &Look,
+        ended: Option<Ended>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let check = checked_by(look);
+        if check == Check::Validity {
+            self.asked_token.remove(&key);
+        }
+        if let Some(Ended { lane, permissions }) = ended {
+            self.free[lane as usize] += 1;
+            if permissions {
+                self.asked_permissions.remove(&key);
+            }
+        }
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let (token, standing) = (Arc::clone(&watch.token), Arc::make_mut(&mut watch.standing));
+        let failures = match check {
+            Check::Validity => standing.validity.failures,
+            Check::Permissions => standing.permission_checks.failures,
+        };
+        let policy = Policy {
+            token: &token,
+            confirmations: self.config.alerts.confirmations.get(),
+            probes: self.config.syncro.probes,
+        };
+        let transitions = step(standing, look, policy);
+        effects.push(Effect::Checked(Checked { token: token.id(), check, outcome: outcome(failures, look.failure()) }));
+        effects.extend(transitions.into_iter().map(|transition| Effect::Changed { token: token.id(), transition }));
+        self.review(key, now, effects);
+        self.review_tenant(&token.tenant.name, now, effects);
+        if !self.first_sweep_done {
+            self.first_sweep_done = self.watches.values().all(|watch| watch.standing.validity.last_attempt.is_some());
+        }
+    }
+
+    fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(tenant) = self.tenants.get_mut(name) else { return };
+        let standings = tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &watch.standing);
+        // A token without a usable value was not looked at, so it says nothing about its tenant.
+        let asked =
+            standings.filter(|standing| standing.validity.last_attempt.is_some() && standing.unreadable.is_none());
+        let silent = silent(asked.map(|standing| &standing.validity));
+        let rules = Rules { alerts: &self.config.alerts, now };
+        let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, &mut tenant.firing);
+        effects.extend(notices.into_iter().map(Effect::Tell));
+        if silent.is_some() {
+            self.silent.insert(name.to_owned());
+        }
+    }
+
+    /// Takes over another configuration: what stays keeps its standing, what goes is resolved, what is new is due.
+    fn reload(&mut self, config: Arc<Config>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        self.config = config;
+        let mut known: HashMap<TokenId, WatchKey> =
+            self.watches.iter().map(|(key, watch)| (watch.token.id(), *key)).collect();
+        let mut gone: BTreeMap<String, Tenant> = std::mem::take(&mut self.tenants);
+        for token in &Arc::clone(&self.config).tokens {
+            let name = &token.tenant.name;
+            if let Some(tenant) = gone.remove(name) {
+                self.tenants.insert(name.clone(), Tenant { members: Vec::new(), firing: tenant.firing });
+            }
+            let Some(key) = known.remove(&token.id()) else {
+                self.add(Arc::clone(token), now);
+                continue;
+            };
+            self.tenants.entry(name.clone()).or_default().members.push(key);
+            if let Some(watch) = self.watches.get_mut(&key) {
+                watch.look_now |= watch.token != *token;
+                watch.token = Arc::clone(token);
+            }
+            self.review(key, now, effects);
+        }
+        for (id, key) in known {
+            effects.extend(self.retire(&id, key).into_iter().map(Effect::Tell));
+        }
+        for (name, mut tenant) in gone {
+            let id = TokenId { tenant: name, token_name: String::new() };
+            effects.extend(retire(&id, &mut tenant.firing).into_iter().map(Effect::Tell));
+        }
+    }
+
+    fn retire(&mut self, id: &TokenId, key: WatchKey) -> Vec<Notice> {
+        let Some(mut watch) = self.watches.remove(&key) else { return Vec::new() };
+        self.agenda.remove(&(watch.wake, key));
+        if let Some((queue, at)) = watch.waiting {
+            self.waiting.remove(&(queue, at, key));
+        }
+        retire(id, Arc::make_mut(&mut watch.firing))
+    }
+
+    /// Starts due looks while there are slots, the most pressing first.
+    fn start(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
+            loop {
+                let lanes: &[Lane] = match queue {
+                    Queue::Urgent => &[Lane::Urgent],
+                    Queue::Both => &[Lane::Permissions, Lane::Validity],
+                    Queue::Validity => &[Lane::Validity],
+                    Queue::Permissions => &[Lane::Permissions],
+                };
+                let Some(lane) = lanes.iter().copied().find(|lane| self.free[*lane as usize] > 0) else { break };
+                let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
+                let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) else {
+                    break;
+                };
+                self.waiting.remove(&entry);
+                effects.extend(self.job(entry.2, lane, now).map(Effect::Start));
+            }
+        }
+    }
+
+    fn job(&mut self, key: WatchKey, lane: Lane, now: DateTime<Utc>) -> Option<Job> {
+        let watch = self.watches.get_mut(&key)?;
+        watch.waiting = None;
+        let forced = std::mem::take(&mut watch.look_now);
+        let scope = if forced { watch.plan.permissions.map(|_| Scope::Full) } else { watch.plan.scope(now) };
+        let scope = scope.filter(|_| lane != Lane::Validity);
+        self.free[lane as usize] -= 1;
+        self.asked_token.insert(key);
+        let standing = &watch.standing;
+        let all = watch.token.probes(self.config.syncro.probes);
+        let permissions = scope.map(|scope| match scope {
+            Scope::Full => PermissionJob { full: true, user: wants_user(standing, now), probes: all },
+            Scope::Doubtful => {
+                let doubtful = |permission| {
+                    standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
+                };
+                let probes = all.into_iter().filter(|(_, shown)| shown.iter().any(|permission| doubtful(*permission)));
+                PermissionJob { full: false, user: false, probes: probes.collect() }
+            }
+        });
+        if permissions.is_some() {
+            self.asked_permissions.insert(key);
+        }
+        Some(Job { key, token: Arc::clone(&watch.token), lane, permissions })
+    }
+}
+
+fn queue(plan: &Plan, forced: bool, now: DateTime<Utc>) -> Queue {
+    if forced || plan.lane(now) == Lane::Urgent {
+        Queue::Urgent
+    } else {
+        match (plan.validity.at <= now, plan.scope(now)) {
+            (true, Some(_)) => Queue::Both,
+            (true, None) => Queue::Validity,
+            (false, _) => Queue::Permissions,
+        }
+    }
+}
+
+/// Since when nothing could be learnt about any of these tokens, and why not the last time.
+fn silent<'a>(attempts: impl Iterator<Item = &'a Attempts>) -> Option<(DateTime<Utc>, &'static str)> {
+    let mut silent = None;
+    for attempts in attempts {
+        let since = attempts.failing_since?;
+        let reason = attempts.reason.map_or("unknown", |reason| reason.as_str());
+        silent = silent.filter(|(known, _)| *known >= since).or(Some((since, reason)));
+    }
+    silent
+}
+
+fn outcome(failures: u32, failure: Option<&Failure>) -> Outcome {
+    match failure {
+        Some(failure) => Outcome::Failed { failure: failure.clone(), first: failures == 0 },
+        None if failures > 0 => Outcome::Again(failures),
+        None => Outcome::Verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! What people and Prometheus see. Reads the picture that the engine publishes; changes nothing.
+
+mod exposition;
+mod metrics;
+mod server;
+
+pub use exposition::Exposition;
+pub use metrics::{FAMILIES, Family};
+pub use server::{ReloadRequest, Server, State};

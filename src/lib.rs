@@ -1,0 +1,34 @@
+//! Watches the API tokens that integrations use against Syncro PSA accounts.
+//!
+//! A room imports only from floors below it (`tests/rooms.rs` holds this):
+//!
+//! ```text
+//! 10  main.rs
+//!  9  command     one file for each subcommand
+//!  8  daemon      builds everything, reloads with rollback, drains with a deadline
+//!  7  engine      expose        the loop | what people see
+//!  6  snapshot                  one picture of the fleet, from the one to the other
+//!  5  alert       plan          what is told | when to look next
+//!  4  standing                  what we believe about each token
+//!  3  syncro                    how Syncro is asked, and what an answer says
+//!  2  config                    what the operator wants
+//!  1  catalog     simulator     system     cli     exit
+//! ```
+//!
+//! What a thing means is decided by pure functions that take values and `now`; what touches the world decides nothing.
+
+pub mod alert;
+pub mod catalog;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod daemon;
+pub mod engine;
+pub mod exit;
+pub mod expose;
+pub mod plan;
+pub mod simulator;
+pub mod snapshot;
+pub mod standing;
+pub mod syncro;
+pub mod system;

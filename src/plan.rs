@@ -1,0 +1,237 @@
+//! When each token is looked at next, and what yields when the budget is short. Pure: it takes `now` and never waits.
+//!
+//! The pulse comes once a second, so everything here is due on whole seconds.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::config::{Config, Schedule, Token, USER_INTERVAL, coincide};
+use crate::standing::{Evidence, Standing, TokenState};
+use crate::syncro::{Lane, Reason};
+
+/// While we could not look, the pause between attempts doubles up to the interval, or to this for a cron schedule.
+const LONGEST_RETRY: Duration = Duration::from_mins(15);
+
+/// Where in its intervals a token is looked at: spread by a hash of its names, so that it survives restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Phase(u64);
+
+impl Phase {
+    /// The token's phase.
+    pub fn of(token: &Token) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(token.tenant.name.as_bytes());
+        hash.update([0]);
+        hash.update(token.name.as_bytes());
+        let digest = hash.finalize();
+        Self(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// The offset within an interval, in whole seconds; on the grid of `within` if there is one.
+    fn offset(self, interval: Duration, within: Option<Duration>) -> i64 {
+        let seconds = interval.as_secs().max(1);
+        let offset = match within.map(|grid| grid.as_secs().max(1)) {
+            // The same place within the short interval, so that one `/me` serves both checks.
+            Some(grid) => self.0 % grid + grid * ((self.0 / grid) % (seconds / grid).max(1)),
+            None => self.0 % seconds,
+        };
+        i64::try_from(offset).unwrap_or(0)
+    }
+}
+
+/// Which permissions a look asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All that can be shown, and the user's security group if an hour has passed.
+    Full,
+    /// Only those that were refused but not yet believed lost, or could not be looked at.
+    Doubtful,
+}
+
+/// When something is due, and before whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Whether it goes before what is merely scheduled.
+    pub urgent: bool,
+}
+
+/// When a token's two checks are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The validity check; every look begins with it.
+    pub validity: Due,
+    /// The permission check, while the token works as far as anybody knows.
+    pub permissions: Option<(Due, Scope)>,
+}
+
+impl Plan {
+    /// When the next look is due.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.permissions.map_or(self.validity.at, |(due, _)| due.at.min(self.validity.at))
+    }
+
+    /// What a look at `now` asks for besides validity.
+    pub fn scope(&self, now: DateTime<Utc>) -> Option<Scope> {
+        self.permissions.filter(|(due, _)| due.at <= now).map(|(_, scope)| scope)
+    }
+
+    /// The lane of a look at `now`.
+    pub fn lane(&self, now: DateTime<Utc>) -> Lane {
+        let urgent = |due: &Due| due.urgent && due.at <= now;
+        if urgent(&self.validity) || self.permissions.iter().any(|(due, _)| urgent(due)) {
+            Lane::Urgent
+        } else if self.scope(now).is_some() {
+            Lane::Permissions
+        } else {
+            Lane::Validity
+        }
+    }
+}
+
+/// Plans the next look at a token that has not been looked at before `now`.
+pub fn plan(token: &Token, phase: Phase, standing: &Standing, config: &Config, now: DateTime<Utc>) -> Plan {
+    let planner = Planner { token, phase, standing, config, now };
+    Plan { validity: planner.validity(), permissions: planner.permissions() }
+}
+
+struct Planner<'a> {
+    token: &'a Token,
+    phase: Phase,
+    standing: &'a Standing,
+    config: &'a Config,
+    now: DateTime<Utc>,
+}
+
+impl Planner<'_> {
+    fn validity(&self) -> Due {
+        let standing = self.standing;
+        let Some(last) = self.past(standing.validity.last_attempt) else {
+            return Due { at: self.now, urgent: false };
+        };
+        let schedule = &self.config.schedule.validity;
+        let mut due = Due { at: self.slot(schedule, None, last), urgent: false };
+        if standing.validity.failures > 0 {
+            due.at = due.at.min(self.retry(last, standing.validity.failures, schedule));
+        } else if self.wants_confirmation() {
+            // Not sooner either: two looks in the same moment would confirm nothing.
+            due = self.confirmation(last);
+        }
+        if let Some(expires) = self.token.expires
+            && last < expires
+        {
+            due = sooner(due, Due { at: round_up(expires), urgent: true });
+        }
+        due
+    }
+
+    fn permissions(&self) -> Option<(Due, Scope)> {
+        let standing = self.standing;
+        if !matches!(standing.state, TokenState::Valid | TokenState::Unknown) || standing.doubt.is_some() {
+            return None;
+        }
+        let Some(last) = self.past(standing.permission_checks.last_attempt) else {
+            return Some((Due { at: self.now, urgent: false }, Scope::Full));
+        };
+        let (validity, schedule) = (&self.config.schedule.validity, &self.config.schedule.permissions);
+        let grid = match validity {
+            Schedule::Every(interval) if coincide(validity, schedule) => Some(*interval),
+            _ => None,
+        };
+        let full = Due { at: self.slot(schedule, grid, last), urgent: false };
+        if standing.look_again {
+            return Some((self.confirmation(self.past(standing.validity.last_attempt).unwrap_or(last)), Scope::Full));
+        }
+        if standing.permissions.iter().any(|known| by_probe_and_doubted(known.evidence, known.belief.doubts)) {
+            return Some((self.confirmation(last), Scope::Doubtful));
+        }
+        let doubtful = if standing.permission_checks.failures > 0
+            && standing.permission_checks.reason != Some(Reason::NotSyncro)
+        {
+            Due { at: self.retry(last, standing.permission_checks.failures, schedule), urgent: false }
+        } else {
+            return Some((full, Scope::Full));
+        };
+        Some(if doubtful.at < full.at { (doubtful, Scope::Doubtful) } else { (full, Scope::Full) })
+    }
+
+    /// A moment that lies ahead was noted before the clock was set back; waiting for it would be blindness.
+    fn past(&self, moment: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        moment.map(|moment| moment.min(self.now))
+    }
+
+    /// Whether something seen in `/me` was bad, or odd, and must be seen again before it is believed.
+    fn wants_confirmation(&self) -> bool {
+        let standing = self.standing;
+        let confirmations = self.config.alerts.confirmations.get();
+        let outlived = standing.worked_after_expiry;
+        standing.doubt.is_some()
+            || (outlived > 0 && outlived < confirmations)
+            || standing.user.as_ref().is_some_and(|user| user.admin.doubts > 0)
+            || standing.rights.iter().any(|known| known.belief.doubts > 0)
+            || standing.permissions.iter().any(|known| known.evidence == Evidence::Right && known.belief.doubts > 0)
+    }
+
+    fn confirmation(&self, last: DateTime<Utc>) -> Due {
+        Due { at: last.trunc_subsecs(0) + delta(self.config.alerts.confirm_after), urgent: true }
+    }
+
+    fn retry(&self, last: DateTime<Utc>, failures: u32, schedule: &Schedule) -> DateTime<Utc> {
+        let longest = match schedule {
+            Schedule::Every(interval) => *interval,
+            Schedule::Cron(..) => LONGEST_RETRY,
+        };
+        let shortest = self.config.alerts.confirm_after.max(Duration::from_secs(1));
+        let doublings = failures.saturating_sub(1).min(16);
+        last.trunc_subsecs(0) + delta(shortest.saturating_mul(1 << doublings).min(longest))
+    }
+
+    /// The next scheduled moment after the last attempt.
+    fn slot(&self, schedule: &Schedule, grid: Option<Duration>, last: DateTime<Utc>) -> DateTime<Utc> {
+        match schedule {
+            Schedule::Every(interval) => {
+                let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
+                let offset = self.phase.offset(*interval, grid);
+                let since = last.timestamp().saturating_sub(offset).rem_euclid(seconds);
+                last.trunc_subsecs(0) + TimeDelta::seconds(seconds - since)
+            }
+            Schedule::Cron(..) => schedule.next_occurrence(last).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        }
+    }
+}
+
+/// Whether a full look at `now` asks for the user's security group: at most once an hour.
+pub fn wants_user(standing: &Standing, now: DateTime<Utc>) -> bool {
+    /// A look that comes every hour may begin a little less than an hour after one that was held up.
+    const SLACK: TimeDelta = TimeDelta::seconds(60);
+    let asked = standing.user.as_ref().and_then(|user| user.group_asked);
+    asked.is_none_or(|asked| now - asked >= delta(USER_INTERVAL) - SLACK)
+}
+
+/// Whether a look at doubtful permissions asks for this one again.
+pub fn is_doubtful(known: &crate::standing::PermissionStanding) -> bool {
+    known.unseen || by_probe_and_doubted(known.evidence, known.belief.doubts)
+}
+
+fn by_probe_and_doubted(evidence: Evidence, doubts: u32) -> bool {
+    evidence == Evidence::Probe && doubts > 0
+}
+
+fn sooner(left: Due, right: Due) -> Due {
+    if right.at < left.at { right } else { left }
+}
+
+fn round_up(moment: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = moment.trunc_subsecs(0);
+    if whole == moment { whole } else { whole + TimeDelta::seconds(1) }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! A scenario: who exists, and what happens when. Read from TOML.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::misbehaviour::Misbehaviour;
+
+/// What Syncro allows an address.
+const REQUESTS_PER_MINUTE: u32 = 180;
+
+/// Who exists, and what happens when.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Requests a minute before `Retry later`; 0 for no limit.
+    #[serde(default = "requests_per_minute")]
+    pub requests_per_minute: u32,
+    /// What `Retry-After` says then; left out if absent, as far as is known of Syncro.
+    #[serde(default)]
+    pub retry_after: Option<u64>,
+    /// The accounts.
+    pub tenants: Vec<Tenant>,
+    /// What happens.
+    #[serde(default)]
+    pub events: Vec<Event>,
+}
+
+fn requests_per_minute() -> u32 {
+    REQUESTS_PER_MINUTE
+}
+
+/// One account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Its subdomain.
+    pub subdomain: String,
+    /// Its security groups.
+    pub groups: Vec<Group>,
+    /// Its users.
+    pub users: Vec<User>,
+    /// Its API tokens.
+    pub tokens: Vec<Token>,
+}
+
+/// A security group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// What it allows.
+    #[serde(default)]
+    pub permissions: Permissions,
+}
+
+/// A user.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The number.
+    pub id: u64,
+    /// The security group; none for an account without.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Whether a Global Admin.
+    #[serde(default)]
+    pub admin: bool,
+    /// Whether locked out.
+    #[serde(default)]
+    pub locked_out: bool,
+}
+
+/// An API token.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// The simulated value.
+    pub value: String,
+    /// The user who made it.
+    pub user: u64,
+    /// What was ticked.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// The subdomain that `/me` shows, if it is another account's.
+    #[serde(default)]
+    pub subdomain: Option<String>,
+    /// Whether it is refused.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+/// A set of permissions: `"all"`, or a list of names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    all_but: Option<BTreeSet<String>>,
+    only: BTreeSet<String>,
+}
+
+impl Permissions {
+    /// Every permission.
+    pub fn all() -> Self {
+        Self { all_but: Some(BTreeSet::new()), only: BTreeSet::new() }
+    }
+
+    /// Whether one is in the set.
+    pub fn holds(&self, name: &str) -> bool {
+        self.all_but.as_ref().map_or_else(|| self.only.contains(name), |missing| !missing.contains(name))
+    }
+
+    pub(super) fn set(&mut self, name: &str, held: bool) {
+        let (set, listed) = match &mut self.all_but {
+            Some(missing) => (missing, !held),
+            None => (&mut self.only, held),
+        };
+        if listed {
+            set.insert(name.to_owned());
+        } else {
+            set.remove(name);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Permissions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(word) if word == "all" => Ok(Self::all()),
+            list @ toml::Value::Array(_) => {
+                let only = BTreeSet::deserialize(list).map_err(serde::de::Error::custom)?;
+                Ok(Self { all_but: None, only })
+            }
+            _ => Err(serde::de::Error::custom("expected \"all\" or a list of permissions")),
+        }
+    }
+}
+
+/// Something that happens at a time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Seconds after the start.
+    pub at: u64,
+    /// What.
+    pub incident: Incident,
+}
+
+impl Event {
+    pub(super) fn at(&self) -> Duration {
+        Duration::from_secs(self.at)
+    }
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, tag = "what")]
+pub enum Incident {
+    /// A permission is unticked in a security group.
+    GroupLoses {
+        /// The account.
+        tenant: String,
+        /// The group.
+        group: String,
+        /// The permission.
+        permission: String,
+    },
+    /// A permission is ticked in a security group.
+    GroupGains {
+        /// The account.
+        tenant: String,
+        /// The group.
+        group: String,
+        /// The permission.
+        permission: String,
+    },
+    /// A permission is unticked in a token.
+    TokenLoses {
+        /// The token's value.
+        token: String,
+        /// The permission.
+        permission: String,
+    },
+    /// A permission is ticked in a token.
+    TokenGains {
+        /// The token's value.
+        token: String,
+        /// The permission.
+        permission: String,
+    },
+    /// A token is refused from now on: it expired, or was deleted.
+    TokenRefused {
+        /// The token's value.
+        token: String,
+    },
+    /// A token works again.
+    TokenWorks {
+        /// The token's value.
+        token: String,
+    },
+    /// A user may not, or may again, use Syncro.
+    UserLockedOut {
+        /// The account.
+        tenant: String,
+        /// The user.
+        user: u64,
+        /// Which.
+        locked_out: bool,
+    },
+    /// A user is moved to another security group.
+    UserMoved {
+        /// The account.
+        tenant: String,
+        /// The user.
+        user: u64,
+        /// The new group.
+        group: String,
+    },
+    /// A user becomes, or no longer is, a Global Admin.
+    UserAdmin {
+        /// The account.
+        tenant: String,
+        /// The user.
+        user: u64,
+        /// Which.
+        admin: bool,
+    },
+    /// The server misbehaves for a while.
+    Misbehaves {
+        /// The account; all if left out.
+        #[serde(default)]
+        tenant: Option<String>,
+        /// Only below this path, `/me` for example; everywhere if left out.
+        #[serde(default)]
+        path: Option<String>,
+        /// How.
+        how: Misbehaviour,
+        /// For how many seconds.
+        seconds: u64,
+    },
+    /// Whatever misbehaved behaves again.
+    Behaves,
+}
+
+impl Scenario {
+    /// Reads a scenario from TOML.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its place.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,138 @@
+//! What is believed of each wanted permission: granted, missing or unverified, by which evidence, and who is short.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::PermissionId;
+use crate::syncro::Right;
+
+use super::belief::Belief;
+
+/// Whether a wanted permission is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionState {
+    /// A probe showed it.
+    Granted,
+    /// A probe was refused, or the user's right is gone.
+    Missing,
+    /// Nothing shows it.
+    Unverified,
+}
+
+impl PermissionState {
+    /// Every state, so that each has its series.
+    pub const ALL: [Self; 3] = [Self::Granted, Self::Missing, Self::Unverified];
+
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Missing => "missing",
+            Self::Unverified => "unverified",
+        }
+    }
+}
+
+/// What shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// A request to Syncro that needs it.
+    Probe,
+    /// The user's matching right in `/me`; which right matches is inferred.
+    Right,
+}
+
+impl Evidence {
+    /// The word in alerts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Right => "right",
+        }
+    }
+}
+
+/// Who is short of a missing permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The user, through the security group.
+    SecurityGroup,
+    /// The token's own ticks.
+    Token,
+    /// One of the two.
+    Undetermined,
+}
+
+impl Cause {
+    /// The word in alerts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SecurityGroup => "security_group",
+            Self::Token => "token",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// What is believed of one wanted permission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermissionStanding {
+    /// Which one.
+    pub permission: PermissionId,
+    /// Whether it is held, by the evidence below. A right that is held proves nothing about the token.
+    pub belief: Belief,
+    /// What shows it.
+    pub evidence: Evidence,
+    /// Who is short, while it is missing.
+    pub cause: Cause,
+    /// Whether the last probe could not look.
+    pub unseen: bool,
+}
+
+impl PermissionStanding {
+    pub(super) fn new(permission: PermissionId, evidence: Evidence) -> Self {
+        Self { permission, belief: Belief::default(), evidence, cause: Cause::Undetermined, unseen: false }
+    }
+
+    /// Whether it is held, as far as it can be told.
+    pub fn state(&self) -> PermissionState {
+        match (self.belief.held, self.evidence) {
+            (Some(true), Evidence::Probe) => PermissionState::Granted,
+            (Some(false), _) => PermissionState::Missing,
+            (Some(true), Evidence::Right) | (None, _) => PermissionState::Unverified,
+        }
+    }
+
+    /// Takes in one sight; returns whether the state changed.
+    pub(super) fn see(&mut self, held: bool, evidence: Evidence, now: DateTime<Utc>, confirmations: u32) -> bool {
+        if self.evidence != evidence && self.belief.held == Some(true) {
+            // What the weaker evidence showed cannot be lost by the stronger one, nor the other way round.
+            self.belief = Belief::default();
+        }
+        self.evidence = evidence;
+        self.unseen = false;
+        self.belief.see(held, now, confirmations)
+    }
+}
+
+/// Who is short of a permission that was refused.
+pub(super) fn cause(right: Option<bool>, admin: Option<bool>, evidence: Evidence) -> Cause {
+    match (evidence, right, admin) {
+        (Evidence::Right, ..) | (_, Some(false), _) => Cause::SecurityGroup,
+        // Security groups do not restrict Global Admins (docs.syncromsp.com/security-group).
+        (Evidence::Probe, Some(true), _) | (Evidence::Probe, None, Some(true)) => Cause::Token,
+        (Evidence::Probe, None, _) => Cause::Undetermined,
+    }
+}
+
+/// What is believed of one right of the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RightStanding {
+    /// Which one.
+    pub right: Right,
+    /// Whether the user holds it.
+    pub belief: Belief,
+}

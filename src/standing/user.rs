@@ -1,0 +1,61 @@
+//! The user behind a token: its security group and whether it is a Global Admin.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::syncro::UserObservation;
+
+use super::belief::Belief;
+
+/// What is believed of the user who made a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The user's number in Syncro.
+    pub id: u64,
+    /// Whether the user is a Global Admin, whom no security group restricts.
+    pub admin: Belief,
+    /// The security group, as it was last told.
+    pub group: Option<String>,
+    /// When `/users/{id}` was last asked.
+    pub group_asked: Option<DateTime<Utc>>,
+    /// A change of the group that is still news.
+    pub group_change: Option<GroupChange>,
+}
+
+/// The security group became another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupChange {
+    /// What it was.
+    pub from: String,
+    /// When the change was seen.
+    pub at: DateTime<Utc>,
+}
+
+impl User {
+    pub(super) fn new(id: u64) -> Self {
+        Self { id, admin: Belief::default(), group: None, group_asked: None, group_change: None }
+    }
+
+    /// Takes in the admin flag of `/me`; returns whether the belief changed.
+    pub(super) fn see_admin(&mut self, admin: bool, now: DateTime<Utc>, confirmations: u32) -> bool {
+        if self.admin.held.is_none() {
+            self.admin = Belief::first(admin, now);
+            return true;
+        }
+        self.admin.see(admin, now, confirmations)
+    }
+
+    /// Takes in the answer of `/users/{id}`; returns a change as before and after.
+    pub(super) fn see_group(&mut self, seen: &UserObservation, now: DateTime<Utc>) -> Option<(String, String)> {
+        self.group_asked = Some(now);
+        // An answer without a group may be one that leaves it out; it is no reason to forget.
+        let UserObservation::Group(Some(group)) = seen else { return None };
+        let before = self.group.replace(group.clone()).filter(|before| before != group)?;
+        self.group_change = match self.group_change.take() {
+            Some(change) if change.from == *group => None,
+            Some(change) => Some(change),
+            None => Some(GroupChange { from: before.clone(), at: now }),
+        };
+        Some((before, group.clone()))
+    }
+}

@@ -1,0 +1,140 @@
+//! What an observation of `/me` means for a token. Pure; knows nothing of the past.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::syncro::{Failure, MeObservation};
+
+/// What we believe about a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// It works.
+    Valid,
+    /// It is refused, and its declared expiry has come.
+    Expired,
+    /// It is refused: revoked, deleted, mistyped, or its user is gone.
+    Rejected,
+    /// It works, on another account.
+    WrongAccount,
+    /// Its user may not use Syncro.
+    LockedOut,
+    /// Perhaps the IP allow-list keeps us out.
+    Blocked,
+    /// There is no usable token value.
+    Unreadable,
+    /// Nobody knows yet.
+    Unknown,
+}
+
+impl TokenState {
+    /// Every state, so that each has its series.
+    pub const ALL: [Self; 8] = [
+        Self::Valid,
+        Self::Expired,
+        Self::Rejected,
+        Self::WrongAccount,
+        Self::LockedOut,
+        Self::Blocked,
+        Self::Unreadable,
+        Self::Unknown,
+    ];
+
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::Rejected => "rejected",
+            Self::WrongAccount => "wrong_account",
+            Self::LockedOut => "locked_out",
+            Self::Blocked => "blocked",
+            Self::Unreadable => "unreadable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is expected of a token.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'a> {
+    /// The account it should belong to, if that is known.
+    pub subdomain: Option<&'a str>,
+    /// Its declared expiry.
+    pub expires: Option<DateTime<Utc>>,
+}
+
+/// What an observation means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The token is in this state.
+    Is(TokenState),
+    /// We could not look, which says nothing about the token.
+    CouldNotLook(Failure),
+}
+
+/// Judges one observation.
+pub fn judge(expectation: Expectation<'_>, observation: &MeObservation, now: DateTime<Utc>) -> Verdict {
+    match observation {
+        MeObservation::Works(me) => {
+            let other_account = match (expectation.subdomain, &me.subdomain) {
+                (Some(expected), Some(found)) => !expected.eq_ignore_ascii_case(found),
+                _ => false,
+            };
+            Verdict::Is(if other_account {
+                TokenState::WrongAccount
+            } else if me.can_use_app == Some(false) {
+                TokenState::LockedOut
+            } else {
+                TokenState::Valid
+            })
+        }
+        MeObservation::Refused if expectation.expires.is_some_and(|expires| now >= expires) => {
+            Verdict::Is(TokenState::Expired)
+        }
+        MeObservation::Refused => Verdict::Is(TokenState::Rejected),
+        MeObservation::Blocked => Verdict::Is(TokenState::Blocked),
+        MeObservation::Failed(failure) => Verdict::CouldNotLook(failure.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syncro::{Me, Reason};
+
+    #[test]
+    fn each_observation_means_what_the_contract_says() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+        let works = |subdomain: Option<&str>, can_use_app| {
+            MeObservation::Works(Me {
+                user_id: 1,
+                subdomain: subdomain.map(str::to_owned),
+                admin: None,
+                can_use_app,
+                rights: Vec::new(),
+            })
+        };
+        let failure = Failure { reason: Reason::Http5xx, detail: "x".to_owned() };
+        let past = Some(now);
+        let future = Some(now + chrono::Duration::seconds(1));
+        let cases = [
+            ("same account", works(Some("ACME"), Some(true)), None, Verdict::Is(TokenState::Valid)),
+            ("account not said", works(None, None), None, Verdict::Is(TokenState::Valid)),
+            ("still works after its expiry", works(Some("acme"), None), past, Verdict::Is(TokenState::Valid)),
+            ("other account", works(Some("other"), Some(false)), None, Verdict::Is(TokenState::WrongAccount)),
+            ("locked out", works(Some("acme"), Some(false)), None, Verdict::Is(TokenState::LockedOut)),
+            ("refused, no expiry", MeObservation::Refused, None, Verdict::Is(TokenState::Rejected)),
+            ("refused before its expiry", MeObservation::Refused, future, Verdict::Is(TokenState::Rejected)),
+            ("refused at its expiry", MeObservation::Refused, past, Verdict::Is(TokenState::Expired)),
+            ("blocked", MeObservation::Blocked, past, Verdict::Is(TokenState::Blocked)),
+            ("no answer", MeObservation::Failed(failure.clone()), past, Verdict::CouldNotLook(failure)),
+        ];
+        for (name, observation, expires, expected) in cases {
+            let expectation = Expectation { subdomain: Some("acme"), expires };
+            assert_eq!(judge(expectation, &observation, now), expected, "{name}");
+        }
+        let anywhere = Expectation { subdomain: None, expires: None };
+        assert_eq!(judge(anywhere, &works(Some("other"), None), now), Verdict::Is(TokenState::Valid));
+    }
+}

@@ -1,0 +1,194 @@
+//! The one HTTP client. It can send only what [`Request`] can say: `/me`, a user, and the catalogue's probes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{NoProxy, Proxy, redirect};
+use tokio::time::Instant;
+
+use crate::catalog::{Method, Probe};
+use crate::config::{self, Tenant};
+use crate::system::clock;
+
+use super::classify::Answer;
+use super::{Budget, Failure, Instruments, Lane, Reason, TokenValue};
+
+/// A list of one row or a user is a few KiB; nothing we need is longer than this, unpacked.
+const LONGEST_BODY: usize = 1024 * 1024;
+/// What public clients of Syncro wait when it does not say how long.
+const PAUSE: Duration = Duration::from_secs(30);
+/// A longer wish would blind the daemon.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// Long enough to serve all requests of one look, short enough not to hold thousands of connections.
+const IDLE_CONNECTION: Duration = Duration::from_secs(10);
+
+/// Everything that Syncro can be asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Request {
+    /// Who is behind the token?
+    Me,
+    /// Which security group is that user in?
+    User(u64),
+    /// Is a permission held?
+    Probe(&'static Probe),
+}
+
+/// The client; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    budget: Arc<Budget>,
+    instruments: Instruments,
+}
+
+impl Client {
+    /// A client that asks as the configuration says.
+    ///
+    /// # Errors
+    /// When no TLS client can be made, for example without any root certificate.
+    pub fn new(config: &config::Syncro, budget: Arc<Budget>, instruments: Instruments) -> Result<Self, String> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("syncro-token-monitor/", env!("CARGO_PKG_VERSION")))
+            .timeout(config.timeout)
+            .connect_timeout(config.timeout)
+            .read_timeout(config.timeout)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_max_idle_per_host(2)
+            // Only https may go through a proxy: what is sent in clear text stays on this machine.
+            .no_proxy();
+        let proxy = ["HTTPS_PROXY", "https_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+        if let Some(proxy) = proxy.filter(|proxy| !proxy.is_empty()) {
+            let proxy = Proxy::https(proxy).map_err(|error| format!("use HTTPS_PROXY: {}", error.without_url()))?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
+        }
+        let http = builder.build().map_err(|error| format!("make an HTTP client: {error:?}"))?;
+        Ok(Self { http, budget, instruments })
+    }
+
+    /// Sends one request when the budget lets it, and reads the answer as far as it is read at all.
+    ///
+    /// # Errors
+    /// Why there is no answer. The daemon's other requests wait too if Syncro asked for it.
+    pub async fn ask(
+        &self,
+        tenant: &Tenant,
+        token: &TokenValue,
+        request: Request,
+        lane: Lane,
+    ) -> Result<Answer, Failure> {
+        let queued = Instant::now();
+        self.budget.permit(lane).await;
+        self.instruments.waited(queued.elapsed());
+        let sent = Instant::now();
+        let (method, outcome) = self.send(tenant, token, request).await;
+        let status = outcome.as_ref().map_or_else(|(status, _)| *status, |(answer, _)| Some(answer.status));
+        self.instruments.requested(method, status, Some(sent.elapsed()));
+        let (answer, retry_after) = outcome.map_err(|(_, failure)| failure)?;
+        if answer.is_throttled() {
+            self.throttled(tenant, retry_after);
+            return Err(Failure::new(Reason::Throttled, "Syncro asks to send fewer requests"));
+        }
+        Ok(answer)
+    }
+
+    async fn send(
+        &self,
+        tenant: &Tenant,
+        token: &TokenValue,
+        request: Request,
+    ) -> (Method, Result<(Answer, Option<Duration>), (Option<u16>, Failure)>) {
+        let base = &tenant.base_url;
+        let (method, url, body) = match request {
+            Request::Me => (Method::Get, format!("{base}/me"), None),
+            Request::User(id) => (Method::Get, format!("{base}/users/{id}"), None),
+            Request::Probe(probe) => {
+                let query = probe.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+                (probe.method(), format!("{base}{}{query}", probe.path()), probe.body.clone())
+            }
+        };
+        let verb = match method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut builder =
+            self.http.request(verb, url).header(AUTHORIZATION, token.header()).header(ACCEPT, "application/json");
+        if let Some(body) = body {
+            builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
+        }
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => return (method, Err((None, error.into()))),
+        };
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), clock::now());
+        (method, read(response).await.map(|answer| (answer, retry_after)).map_err(|failure| (Some(status), failure)))
+    }
+
+    fn throttled(&self, tenant: &Tenant, retry_after: Option<Duration>) {
+        let pause = retry_after.unwrap_or(PAUSE).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+        self.instruments.throttled();
+        self.budget.pause(pause);
+        tracing::warn!(
+            event = "throttled",
+            tenant = tenant.name,
+            pause_seconds = pause.as_secs(),
+            "Syncro asks to send fewer requests; all requests wait for {} s",
+            pause.as_secs()
+        );
+    }
+}
+
+/// Reads a body up to [`LONGEST_BODY`], counted after decompression.
+async fn read(mut response: reqwest::Response) -> Result<Answer, Failure> {
+    let status = response.status().as_u16();
+    let content_type =
+        response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LONGEST_BODY {
+            return Err(Failure::new(Reason::TooLarge, "the answer is longer than 1 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, content_type, body })
+}
+
+/// `Retry-After` in either of its forms.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    value.parse().map(Duration::from_secs).ok().or_else(|| {
+        let date = DateTime::parse_from_rfc2822(value).ok()?;
+        (date.to_utc() - now).to_std().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_understood_in_seconds_and_as_a_date() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+        let cases = [
+            (Some("30"), Some(30)),
+            (Some("Fri, 15 Jan 2027 08:01:00 GMT"), Some(60)),
+            (Some("Fri, 15 Jan 2027 07:00:00 GMT"), None),
+            (Some("soon"), None),
+            (None, None),
+        ];
+        for (value, expected) in cases {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            }
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value:?}");
+        }
+    }
+}

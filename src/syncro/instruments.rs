@@ -1,0 +1,88 @@
+//! What the daemon counts about its requests. Typed methods only: no call site passes a label.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::catalog::Method;
+
+/// From a fast answer to the longest configurable time-out.
+const REQUEST_SECONDS: [f64; 11] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+/// From no wait to a sweep that takes an hour.
+const WAIT_SECONDS: [f64; 10] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3600.0];
+
+/// Counters of the Syncro client.
+#[derive(Debug, Clone)]
+pub struct Instruments {
+    requests: IntCounterVec,
+    request_seconds: Histogram,
+    budget: Gauge,
+    wait_seconds: Histogram,
+    throttled: IntCounter,
+}
+
+impl Instruments {
+    /// Creates the counters and registers them.
+    ///
+    /// # Errors
+    /// When one of the names is taken in `registry`.
+    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let requests = IntCounterVec::new(
+            Opts::new(
+                "syncro_api_requests_total",
+                "Requests sent to Syncro, by method and status code; code is none where no answer came.",
+            ),
+            &["method", "code"],
+        )?;
+        let request_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "syncro_api_request_duration_seconds",
+                "How long requests to Syncro took, from leaving the budget to the end of the answer.",
+            )
+            .buckets(REQUEST_SECONDS.to_vec()),
+        )?;
+        let budget = Gauge::new(
+            "syncro_api_budget_requests_per_minute",
+            "Configured request budget of the whole daemon, requests a minute.",
+        )?;
+        let wait_seconds = Histogram::with_opts(
+            HistogramOpts::new("syncro_api_budget_wait_seconds", "How long requests waited for the budget.")
+                .buckets(WAIT_SECONDS.to_vec()),
+        )?;
+        let throttled =
+            IntCounter::new("syncro_api_throttled_total", "Answers of Syncro that said to send fewer requests.")?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(request_seconds.clone()))?;
+        registry.register(Box::new(budget.clone()))?;
+        registry.register(Box::new(wait_seconds.clone()))?;
+        registry.register(Box::new(throttled.clone()))?;
+        let instruments = Self { requests, request_seconds, budget, wait_seconds, throttled };
+        instruments.requested(Method::Get, Some(200), None);
+        Ok(instruments)
+    }
+
+    /// One request ended with a status, or without an answer. `took` is `None` only to make the series appear.
+    pub(super) fn requested(&self, method: Method, status: Option<u16>, took: Option<Duration>) {
+        let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        if let Ok(counter) = self.requests.get_metric_with_label_values(&[method.as_str(), &code]) {
+            counter.inc_by(u64::from(took.is_some()));
+        }
+        if let Some(took) = took {
+            self.request_seconds.observe(took.as_secs_f64());
+        }
+    }
+
+    /// The configured budget.
+    pub fn budget(&self, requests_per_minute: NonZeroU32) {
+        self.budget.set(f64::from(requests_per_minute.get()));
+    }
+
+    pub(super) fn waited(&self, time: Duration) {
+        self.wait_seconds.observe(time.as_secs_f64());
+    }
+
+    pub(super) fn throttled(&self) {
+        self.throttled.inc();
+    }
+}

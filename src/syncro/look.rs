@@ -1,0 +1,79 @@
+//! Everything one look at one token brought back, before anybody says what it means.
+
+use chrono::{DateTime, Utc};
+
+use crate::catalog::PermissionId;
+
+use super::{Failure, Fingerprint, MeObservation, ProbeObservation, Unreadable, UserObservation};
+
+/// What was seen of the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Its value could not be read, so nothing was asked.
+    Unreadable(Unreadable),
+    /// `/me` was asked.
+    Me {
+        /// Which value was used.
+        fingerprint: Fingerprint,
+        /// What came back.
+        observation: MeObservation,
+    },
+}
+
+/// What was seen of a token's permissions. Only asked after `/me` said that the token works.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PermissionLook {
+    /// Whether this was the scheduled look at all of them, or a second look at doubtful ones.
+    pub full: bool,
+    /// The answer to `/users/{id}`, if it was asked.
+    pub user: Option<UserObservation>,
+    /// What each probe said, by permission.
+    pub probes: Vec<(PermissionId, ProbeObservation)>,
+}
+
+impl PermissionLook {
+    /// The first request of this look that could not look.
+    pub fn failure(&self) -> Option<&Failure> {
+        let user = self.user.iter().find_map(|user| match user {
+            UserObservation::Failed(failure) => Some(failure),
+            UserObservation::Group(_) => None,
+        });
+        let probe = || {
+            self.probes.iter().find_map(|(_, probe)| match probe {
+                ProbeObservation::Failed(failure) => Some(failure),
+                ProbeObservation::Granted | ProbeObservation::Missing | ProbeObservation::Inconclusive(_) => None,
+            })
+        };
+        user.or_else(probe)
+    }
+}
+
+/// What one look brought back: the token itself, then, when they have been asked, its permissions. The first is told
+/// as soon as it is known, since permissions may wait long for the request budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// When `/me` answered, or the value could not be read.
+    pub at: DateTime<Utc>,
+    /// What it is about.
+    pub part: Part,
+}
+
+/// One part of a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The token itself.
+    Token(Seen),
+    /// Its permissions.
+    Permissions(PermissionLook),
+}
+
+impl Look {
+    /// Why this part could not look, if it could not.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.part {
+            Part::Token(Seen::Me { observation: MeObservation::Failed(failure), .. }) => Some(failure),
+            Part::Token(_) => None,
+            Part::Permissions(look) => look.failure(),
+        }
+    }
+}

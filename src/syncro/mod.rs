@@ -1,0 +1,30 @@
+//! How Syncro is asked and what an answer says, in our words. Nothing here calls a token good or bad.
+//!
+//! `client` sends, `budget` makes it wait, `classify` reads answers, `token_value` keeps the secret.
+
+mod budget;
+mod classify;
+mod client;
+mod failure;
+mod instruments;
+mod look;
+mod token_value;
+
+pub use budget::Budget;
+pub use classify::{Answer, Me, MeObservation, ProbeObservation, Right, UserObservation};
+pub use client::{Client, Request};
+pub use failure::{Failure, Reason};
+pub use instruments::Instruments;
+pub use look::{Look, Part, PermissionLook, Seen};
+pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
+
+/// Who waits for whom when the request budget is short: a later lane never holds up an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// A bad verdict to confirm, an expiry that has just come.
+    Urgent,
+    /// Does the token work?
+    Validity,
+    /// What may it do?
+    Permissions,
+}

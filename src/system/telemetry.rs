@@ -1,0 +1,44 @@
+//! Where log lines go: standard error, as text or as one flat JSON object a line.
+//!
+//! Every line of note carries the field `event`; which events exist is said where they are logged.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use super::clock;
+
+/// Timestamps as in `2026-11-23T10:00:00.123Z`.
+struct Timestamp;
+
+impl FormatTime for Timestamp {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", clock::now().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// When `filter` is not a level or a filter, or when logging was started before.
+pub fn start(json: bool, filter: &str) -> Result<(), String> {
+    // The scheduler tells of its own birth at every start; who wants to hear it can say so.
+    let quiet = format!("tokio_cron_scheduler=warn,{filter}");
+    let filter = EnvFilter::try_new(quiet).map_err(|error| format!("understand the log filter `{filter}`: {error}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_timer(Timestamp)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    let started = if json {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        let colours =
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        builder.with_ansi(colours).try_init()
+    };
+    started.map_err(|error| format!("start logging: {error}"))
+}
