@@ -95,7 +95,13 @@ impl Plan {
 /// Plans the next look at a token that has not been looked at before `now`.
 pub fn plan(token: &Token, phase: Phase, standing: &Standing, config: &Config, now: DateTime<Utc>) -> Plan {
     let planner = Planner { token, phase, standing, config, now };
-    Plan { validity: planner.validity(), permissions: planner.permissions() }
+    let validity = planner.validity();
+    let permissions = planner.permissions().map(|(due, scope)| {
+        // Permissions are asked only after `/me` answered; while it does not, they wait for its next attempt.
+        let failing = standing.validity.failures > 0;
+        (Due { at: if failing { due.at.max(validity.at) } else { due.at }, ..due }, scope)
+    });
+    Plan { validity, permissions }
 }
 
 struct Planner<'a> {

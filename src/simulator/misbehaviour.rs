@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::io::{Error, Write};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 /// One way to fail.
@@ -65,8 +66,13 @@ impl Misbehaviour {
             Self::Redirect(target) => (StatusCode::FOUND, [(header::LOCATION, target.as_str())]).into_response(),
             Self::HalfJson => (JSON, "{\"user_id\": 7, \"subdom").into_response(),
             Self::CutBody => {
-                let pieces = [Ok(Bytes::from_static(b"{\"user_id\": 7,")), Err(Error::other("simulated cut"))];
-                (JSON, Body::from_stream(stream::iter(pieces))).into_response()
+                // The first piece must have left before the cut, or there would be no answer at all.
+                let first = stream::iter([Ok(Bytes::from_static(b"{\"user_id\": 7,"))]);
+                let cut = stream::once(async {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    Err(Error::other("simulated cut"))
+                });
+                (JSON, Body::from_stream(first.chain(cut))).into_response()
             }
             Self::InvalidUtf8 => (JSON, b"{\"user_id\": 7, \"user_name\": \"\xff\xfe\"}".to_vec()).into_response(),
             Self::Huge => {

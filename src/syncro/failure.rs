@@ -104,12 +104,13 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
-/// An I/O error hides the TLS error in it from `source`.
+/// An I/O error hides what it wraps from `source`, and may wrap another one.
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<rustls::Error>()
-        || cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|inner| {
-            inner.is::<rustls::Error>() || inner.source().is_some_and(<dyn Error>::is::<rustls::Error>)
-        })
+        || cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .is_some_and(|inner| is_tls(inner) || inner.source().is_some_and(is_tls))
 }
 
 /// What came was not HTTP.

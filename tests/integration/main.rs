@@ -1,1 +1,14 @@
-fn main() {}
+//! Drives the real program against the simulator. A file for each group of promises; no fixed ports, no sleeping.
+
+mod alerts;
+mod bad_input;
+mod catalog;
+mod commands;
+mod configuration;
+mod harness;
+mod lifecycle;
+mod metrics;
+mod permissions;
+mod requests;
+mod secrets;
+mod states;

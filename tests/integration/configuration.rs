@@ -1,0 +1,169 @@
+//! Contract section 3: every fault in one run, with key path, problem and what is allowed, and never a source line.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use syncro_token_monitor::config::{self, Probes};
+
+use crate::harness::{ACME, World, call, program, text};
+
+const BROKEN: &str = r#"
+colour = "blue"
+
+[web]
+listen = "everywhere"
+lissten = "127.0.0.1:1"
+
+[syncro]
+requests_per_minute = 500
+timeout = "soon"
+probes = "write-all"
+
+[schedule]
+validity = "*/5 * * * *"
+permissions = "1 fortnight"
+time_zone = "Europe/Berlln"
+
+[alerts]
+confirmations = 0
+confirm_after = 30
+expiry_notice = ["30d", "a week"]
+confirmation = 2
+
+[storage]
+path = ""
+
+[[tenants]]
+name = "acme"
+subdomain = "acme.syncromsp.com"
+
+[[tenants.tokens]]
+name = "jumpcloud"
+token_file = "a"
+token_env = "B"
+expires = "2027-03-31"
+profile = "jumpclod"
+permissions = ["Tickets - Edti", "Tickets - Edit", "tickets – edit", 3]
+
+[[tenants.tokens]]
+name = "jumpcloud"
+token = "secret"
+
+[[tenants]]
+name = "acme"
+base_url = "http://acme.example/api/v1"
+tokens = "none"
+
+[[tenants]]
+subdomain = "-"
+"#;
+
+fn faults(world: &World, text_: &str) -> String {
+    let path = world.write("config.toml", text_);
+    let output = call(&["-c", path.to_str().unwrap(), "validate"]);
+    assert_eq!(output.status.code(), Some(78), "{}", text(&output.stdout));
+    text(&output.stderr).replace(world.path("").to_str().unwrap(), "")
+}
+
+#[test]
+fn every_fault_is_told_in_one_run_with_its_path_and_what_is_allowed() {
+    let world = World::new(ACME);
+    world.write("conf.d/more.toml", "[web]\nlisten = \"127.0.0.1:1\"\n[[tenants]]\nname = \"acme\"\nsubdomain = \"acme\"\n");
+    world.write("conf.d/worse.toml", "[[tenants]\n");
+    insta::assert_snapshot!(faults(&world, BROKEN));
+}
+
+#[test]
+fn a_plan_that_exceeds_the_budget_is_a_fault() {
+    let world = World::new(ACME);
+    world.write("token", "value");
+    let tenant = "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"b\"\ntoken_file = \"token\"\n";
+    let said = faults(&world, &format!("[schedule]\nvalidity = \"1s\"\npermissions = \"1s\"\n[syncro]\nrequests_per_minute = 30\n{tenant}"));
+    assert!(said.contains("syncro.requests_per_minute: the plan needs 60.0 requests a minute, the budget is 30"), "{said}");
+}
+
+#[test]
+fn malformed_toml_is_told_with_its_place_but_not_its_text() {
+    let world = World::new(ACME);
+    let said = faults(&world, "[web]\nlisten = \"127.0.0.1:1\"\ntoken = \"planted-canary\" planted-canary\n");
+    assert!(said.contains("not TOML at line 3"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+    assert!(faults(&world, "\u{0}").contains("not TOML at line 1"));
+    std::fs::write(world.path("config.toml"), [0xff, 0xfe]).unwrap();
+    let output = program().arg("-c").arg(world.path("config.toml")).arg("validate").output().unwrap();
+    assert!(text(&output.stderr).contains("not UTF-8"));
+    let output = program().arg("-c").arg(world.path("nowhere.toml")).arg("validate").output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("nowhere.toml: failed to read the file: No such file"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_example_says_what_holds_if_it_says_nothing() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/config.toml");
+    let written = config::load(&example).unwrap();
+    let world = World::new(ACME);
+    let text_ = std::fs::read_to_string(&example).unwrap();
+    let tenants = text_.find("[[tenants]]").unwrap();
+    let silent = config::load(&world.write("config.toml", &text_[tenants..])).unwrap();
+    assert_eq!((&written.web, &written.syncro, &written.schedule), (&silent.web, &silent.syncro, &silent.schedule));
+    assert_eq!((&written.alerts, &written.storage), (&silent.alerts, &silent.storage));
+    assert_eq!(written.syncro.probes, Probes::ReadOnly);
+    assert_eq!(written.web.listen.to_string(), "127.0.0.1:9760");
+    let token = &written.tokens[0];
+    assert_eq!(token.tenant.base_url, "https://acme-msp.syncromsp.com/api/v1");
+    assert_eq!(token.expires.unwrap().to_rfc3339(), "2027-03-31T04:00:00+00:00", "the start of the day in New York");
+    assert_eq!(token.wanted.iter().filter(|wanted| wanted.required).count(), 6, "five of the profile and one of its own");
+}
+
+#[test]
+fn conf_d_holds_more_tenants_and_paths_are_relative_to_the_configuration_file() {
+    let world = World::new(ACME);
+    let tenant = |name: &str| {
+        format!("[[tenants]]\nname = \"{name}\"\nsubdomain = \"{name}\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"tokens/{name}\"\n")
+    };
+    let path = world.write("config.toml", &tenant("a"));
+    world.write("conf.d/c.toml", &tenant("c"));
+    world.write("conf.d/b.toml", &tenant("b"));
+    world.write("conf.d/not.txt", "nonsense");
+    for name in ["a", "b", "c"] {
+        world.write(&format!("tokens/{name}"), "value");
+    }
+    let config = config::load(&path).unwrap();
+    let names: Vec<_> = config.tokens.iter().map(|token| token.tenant.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let output = call(&["-c", path.to_str().unwrap(), "validate"]);
+    assert!(!text(&output.stdout).contains("warning"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_token_file_that_everyone_may_read_is_a_warning() {
+    let world = World::new(ACME);
+    let path = world.write("config.toml", "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"open\"\n");
+    let file = world.write("open", "value");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let output = call(&["-c", path.to_str().unwrap(), "validate"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("everyone on this machine can read"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_value_comes_from_a_variable_or_a_credential_as_well() {
+    let world = World::new(ACME);
+    let base_url = world.base_url("acme");
+    let tenant = format!("[[tenants]]\nname = \"acme\"\nsubdomain = \"acme\"\nbase_url = \"{base_url}\"\n");
+    let tokens = "[[tenants.tokens]]\nname = \"e\"\ntoken_env = \"ACME_TOKEN\"\n[[tenants.tokens]]\nname = \"c\"\ntoken_credential = \"acme\"\n";
+    let path = world.write("config.toml", &(tenant + tokens));
+    world.write("credentials/acme", "value-of-acme\n");
+    let run = |with: bool| {
+        let mut command = program();
+        if with {
+            command.env("ACME_TOKEN", "value-of-acme").env("CREDENTIALS_DIRECTORY", world.path("credentials"));
+        }
+        let output = command.arg("-c").arg(&path).arg("check").output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    assert_eq!(run(true).0, Some(0), "{}", run(true).1);
+    let (code, said) = run(false);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("`ACME_TOKEN`") && said.contains("LoadCredential="), "{said}");
+}

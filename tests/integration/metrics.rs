@@ -1,0 +1,143 @@
+//! Contract section 6: names, labels, and series that are there from the first scrape on.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+
+use crate::harness::{ACME, Configuration, World, value};
+
+/// Name and labels of every metric of the contract; `process_*` beside.
+const CONTRACT: [(&str, &str); 23] = [
+    ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
+    ("syncro_token_state", "tenant,token_name,state"),
+    ("syncro_token_expiry_timestamp_seconds", "tenant,token_name"),
+    ("syncro_token_permission_granted", "tenant,token_name,permission"),
+    ("syncro_token_permissions", "tenant,token_name,state"),
+    ("syncro_security_group_right", "tenant,security_group,right"),
+    ("syncro_token_last_check_timestamp_seconds", "tenant,token_name,check"),
+    ("syncro_token_last_success_timestamp_seconds", "tenant,token_name,check"),
+    ("syncro_alerts_firing", "alert,severity"),
+    ("syncro_checks_total", "check"),
+    ("syncro_check_failures_total", "check,reason"),
+    ("syncro_check_duration_seconds", "check"),
+    ("syncro_api_requests_total", "code,method"),
+    ("syncro_api_request_duration_seconds", ""),
+    ("syncro_api_budget_requests_per_minute", ""),
+    ("syncro_api_budget_wait_seconds", ""),
+    ("syncro_api_throttled_total", ""),
+    ("syncro_transitions_total", "kind"),
+    ("syncro_monitor_checks_due", ""),
+    ("syncro_monitor_last_tick_timestamp_seconds", ""),
+    ("syncro_monitor_build_info", "revision,version"),
+    ("syncro_monitor_config_last_reload_successful", ""),
+    ("syncro_monitor_config_last_reload_success_timestamp_seconds", ""),
+];
+
+/// Label names of the first series of each family, by family.
+fn families(exposition: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut families: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in exposition.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let name = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let labels = line.split_once('{').map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
+        let labels = labels.split("\",").filter_map(|label| label.split_once('=')).map(|(label, _)| label.to_owned());
+        families.entry(name.to_owned()).or_default().extend(labels.filter(|label| label != "le"));
+    }
+    families
+}
+
+#[test]
+fn every_metric_of_the_contract_has_its_name_and_labels_and_no_series_stands_twice() {
+    let world = World::new(ACME);
+    let wants = "expires = 2099-01-01\npermissions = [\"Tickets - List/Search\"]";
+    let mut daemon = world.run(&Configuration::acme(wants));
+    daemon.checks("acme", "permissions", 1);
+    let (_, exposition) = daemon.get("/metrics");
+    let found = families(&exposition);
+    for (name, labels) in CONTRACT {
+        let expected: BTreeSet<String> = labels.split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect();
+        assert_eq!(found.get(name), Some(&expected), "{name}");
+        assert!(exposition.contains(&format!("# HELP {name} ")) && exposition.contains(&format!("# TYPE {name} ")), "{name}");
+    }
+    let others: Vec<_> = found.keys().filter(|name| CONTRACT.iter().all(|(known, _)| known != name)).collect();
+    assert!(others.iter().all(|name| name.starts_with("process_")) && others.len() >= 6, "{others:?}");
+    let series: Vec<_> = exposition.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(series.iter().collect::<HashSet<_>>().len(), series.len(), "each series once");
+}
+
+#[test]
+fn every_configured_token_has_its_series_from_the_first_scrape_on() {
+    let world = World::new(ACME);
+    world.happens(Incident::Misbehaves { tenant: None, path: None, how: Misbehaviour::Hang, seconds: 600 });
+    let mut configuration = Configuration::acme("expires = 2099-01-01\npermissions = [\"Tickets - Edit\"]");
+    configuration.syncro = String::new();
+    let daemon = world.run(&configuration);
+    let (_, exposition) = daemon.get("/metrics");
+    let of = "tenant=\"acme\",token_name=\"jumpcloud\"";
+    for (series, expected) in [
+        (format!("syncro_token_state{{{of},state=\"unknown\"}}"), 1.0),
+        (format!("syncro_token_state{{{of},state=\"valid\"}}"), 0.0),
+        (format!("syncro_token_expiry_timestamp_seconds{{{of}}}"), 4_070_908_800.0),
+        (format!("syncro_token_permissions{{{of},state=\"unverified\"}}"), 1.0),
+        (format!("syncro_token_last_check_timestamp_seconds{{{of},check=\"permissions\"}}"), 0.0),
+        (format!("syncro_token_last_success_timestamp_seconds{{{of},check=\"validity\"}}"), 0.0),
+        ("syncro_alerts_firing{alert=\"PermissionLost\",severity=\"critical\"}".to_owned(), 0.0),
+        ("syncro_alerts_firing{alert=\"SyncroOutage\",severity=\"critical\"}".to_owned(), 0.0),
+        ("syncro_check_failures_total{check=\"permissions\",reason=\"tls\"}".to_owned(), 0.0),
+        ("syncro_transitions_total{kind=\"state\"}".to_owned(), 0.0),
+        ("syncro_api_requests_total{code=\"200\",method=\"GET\"}".to_owned(), 0.0),
+        ("syncro_api_throttled_total".to_owned(), 0.0),
+        ("syncro_api_budget_requests_per_minute".to_owned(), 170.0),
+    ] {
+        assert_eq!(value(&exposition, &series), Some(expected), "{series}");
+    }
+}
+
+#[test]
+fn a_scrape_sends_nothing_to_syncro() {
+    let world = World::new(ACME);
+    let mut configuration = Configuration::acme("");
+    (configuration.validity, configuration.permissions) = ("10m", "10m");
+    let mut daemon = world.run(&configuration);
+    daemon.checks("acme", "permissions", 1);
+    let before = world.log().len();
+    for _ in 0..20 {
+        assert_eq!(daemon.get("/metrics").0, 200);
+    }
+    assert_eq!(world.log().len(), before);
+}
+
+#[test]
+fn firing_alerts_are_counted_and_come_back_to_zero() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme(""));
+    daemon.checks("acme", "validity", 1);
+    let series = "syncro_alerts_firing{alert=\"TokenRejected\",severity=\"critical\"}";
+    world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "firing");
+    daemon.wait("the next turn", |line| line["event"] == "check");
+    assert_eq!(daemon.metric(series), Some(1.0));
+    assert_eq!(daemon.metric("syncro_transitions_total{kind=\"state\"}"), Some(1.0));
+    world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "resolved");
+    daemon.wait("the next turn", |line| line["event"] == "check");
+    assert_eq!(daemon.metric(series), Some(0.0));
+}
+
+#[test]
+fn the_content_type_is_the_one_that_prometheus_3_demands() {
+    let world = World::new(ACME);
+    let daemon = world.run(&Configuration::acme(""));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let response = runtime.block_on(reqwest::get_metrics(&daemon.address));
+    assert_eq!(response, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+/// A small namespace of its own, so that the call above reads as what it does.
+mod reqwest {
+    pub async fn get_metrics(address: &str) -> String {
+        let client = ::reqwest::Client::builder().no_proxy().build().unwrap();
+        let response = client.get(format!("{address}/metrics")).send().await.unwrap();
+        response.headers()["content-type"].to_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,174 @@
+//! Contract section 4, permissions: granted, missing or unverified, by which evidence, and who is short.
+
+use serde_json::Value;
+use syncro_token_monitor::simulator::Incident;
+
+use crate::harness::{ACME, Configuration, Daemon, World};
+
+const LIST: &str = "permissions = [\"Tickets - List/Search\"]";
+
+fn group(loses: bool, permission: &str) -> Incident {
+    let (tenant, group, permission) = ("acme".to_owned(), "Technicians".to_owned(), permission.to_owned());
+    if loses { Incident::GroupLoses { tenant, group, permission } } else { Incident::GroupGains { tenant, group, permission } }
+}
+
+fn token(loses: bool, permission: &str) -> Incident {
+    let (token, permission) = ("value-of-acme".to_owned(), permission.to_owned());
+    if loses { Incident::TokenLoses { token, permission } } else { Incident::TokenGains { token, permission } }
+}
+
+fn granted(daemon: &Daemon, permission: &str) -> Option<f64> {
+    daemon.metric(&format!(
+        "syncro_token_permission_granted{{tenant=\"acme\",token_name=\"jumpcloud\",permission=\"{permission}\"}}"
+    ))
+}
+
+fn count(daemon: &Daemon, state: &str) -> Option<f64> {
+    daemon.metric(&format!("syncro_token_permissions{{tenant=\"acme\",token_name=\"jumpcloud\",state=\"{state}\"}}"))
+}
+
+fn field<'a>(line: &'a Value, name: &str) -> &'a str {
+    line[name].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_permission_taken_from_the_group_is_lost_with_the_cause_and_the_clicks() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme(LIST));
+    daemon.checks("acme", "permissions", 1);
+    assert_eq!(granted(&daemon, "Tickets - List/Search"), Some(1.0));
+    assert_eq!(count(&daemon, "granted"), Some(1.0));
+    world.happens(group(true, "Tickets - List/Search"));
+    let line = daemon.alert("PermissionLost", "firing");
+    let expected = [
+        ("severity", "critical"),
+        ("level", "ERROR"),
+        ("tenant", "acme"),
+        ("token_name", "jumpcloud"),
+        ("security_group", "Technicians"),
+        ("permission", "Tickets - List/Search"),
+        ("cause", "security_group"),
+        ("evidence", "probe"),
+        ("runbook", "README.md#permissionlost"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(field(&line, name), value, "{line}");
+    }
+    assert!(field(&line, "message").contains("Security Groups > `Technicians` > tick `Tickets - List/Search`"), "{line}");
+    assert!(daemon.told().contains(&"SecurityGroupRightLost firing".to_owned()), "{:?}", daemon.told());
+    assert_eq!(granted(&daemon, "Tickets - List/Search"), Some(0.0));
+    assert_eq!(count(&daemon, "missing"), Some(1.0));
+    world.happens(group(false, "Tickets - List/Search"));
+    daemon.alert("PermissionLost", "resolved");
+    assert_eq!(granted(&daemon, "Tickets - List/Search"), Some(1.0));
+}
+
+#[test]
+fn a_tick_taken_from_the_token_is_told_as_the_tokens_fault() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme(LIST));
+    daemon.checks("acme", "permissions", 1);
+    world.happens(token(true, "Tickets - List/Search"));
+    let line = daemon.alert("PermissionLost", "firing");
+    assert_eq!((field(&line, "cause"), field(&line, "evidence")), ("token", "probe"));
+    world.happens(token(false, "Tickets - List/Search"));
+    daemon.alert("PermissionLost", "resolved");
+    assert_eq!(daemon.told(), ["PermissionLost firing", "PermissionLost resolved"]);
+}
+
+#[test]
+fn without_a_matching_right_nobody_is_accused() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme("permissions = [\"Vendors - List\"]"));
+    daemon.checks("acme", "permissions", 1);
+    world.happens(token(true, "Vendors - List"));
+    let line = daemon.alert("PermissionLost", "firing");
+    assert_eq!(field(&line, "cause"), "undetermined");
+}
+
+#[test]
+fn a_permission_that_no_read_shows_is_unverified_until_its_right_is_gone() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme("permissions = [\"Tickets - Edit\", \"Tickets - Merge\"]"));
+    daemon.checks("acme", "permissions", 1);
+    assert_eq!(granted(&daemon, "Tickets - Edit"), None, "absent while not known");
+    assert_eq!(count(&daemon, "unverified"), Some(2.0));
+    world.happens(group(true, "Tickets - Edit"));
+    let line = daemon.alert("PermissionLost", "firing");
+    let seen = ["permission", "cause", "evidence", "severity"].map(|name| field(&line, name));
+    assert_eq!(seen, ["Tickets - Edit", "security_group", "right", "critical"]);
+    assert_eq!(granted(&daemon, "Tickets - Edit"), Some(0.0));
+    assert_eq!((count(&daemon, "missing"), count(&daemon, "unverified")), (Some(1.0), Some(1.0)));
+    world.happens(group(false, "Tickets - Edit"));
+    daemon.alert("PermissionLost", "resolved");
+    assert_eq!(granted(&daemon, "Tickets - Edit"), None);
+}
+
+#[test]
+fn what_was_missing_from_the_start_is_missing_and_by_right_alone_only_a_warning() {
+    let world = World::new(ACME);
+    for permission in ["Tickets - List/Search", "Tickets - Edit"] {
+        world.happens(group(true, permission));
+    }
+    let wants = "permissions = [\"Tickets - List/Search\", \"Tickets - Edit\", \"Vendors - List\"]";
+    let mut daemon = world.run(&Configuration::acme(wants));
+    let (first, second) = (daemon.alert("PermissionMissing", "firing"), daemon.alert("PermissionMissing", "firing"));
+    let mut seen = [&first, &second].map(|line| (field(line, "permission"), field(line, "evidence"), field(line, "severity")));
+    seen.sort_unstable();
+    assert_eq!(seen, [("Tickets - Edit", "right", "warning"), ("Tickets - List/Search", "probe", "critical")]);
+    assert!(daemon.told().iter().all(|told| told == "PermissionMissing firing"), "{:?}", daemon.told());
+}
+
+#[test]
+fn a_recommended_permission_is_never_critical() {
+    let world = World::new(ACME);
+    let mut configuration = Configuration::acme("profile = \"jumpcloud\"");
+    configuration.permissions = "10s";
+    configuration.validity = "10s";
+    world.happens(token(true, "Customers - Edit"));
+    let mut daemon = world.run(&configuration);
+    let line = daemon.alert("PermissionMissing", "firing");
+    let seen = ["permission", "severity", "profile"].map(|name| field(&line, name));
+    assert_eq!(seen, ["Customers - Edit", "warning", "jumpcloud"]);
+}
+
+#[test]
+fn permission_alerts_are_held_while_the_token_does_not_work() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme(LIST).alerts("remind_every = \"1s\""));
+    daemon.checks("acme", "permissions", 1);
+    world.happens(token(true, "Tickets - List/Search"));
+    daemon.alert("PermissionLost", "firing");
+    world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "firing");
+    let before = daemon.seen.len();
+    daemon.alert("TokenRejected", "reminder");
+    daemon.alert("TokenRejected", "reminder");
+    let held = daemon.seen[before..].iter().filter(|line| line["alert"] == "PermissionLost");
+    assert_eq!(held.count(), 0, "neither reminded nor resolved while held");
+    world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "resolved");
+    world.happens(token(false, "Tickets - List/Search"));
+    daemon.alert("PermissionLost", "resolved");
+    assert_eq!(daemon.told().iter().filter(|told| *told == "PermissionLost firing").count(), 1);
+}
+
+#[test]
+fn a_user_who_changes_group_or_loses_global_admin_is_told() {
+    let world = World::new(&ACME.replace("group = \"Technicians\" }]", "group = \"Technicians\", admin = true }]"));
+    let mut daemon = world.run(&Configuration::acme("").alerts("remind_every = \"3s\""));
+    daemon.checks("acme", "permissions", 1);
+    let info = |daemon: &Daemon, admin: &str| {
+        daemon.metric(&format!(
+            "syncro_token_info{{tenant=\"acme\",token_name=\"jumpcloud\",subdomain=\"acme\",profile=\"\",\
+             security_group=\"Technicians\",global_admin=\"{admin}\",fingerprint=\"52a1e0f65822\"}}"
+        ))
+    };
+    assert_eq!(info(&daemon, "true"), Some(1.0));
+    world.happens(Incident::UserAdmin { tenant: "acme".to_owned(), user: 1, admin: false });
+    let line = daemon.alert("GlobalAdminLost", "firing");
+    assert_eq!(field(&line, "severity"), "warning");
+    assert_eq!(info(&daemon, "false"), Some(1.0));
+    daemon.alert("GlobalAdminLost", "resolved");
+    assert_eq!(daemon.told(), ["GlobalAdminLost firing", "GlobalAdminLost resolved"], "after one reminder interval");
+}

@@ -1,0 +1,114 @@
+//! Contract sections 4 and 8: what is asked of Syncro, how often, and nothing else.
+
+use std::collections::BTreeMap;
+
+use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+
+use crate::harness::{ACME, Configuration, World, call, text};
+
+#[test]
+fn a_full_look_costs_one_me_one_user_and_one_request_for_each_probe() {
+    let world = World::new(ACME);
+    let path = world.configure(&Configuration::acme("profile = \"jumpcloud\""));
+    let output = call(&["-c", path.to_str().unwrap(), "check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let asked: Vec<_> = world.log().iter().map(|request| format!("{} {}", request.method, request.path)).collect();
+    assert_eq!(
+        asked,
+        [
+            "GET /me",
+            "GET /users/1",
+            "GET /customers?per_page=1",
+            "GET /contacts?per_page=1",
+            "GET /new_ticket_forms/0",
+            "GET /tickets?per_page=1",
+            "GET /customers/latest",
+            "GET /schedules?per_page=1",
+            "GET /tickets/0",
+            "GET /canned_responses?per_page=1",
+            "GET /new_ticket_forms?per_page=1",
+        ],
+        "two permissions shown by one request cost one request"
+    );
+    let agent = format!("syncro-token-monitor/{}", env!("CARGO_PKG_VERSION"));
+    assert!(world.log().iter().all(|request| request.user_agent == agent));
+}
+
+#[test]
+fn the_daemon_asks_for_the_user_once_and_for_me_once_in_a_look_at_both() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme("permissions = [\"Tickets - List/Search\"]"));
+    daemon.checks("acme", "permissions", 4);
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for request in world.log() {
+        *counts.entry(request.path).or_default() += 1;
+    }
+    assert_eq!(counts["/users/1"], 1, "at most once an hour");
+    let (me, probes) = (counts["/me"], counts["/tickets?per_page=1"]);
+    // Validity every 2 s, permissions every 4 s: each permission look shares its `/me` with a validity check.
+    assert!((4..=5).contains(&probes) && me <= 2 * probes + 1, "{counts:?}");
+}
+
+#[test]
+fn read_only_sends_only_get_and_write_safe_only_adds_requests_to_record_zero() {
+    let wants = "permissions = [\"Tickets - Edit\", \"Customers - Delete\", \"Tickets - Delete\", \"Tickets - List/Search\"]";
+    for (probes, writes) in [("read-only", 0), ("write-safe", 3)] {
+        let world = World::new(ACME);
+        let mut configuration = Configuration::acme(wants);
+        configuration.syncro = format!("probes = \"{probes}\"");
+        configuration.permissions = "10s";
+        let path = world.configure(&configuration);
+        let output = call(&["-c", path.to_str().unwrap(), "check", "--output", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let log = world.log();
+        let (reads, rest): (Vec<_>, Vec<_>) = log.iter().partition(|request| request.method == "GET");
+        assert_eq!((reads.len(), rest.len()), (3, writes), "{log:?}");
+        assert!(rest.iter().all(|request| request.path.split('/').any(|part| part == "0")), "{rest:?}");
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let granted = found["tokens"][0]["permissions"].as_array().unwrap().iter().filter(|known| known["state"] == "granted");
+        assert_eq!(granted.count(), 1 + writes);
+    }
+}
+
+#[test]
+fn a_429_pauses_all_requests_for_as_long_as_it_says() {
+    let world = World::new(ACME);
+    let how = Misbehaviour::RetryLater(Some(4));
+    world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 2 });
+    let mut daemon = world.run(&Configuration::acme("").tenant("other", "value-of-acme", ""));
+    let line = daemon.wait("throttled", |line| line["event"] == "throttled");
+    assert_eq!((&line["pause_seconds"], &line["level"]), (&4.into(), &"WARN".into()));
+    daemon.wait("a verdict", |line| line["event"] == "check" && line["level"] == "INFO");
+    let log = world.log();
+    let last_refused = log.iter().filter(|request| request.status == 429).map(|request| request.at).max().unwrap();
+    let next = log.iter().filter(|request| request.status != 429).map(|request| request.at).min().unwrap();
+    assert!(next >= last_refused + 3900, "{log:?}");
+    assert!(daemon.metric("syncro_api_throttled_total").unwrap() >= 1.0);
+    assert_eq!(daemon.told(), Vec::<String>::new());
+}
+
+#[test]
+fn the_budget_is_used_and_never_exceeded_whatever_the_fleet_wants() {
+    let mut scenario = String::new();
+    let mut configuration = Configuration { requests_per_minute: 150, validity: "25s", permissions: "10m", ..Configuration::default() };
+    for number in 0..60 {
+        let name = format!("tenant-{number}");
+        scenario += &ACME.replace("\"acme\"", &format!("{name:?}")).replace("value-of-acme", &format!("value-{number}"));
+        configuration = configuration.tenant(&name, &format!("value-{number}"), "");
+    }
+    let world = World::new(&scenario);
+    let mut daemon = world.run(&configuration);
+    // Everything is due at the start: 60 looks of two requests, as fast as the budget lets them.
+    for _ in 0..60 {
+        daemon.wait("a look", |line| line["event"] == "check" && line["check"] == "permissions");
+    }
+    let log = world.log();
+    assert!(log.iter().all(|request| request.status == 200), "no 429 from a server that allows 180");
+    let times: Vec<u64> = log.iter().map(|request| request.at).collect();
+    let most = times.iter().map(|start| times.iter().filter(|at| (*start..*start + 60_000).contains(at)).count()).max();
+    assert!(most <= Some(150 + 10), "{most:?} in a minute");
+    let (burst, rest) = times.split_at(10);
+    let minutes = (rest[rest.len() - 1] - burst[9]) as f64 / 60_000.0;
+    let used = rest.len() as f64 / minutes / 150.0;
+    assert!((0.95..=1.02).contains(&used), "{used} of the budget used");
+}
