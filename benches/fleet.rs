@@ -1,1 +1,101 @@
-fn main() {}
+//! What a scrape of a large fleet costs, as ratios in one run: per series, over fleet sizes, and against the encoder
+//! of the `prometheus` crate for as many series.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
+use serde_json::json;
+use syncro_token_monitor::catalog::catalog;
+use syncro_token_monitor::config::{Tenant, Token, TokenSource, Wanted};
+use syncro_token_monitor::expose::Exposition;
+use syncro_token_monitor::snapshot::{Snapshot, TokenPicture};
+use syncro_token_monitor::standing::Standing;
+
+/// A fleet of one token for each tenant, five permissions each, all well.
+fn fleet(tokens: usize) -> Arc<Snapshot> {
+    let wanted: Vec<Wanted> = catalog()
+        .profile("jumpcloud")
+        .expect("known")
+        .required
+        .iter()
+        .map(|permission| Wanted { permission: *permission, required: true })
+        .collect();
+    let standing = Arc::new(standing(&wanted));
+    let picture = |number: usize| {
+        let name = format!("tenant-{number}");
+        let tenant = Tenant { subdomain: Some(name.clone()), base_url: String::new(), name };
+        let token = Token {
+            tenant: Arc::new(tenant),
+            name: "jumpcloud".to_owned(),
+            source: TokenSource::Environment("X".to_owned()),
+            expires: chrono::DateTime::from_timestamp(1_900_000_000, 0),
+            profile: Some("jumpcloud".to_owned()),
+            wanted: wanted.clone(),
+        };
+        TokenPicture { token: Arc::new(token), standing: Arc::clone(&standing), firing: Arc::default() }
+    };
+    Arc::new(Snapshot { tokens: (0..tokens).map(picture).collect(), ..Snapshot::default() })
+}
+
+/// A standing as it would be stored.
+fn standing(wanted: &[Wanted]) -> Standing {
+    let belief = |held| json!({"held": held, "since": "2026-11-23T10:00:00Z", "lost": false, "doubts": 0, "doubted_at": "2026-11-23T10:00:00Z"});
+    let rights = ["asset", "customer", "invoice", "payment", "ticket"].into_iter().flat_map(|group| {
+        ["delete", "read", "write"].map(|right| json!({"right": format!("{group}.{right}"), "belief": belief(true)}))
+    });
+    let mut permissions: Vec<_> = wanted.iter().map(|wanted| wanted.permission).collect();
+    permissions.sort();
+    let permission = |id: &syncro_token_monitor::catalog::PermissionId| json!({"permission": id.name(), "belief": belief(true), "evidence": "probe", "cause": "token", "unseen": false});
+    let attempts = json!({"last_attempt": "2026-11-23T10:00:00.123Z", "last_success": "2026-11-23T10:00:00.123Z",
+        "failures": 0, "failing_since": null, "reason": null});
+    serde_json::from_value(json!({
+        "state": "valid", "since": "2026-11-23T10:00:00Z", "doubt": null, "worked_after_expiry": 0,
+        "unreadable": null, "fingerprint": "ba7816bf8f01", "validity": attempts, "permission_checks": attempts,
+        "look_again": false, "rights": rights.collect::<Vec<_>>(),
+        "user": {"id": 1, "admin": belief(false), "group": "Technicians", "group_asked": null, "group_change": null},
+        "permissions": permissions.iter().map(permission).collect::<Vec<_>>(),
+    }))
+    .expect("a standing")
+}
+
+fn series(snapshot: &Arc<Snapshot>) -> usize {
+    let lines = |piece: bytes::Bytes| {
+        piece.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#').count()
+    };
+    Exposition::new(Arc::clone(snapshot)).map(lines).sum()
+}
+
+fn scrape(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("scrape");
+    group.sample_size(10);
+    for tokens in [500, 5_000, 50_000] {
+        let snapshot = fleet(tokens);
+        group.throughput(Throughput::Elements(series(&snapshot) as u64));
+        group.bench_with_input(BenchmarkId::new("fleet", tokens), &snapshot, |bencher, snapshot| {
+            bencher.iter(|| Exposition::new(Arc::clone(snapshot)).map(|piece| black_box(piece).len()).sum::<usize>());
+        });
+    }
+    let count = series(&fleet(500));
+    let registry = Registry::new();
+    let gauges =
+        IntGaugeVec::new(Opts::new("syncro_token_state", "x"), &["tenant", "token_name", "state"]).expect("new");
+    for number in 0..count {
+        let tenant = format!("tenant-{number}");
+        gauges.get_metric_with_label_values(&[&tenant, "jumpcloud", "valid"]).expect("three labels").set(1);
+    }
+    registry.register(Box::new(gauges)).expect("new");
+    group.throughput(Throughput::Elements(count as u64));
+    group.bench_function("prometheus crate, as many series as 500 tokens", |bencher| {
+        bencher.iter(|| {
+            let mut text = Vec::new();
+            TextEncoder::new().encode(&registry.gather(), &mut text).expect("memory");
+            black_box(text).len()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, scrape);
+criterion_main!(benches);

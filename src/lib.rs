@@ -32,3 +32,6 @@ pub mod snapshot;
 pub mod standing;
 pub mod syncro;
 pub mod system;
+
+#[cfg(test)]
+mod testing;

@@ -115,7 +115,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn validity(&self) -> Due {
         let standing = self.standing;
-        let Some(last) = self.past(standing.validity.last_attempt) else {
+        let Some(last) = standing.validity.last_attempt else {
             return Due { at: self.now, urgent: false };
         };
         let schedule = &self.config.schedule.validity;
@@ -139,7 +139,7 @@ impl Planner<'_> {
         if !matches!(standing.state, TokenState::Valid | TokenState::Unknown) || standing.doubt.is_some() {
             return None;
         }
-        let Some(last) = self.past(standing.permission_checks.last_attempt) else {
+        let Some(last) = standing.permission_checks.last_attempt else {
             return Some((Due { at: self.now, urgent: false }, Scope::Full));
         };
         let (validity, schedule) = (&self.config.schedule.validity, &self.config.schedule.permissions);
@@ -149,7 +149,7 @@ impl Planner<'_> {
         };
         let full = Due { at: self.slot(schedule, grid, last), urgent: false };
         if standing.look_again {
-            return Some((self.confirmation(self.past(standing.validity.last_attempt).unwrap_or(last)), Scope::Full));
+            return Some((self.confirmation(standing.validity.last_attempt.unwrap_or(last)), Scope::Full));
         }
         if standing.permissions.iter().any(|known| by_probe_and_doubted(known.evidence, known.belief.doubts)) {
             return Some((self.confirmation(last), Scope::Doubtful));
@@ -162,11 +162,6 @@ impl Planner<'_> {
             return Some((full, Scope::Full));
         };
         Some(if doubtful.at < full.at { (doubtful, Scope::Doubtful) } else { (full, Scope::Full) })
-    }
-
-    /// A moment that lies ahead was noted before the clock was set back; waiting for it would be blindness.
-    fn past(&self, moment: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-        moment.map(|moment| moment.min(self.now))
     }
 
     /// Whether something seen in `/me` was bad, or odd, and must be seen again before it is believed.

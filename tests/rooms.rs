@@ -1,5 +1,7 @@
 //! The house rules that the compiler does not know: who may import whom, and what pure files may not name.
 
+#![expect(clippy::panic, reason = "a test that cannot go on should say why")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +26,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// What a thing means is decided in these.
-const PURE: [&str; 20] = [
+const PURE: [&str; 24] = [
     "catalog/mod.rs",
     "catalog/permission.rs",
     "catalog/profile.rs",
@@ -33,6 +35,7 @@ const PURE: [&str; 20] = [
     "config/mod.rs",
     "config/cost.rs",
     "config/fault.rs",
+    "config/fleet.rs",
     "config/raw.rs",
     "config/schedule.rs",
     "config/validate.rs",
@@ -45,6 +48,9 @@ const PURE: [&str; 20] = [
     "alert/rules.rs",
     "alert/words.rs",
     "engine/core.rs",
+    "engine/dispatch.rs",
+    "engine/effect.rs",
+    "snapshot.rs",
 ];
 
 /// What touches the world.
@@ -71,11 +77,11 @@ fn sources() -> Vec<(String, String)> {
             let name = path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).expect("src is readable");
             // Tests may name what they test with; comments may name anything.
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
             let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
             (name, code)
         })
-        .filter(|(name, _)| !name.ends_with("tests.rs"))
+        .filter(|(name, _)| !name.ends_with("tests.rs") && name != "testing.rs")
         .collect()
 }
 

@@ -3,6 +3,7 @@
 
 mod cost;
 mod fault;
+mod fleet;
 mod load;
 mod raw;
 mod schedule;

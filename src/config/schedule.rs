@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_schedule_is_a_duration_or_a_cron_expression_with_seconds() {
-        assert_eq!(read("5m"), Ok(Schedule::Every(Duration::from_secs(300))));
-        assert_eq!(read("1h 30m"), Ok(Schedule::Every(Duration::from_secs(5400))));
+        assert_eq!(read("5m"), Ok(Schedule::Every(Duration::from_mins(5))));
+        assert_eq!(read("1h 30m"), Ok(Schedule::Every(Duration::from_mins(90))));
         assert!(matches!(read("0 */5 * * * *"), Ok(Schedule::Cron(..))));
         for bad in ["", "5", "5 parsecs", "0s", "40d", "*/5 * * * *", "0 0 0 30 2 *", "61 * * * * *", "* * * * * * *"] {
             assert!(read(bad).is_err(), "{bad}: {:?}", read(bad));

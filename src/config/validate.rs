@@ -1,23 +1,19 @@
 //! Judges what was read: one or more TOML documents in, a [`Config`] or every fault out. Pure.
+//!
+//! Tenants and tokens are judged in `fleet`.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use toml::Table;
 
-use crate::catalog::{PermissionId, catalog};
-
-use super::fault::{Fault, Faults, Problem, looks_like_token, nearest, shown};
+use super::fault::{Fault, Faults, Problem};
+use super::fleet::{Fleet, file_path};
 use super::raw::{Notes, Section};
 use super::schedule::{Schedule, schedule};
-use super::{
-    Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, Tenant, Token, TokenSource,
-    Wanted, Web, value,
-};
+use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, Web, value};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -72,7 +68,7 @@ pub(super) fn validate(
     let (schedule, zone) = schedules(root.section("schedule", &mut notes), &mut notes);
     let alerts = alerts(root.section("alerts", &mut notes), &mut notes);
     let storage = storage(root.section("storage", &mut notes), places, &mut notes);
-    let mut fleet = Fleet { places, zone, tenants: HashMap::new(), tokens: Vec::new() };
+    let mut fleet = Fleet::new(places, zone);
     fleet.read(&mut root, &mut notes);
     root.finish(&mut notes);
     for document in more {
@@ -168,189 +164,4 @@ fn storage(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>)
 
 fn non_zero(number: u32) -> std::num::NonZeroU32 {
     std::num::NonZeroU32::new(number).unwrap_or(std::num::NonZeroU32::MIN)
-}
-
-fn file_path(value: &toml::Value, base: &Path) -> Result<PathBuf, Problem> {
-    let allowed = "the path of a file";
-    let path = value::text(value, allowed)?;
-    if path.is_empty() || path.contains('\0') {
-        return Err(Problem::new("not a path", allowed));
-    }
-    if looks_like_token(path) {
-        return Err(Problem::new("looks like a token value, not like a path", allowed));
-    }
-    Ok(base.join(path))
-}
-
-/// The tenants and tokens read so far, over all files.
-struct Fleet<'a> {
-    places: &'a Places<'a>,
-    zone: Tz,
-    /// Where each tenant name was first used.
-    tenants: HashMap<String, String>,
-    tokens: Vec<Arc<Token>>,
-}
-
-impl Fleet<'_> {
-    fn read(&mut self, root: &mut Section<'_>, notes: &mut Notes<'_>) {
-        for section in root.sections("tenants", notes) {
-            self.tenant(section, notes);
-        }
-    }
-
-    fn tenant(&mut self, mut section: Section<'_>, notes: &mut Notes<'_>) {
-        let name = required(&mut section, "name", notes, value::name);
-        if let Some(name) = &name {
-            let here = format!("{}: {}", notes.file, section.path("name"));
-            if let Some(first) = self.tenants.get(name) {
-                let problem = format!("the tenant name {} is used twice, first at {first}", shown(name));
-                notes.fault(&section.path("name"), Problem::new(problem, "each tenant once"));
-            } else {
-                self.tenants.insert(name.clone(), here);
-            }
-        }
-        let subdomain = section.read("subdomain", notes, value::subdomain);
-        let base_url = section.read("base_url", notes, value::base_url);
-        if !section.has("subdomain") && !section.has("base_url") {
-            let problem = Problem::new("missing", "`subdomain`, or `base_url` for a proxy or a simulator");
-            notes.fault(&section.path("subdomain"), problem);
-        }
-        let zone = section.read("time_zone", notes, value::time_zone).unwrap_or(self.zone);
-        let base_url = base_url
-            .unwrap_or_else(|| format!("https://{}.syncromsp.com/api/v1", subdomain.as_deref().unwrap_or_default()));
-        let tenant = Arc::new(Tenant { name: name.unwrap_or_default(), subdomain, base_url });
-        let mut names = Vec::new();
-        for token in section.sections("tokens", notes) {
-            self.token(token, &tenant, zone, &mut names, notes);
-        }
-        section.finish(notes);
-    }
-
-    fn token(
-        &mut self,
-        mut section: Section<'_>,
-        tenant: &Arc<Tenant>,
-        zone: Tz,
-        names: &mut Vec<String>,
-        notes: &mut Notes<'_>,
-    ) {
-        let name = required(&mut section, "name", notes, value::name);
-        if let Some(name) = &name {
-            if names.contains(name) {
-                let problem = format!("the token name {} is used twice in this tenant", shown(name));
-                notes.fault(&section.path("name"), Problem::new(problem, "each token once"));
-            }
-            names.push(name.clone());
-        }
-        let source = self.source(&mut section, notes);
-        let expires = section.read("expires", notes, |value| value::expiry(value, zone));
-        let profile = section.read("profile", notes, profile);
-        let own =
-            section.read_list("permissions", "a list of Syncro permissions", notes, permission).unwrap_or_default();
-        for (index, permission) in own.iter().enumerate() {
-            if own[..index].contains(permission) {
-                let problem = Problem::new(format!("`{}` stands twice", permission.name()), "each permission once");
-                notes.fault(&section.path("permissions"), problem);
-            }
-        }
-        section.finish(notes);
-        let wanted = wanted(profile, &own);
-        let profile = profile.map(|profile| profile.name.clone());
-        if let (Some(name), Some(source)) = (name, source) {
-            self.tokens.push(Arc::new(Token { tenant: Arc::clone(tenant), name, source, expires, profile, wanted }));
-        }
-    }
-
-    fn source(&self, section: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<TokenSource> {
-        const KEYS: [&str; 3] = ["token_file", "token_env", "token_credential"];
-        let given: Vec<_> = KEYS.into_iter().filter(|key| section.has(key)).collect();
-        let sources = [
-            section
-                .read("token_file", notes, |value| file_path(value, self.places.configuration))
-                .map(TokenSource::File),
-            section.read("token_env", notes, environment).map(TokenSource::Environment),
-            section.read("token_credential", notes, credential).map(TokenSource::Credential),
-        ];
-        match given.as_slice() {
-            [] => notes.fault(
-                &section.path("token_file"),
-                Problem::new("missing", "one of token_file, token_env, token_credential"),
-            ),
-            [_] => {}
-            [.., last] => {
-                let problem = Problem::new(
-                    format!("{} sources for one token value: {}", given.len(), given.join(", ")),
-                    "one of them",
-                );
-                notes.fault(&section.path(last), problem);
-            }
-        }
-        sources.into_iter().flatten().next()
-    }
-}
-
-fn required<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    notes: &mut Notes<'_>,
-    parse: impl FnOnce(&toml::Value) -> Result<T, Problem>,
-) -> Option<T> {
-    if !section.has(key) {
-        notes.fault(&section.path(key), Problem::new("missing", ""));
-    }
-    section.read(key, notes, parse)
-}
-
-fn environment(value: &toml::Value) -> Result<String, Problem> {
-    let allowed = "the name of an environment variable: letters, digits and `_`, no digit first";
-    let name = value::text(value, allowed)?;
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if name.is_empty() || !plain || name.as_bytes()[0].is_ascii_digit() || looks_like_token(name) {
-        return Err(Problem::new(format!("{} is not the name of an environment variable", shown(name)), allowed));
-    }
-    Ok(name.to_owned())
-}
-
-fn credential(value: &toml::Value) -> Result<String, Problem> {
-    let allowed = "the name of a systemd credential: 1 to 255 characters, no `/`, not `.` or `..`";
-    let name = value::text(value, allowed)?;
-    let file_name = Path::new(name).file_name().is_some_and(|file_name| file_name == name);
-    if !file_name || name.len() > 255 || name.chars().any(char::is_control) || looks_like_token(name) {
-        return Err(Problem::new(format!("{} is not the name of a credential", shown(name)), allowed));
-    }
-    Ok(name.to_owned())
-}
-
-fn profile(value: &toml::Value) -> Result<&'static crate::catalog::Profile, Problem> {
-    let known = || catalog().profiles().iter().map(|profile| profile.name.as_str());
-    let allowed = || known().collect::<Vec<_>>().join(", ");
-    let name = value::text(value, &allowed())?;
-    catalog().profile(name).ok_or_else(|| {
-        let allowed = nearest(name, known()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
-        Problem::new(format!("{} is not a known profile", shown(name)), allowed)
-    })
-}
-
-fn permission(value: &toml::Value) -> Result<PermissionId, Problem> {
-    let allowed = "a permission as Syncro names it, such as \"Tickets - Edit\"";
-    let name = value::text(value, allowed)?;
-    catalog().permission(name).ok_or_else(|| {
-        let known = catalog().permissions().map(|(_, permission)| permission.name.as_str());
-        let allowed = nearest(name, known).map_or_else(|| allowed.to_owned(), |near| format!("did you mean `{near}`?"));
-        Problem::new(format!("{} is not a known permission", shown(name)), allowed)
-    })
-}
-
-/// The profile's permissions and the token's own, each once; what is required by either is required.
-fn wanted(profile: Option<&crate::catalog::Profile>, own: &[PermissionId]) -> Vec<Wanted> {
-    let required = profile.into_iter().flat_map(|profile| &profile.required).chain(own);
-    let recommended = profile.into_iter().flat_map(|profile| &profile.recommended);
-    let mut wanted: Vec<Wanted> = Vec::new();
-    let all = required.map(|permission| (permission, true)).chain(recommended.map(|permission| (permission, false)));
-    for (&permission, required) in all {
-        if wanted.iter().all(|known| known.permission != permission) {
-            wanted.push(Wanted { permission, required });
-        }
-    }
-    wanted
 }

@@ -9,17 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::{Firing, Notice, Rules, Tenancy, next_change, retire, tenant_alerts, token_alerts};
 use crate::config::{Config, Token, TokenId};
-use crate::plan::{Phase, Plan, Scope, is_doubtful, plan, wants_user};
+use crate::plan::{Phase, Plan, plan};
 use crate::snapshot::{Snapshot, TokenPicture};
 use crate::standing::{Attempts, Check, Policy, Standing, step};
-use crate::syncro::{Failure, Lane, Look};
+use crate::syncro::{Failure, Look};
 
 use super::checker::Ended;
-use super::effect::{Checked, Effect, Job, Outcome, PermissionJob, WatchKey, checked_by};
-
-/// How many looks may be under way at once, by lane. Enough that hosts which do not answer, each held for the whole
-/// time-out, leave room for the others within the budget; few enough to keep memory small.
-const SLOTS: [usize; 3] = [16, 32, 16];
+use super::dispatch::{Queue, SLOTS, queue};
+use super::effect::{Checked, Effect, Outcome, WatchKey, checked_by};
 
 /// A clock that goes back by more than this was set; less is drift.
 const SET_BACK: TimeDelta = TimeDelta::seconds(5);
@@ -44,28 +41,18 @@ pub enum Event {
 
 /// One token that is watched.
 #[derive(Debug)]
-struct Watch {
-    token: Arc<Token>,
-    phase: Phase,
-    standing: Arc<Standing>,
-    firing: Arc<Vec<Firing>>,
-    plan: Plan,
+pub(super) struct Watch {
+    pub(super) token: Arc<Token>,
+    pub(super) phase: Phase,
+    pub(super) standing: Arc<Standing>,
+    pub(super) firing: Arc<Vec<Firing>>,
+    pub(super) plan: Plan,
     /// Its entry in the agenda.
-    wake: DateTime<Utc>,
+    pub(super) wake: DateTime<Utc>,
     /// Its entry among those that wait for a slot.
-    waiting: Option<(Queue, DateTime<Utc>)>,
+    pub(super) waiting: Option<(Queue, DateTime<Utc>)>,
     /// A changed configuration makes a look due at once.
-    look_now: bool,
-}
-
-/// Where a due look waits, in the order of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Queue {
-    Urgent,
-    /// Both checks are due: one look serves both if there is a slot, else validity goes first.
-    Both,
-    Validity,
-    Permissions,
+    pub(super) look_now: bool,
 }
 
 /// The tokens of one tenant.
@@ -78,20 +65,20 @@ struct Tenant {
 /// The state of the loop.
 #[derive(Debug)]
 pub struct Core {
-    config: Arc<Config>,
-    watches: BTreeMap<WatchKey, Watch>,
+    pub(super) config: Arc<Config>,
+    pub(super) watches: BTreeMap<WatchKey, Watch>,
     tenants: BTreeMap<String, Tenant>,
     /// Tenants that gave no verdict, to be told of when their time has come.
     silent: BTreeSet<String>,
     next_key: u64,
     agenda: BTreeSet<(DateTime<Utc>, WatchKey)>,
-    waiting: BTreeSet<(Queue, DateTime<Utc>, WatchKey)>,
+    pub(super) waiting: BTreeSet<(Queue, DateTime<Utc>, WatchKey)>,
     /// Tokens of which `/me` is being asked.
-    asked_token: HashSet<WatchKey>,
+    pub(super) asked_token: HashSet<WatchKey>,
     /// Tokens of which the permissions are being asked.
-    asked_permissions: HashSet<WatchKey>,
+    pub(super) asked_permissions: HashSet<WatchKey>,
     /// Free slots by lane.
-    free: [usize; 3],
+    pub(super) free: [usize; 3],
     last_tick: Option<DateTime<Utc>>,
     first_sweep_done: bool,
 }
@@ -165,6 +152,9 @@ impl Core {
         self.last_tick = Some(now);
         if set_back {
             for key in self.watches.keys().copied().collect::<Vec<_>>() {
+                if let Some(watch) = self.watches.get_mut(&key) {
+                    Arc::make_mut(&mut watch.standing).not_after(now);
+                }
                 self.review(key, now, effects);
             }
         }
@@ -300,65 +290,6 @@ impl Core {
             self.waiting.remove(&(queue, at, key));
         }
         retire(id, Arc::make_mut(&mut watch.firing))
-    }
-
-    /// Starts due looks while there are slots, the most pressing first.
-    fn start(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
-            loop {
-                let lanes: &[Lane] = match queue {
-                    Queue::Urgent => &[Lane::Urgent],
-                    Queue::Both => &[Lane::Permissions, Lane::Validity],
-                    Queue::Validity => &[Lane::Validity],
-                    Queue::Permissions => &[Lane::Permissions],
-                };
-                let Some(lane) = lanes.iter().copied().find(|lane| self.free[*lane as usize] > 0) else { break };
-                let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
-                let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) else {
-                    break;
-                };
-                self.waiting.remove(&entry);
-                effects.extend(self.job(entry.2, lane, now).map(Effect::Start));
-            }
-        }
-    }
-
-    fn job(&mut self, key: WatchKey, lane: Lane, now: DateTime<Utc>) -> Option<Job> {
-        let watch = self.watches.get_mut(&key)?;
-        watch.waiting = None;
-        let forced = std::mem::take(&mut watch.look_now);
-        let scope = if forced { watch.plan.permissions.map(|_| Scope::Full) } else { watch.plan.scope(now) };
-        let scope = scope.filter(|_| lane != Lane::Validity);
-        self.free[lane as usize] -= 1;
-        self.asked_token.insert(key);
-        let standing = &watch.standing;
-        let all = watch.token.probes(self.config.syncro.probes);
-        let permissions = scope.map(|scope| match scope {
-            Scope::Full => PermissionJob { full: true, user: wants_user(standing, now), probes: all },
-            Scope::Doubtful => {
-                let doubtful = |permission| {
-                    standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
-                };
-                let probes = all.into_iter().filter(|(_, shown)| shown.iter().any(|permission| doubtful(*permission)));
-                PermissionJob { full: false, user: false, probes: probes.collect() }
-            }
-        });
-        if permissions.is_some() {
-            self.asked_permissions.insert(key);
-        }
-        Some(Job { key, token: Arc::clone(&watch.token), lane, permissions })
-    }
-}
-
-fn queue(plan: &Plan, forced: bool, now: DateTime<Utc>) -> Queue {
-    if forced || plan.lane(now) == Lane::Urgent {
-        Queue::Urgent
-    } else {
-        match (plan.validity.at <= now, plan.scope(now)) {
-            (true, Some(_)) => Queue::Both,
-            (true, None) => Queue::Validity,
-            (false, _) => Queue::Permissions,
-        }
     }
 }
 

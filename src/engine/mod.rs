@@ -1,11 +1,13 @@
 //! The loop: pulses, finished looks and orders come in as events, `core` decides, the effects are carried out here.
 //!
-//! `core` is pure; `checker` looks; `pulse` beats.
+//! `core` and `dispatch` are pure; `checker` looks; `pulse` beats.
 
 mod checker;
 mod core;
+mod dispatch;
 mod effect;
 mod instruments;
+mod log;
 mod pulse;
 
 use std::sync::Arc;
@@ -110,11 +112,11 @@ impl Engine {
             Effect::Tell(notice) => receiver::tell(&notice),
             Effect::Changed { token, transition } => {
                 self.instruments.changed(transition.kind);
-                effect::log_change(&token, &transition);
+                log::changed(&token, &transition);
             }
             Effect::Checked(checked) => {
                 self.instruments.checked(&checked);
-                effect::log(&checked);
+                log::checked(&checked);
             }
         }
     }

@@ -1,1 +1,123 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::standing::{Policy, step};
+use crate::syncro::MeObservation;
+use crate::testing::{at, config, failure, looked, probed, token, works};
+
+const LIST: &str = "Tickets - List/Search";
+
+/// A token, and what is believed after these looks.
+fn after(looks: &[crate::syncro::Look]) -> (Token, Standing) {
+    let token = token("t", &[LIST]);
+    let mut standing = Standing::default();
+    for look in looks {
+        let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly };
+        let _ = step(&mut standing, look, policy);
+    }
+    (token, standing)
+}
+
+fn planned(token: &Token, standing: &Standing, now: i64) -> Plan {
+    plan(token, Phase::of(token), standing, &config(Vec::new()), at(now))
+}
+
+#[test]
+fn a_new_token_is_looked_at_at_once_and_in_full() {
+    let (token, standing) = after(&[]);
+    let plan = planned(&token, &standing, 7);
+    assert_eq!((plan.at(), plan.scope(at(7)), plan.lane(at(7))), (at(7), Some(Scope::Full), Lane::Permissions));
+}
+
+#[test]
+fn a_bad_verdict_is_looked_at_again_after_confirm_after_and_before_all_others() {
+    let (token, standing) = after(&[looked(0, works(&[])), looked(300, MeObservation::Refused)]);
+    let plan = planned(&token, &standing, 301);
+    assert_eq!(plan.validity, Due { at: at(330), urgent: true });
+    assert_eq!(plan.permissions, None, "a doubtful token is not asked what it may do");
+    assert_eq!(plan.lane(at(330)), Lane::Urgent);
+}
+
+#[test]
+fn a_refused_permission_is_asked_again_alone() {
+    let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted)]);
+    let missing = probed(3600, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
+    let (token, standing) = after(&[looked(0, works(&[])), granted, looked(3600, works(&[])), missing]);
+    let (due, scope) = planned(&token, &standing, 3601).permissions.unwrap();
+    assert_eq!((due, scope), (Due { at: at(3630), urgent: true }, Scope::Doubtful));
+}
+
+#[test]
+fn while_we_cannot_look_attempts_become_rarer_up_to_the_interval_and_never_more_frequent() {
+    let mut looks = vec![looked(0, works(&[]))];
+    let mut pauses = Vec::new();
+    let mut now = 600;
+    for _ in 0..8 {
+        looks.push(looked(now, MeObservation::Failed(failure())));
+        let (token, standing) = after(&looks);
+        let plan = planned(&token, &standing, now);
+        let next = plan.at().timestamp() - at(0).timestamp();
+        assert!(plan.permissions.is_none_or(|(due, _)| due.at >= plan.validity.at), "permissions wait for `/me`");
+        pauses.push(next - now);
+        now = next;
+    }
+    assert!(pauses[0] <= 30 && pauses.iter().all(|pause| (1..=300).contains(pause)), "{pauses:?}");
+    assert!(pauses[5..].iter().all(|pause| *pause > 60), "{pauses:?}");
+}
+
+#[test]
+fn at_the_declared_expiry_a_look_is_due() {
+    let (mut token, standing) = after(&[looked(0, works(&[])), probed(0, &[])]);
+    token.expires = Some(at(10) + TimeDelta::milliseconds(1));
+    assert_eq!(planned(&token, &standing, 1).validity, Due { at: at(11), urgent: true });
+    token.expires = Some(at(0));
+    assert!(!planned(&token, &standing, 1).validity.urgent, "an expiry that was looked at is past");
+}
+
+#[test]
+fn tokens_are_spread_over_the_interval() {
+    let offsets: std::collections::BTreeSet<_> = (0..1000)
+        .map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(Duration::from_mins(5), None))
+        .collect();
+    assert!(offsets.len() > 250, "{} of 300 seconds are used by 1000 tokens", offsets.len());
+}
+
+#[test]
+fn every_permission_slot_is_a_validity_slot_where_the_intervals_allow_it() {
+    let (validity, permissions) = (Duration::from_mins(5), Duration::from_hours(1));
+    for number in 0..200 {
+        let phase = Phase::of(&token(&format!("token-{number}"), &[]));
+        let (short, long) = (phase.offset(validity, None), phase.offset(permissions, Some(validity)));
+        assert_eq!(long % 300, short, "{number}");
+        assert!((0..3600).contains(&long), "{number}");
+    }
+}
+
+#[test]
+fn a_cron_schedule_is_followed() {
+    let file = tempfile::tempdir().unwrap();
+    let path = file.path().join("config.toml");
+    std::fs::write(&path, "[schedule]\nvalidity = \"0 */10 * * * *\"\n").unwrap();
+    let config = crate::config::load(&path).unwrap();
+    let (token, standing) = after(&[looked(1, works(&[])), probed(1, &[])]);
+    // The fixed moment is 08:00:00 UTC.
+    assert_eq!(plan(&token, Phase::of(&token), &standing, &config, at(2)).validity.at, at(600));
+}
+
+proptest! {
+    /// What is planned lies ahead of the last attempt, and within the interval.
+    #[test]
+    fn the_next_look_comes_after_the_last_and_within_the_interval(last in 0..1_000_000_i64, name in "[a-z]{1,12}") {
+        let mut token = token(&name, &[LIST]);
+        token.name = name;
+        let mut standing = Standing::default();
+        for look in [looked(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted)])] {
+            let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly };
+            let _ = step(&mut standing, &look, policy);
+        }
+        let plan = planned(&token, &standing, last);
+        prop_assert!(plan.validity.at > at(last) && plan.validity.at <= at(last + 300));
+        let (due, _) = plan.permissions.unwrap();
+        prop_assert!(due.at > at(last) && due.at <= at(last + 3600));
+    }
+}

@@ -3,19 +3,18 @@
 
 mod belief;
 mod permissions;
+mod step;
 mod user;
 mod verdict;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Probes, Token};
-use crate::syncro::{
-    Failure, Fingerprint, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Seen, Unreadable,
-};
+use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
 pub use belief::Belief;
 pub use permissions::{Cause, Evidence, PermissionStanding, PermissionState, RightStanding};
+pub use step::{Policy, step};
 pub use user::{GroupChange, User};
 pub use verdict::{Expectation, TokenState, Verdict, judge};
 
@@ -131,6 +130,21 @@ impl Default for Standing {
     }
 }
 
+impl Standing {
+    /// Forgets that anything was tried after `now`: the clock was set back, and waiting for those moments to come
+    /// again would be blindness.
+    pub fn not_after(&mut self, now: DateTime<Utc>) {
+        for attempts in [&mut self.validity, &mut self.permission_checks] {
+            attempts.last_attempt = attempts.last_attempt.map(|moment| moment.min(now));
+            attempts.last_success = attempts.last_success.map(|moment| moment.min(now));
+            attempts.failing_since = attempts.failing_since.map(|moment| moment.min(now));
+        }
+        if let Some(user) = &mut self.user {
+            user.group_asked = user.group_asked.map(|moment| moment.min(now));
+        }
+    }
+}
+
 /// A change of a standing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
@@ -183,237 +197,3 @@ impl TransitionKind {
         }
     }
 }
-
-/// What decides how a look is taken.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy<'a> {
-    /// The token that was looked at.
-    pub token: &'a Token,
-    /// How often in a row a bad verdict must be seen.
-    pub confirmations: u32,
-    /// Which probes may be sent.
-    pub probes: Probes,
-}
-
-/// Takes one look into a standing; returns what changed.
-#[must_use]
-pub fn step(standing: &mut Standing, look: &Look, policy: Policy<'_>) -> Vec<Transition> {
-    let mut changes = Changes { now: look.at, confirmations: policy.confirmations, transitions: Vec::new() };
-    match &look.part {
-        Part::Token(Seen::Unreadable(why)) => {
-            standing.unreadable = Some(why.clone());
-            standing.validity.note(look.at, None);
-            changes.state(standing, TokenState::Unreadable);
-        }
-        Part::Token(Seen::Me { fingerprint, observation }) => {
-            standing.unreadable = None;
-            changes.fingerprint(standing, fingerprint);
-            changes.me(standing, observation, policy);
-        }
-        Part::Permissions(permissions) => changes.permissions(standing, permissions, policy),
-    }
-    changes.transitions
-}
-
-struct Changes {
-    now: DateTime<Utc>,
-    confirmations: u32,
-    transitions: Vec<Transition>,
-}
-
-impl Changes {
-    fn push(&mut self, kind: TransitionKind, subject: Option<String>, before: &str, after: &str, since: DateTime<Utc>) {
-        let (before, after) = (before.to_owned(), after.to_owned());
-        self.transitions.push(Transition { kind, subject, before, after, since, evidence: None });
-    }
-
-    fn fingerprint(&mut self, standing: &mut Standing, fingerprint: &Fingerprint) {
-        if let Some(before) = standing.fingerprint.as_ref().filter(|before| *before != fingerprint) {
-            self.push(TransitionKind::Fingerprint, None, &before.to_string(), &fingerprint.to_string(), self.now);
-        }
-        standing.fingerprint = Some(fingerprint.clone());
-    }
-
-    fn me(&mut self, standing: &mut Standing, observation: &MeObservation, policy: Policy<'_>) {
-        let Token { tenant, expires, .. } = policy.token;
-        let expectation = Expectation { subdomain: tenant.subdomain.as_deref(), expires: *expires };
-        let state = match judge(expectation, observation, self.now) {
-            Verdict::CouldNotLook(failure) => return standing.validity.note(self.now, Some(&failure)),
-            Verdict::Is(state) => state,
-        };
-        standing.validity.note(self.now, None);
-        self.state(standing, state);
-        let outlived = state == TokenState::Valid && expires.is_some_and(|expires| self.now >= expires);
-        standing.worked_after_expiry = if outlived { standing.worked_after_expiry.saturating_add(1) } else { 0 };
-        if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
-            self.user(standing, me, policy);
-        }
-    }
-
-    /// A good state is believed at once, a bad one when it has been seen often enough in a row.
-    fn state(&mut self, standing: &mut Standing, seen: TokenState) {
-        if seen == standing.state {
-            standing.doubt = None;
-            return;
-        }
-        let doubt = match standing.doubt.take() {
-            Some(doubt) if doubt.state == seen => Doubt { times: doubt.times + 1, ..doubt },
-            _ => Doubt { state: seen, times: 1, first: self.now },
-        };
-        if seen != TokenState::Valid && doubt.times < self.confirmations {
-            standing.doubt = Some(doubt);
-            return;
-        }
-        if standing.state != TokenState::Unknown || seen != TokenState::Valid {
-            self.push(TransitionKind::State, None, standing.state.as_str(), seen.as_str(), doubt.first);
-        }
-        standing.state = seen;
-        standing.since = Some(doubt.first);
-    }
-
-    fn user(&mut self, standing: &mut Standing, me: &Me, policy: Policy<'_>) {
-        if standing.user.as_ref().is_none_or(|user| user.id != me.user_id) {
-            // Another user is behind the token now: nothing was lost, it is another's.
-            standing.user = Some(User::new(me.user_id));
-            standing.rights.clear();
-        }
-        let mut doubtful = false;
-        if let Some(user) = &mut standing.user
-            && let Some(admin) = me.admin
-        {
-            let before = user.admin.held;
-            if user.see_admin(admin, self.now, self.confirmations) && before.is_some() {
-                let since = user.admin.since;
-                self.push(TransitionKind::GlobalAdmin, None, word(!admin), word(admin), since);
-                doubtful = true;
-            }
-            doubtful |= user.admin.doubts == 1;
-        }
-        doubtful |= self.rights(standing, me);
-        standing.look_again |= doubtful;
-        self.by_right(standing, policy);
-    }
-
-    /// Returns whether a right changed, or was just seen to be gone.
-    fn rights(&mut self, standing: &mut Standing, me: &Me) -> bool {
-        let mut doubtful = false;
-        for (right, held) in &me.rights {
-            match standing.rights.binary_search_by(|known| known.right.cmp(right)) {
-                Err(index) => {
-                    let belief = Belief::first(*held, self.now);
-                    standing.rights.insert(index, RightStanding { right: right.clone(), belief });
-                }
-                Ok(index) => {
-                    let belief = &mut standing.rights[index].belief;
-                    if belief.see(*held, self.now, self.confirmations) {
-                        let (subject, since) = (Some(right.as_str().to_owned()), belief.since);
-                        self.push(TransitionKind::Right, subject, word(!*held), word(*held), since);
-                        doubtful = true;
-                    }
-                    doubtful |= standing.rights[index].belief.doubts == 1;
-                }
-            }
-        }
-        doubtful
-    }
-
-    /// Permissions that no probe may show: there the user's right is evidence, of a weaker kind.
-    fn by_right(&mut self, standing: &mut Standing, policy: Policy<'_>) {
-        for wanted in &policy.token.wanted {
-            if policy.probes.allowed(wanted.permission).is_some() {
-                continue;
-            }
-            let Some(right) = &wanted.permission.get().right else { continue };
-            // The belief about the right is confirmed on its own; here the latest sight counts, so that both agree.
-            let held = standing
-                .rights
-                .iter()
-                .find(|known| known.right.as_str() == right)
-                .and_then(|known| known.belief.held.map(|held| held && known.belief.doubts == 0));
-            if let Some(held) = held {
-                self.permission(standing, wanted.permission, held, Evidence::Right);
-            }
-        }
-    }
-
-    fn permissions(&mut self, standing: &mut Standing, look: &PermissionLook, policy: Policy<'_>) {
-        standing.permission_checks.note(self.now, look.failure());
-        if look.full {
-            standing.look_again = false;
-        }
-        if let (Some(user), Some(seen)) = (&mut standing.user, &look.user)
-            && let Some((before, after)) = user.see_group(seen, self.now)
-        {
-            self.push(TransitionKind::SecurityGroup, None, &before, &after, self.now);
-        }
-        let wanted = &policy.token.wanted;
-        // A token that stopped working while it was asked is refused everything, whatever it may do.
-        let works = standing.state == TokenState::Valid && standing.doubt.is_none();
-        for (permission, observation) in &look.probes {
-            match observation {
-                ProbeObservation::Missing if !works => known(standing, *permission, Evidence::Probe).unseen = true,
-                ProbeObservation::Granted => self.permission(standing, *permission, true, Evidence::Probe),
-                ProbeObservation::Missing => self.permission(standing, *permission, false, Evidence::Probe),
-                ProbeObservation::Inconclusive(_) => known(standing, *permission, Evidence::Probe).unseen = false,
-                ProbeObservation::Failed(_) => known(standing, *permission, Evidence::Probe).unseen = true,
-            }
-        }
-        standing.permissions.retain(|known| wanted.iter().any(|wanted| wanted.permission == known.permission));
-    }
-
-    fn permission(
-        &mut self,
-        standing: &mut Standing,
-        permission: crate::catalog::PermissionId,
-        held: bool,
-        evidence: Evidence,
-    ) {
-        let right = permission.get().right.as_ref().and_then(|right| {
-            standing.rights.iter().find(|known| known.right.as_str() == right).and_then(|known| known.belief.held)
-        });
-        let admin = standing.user.as_ref().and_then(|user| user.admin.held);
-        let known = known(standing, permission, evidence);
-        let before = known.belief.held.map(|_| known.state());
-        if !held {
-            known.cause = permissions::cause(right, admin, evidence);
-        }
-        if known.see(held, evidence, self.now, self.confirmations) {
-            let (after, since) = (known.state(), known.belief.since);
-            if before.is_some() || after == PermissionState::Missing {
-                let before = before.map_or("unknown", PermissionState::as_str);
-                self.push(
-                    TransitionKind::Permission,
-                    Some(permission.name().to_owned()),
-                    before,
-                    after.as_str(),
-                    since,
-                );
-                if let Some(transition) = self.transitions.last_mut() {
-                    transition.evidence = Some(evidence);
-                }
-            }
-        }
-    }
-}
-
-fn known(
-    standing: &mut Standing,
-    permission: crate::catalog::PermissionId,
-    evidence: Evidence,
-) -> &mut PermissionStanding {
-    let index = match standing.permissions.binary_search_by_key(&permission, |known| known.permission) {
-        Ok(index) => index,
-        Err(index) => {
-            standing.permissions.insert(index, PermissionStanding::new(permission, evidence));
-            index
-        }
-    };
-    &mut standing.permissions[index]
-}
-
-fn word(held: bool) -> &'static str {
-    if held { "held" } else { "not_held" }
-}
-
-#[cfg(test)]
-mod tests;

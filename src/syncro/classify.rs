@@ -261,11 +261,12 @@ mod tests {
         move |seen| matches!(seen, MeObservation::Failed(failure) if failure.reason == reason)
     }
 
+    type Expected = Box<dyn Fn(&MeObservation) -> bool>;
+
     #[test]
     fn each_answer_to_me_is_named_as_the_contract_says() {
         let json = "application/json; charset=utf-8";
         let me = r#"{"user_id":7,"subdomain":"acme","admin":false,"can_use_app":true,"permissions":{}}"#;
-        type Expected = Box<dyn Fn(&MeObservation) -> bool>;
         let cases: Vec<(&str, Answer, Expected)> = vec![
             (
                 "good",

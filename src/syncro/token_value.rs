@@ -78,6 +78,11 @@ impl TokenValue {
         Self::parse(&text, place)
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test(value: &str) -> Self {
+        Self(value.into())
+    }
+
     fn parse(text: &[u8], place: String) -> Result<Self, Unreadable> {
         let value = text.trim_ascii();
         if value.is_empty() {

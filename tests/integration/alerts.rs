@@ -100,7 +100,14 @@ fn the_text_log_says_the_same_as_the_json_log() {
     let line = lines.map_while(Result::ok).find(|line| line.contains("event=\"alert\"")).expect("an alert");
     child.kill().unwrap();
     child.wait().unwrap();
-    for part in ["ERROR", "alert=\"TokenRejected\"", "status=\"firing\"", "severity=\"critical\"", "tenant=\"acme\"", "token_name=\"jumpcloud\""] {
+    for part in [
+        "ERROR",
+        "alert=\"TokenRejected\"",
+        "status=\"firing\"",
+        "severity=\"critical\"",
+        "tenant=\"acme\"",
+        "token_name=\"jumpcloud\"",
+    ] {
         assert!(line.contains(part), "{part} in {line}");
     }
     assert!(!line.contains('\u{1b}'), "no colours in a pipe: {line:?}");

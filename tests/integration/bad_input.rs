@@ -19,7 +19,7 @@ fn failures(exposition: &str, reason: &str) -> f64 {
 }
 
 /// A tenant that was well misbehaves; it stays well in our eyes, and the other one is watched on.
-fn misbehaviour_changes_nothing(how: Misbehaviour, reason: &str) {
+fn misbehaviour_changes_nothing(how: &Misbehaviour, reason: &str) {
     let world = World::new(&format!("{ACME}{GOOD}"));
     let wants = "permissions = [\"Tickets - List/Search\"]";
     let configuration = Configuration::acme(wants).tenant("good", "value-of-good", wants);
@@ -44,7 +44,8 @@ fn misbehaviour_changes_nothing(how: Misbehaviour, reason: &str) {
     }
     assert_eq!(daemon.told(), Vec::<String>::new(), "{how:?}");
     world.happens(Incident::Behaves);
-    let again = daemon.wait("the recovery", |line| line["event"] == "check" && line["tenant"] == "acme" && line["level"] == "INFO");
+    let again = daemon
+        .wait("the recovery", |line| line["event"] == "check" && line["tenant"] == "acme" && line["level"] == "INFO");
     assert!(again["failures"].as_u64().unwrap() >= 3, "{how:?}");
 }
 
@@ -52,7 +53,7 @@ macro_rules! misbehaviours {
     ($($name:ident: $how:expr, $reason:literal;)*) => {
         $(#[test]
         fn $name() {
-            misbehaviour_changes_nothing($how, $reason);
+            misbehaviour_changes_nothing(&$how, $reason);
         })*
     };
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use syncro_token_monitor::catalog::{Probe, catalog};
+use syncro_token_monitor::catalog::{PermissionId, Probe, catalog};
 use syncro_token_monitor::simulator::{Operation, operations};
 
 fn operation(probe: &Probe) -> &'static Operation {
@@ -23,7 +23,8 @@ fn every_probe_asks_an_operation_that_needs_the_permission_it_shows() {
             let needed = operation.requires.iter().any(|group| group.contains(name));
             // Spec-2026: a PUT that names only policy_folder_id needs this permission alone.
             assert!(needed || name == "Assets - Policy Change", "{name}: {} {}", operation.method, operation.path);
-            let others: BTreeSet<_> = operation.requires.iter().filter(|group| !group.contains(name)).flatten().collect();
+            let others: BTreeSet<_> =
+                operation.requires.iter().filter(|group| !group.contains(name)).flatten().collect();
             if name != "Assets - Policy Change" {
                 assert_eq!(others, probe.also_requires.iter().collect(), "{name}: what else is needed is named");
             }
@@ -62,7 +63,7 @@ fn a_probe_asks_the_path_of_its_operation_and_counts_only_what_is_documented_or_
 #[test]
 fn every_permission_that_an_operation_names_is_in_the_catalogue() {
     for name in operations().iter().flat_map(|operation| operation.requires.iter().flatten()) {
-        assert_eq!(catalog().permission(name).map(|id| id.name()), Some(name.as_str()));
+        assert_eq!(catalog().permission(name).map(PermissionId::name), Some(name.as_str()));
     }
 }
 
@@ -78,7 +79,9 @@ fn the_facts_carried_over_are_those_of_syncros_api_document() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         // The document writes one of its paths without the slash.
         let path = format!("/{}", path.trim_start_matches('/'));
-        for (method, operation) in methods.as_object().unwrap().iter().filter(|(_, value)| value.get("responses").is_some()) {
+        for (method, operation) in
+            methods.as_object().unwrap().iter().filter(|(_, value)| value.get("responses").is_some())
+        {
             documented += 1;
             let method = method.to_uppercase();
             let known = operations().iter().find(|known| known.method == method && known.path == path);
@@ -90,7 +93,8 @@ fn the_facts_carried_over_are_those_of_syncros_api_document() {
             for name in known.requires.iter().flatten() {
                 assert!(description.contains(name.as_str()), "{method} {path}: {name}");
             }
-            let says = description.contains("Required permission") && !description.contains("Required permission: None");
+            let says =
+                description.contains("Required permission") && !description.contains("Required permission: None");
             assert_eq!(!known.requires.is_empty(), says, "{method} {path}");
         }
     }

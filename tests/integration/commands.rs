@@ -30,7 +30,10 @@ fn check_ends_as_nagios_expects_and_sends_no_alert() {
     let (code, said) = check(&world, &mixed, &["--tenant", "nobody"]);
     assert_eq!(code, Some(3), "{said}");
 
-    world.happens(Incident::TokenLoses { token: "value-of-acme".to_owned(), permission: "Tickets - List/Search".to_owned() });
+    world.happens(Incident::TokenLoses {
+        token: "value-of-acme".to_owned(),
+        permission: "Tickets - List/Search".to_owned(),
+    });
     let (code, said) = check(&world, &good, &["--output", "json"]);
     assert_eq!(code, Some(2), "{said}");
     let found: Value = serde_json::from_str(&said).unwrap();
@@ -57,7 +60,9 @@ fn validate_prints_the_plan_and_never_touches_the_network() {
     let output = call(&["-c", path.to_str().unwrap(), "validate"]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
-    for part in ["tokens: 2", "60.2 of 170 requests a minute", "13 requests", "warning: token `jumpcloud` of tenant `x`"] {
+    for part in
+        ["tokens: 2", "60.2 of 170 requests a minute", "13 requests", "warning: token `jumpcloud` of tenant `x`"]
+    {
         assert!(said.contains(part), "{part} in {said}");
     }
     assert_eq!(world.log(), []);
@@ -68,7 +73,8 @@ fn catalog_shows_each_permission_how_it_is_observed_and_who_needs_it() {
     let output = call(&["catalog", "permissions", "--output", "json"]);
     assert_eq!(output.status.code(), Some(0));
     let permissions: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let create = permissions.as_array().unwrap().iter().find(|known| known["permission"] == "Tickets - Create").unwrap();
+    let create =
+        permissions.as_array().unwrap().iter().find(|known| known["permission"] == "Tickets - Create").unwrap();
     assert_eq!(create["probe"]["path"], "/new_ticket_forms/0");
     assert_eq!(create["probe"]["certainty"], "inferred");
     assert!(create["needed_by"].as_array().unwrap().contains(&"jumpcloud".into()));
@@ -85,7 +91,9 @@ fn catalog_shows_each_permission_how_it_is_observed_and_who_needs_it() {
 fn help_and_version_end_with_0_and_a_wrong_command_line_with_64() {
     assert_eq!(call(&["--help"]).status.code(), Some(0));
     assert_eq!(call(&["--version"]).status.code(), Some(0));
-    for wrong in [&["fly"][..], &["run", "--now"], &["check", "--output", "xml"], &[], &["validate", "--log-level", "a=b=c"]] {
+    for wrong in
+        [&["fly"][..], &["run", "--now"], &["check", "--output", "xml"], &[], &["validate", "--log-level", "a=b=c"]]
+    {
         assert_eq!(call(wrong).status.code(), Some(64), "{wrong:?}");
     }
 }
@@ -109,7 +117,8 @@ fn simulate_serves_a_scenario_and_tells_what_it_was_asked() {
 
     let broken = world.write("broken.toml", "tenants = 3");
     let mut command = program();
-    let mut child = command.args(["simulate", "--scenario"]).arg(broken).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.args(["simulate", "--scenario"]).arg(broken).stderr(std::process::Stdio::piped()).spawn().unwrap();
     assert!(rest(child.stderr.take().unwrap()).contains("understand the scenario"));
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
@@ -119,7 +128,14 @@ fn the_demo_shows_incidents_their_alerts_and_their_resolution_and_serves_metrics
     let mut command = program();
     command.args(["--log-format", "json", "demo"]);
     let mut daemon = Daemon::spawn(command);
-    let expected = ["PermissionLost", "SecurityGroupRightLost", "TokenExpired", "TokenExpiring", "PermissionLost", "TokenRejected"];
+    let expected = [
+        "PermissionLost",
+        "SecurityGroupRightLost",
+        "TokenExpired",
+        "TokenExpiring",
+        "PermissionLost",
+        "TokenRejected",
+    ];
     for status in ["firing", "resolved"] {
         while daemon.told().iter().filter(|told| told.ends_with(status)).count() < expected.len() {
             daemon.wait(status, |line| line["event"] == "alert");

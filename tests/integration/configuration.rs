@@ -68,7 +68,10 @@ fn faults(world: &World, text_: &str) -> String {
 #[test]
 fn every_fault_is_told_in_one_run_with_its_path_and_what_is_allowed() {
     let world = World::new(ACME);
-    world.write("conf.d/more.toml", "[web]\nlisten = \"127.0.0.1:1\"\n[[tenants]]\nname = \"acme\"\nsubdomain = \"acme\"\n");
+    world.write(
+        "conf.d/more.toml",
+        "[web]\nlisten = \"127.0.0.1:1\"\n[[tenants]]\nname = \"acme\"\nsubdomain = \"acme\"\n",
+    );
     world.write("conf.d/worse.toml", "[[tenants]\n");
     insta::assert_snapshot!(faults(&world, BROKEN));
 }
@@ -77,9 +80,16 @@ fn every_fault_is_told_in_one_run_with_its_path_and_what_is_allowed() {
 fn a_plan_that_exceeds_the_budget_is_a_fault() {
     let world = World::new(ACME);
     world.write("token", "value");
-    let tenant = "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"b\"\ntoken_file = \"token\"\n";
-    let said = faults(&world, &format!("[schedule]\nvalidity = \"1s\"\npermissions = \"1s\"\n[syncro]\nrequests_per_minute = 30\n{tenant}"));
-    assert!(said.contains("syncro.requests_per_minute: the plan needs 60.0 requests a minute, the budget is 30"), "{said}");
+    let tenant =
+        "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"b\"\ntoken_file = \"token\"\n";
+    let said = faults(
+        &world,
+        &format!("[schedule]\nvalidity = \"1s\"\npermissions = \"1s\"\n[syncro]\nrequests_per_minute = 30\n{tenant}"),
+    );
+    assert!(
+        said.contains("syncro.requests_per_minute: the plan needs 60.0 requests a minute, the budget is 30"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -94,7 +104,11 @@ fn malformed_toml_is_told_with_its_place_but_not_its_text() {
     assert!(text(&output.stderr).contains("not UTF-8"));
     let output = program().arg("-c").arg(world.path("nowhere.toml")).arg("validate").output().unwrap();
     assert_eq!(output.status.code(), Some(78));
-    assert!(text(&output.stderr).contains("nowhere.toml: failed to read the file: No such file"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("nowhere.toml: failed to read the file: No such file"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -112,14 +126,20 @@ fn the_example_says_what_holds_if_it_says_nothing() {
     let token = &written.tokens[0];
     assert_eq!(token.tenant.base_url, "https://acme-msp.syncromsp.com/api/v1");
     assert_eq!(token.expires.unwrap().to_rfc3339(), "2027-03-31T04:00:00+00:00", "the start of the day in New York");
-    assert_eq!(token.wanted.iter().filter(|wanted| wanted.required).count(), 6, "five of the profile and one of its own");
+    assert_eq!(
+        token.wanted.iter().filter(|wanted| wanted.required).count(),
+        6,
+        "five of the profile and one of its own"
+    );
 }
 
 #[test]
 fn conf_d_holds_more_tenants_and_paths_are_relative_to_the_configuration_file() {
     let world = World::new(ACME);
     let tenant = |name: &str| {
-        format!("[[tenants]]\nname = \"{name}\"\nsubdomain = \"{name}\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"tokens/{name}\"\n")
+        format!(
+            "[[tenants]]\nname = \"{name}\"\nsubdomain = \"{name}\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"tokens/{name}\"\n"
+        )
     };
     let path = world.write("config.toml", &tenant("a"));
     world.write("conf.d/c.toml", &tenant("c"));
@@ -138,7 +158,10 @@ fn conf_d_holds_more_tenants_and_paths_are_relative_to_the_configuration_file() 
 #[test]
 fn a_token_file_that_everyone_may_read_is_a_warning() {
     let world = World::new(ACME);
-    let path = world.write("config.toml", "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"open\"\n");
+    let path = world.write(
+        "config.toml",
+        "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"open\"\n",
+    );
     let file = world.write("open", "value");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let output = call(&["-c", path.to_str().unwrap(), "validate"]);

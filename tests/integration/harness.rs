@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes nearly as long, unless it never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One tenant `acme` with the group `Technicians` that may do everything, user 1, and the token `jumpcloud`.
 pub(crate) const ACME: &str = r#"
@@ -290,10 +290,8 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", self.child.id())])
-            .status()
-            .expect("a shell");
+        let status =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("a shell");
         assert!(status.success());
     }
 

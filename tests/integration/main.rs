@@ -1,5 +1,12 @@
 //! Drives the real program against the simulator. A file for each group of promises; no fixed ports, no sleeping.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should say where"
+)]
+
 mod alerts;
 mod bad_input;
 mod catalog;

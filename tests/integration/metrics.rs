@@ -55,13 +55,18 @@ fn every_metric_of_the_contract_has_its_name_and_labels_and_no_series_stands_twi
     let (_, exposition) = daemon.get("/metrics");
     let found = families(&exposition);
     for (name, labels) in CONTRACT {
-        let expected: BTreeSet<String> = labels.split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect();
+        let expected: BTreeSet<String> =
+            labels.split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect();
         assert_eq!(found.get(name), Some(&expected), "{name}");
-        assert!(exposition.contains(&format!("# HELP {name} ")) && exposition.contains(&format!("# TYPE {name} ")), "{name}");
+        assert!(
+            exposition.contains(&format!("# HELP {name} ")) && exposition.contains(&format!("# TYPE {name} ")),
+            "{name}"
+        );
     }
     let others: Vec<_> = found.keys().filter(|name| CONTRACT.iter().all(|(known, _)| known != name)).collect();
     assert!(others.iter().all(|name| name.starts_with("process_")) && others.len() >= 6, "{others:?}");
-    let series: Vec<_> = exposition.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    let series: Vec<_> =
+        exposition.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
     assert_eq!(series.iter().collect::<HashSet<_>>().len(), series.len(), "each series once");
 }
 
@@ -135,7 +140,7 @@ fn the_content_type_is_the_one_that_prometheus_3_demands() {
 
 /// A small namespace of its own, so that the call above reads as what it does.
 mod reqwest {
-    pub async fn get_metrics(address: &str) -> String {
+    pub(super) async fn get_metrics(address: &str) -> String {
         let client = ::reqwest::Client::builder().no_proxy().build().unwrap();
         let response = client.get(format!("{address}/metrics")).send().await.unwrap();
         response.headers()["content-type"].to_str().unwrap().to_owned()

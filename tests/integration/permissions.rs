@@ -9,7 +9,11 @@ const LIST: &str = "permissions = [\"Tickets - List/Search\"]";
 
 fn group(loses: bool, permission: &str) -> Incident {
     let (tenant, group, permission) = ("acme".to_owned(), "Technicians".to_owned(), permission.to_owned());
-    if loses { Incident::GroupLoses { tenant, group, permission } } else { Incident::GroupGains { tenant, group, permission } }
+    if loses {
+        Incident::GroupLoses { tenant, group, permission }
+    } else {
+        Incident::GroupGains { tenant, group, permission }
+    }
 }
 
 fn token(loses: bool, permission: &str) -> Incident {
@@ -54,7 +58,10 @@ fn a_permission_taken_from_the_group_is_lost_with_the_cause_and_the_clicks() {
     for (name, value) in expected {
         assert_eq!(field(&line, name), value, "{line}");
     }
-    assert!(field(&line, "message").contains("Security Groups > `Technicians` > tick `Tickets - List/Search`"), "{line}");
+    assert!(
+        field(&line, "message").contains("Security Groups > `Technicians` > tick `Tickets - List/Search`"),
+        "{line}"
+    );
     assert!(daemon.told().contains(&"SecurityGroupRightLost firing".to_owned()), "{:?}", daemon.told());
     assert_eq!(granted(&daemon, "Tickets - List/Search"), Some(0.0));
     assert_eq!(count(&daemon, "missing"), Some(1.0));
@@ -113,7 +120,8 @@ fn what_was_missing_from_the_start_is_missing_and_by_right_alone_only_a_warning(
     let wants = "permissions = [\"Tickets - List/Search\", \"Tickets - Edit\", \"Vendors - List\"]";
     let mut daemon = world.run(&Configuration::acme(wants));
     let (first, second) = (daemon.alert("PermissionMissing", "firing"), daemon.alert("PermissionMissing", "firing"));
-    let mut seen = [&first, &second].map(|line| (field(line, "permission"), field(line, "evidence"), field(line, "severity")));
+    let mut seen =
+        [&first, &second].map(|line| (field(line, "permission"), field(line, "evidence"), field(line, "severity")));
     seen.sort_unstable();
     assert_eq!(seen, [("Tickets - Edit", "right", "warning"), ("Tickets - List/Search", "probe", "critical")]);
     assert!(daemon.told().iter().all(|told| told == "PermissionMissing firing"), "{:?}", daemon.told());

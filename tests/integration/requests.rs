@@ -51,7 +51,8 @@ fn the_daemon_asks_for_the_user_once_and_for_me_once_in_a_look_at_both() {
 
 #[test]
 fn read_only_sends_only_get_and_write_safe_only_adds_requests_to_record_zero() {
-    let wants = "permissions = [\"Tickets - Edit\", \"Customers - Delete\", \"Tickets - Delete\", \"Tickets - List/Search\"]";
+    let wants =
+        "permissions = [\"Tickets - Edit\", \"Customers - Delete\", \"Tickets - Delete\", \"Tickets - List/Search\"]";
     for (probes, writes) in [("read-only", 0), ("write-safe", 3)] {
         let world = World::new(ACME);
         let mut configuration = Configuration::acme(wants);
@@ -65,7 +66,8 @@ fn read_only_sends_only_get_and_write_safe_only_adds_requests_to_record_zero() {
         assert_eq!((reads.len(), rest.len()), (3, writes), "{log:?}");
         assert!(rest.iter().all(|request| request.path.split('/').any(|part| part == "0")), "{rest:?}");
         let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let granted = found["tokens"][0]["permissions"].as_array().unwrap().iter().filter(|known| known["state"] == "granted");
+        let granted =
+            found["tokens"][0]["permissions"].as_array().unwrap().iter().filter(|known| known["state"] == "granted");
         assert_eq!(granted.count(), 1 + writes);
     }
 }
@@ -90,10 +92,12 @@ fn a_429_pauses_all_requests_for_as_long_as_it_says() {
 #[test]
 fn the_budget_is_used_and_never_exceeded_whatever_the_fleet_wants() {
     let mut scenario = String::new();
-    let mut configuration = Configuration { requests_per_minute: 150, validity: "25s", permissions: "10m", ..Configuration::default() };
+    let mut configuration =
+        Configuration { requests_per_minute: 150, validity: "25s", permissions: "10m", ..Configuration::default() };
     for number in 0..60 {
         let name = format!("tenant-{number}");
-        scenario += &ACME.replace("\"acme\"", &format!("{name:?}")).replace("value-of-acme", &format!("value-{number}"));
+        scenario +=
+            &ACME.replace("\"acme\"", &format!("{name:?}")).replace("value-of-acme", &format!("value-{number}"));
         configuration = configuration.tenant(&name, &format!("value-{number}"), "");
     }
     let world = World::new(&scenario);

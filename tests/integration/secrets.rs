@@ -48,8 +48,12 @@ fn a_token_value_put_into_a_wrong_place_of_the_configuration_is_not_shown() {
     let world = World::new(ACME);
     let lines = [
         format!("[[tenants]]\nname = \"{value}\"\nsubdomain = \"{value}\""),
-        format!("[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"b\"\ntoken = \"{value}\"\ntoken_file = \"{value}\"\ntoken_env = \"{value}\"\ntoken_credential = \"{value}\"\nprofile = \"{value}\"\npermissions = [\"{value}\"]\nexpires = \"{value}\"\n{value} = 1"),
-        format!("[schedule]\nvalidity = \"{value}\"\ntime_zone = \"{value}\"\npermissions = \"{value} {value}\"\n[syncro]\nprobes = \"{value}\"\ntimeout = \"{value}\"\n[web]\nlisten = \"{value}\""),
+        format!(
+            "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"b\"\ntoken = \"{value}\"\ntoken_file = \"{value}\"\ntoken_env = \"{value}\"\ntoken_credential = \"{value}\"\nprofile = \"{value}\"\npermissions = [\"{value}\"]\nexpires = \"{value}\"\n{value} = 1"
+        ),
+        format!(
+            "[schedule]\nvalidity = \"{value}\"\ntime_zone = \"{value}\"\npermissions = \"{value} {value}\"\n[syncro]\nprobes = \"{value}\"\ntimeout = \"{value}\"\n[web]\nlisten = \"{value}\""
+        ),
         format!("[[tenants]]\ntoken = \"{value}\" oops"),
         format!("token = {value}"),
         format!("[[tenants]]\nname = \"a\"\nbase_url = \"https://{value}@example.com/?api_key={value}\""),

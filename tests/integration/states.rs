@@ -56,7 +56,8 @@ fn a_token_of_another_account_is_not_mistaken_for_a_good_one() {
 
 #[test]
 fn a_token_file_that_vanishes_is_unreadable_and_a_rotated_one_needs_no_restart() {
-    let world = World::new(&ACME.replace("tokens = [", "tokens = [{ value = \"new\", user = 1, permissions = \"all\" }, "));
+    let world =
+        World::new(&ACME.replace("tokens = [", "tokens = [{ value = \"new\", user = 1, permissions = \"all\" }, "));
     let mut daemon = world.run(&Configuration::acme(""));
     daemon.checks("acme", "validity", 1);
     std::fs::remove_file(world.path("acme-jumpcloud")).unwrap();

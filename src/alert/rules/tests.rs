@@ -1,1 +1,185 @@
+use std::collections::HashMap;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::Probes;
+use crate::standing::{Policy, step};
+use crate::syncro::{Look, MeObservation, ProbeObservation};
+use crate::testing::{at, config, failure, looked, probed, token, works};
+
+const LIST: &str = "Tickets - List/Search";
+const EDIT: &str = "Tickets - Edit";
+const DAY: i64 = 24 * 3600;
+
+struct Watched {
+    token: Token,
+    standing: Standing,
+    firing: Vec<Firing>,
+    alerts: Alerts,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let (standing, firing, alerts) = (Standing::default(), Vec::new(), config(Vec::new()).alerts);
+        Self { token: token("t", &[LIST, EDIT]), standing, firing, alerts }
+    }
+
+    fn see(&mut self, look: &Look) -> Vec<Notice> {
+        let policy = Policy { token: &self.token, confirmations: 2, probes: Probes::ReadOnly };
+        let _ = step(&mut self.standing, look, policy);
+        self.tell(look.at)
+    }
+
+    fn tell(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
+        token_alerts(Rules { alerts: &self.alerts, now }, &self.token, &self.standing, &mut self.firing)
+    }
+}
+
+fn told(notices: &[Notice]) -> Vec<String> {
+    let word = |notice: &Notice| {
+        format!("{} {} {}", notice.key.alert.as_str(), notice.status.as_str(), notice.severity.as_str())
+    };
+    notices.iter().map(word).collect()
+}
+
+#[test]
+fn each_expiry_notice_is_told_once_and_the_last_is_critical() {
+    let mut watched = Watched::new();
+    watched.token.expires = Some(at(40 * DAY));
+    let mut heard = Vec::new();
+    for hour in 0..41 * 24 {
+        let notices = watched.tell(at(hour * 3600));
+        heard.extend(notices.iter().map(|notice| (hour / 24, told(std::slice::from_ref(notice)).remove(0))));
+    }
+    let expected = [
+        (10, "TokenExpiring firing warning"),
+        (26, "TokenExpiring reminder warning"),
+        (33, "TokenExpiring reminder warning"),
+        (39, "TokenExpiring reminder critical"),
+    ];
+    assert_eq!(heard, expected.map(|(day, words)| (day, words.to_owned())));
+    watched.token.expires = Some(at(400 * DAY));
+    assert_eq!(told(&watched.tell(at(41 * DAY))), ["TokenExpiring resolved critical"]);
+}
+
+#[test]
+fn a_token_first_seen_between_notices_is_told_of_once_not_for_each_that_passed() {
+    let mut watched = Watched::new();
+    watched.token.expires = Some(at(5 * DAY));
+    assert_eq!(told(&watched.tell(at(0))), ["TokenExpiring firing warning"]);
+    assert_eq!(watched.tell(at(1)), []);
+}
+
+#[test]
+fn next_change_is_when_something_must_be_told_without_a_look() {
+    let mut watched = Watched::new();
+    watched.token.expires = Some(at(40 * DAY));
+    let next = |watched: &Watched, now| {
+        let rules = Rules { alerts: &watched.alerts, now: at(now) };
+        next_change(rules, &watched.token, &watched.standing, &watched.firing)
+    };
+    assert_eq!(next(&watched, 0), Some(at(10 * DAY)));
+    let _ = watched.see(&looked(0, MeObservation::Refused));
+    let _ = watched.see(&looked(30, MeObservation::Refused));
+    assert_eq!(next(&watched, 30), Some(at(30 + DAY)), "the reminder");
+    assert_eq!(told(&watched.tell(at(30 + DAY))), ["TokenRejected reminder critical"]);
+}
+
+#[test]
+fn one_bad_state_after_another_replaces_its_alert() {
+    let mut watched = Watched::new();
+    watched.token.expires = Some(at(100));
+    let _ = watched.tell(at(0));
+    let mut heard = Vec::new();
+    for seconds in [0, 30, 100, 130] {
+        heard.extend(watched.see(&looked(seconds, MeObservation::Refused)));
+    }
+    assert_eq!(
+        told(&heard),
+        ["TokenRejected firing critical", "TokenRejected resolved critical", "TokenExpired firing critical"]
+    );
+    assert!(heard[1].words.message.contains("the token is expired now"), "{}", heard[1].words.message);
+}
+
+#[test]
+fn every_alert_has_words_a_runbook_and_a_key_that_names_it() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for (alert, severities) in Alert::ALL {
+        assert!(!severities.is_empty());
+        assert!(
+            readme.contains(&format!("### {}\n", alert.as_str())),
+            "{} has no section in the README",
+            alert.as_str()
+        );
+    }
+    let of = TokenId { tenant: "acme".to_owned(), token_name: "t".to_owned() };
+    let key = AlertKey { alert: Alert::PermissionLost, of, subject: Some(EDIT.to_owned()) };
+    assert_eq!(key.to_string(), "PermissionLost/acme/t/Tickets - Edit");
+}
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Saw(MeObservation),
+    Probed(ProbeObservation),
+    Passed(i64),
+}
+
+fn any_happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        3 => (any::<bool>(), any::<bool>())
+            .prop_map(|(write, read)| Happening::Saw(works(&[("ticket.write", write), ("ticket.read", read)]))),
+        2 => Just(Happening::Saw(MeObservation::Refused)),
+        1 => Just(Happening::Saw(MeObservation::Blocked)),
+        2 => Just(Happening::Saw(MeObservation::Failed(failure()))),
+        2 => Just(Happening::Probed(ProbeObservation::Granted)),
+        2 => Just(Happening::Probed(ProbeObservation::Missing)),
+        1 => Just(Happening::Probed(ProbeObservation::Failed(failure()))),
+        2 => (1..200_000_i64).prop_map(Happening::Passed),
+    ]
+}
+
+proptest! {
+    /// Over any history: nothing fires twice without a resolve between, every resolve follows a firing, reminders only
+    /// while firing, and nothing is told in the moment of a look that could not look.
+    #[test]
+    fn every_firing_is_paired_with_one_resolve(happenings in proptest::collection::vec(any_happening(), 0..120)) {
+        let mut watched = Watched::new();
+        watched.token.expires = Some(at(20 * DAY));
+        let mut now = 0;
+        // What the date alone says is told before the first look.
+        prop_assert!(watched.tell(at(now))[0].key.alert == Alert::TokenExpiring);
+        let expiring = AlertKey { alert: Alert::TokenExpiring, of: watched.token.id(), subject: None };
+        let mut fires: HashMap<AlertKey, bool> = HashMap::from([(expiring, true)]);
+        for happening in happenings {
+            let (notices, blind) = match happening {
+                Happening::Passed(seconds) => {
+                    now += seconds;
+                    (watched.tell(at(now)), false)
+                }
+                Happening::Saw(observation) => {
+                    let look = looked(now, observation);
+                    (watched.see(&look), look.failure().is_some())
+                }
+                Happening::Probed(probe) => {
+                    let look = probed(now, &[(LIST, probe)]);
+                    (watched.see(&look), look.failure().is_some())
+                }
+            };
+            prop_assert!(!blind || notices.is_empty(), "told because we could not look: {:?}", told(&notices));
+            for notice in notices {
+                let firing = fires.entry(notice.key.clone()).or_default();
+                match notice.status {
+                    Status::Firing => prop_assert!(!std::mem::replace(firing, true), "{} fired twice", notice.key),
+                    Status::Reminder => prop_assert!(*firing, "{} was reminded of while it did not fire", notice.key),
+                    Status::Resolved => prop_assert!(std::mem::replace(firing, false), "{} resolved twice", notice.key),
+                }
+            }
+        }
+        let of = watched.token.id();
+        for notice in retire(&of, &mut watched.firing) {
+            prop_assert_eq!(fires.insert(notice.key, false), Some(true));
+        }
+        prop_assert!(fires.values().all(|firing| !firing));
+    }
+}

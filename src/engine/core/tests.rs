@@ -1,1 +1,135 @@
+use super::*;
+use crate::syncro::{MeObservation, ProbeObservation};
+use crate::testing::{at, config, failure, looked, permission, probed, token, works};
 
+const LIST: &str = "Tickets - List/Search";
+
+fn jobs(effects: &[Effect]) -> Vec<crate::engine::Job> {
+    let job = |effect: &Effect| if let Effect::Start(job) = effect { Some(job.clone()) } else { None };
+    effects.iter().filter_map(job).collect()
+}
+
+fn told(effects: &[Effect]) -> Vec<String> {
+    let told = |effect: &Effect| match effect {
+        Effect::Tell(notice) => Some(format!("{} {}", notice.key.alert.as_str(), notice.status.as_str())),
+        _ => None,
+    };
+    effects.iter().filter_map(told).collect()
+}
+
+fn ended(job: &crate::engine::Job) -> Ended {
+    Ended { lane: job.lane, permissions: job.permissions.is_some() }
+}
+
+/// Answers every job that was started at `now`, well or badly.
+fn answer(core: &mut Core, effects: &[Effect], now: i64, observation: &MeObservation) -> Vec<Effect> {
+    let mut all = Vec::new();
+    for job in jobs(effects) {
+        let wants = job.permissions.is_some() && matches!(observation, MeObservation::Works(_));
+        let (key, look) = (job.key, Box::new(looked(now, observation.clone())));
+        all.extend(core.handle(Event::Looked { key, look, ended: (!wants).then(|| ended(&job)) }, at(now)));
+        if wants {
+            let look = Box::new(probed(now, &[(LIST, ProbeObservation::Granted)]));
+            all.extend(core.handle(Event::Looked { key, look, ended: Some(ended(&job)) }, at(now)));
+        }
+    }
+    all
+}
+
+#[test]
+fn never_more_looks_than_slots_and_each_token_once() {
+    let tokens = (0..200).map(|number| token(&format!("t{number}"), &[LIST])).collect();
+    let mut core = Core::new(Arc::new(config(tokens)), at(0));
+    let mut seen = HashSet::new();
+    let mut effects = core.handle(Event::Tick, at(0));
+    assert_eq!(jobs(&effects).len(), SLOTS[1] + SLOTS[2], "full looks in their slots, validity first for the others");
+    assert_eq!(core.snapshot().checks_due, 200 - jobs(&effects).len());
+    while !jobs(&effects).is_empty() {
+        seen.extend(jobs(&effects).iter().map(|job| job.key));
+        effects = answer(&mut core, &effects, 0, &works(&[]));
+        assert!(core.free.iter().zip(SLOTS).all(|(free, slots)| *free <= slots));
+    }
+    assert_eq!(seen.len(), 200);
+    assert!(core.snapshot().first_sweep_done);
+    assert_eq!((core.free, core.snapshot().checks_due), (SLOTS, 0), "every slot came back");
+}
+
+#[test]
+fn a_lost_pulse_costs_seconds_not_checks() {
+    let mut core = Core::new(Arc::new(config(vec![token("t", &[])])), at(0));
+    let effects = core.handle(Event::Tick, at(0));
+    answer(&mut core, &effects, 0, &works(&[]));
+    // Nothing beats for an hour, as when the machine sleeps.
+    let effects = core.handle(Event::Tick, at(3600));
+    assert_eq!(jobs(&effects).len(), 1, "one look, not one for each that was missed");
+}
+
+#[test]
+fn a_clock_set_back_by_hours_does_not_stop_the_checks() {
+    let mut core = Core::new(Arc::new(config(vec![token("t", &[])])), at(100_000));
+    let effects = core.handle(Event::Tick, at(100_000));
+    answer(&mut core, &effects, 100_000, &works(&[]));
+    let mut started = jobs(&core.handle(Event::Tick, at(0))).len();
+    for second in 1..=301 {
+        started += jobs(&core.handle(Event::Tick, at(second))).len();
+    }
+    assert!(started >= 1);
+}
+
+#[test]
+fn a_long_look_at_permissions_holds_up_no_validity_check() {
+    let mut config = config(vec![token("t", &[LIST])]);
+    config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_secs(10));
+    let mut core = Core::new(Arc::new(config), at(0));
+    let effects = core.handle(Event::Tick, at(0));
+    let [job] = jobs(&effects).try_into().unwrap();
+    assert!(job.permissions.is_some());
+    let _ = core.handle(Event::Looked { key: job.key, look: Box::new(looked(0, works(&[]))), ended: None }, at(0));
+    let later: Vec<_> = (1..=10).flat_map(|second| jobs(&core.handle(Event::Tick, at(second)))).collect();
+    assert_eq!(later.iter().map(|job| job.permissions.is_some()).collect::<Vec<_>>(), [false], "validity alone");
+}
+
+#[test]
+fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
+    let mut core = Core::new(Arc::new(config(vec![token("a", &[]), token("b", &[])])), at(0));
+    let mut heard = Vec::new();
+    for second in 0..=1000 {
+        let mut effects = core.handle(Event::Tick, at(second));
+        effects.extend(answer(&mut core, &effects.clone(), second, &MeObservation::Failed(failure())));
+        heard.extend(told(&effects).into_iter().map(|told| (second, told)));
+    }
+    assert_eq!(heard, [(900, "TenantUnreachable firing".to_owned())]);
+    let mut effects = Vec::new();
+    for second in 1001..=1310 {
+        let now = core.handle(Event::Tick, at(second));
+        effects.extend(answer(&mut core, &now, second, &works(&[])));
+    }
+    assert_eq!(told(&effects), ["TenantUnreachable resolved"]);
+}
+
+#[test]
+fn a_reload_while_a_look_is_under_way_loses_no_slot() {
+    let mut core = Core::new(Arc::new(config(vec![token("gone", &[LIST])])), at(0));
+    let effects = core.handle(Event::Tick, at(0));
+    let _ = core.handle(Event::Reload(Arc::new(config(vec![token("new", &[LIST])]))), at(1));
+    answer(&mut core, &effects, 2, &works(&[]));
+    let effects = core.handle(Event::Tick, at(3));
+    answer(&mut core, &effects, 3, &works(&[]));
+    assert_eq!(core.free, SLOTS);
+    let names: Vec<_> = core.snapshot().tokens.iter().map(|picture| picture.token.name.clone()).collect();
+    assert_eq!(names, ["new"]);
+}
+
+#[test]
+fn a_changed_token_is_looked_at_at_once_after_a_reload() {
+    let mut core = Core::new(Arc::new(config(vec![token("t", &[LIST])])), at(0));
+    let effects = core.handle(Event::Tick, at(0));
+    answer(&mut core, &effects, 0, &works(&[]));
+    let same = core.handle(Event::Reload(Arc::new(config(vec![token("t", &[LIST])]))), at(10));
+    assert_eq!(jobs(&same), []);
+    let changed =
+        core.handle(Event::Reload(Arc::new(config(vec![token("t", &[LIST, "Customers - List/Search"])]))), at(11));
+    let [job] = jobs(&changed).try_into().unwrap();
+    let asked: Vec<_> = job.permissions.unwrap().probes.into_iter().flat_map(|(_, shown)| shown).collect();
+    assert_eq!(asked, [permission(LIST), permission("Customers - List/Search")]);
+}

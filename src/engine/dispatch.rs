@@ -1,0 +1,87 @@
+//! Which due look starts next: what waits for a slot, and who goes first. Pure.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::plan::{Plan, Scope, is_doubtful, wants_user};
+use crate::syncro::Lane;
+
+use super::core::Core;
+use super::effect::{Effect, Job, PermissionJob, WatchKey};
+
+/// How many looks may be under way at once, by lane. Enough that hosts which do not answer, each held for the whole
+/// time-out, leave room for the others within the budget; few enough to keep memory small.
+pub(super) const SLOTS: [usize; 3] = [16, 32, 16];
+
+/// Where a due look waits, in the order of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Queue {
+    Urgent,
+    /// Both checks are due: one look serves both if there is a slot, else validity goes first.
+    Both,
+    Validity,
+    Permissions,
+}
+
+impl Core {
+    /// Starts due looks while there are slots, the most pressing first.
+    pub(super) fn start(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
+            loop {
+                let lanes: &[Lane] = match queue {
+                    Queue::Urgent => &[Lane::Urgent],
+                    Queue::Both => &[Lane::Permissions, Lane::Validity],
+                    Queue::Validity => &[Lane::Validity],
+                    Queue::Permissions => &[Lane::Permissions],
+                };
+                let Some(lane) = lanes.iter().copied().find(|lane| self.free[*lane as usize] > 0) else { break };
+                let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
+                let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) else {
+                    break;
+                };
+                self.waiting.remove(&entry);
+                effects.extend(self.job(entry.2, lane, now).map(Effect::Start));
+            }
+        }
+    }
+
+    fn job(&mut self, key: WatchKey, lane: Lane, now: DateTime<Utc>) -> Option<Job> {
+        let watch = self.watches.get_mut(&key)?;
+        watch.waiting = None;
+        let forced = std::mem::take(&mut watch.look_now);
+        let scope = if forced { watch.plan.permissions.map(|_| Scope::Full) } else { watch.plan.scope(now) };
+        let scope = scope.filter(|_| lane != Lane::Validity);
+        self.free[lane as usize] -= 1;
+        self.asked_token.insert(key);
+        let standing = &watch.standing;
+        let all = watch.token.probes(self.config.syncro.probes);
+        let permissions = scope.map(|scope| match scope {
+            Scope::Full => PermissionJob { full: true, user: wants_user(standing, now), probes: all },
+            Scope::Doubtful => {
+                let doubtful = |permission| {
+                    standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
+                };
+                let probes = all.into_iter().filter(|(_, shown)| shown.iter().any(|permission| doubtful(*permission)));
+                PermissionJob { full: false, user: false, probes: probes.collect() }
+            }
+        });
+        if permissions.is_some() {
+            self.asked_permissions.insert(key);
+        }
+        Some(Job { key, token: Arc::clone(&watch.token), lane, permissions })
+    }
+}
+
+/// Where a token with a due look waits.
+pub(super) fn queue(plan: &Plan, forced: bool, now: DateTime<Utc>) -> Queue {
+    if forced || plan.lane(now) == Lane::Urgent {
+        Queue::Urgent
+    } else {
+        match (plan.validity.at <= now, plan.scope(now)) {
+            (true, Some(_)) => Queue::Both,
+            (true, None) => Queue::Validity,
+            (false, _) => Queue::Permissions,
+        }
+    }
+}

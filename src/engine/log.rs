@@ -1,0 +1,54 @@
+//! What the loop writes to the log about checks and changes. Alerts are told by their receivers.
+
+use crate::config::TokenId;
+use crate::standing::Transition;
+
+use super::effect::{Checked, Outcome};
+
+/// Logs a check: what happened once is said once.
+pub(super) fn checked(checked: &Checked) {
+    let Checked { token, check, outcome } = checked;
+    let (tenant, token_name, check) = (&token.tenant, &token.token_name, check.as_str());
+    match outcome {
+        Outcome::Verdict => tracing::debug!(event = "check", tenant, token_name, check, "checked"),
+        Outcome::Again(failures) => {
+            tracing::info!(event = "check", tenant, token_name, check, failures, "can look again");
+        }
+        Outcome::Failed { failure, first: true } => tracing::warn!(
+            event = "check",
+            tenant,
+            token_name,
+            check,
+            reason = failure.reason.as_str(),
+            "could not look, which says nothing about the token: {}",
+            failure.detail
+        ),
+        Outcome::Failed { failure, first: false } => tracing::debug!(
+            event = "check",
+            tenant,
+            token_name,
+            check,
+            reason = failure.reason.as_str(),
+            "still cannot look: {}",
+            failure.detail
+        ),
+    }
+}
+
+/// Logs a change of a standing.
+pub(super) fn changed(token: &TokenId, transition: &Transition) {
+    let Transition { kind, subject, before, after, .. } = transition;
+    tracing::info!(
+        event = "transition",
+        tenant = token.tenant,
+        token_name = token.token_name,
+        kind = kind.as_str(),
+        subject = subject.as_deref(),
+        before,
+        after,
+        "{} of token `{}` of tenant `{}` changed from {before} to {after}",
+        subject.as_ref().map_or_else(|| kind.as_str().to_owned(), |subject| format!("`{subject}`")),
+        token.token_name,
+        token.tenant
+    );
+}

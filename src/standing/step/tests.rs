@@ -1,0 +1,181 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{at, failure, looked, probed, token, works};
+
+const LIST: &str = "Tickets - List/Search";
+const EDIT: &str = "Tickets - Edit";
+
+fn policy(token: &Token) -> Policy<'_> {
+    Policy { token, confirmations: 2, probes: Probes::ReadOnly }
+}
+
+fn kinds(transitions: &[Transition]) -> Vec<(TransitionKind, &str, &str)> {
+    transitions.iter().map(|known| (known.kind, known.before.as_str(), known.after.as_str())).collect()
+}
+
+#[test]
+fn a_bad_state_is_believed_when_seen_twice_in_a_row_and_a_good_one_at_once() {
+    let token = token("t", &[]);
+    let mut standing = Standing::default();
+    let mut see = |seconds, observation| {
+        let transitions = step(&mut standing, &looked(seconds, observation), policy(&token));
+        let changes = kinds(&transitions)
+            .into_iter()
+            .map(|(_, before, after)| format!("{before}>{after}"))
+            .collect::<Vec<_>>()
+            .concat();
+        (standing.state.as_str(), changes)
+    };
+    assert_eq!(see(0, works(&[])), ("valid", String::new()), "the first good look is no news");
+    assert_eq!(see(1, MeObservation::Refused), ("valid", String::new()));
+    assert_eq!(see(2, works(&[])), ("valid", String::new()), "a flap");
+    assert_eq!(see(3, MeObservation::Refused), ("valid", String::new()));
+    assert_eq!(see(4, MeObservation::Failed(failure())), ("valid", String::new()), "could not look");
+    assert_eq!(see(5, MeObservation::Blocked), ("valid", String::new()), "another bad state counts anew");
+    assert_eq!(see(6, MeObservation::Refused), ("valid", String::new()));
+    assert_eq!(see(7, MeObservation::Refused), ("rejected", "valid>rejected".to_owned()));
+    assert_eq!(see(8, works(&[])), ("valid", "rejected>valid".to_owned()));
+}
+
+#[test]
+fn since_is_when_it_was_first_seen() {
+    let token = token("t", &[]);
+    let mut standing = Standing::default();
+    for (seconds, observation) in [(0, works(&[])), (10, MeObservation::Refused), (40, MeObservation::Refused)] {
+        let _ = step(&mut standing, &looked(seconds, observation), policy(&token));
+    }
+    assert_eq!(standing.since, Some(at(10)));
+}
+
+#[test]
+fn a_permission_is_lost_when_refused_twice_and_the_refusals_of_a_dead_token_do_not_count() {
+    let token = token("t", &[LIST]);
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[("ticket.read", true)])), policy(&token));
+    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Granted)]), policy(&token));
+    let missing = |seconds| probed(seconds, &[(LIST, ProbeObservation::Missing)]);
+    assert_eq!(step(&mut standing, &missing(1), policy(&token)), []);
+    let failed = probed(2, &[(LIST, ProbeObservation::Failed(failure()))]);
+    assert_eq!(step(&mut standing, &failed, policy(&token)), []);
+    let _ = step(&mut standing, &looked(3, MeObservation::Refused), policy(&token));
+    assert_eq!(step(&mut standing, &missing(3), policy(&token)), [], "the token stopped working in between");
+    let _ = step(&mut standing, &looked(4, works(&[("ticket.read", true)])), policy(&token));
+    let transitions = step(&mut standing, &missing(4), policy(&token));
+    assert_eq!(kinds(&transitions), [(TransitionKind::Permission, "granted", "missing")]);
+    let known = &standing.permissions[0];
+    assert_eq!((known.cause, known.belief.lost, known.belief.since), (crate::standing::Cause::Token, true, at(1)));
+}
+
+#[test]
+fn by_right_alone_a_permission_is_unverified_or_missing_never_granted() {
+    let token = token("t", &[EDIT]);
+    let mut standing = Standing::default();
+    let state = |standing: &Standing| standing.permissions[0].state();
+    let _ = step(&mut standing, &looked(0, works(&[("ticket.write", true)])), policy(&token));
+    assert_eq!(state(&standing), PermissionState::Unverified);
+    let _ = step(&mut standing, &looked(1, works(&[("ticket.write", false)])), policy(&token));
+    assert_eq!(state(&standing), PermissionState::Unverified, "once is not enough");
+    assert!(standing.look_again, "but reason enough to look at all permissions soon");
+    let transitions = step(&mut standing, &looked(2, works(&[("ticket.write", false)])), policy(&token));
+    assert_eq!(
+        kinds(&transitions),
+        [(TransitionKind::Right, "held", "not_held"), (TransitionKind::Permission, "unverified", "missing")]
+    );
+    assert_eq!((state(&standing), standing.permissions[0].belief.lost), (PermissionState::Missing, true));
+}
+
+#[test]
+fn a_right_that_was_never_held_is_not_lost() {
+    let token = token("t", &[EDIT]);
+    let mut standing = Standing::default();
+    for seconds in 0..3 {
+        let _ = step(&mut standing, &looked(seconds, works(&[("ticket.write", false)])), policy(&token));
+    }
+    assert!(!standing.rights[0].belief.lost && !standing.permissions[0].belief.lost);
+    assert_eq!(standing.permissions[0].state(), PermissionState::Missing);
+}
+
+#[test]
+fn another_user_behind_a_rotated_token_loses_nothing() {
+    let token = token("t", &[]);
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[("ticket.write", true)])), policy(&token));
+    let other = Me { user_id: 2, ..crate::testing::me(&[("ticket.write", false)]) };
+    for seconds in 1..4 {
+        let transitions = step(&mut standing, &looked(seconds, MeObservation::Works(other.clone())), policy(&token));
+        assert_eq!(transitions, []);
+    }
+}
+
+#[test]
+fn a_standing_can_be_stored() {
+    let token = token("t", &[LIST, EDIT]);
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[("ticket.write", true), ("moon.land", false)])), policy(&token));
+    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Missing)]), policy(&token));
+    let stored = serde_json::to_string(&standing).unwrap();
+    assert_eq!(serde_json::from_str::<Standing>(&stored).unwrap(), standing, "{stored}");
+}
+
+fn any_observation() -> impl Strategy<Value = MeObservation> {
+    prop_oneof![
+        3 => proptest::collection::vec(any::<bool>(), 2)
+            .prop_map(|held| works(&[("ticket.write", held[0]), ("ticket.read", held[1])])),
+        2 => Just(MeObservation::Refused),
+        1 => Just(MeObservation::Blocked),
+        2 => Just(MeObservation::Failed(failure())),
+    ]
+}
+
+fn any_look() -> impl Strategy<Value = Look> {
+    let probe = prop_oneof![
+        Just(ProbeObservation::Granted),
+        Just(ProbeObservation::Missing),
+        Just(ProbeObservation::Inconclusive(404)),
+        Just(ProbeObservation::Failed(failure())),
+    ];
+    prop_oneof![
+        any_observation().prop_map(|observation| looked(0, observation)),
+        probe.prop_map(|probe| probed(0, &[(LIST, probe)])),
+    ]
+}
+
+proptest! {
+    /// Leaving out every look that could not look leads to the same beliefs: such looks change nothing.
+    #[test]
+    fn could_not_look_never_changes_what_is_believed(looks in proptest::collection::vec(any_look(), 0..60)) {
+        let token = token("t", &[LIST, EDIT]);
+        let believed = |looks: &[Look]| {
+            let mut standing = Standing::default();
+            let transitions: Vec<_> = looks.iter().flat_map(|look| step(&mut standing, look, policy(&token))).collect();
+            let permissions: Vec<_> = standing
+                .permissions
+                .iter()
+                .filter(|known| known.belief.held.is_some())
+                .map(|known| (known.permission, known.state()))
+                .collect();
+            (standing.state, standing.rights, permissions, transitions)
+        };
+        let seen: Vec<_> = looks.iter().filter(|look| look.failure().is_none()).cloned().collect();
+        prop_assert_eq!(believed(&looks), believed(&seen));
+    }
+
+    /// Transitions of one thing are a chain: each begins where the one before ended.
+    #[test]
+    fn transitions_are_a_chain(looks in proptest::collection::vec(any_look(), 0..60)) {
+        let token = token("t", &[LIST, EDIT]);
+        let mut standing = Standing::default();
+        let mut last = std::collections::HashMap::new();
+        for look in &looks {
+            for transition in step(&mut standing, look, policy(&token)) {
+                prop_assert_ne!(&transition.before, &transition.after);
+                let key = (transition.kind.as_str(), transition.subject.clone());
+                if let Some(before) = last.insert(key, transition.after.clone()) {
+                    // From `missing` by right to `unverified` and on by probe is no gap: only one evidence applies.
+                    prop_assert_eq!(before, transition.before);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Small builders for unit tests; compiled only into them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::catalog::{PermissionId, catalog};
+use crate::config::{
+    Alerts, Config, Probes, Schedule, Schedules, Storage, Syncro, Tenant, Token, TokenSource, Wanted, Web,
+};
+use crate::syncro::{
+    Failure, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Right, Seen, TokenValue,
+};
+
+/// A moment, so many seconds after a fixed one.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+pub(crate) fn permission(name: &str) -> PermissionId {
+    catalog().permission(name).unwrap()
+}
+
+/// A token that needs these permissions.
+pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
+    let tenant = Tenant {
+        name: "acme".to_owned(),
+        subdomain: Some("acme".to_owned()),
+        base_url: "http://127.0.0.1:1/api/v1".to_owned(),
+    };
+    let wanted = wanted.iter().map(|name| Wanted { permission: permission(name), required: true }).collect();
+    Token {
+        tenant: Arc::new(tenant),
+        name: name.to_owned(),
+        source: TokenSource::File(PathBuf::from("token")),
+        expires: None,
+        profile: None,
+        wanted,
+    }
+}
+
+pub(crate) fn config(tokens: Vec<Token>) -> Config {
+    let minutes = |minutes| Schedule::Every(std::time::Duration::from_mins(minutes));
+    Config {
+        web: Web { listen: ([127, 0, 0, 1], 0).into() },
+        syncro: Syncro {
+            requests_per_minute: 90.try_into().unwrap(),
+            timeout: std::time::Duration::from_secs(10),
+            probes: Probes::ReadOnly,
+        },
+        schedule: Schedules { validity: minutes(5), permissions: minutes(60) },
+        alerts: Alerts {
+            confirmations: 2.try_into().unwrap(),
+            confirm_after: std::time::Duration::from_secs(30),
+            expiry_notice: [30, 14, 7, 1].map(|days| std::time::Duration::from_hours(24 * days)).to_vec(),
+            remind_every: std::time::Duration::from_hours(24),
+            unreachable_after: std::time::Duration::from_mins(15),
+        },
+        storage: Storage { path: PathBuf::from("state.db") },
+        tokens: tokens.into_iter().map(Arc::new).collect(),
+        warnings: Vec::new(),
+    }
+}
+
+pub(crate) fn me(rights: &[(&str, bool)]) -> Me {
+    let mut rights: Vec<_> = rights.iter().map(|(name, held)| (Right::new(name), *held)).collect();
+    rights.sort();
+    let (user_id, subdomain) = (1, Some("acme".to_owned()));
+    Me { user_id, subdomain, admin: Some(false), can_use_app: Some(true), rights }
+}
+
+pub(crate) fn works(rights: &[(&str, bool)]) -> MeObservation {
+    MeObservation::Works(me(rights))
+}
+
+pub(crate) fn failure() -> Failure {
+    Failure { reason: Reason::Timeout, detail: "no answer in time".to_owned() }
+}
+
+pub(crate) fn looked(seconds: i64, observation: MeObservation) -> Look {
+    let fingerprint = TokenValue::for_test("value").fingerprint();
+    Look { at: at(seconds), part: Part::Token(Seen::Me { fingerprint, observation }) }
+}
+
+pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Look {
+    let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
+    Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user: None, probes }) }
+}
