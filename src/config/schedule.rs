@@ -84,20 +84,18 @@ fn busiest_interval(cron: &Cron, zone: Tz) -> Duration {
 
 /// Reads a schedule: a duration, or else a cron expression.
 pub(super) fn schedule(value: &Value, zone: Tz) -> Result<Schedule, Problem> {
-    let allowed =
-        "a duration such as \"5m\" (1s to 31days), or a cron expression with seconds such as \"0 */5 * * * *\"";
+    let allowed = "a duration such as \"5m\" (1s to 31d), or a cron expression with seconds such as \"0 */5 * * * *\"";
     let word = value::text(value, allowed)?;
     if !word.trim().contains(' ') || humantime::parse_duration(word).is_ok() {
         return value::duration(value, SHORTEST..=LONGEST)
             .map(Schedule::Every)
             .map_err(|problem| Problem::new(problem.problem, allowed));
     }
-    if word.len() > LONGEST_EXPRESSION {
-        return Err(Problem::new("too long for a cron expression", allowed));
-    }
-    let cron = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build().parse(word).map_err(
-        |error| Problem::new(format!("{} is not a cron expression with seconds: {error}", shown(word)), allowed),
-    )?;
+    let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
+    let cron = if word.len() <= LONGEST_EXPRESSION { parser.parse(word).ok() } else { None };
+    let cron = cron.ok_or_else(|| {
+        Problem::new(format!("{} is neither a duration nor a cron expression with seconds", shown(word)), allowed)
+    })?;
     let start = DateTime::<Utc>::from_str("2027-01-01T00:00:00Z").unwrap_or_default();
     if cron.find_next_occurrence(&start.with_timezone(&zone), true).is_err() {
         return Err(Problem::new(format!("{} never comes", shown(word)), allowed));

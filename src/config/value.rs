@@ -49,8 +49,8 @@ pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZer
 pub(super) fn duration(value: &Value, bounds: RangeInclusive<Duration>) -> Parsed<Duration> {
     let allowed = format!(
         "a duration such as \"30s\", \"5m\", \"1h\" or \"14d\", from {} to {}",
-        humantime::format_duration(*bounds.start()),
-        humantime::format_duration(*bounds.end())
+        in_one_unit(*bounds.start()),
+        in_one_unit(*bounds.end())
     );
     let word = text(value, &allowed)?;
     let duration = humantime::parse_duration(word)
@@ -60,6 +60,14 @@ pub(super) fn duration(value: &Value, bounds: RangeInclusive<Duration>) -> Parse
     } else {
         Err(Problem::new(format!("{} is out of bounds", shown(word)), allowed))
     }
+}
+
+/// A bound as a person would write it: `90m`, not `1h 30m`.
+fn in_one_unit(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let milliseconds = duration.as_millis();
+    let unit = UNITS.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{milliseconds}ms"), |(unit, name)| format!("{}{name}", milliseconds / unit))
 }
 
 /// An address to listen on.
@@ -124,7 +132,7 @@ pub(super) fn subdomain(value: &Value) -> Parsed<String> {
     }
 }
 
-/// The base URL of an API, without a slash at the end; one without a path gets Syncro's `/api/v1`.
+/// The base URL of an API, as `https://SUBDOMAIN.syncromsp.com/api/v1` is one; without a slash at the end.
 pub(super) fn base_url(value: &Value) -> Parsed<String> {
     let allowed = "an https URL, or an http URL of a loopback address, without user, query or fragment";
     let given = text(value, allowed)?;
@@ -144,9 +152,7 @@ pub(super) fn base_url(value: &Value) -> Parsed<String> {
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(Problem::new("a URL with user, query or fragment", allowed));
     }
-    let url = url.as_str().trim_end_matches('/');
-    let has_path = url.splitn(4, '/').nth(3).is_some();
-    Ok(if has_path { url.to_owned() } else { format!("{url}/api/v1") })
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// A declared expiry: a date, of which the start counts in `zone`, or a date-time with offset.
@@ -210,8 +216,8 @@ mod tests {
     fn a_base_url_is_https_or_a_loopback_address() {
         let cases = [
             ("https://proxy.example/syncro/", Some("https://proxy.example/syncro")),
-            ("https://proxy.example", Some("https://proxy.example/api/v1")),
-            ("http://127.0.0.1:8080/", Some("http://127.0.0.1:8080/api/v1")),
+            ("https://proxy.example", Some("https://proxy.example")),
+            ("http://127.0.0.1:8080/", Some("http://127.0.0.1:8080")),
             ("http://127.0.0.1:8080/acme/api/v1", Some("http://127.0.0.1:8080/acme/api/v1")),
             ("http://[::1]:8080/api/v1", Some("http://[::1]:8080/api/v1")),
             ("http://localhost/api/v1", Some("http://localhost/api/v1")),
