@@ -58,7 +58,7 @@ pub struct Web {
 /// `[syncro]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syncro {
-    /// The request budget of the whole daemon; at most [`SYNCRO_REQUESTS_PER_MINUTE`].
+    /// The request budget of the whole daemon; more than [`SYNCRO_REQUESTS_PER_MINUTE`] only makes sense elsewhere.
     pub requests_per_minute: NonZeroU32,
     /// How long one request may take, connecting included.
     pub timeout: Duration,

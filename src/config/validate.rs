@@ -24,6 +24,8 @@ const DAY: Duration = Duration::from_hours(24);
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9760);
 /// Half of what Syncro allows an address, since other integrations share it.
 const REQUESTS_PER_MINUTE: u32 = 90;
+/// More than Syncro allows is a warning, since a simulator or several addresses may bear it; this is a mistake.
+const MOST_REQUESTS_PER_MINUTE: u32 = 1_000_000;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const VALIDITY: Duration = Duration::from_mins(5);
 const PERMISSIONS: Duration = HOUR;
@@ -88,15 +90,21 @@ pub(super) fn validate(
         );
         Notes { file: &main.file, faults: &mut faults }.fault("syncro.requests_per_minute", problem);
     }
-    if config.tokens.is_empty() {
-        let file = main.file.clone();
-        let (path, allowed) = ("tenants".to_owned(), "[[tenants]] with [[tenants.tokens]]".to_owned());
-        config.warnings.push(Fault {
-            file,
-            path,
-            problem: "no token is configured, so nothing is watched".to_owned(),
-            allowed,
-        });
+    let mut warn = |path: &str, problem: String, allowed: &str| {
+        let (file, path, allowed) = (main.file.clone(), path.to_owned(), allowed.to_owned());
+        config.warnings.push(Fault { file, path, problem, allowed });
+    };
+    if cost.budget > f64::from(SYNCRO_REQUESTS_PER_MINUTE) {
+        let problem =
+            format!("Syncro allows {SYNCRO_REQUESTS_PER_MINUTE} a minute for each IP address, whoever sends them");
+        warn("syncro.requests_per_minute", problem, "less, so that others have room");
+    }
+    if cost.tokens == 0 {
+        warn(
+            "tenants",
+            "no token is configured, so nothing is watched".to_owned(),
+            "[[tenants]] with [[tenants.tokens]]",
+        );
     }
     if faults.0.is_empty() { Ok(config) } else { Err(faults) }
 }
@@ -109,7 +117,7 @@ fn web(mut section: Section<'_>, notes: &mut Notes<'_>) -> Web {
 
 fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     let requests_per_minute =
-        section.read("requests_per_minute", notes, |value| value::count(value, 1..=SYNCRO_REQUESTS_PER_MINUTE));
+        section.read("requests_per_minute", notes, |value| value::count(value, 1..=MOST_REQUESTS_PER_MINUTE));
     let timeout =
         section.read("timeout", notes, |value| value::duration(value, Duration::from_millis(100)..=2 * MINUTE));
     let probes = section.read("probes", notes, |value| {

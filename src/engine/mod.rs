@@ -75,8 +75,18 @@ impl Engine {
     ) {
         let (finished, mut looked) = mpsc::channel::<Looked>(FINISHED);
         let mut batch = Vec::with_capacity(FINISHED);
+        // The first beat is our own, so that nothing waits for the scheduler's first second.
+        let mut events = vec![Event::Tick];
         loop {
-            let mut events = Vec::new();
+            let now = clock::now();
+            for event in events {
+                for effect in self.core.handle(event, now) {
+                    self.carry_out(effect, &finished);
+                }
+            }
+            while self.looks.try_join_next().is_some() {}
+            self.publish(now);
+            events = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(()) = pulse.recv() => events.push(Event::Tick),
@@ -91,14 +101,6 @@ impl Engine {
                     events.push(Event::Reload(config));
                 }
             }
-            let now = clock::now();
-            for event in events {
-                for effect in self.core.handle(event, now) {
-                    self.carry_out(effect, &finished);
-                }
-            }
-            while self.looks.try_join_next().is_some() {}
-            self.publish(now);
         }
         self.looks.shutdown().await;
     }

@@ -32,19 +32,18 @@ pub struct PermissionLook {
 }
 
 impl PermissionLook {
-    /// The first request of this look that could not look.
+    /// Why a permission could not be looked at. Without the security group the permissions are known all the same, so
+    /// its failure counts only where it was the only question.
     pub fn failure(&self) -> Option<&Failure> {
-        let user = self.user.iter().find_map(|user| match user {
+        let probe = self.probes.iter().find_map(|(_, probe)| match probe {
+            ProbeObservation::Failed(failure) => Some(failure),
+            ProbeObservation::Granted | ProbeObservation::Missing | ProbeObservation::Inconclusive(_) => None,
+        });
+        let user = self.user.as_ref().and_then(|user| match user {
             UserObservation::Failed(failure) => Some(failure),
             UserObservation::Group(_) => None,
         });
-        let probe = || {
-            self.probes.iter().find_map(|(_, probe)| match probe {
-                ProbeObservation::Failed(failure) => Some(failure),
-                ProbeObservation::Granted | ProbeObservation::Missing | ProbeObservation::Inconclusive(_) => None,
-            })
-        };
-        user.or_else(probe)
+        probe.or(user.filter(|_| self.probes.is_empty()))
     }
 }
 

@@ -15,7 +15,7 @@ listen = "everywhere"
 lissten = "127.0.0.1:1"
 
 [syncro]
-requests_per_minute = 500
+requests_per_minute = -5
 timeout = "soon"
 probes = "write-all"
 
