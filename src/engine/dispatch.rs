@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::plan::{Plan, Scope, is_doubtful, wants_user};
 use crate::syncro::Lane;
@@ -14,11 +14,15 @@ use super::effect::{Effect, Job, PermissionJob, WatchKey};
 /// time-out, leave room for the others within the budget; few enough to keep memory small.
 pub(super) const SLOTS: [usize; 3] = [16, 32, 16];
 
+/// How long a token waits for a look that serves both checks before it is looked at for validity alone, which costs a
+/// second `/me`: long enough for a small fleet to waste nothing, short enough for a large one to hear bad news soon.
+const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+
 /// Where a due look waits, in the order of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Queue {
     Urgent,
-    /// Both checks are due: one look serves both if there is a slot, else validity goes first.
+    /// Both checks are due: one look serves both. If there is no slot for long, validity goes first, alone.
     Both,
     Validity,
     Permissions,
@@ -28,18 +32,16 @@ impl Core {
     /// Starts due looks while there are slots, the most pressing first.
     pub(super) fn start(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
-            loop {
+            let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
+            while let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) {
+                let impatient = now - entry.1 > PATIENCE;
                 let lanes: &[Lane] = match queue {
                     Queue::Urgent => &[Lane::Urgent],
-                    Queue::Both => &[Lane::Permissions, Lane::Validity],
+                    Queue::Both if impatient => &[Lane::Permissions, Lane::Validity],
+                    Queue::Both | Queue::Permissions => &[Lane::Permissions],
                     Queue::Validity => &[Lane::Validity],
-                    Queue::Permissions => &[Lane::Permissions],
                 };
                 let Some(lane) = lanes.iter().copied().find(|lane| self.free[*lane as usize] > 0) else { break };
-                let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
-                let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) else {
-                    break;
-                };
                 self.waiting.remove(&entry);
                 effects.extend(self.job(entry.2, lane, now).map(Effect::Start));
             }
