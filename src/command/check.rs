@@ -127,7 +127,8 @@ fn judge(config: &Config, token: Arc<Token>, parts: &[Look]) -> Finding {
     let mut standing = Standing::default();
     // One look is all there is, so what it shows is believed.
     let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
-    let policy = Policy { token: &token, confirmations: 1, probes: config.syncro.probes };
+    let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
+    let policy = Policy { token: &token, confirmations: 1, probes, news_for };
     for look in parts {
         // Nothing was believed before, so no change is news.
         let _ = step(&mut standing, look, policy);

@@ -39,7 +39,7 @@ pub struct Daemon {
     state: State,
     reloads: mpsc::Receiver<ReloadRequest>,
     server: Server,
-    engine: JoinHandle<()>,
+    engine: JoinHandle<Result<(), String>>,
     pulse: Pulse,
     stop: CancellationToken,
 }
@@ -105,6 +105,7 @@ impl Daemon {
     /// # Errors
     /// When a part of the daemon died.
     pub async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
+        let mut engine_runs = true;
         let why = loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -120,14 +121,14 @@ impl Daemon {
                     request.send(outcome).ok();
                 }
                 ended = &mut self.engine => {
-                    break Err(anyhow::anyhow!("the loop ended by itself: {}", ended.err().map_or_else(String::new, |error| error.to_string())));
+                    engine_runs = false;
+                    let why = ended.map_err(|error| error.to_string()).flatten().err().unwrap_or_default();
+                    break Err(anyhow::anyhow!("go on: the loop ended by itself: {why}"));
                 }
-            }
-            if self.server.has_ended() {
-                break Err(anyhow::anyhow!("the web server ended by itself"));
+                () = self.server.ended() => break Err(anyhow::anyhow!("go on: the web server ended by itself")),
             }
         };
-        self.drain(why.is_ok()).await;
+        self.drain(engine_runs).await;
         let signal = why?;
         tracing::info!(event = "stopped", "stopped by {signal}");
         Ok(())

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 
 use crate::config::Token;
 use crate::standing::{Expectation, TokenState, Verdict, judge};
@@ -15,6 +16,9 @@ use crate::syncro::{
 use crate::system::clock;
 
 use super::effect::{Job, PermissionJob, WatchKey};
+
+/// A file of a few bytes on a disk that works is read in far less.
+const LONGEST_READ: Duration = Duration::from_secs(10);
 
 /// A part of a look that ended.
 #[derive(Debug)]
@@ -71,13 +75,17 @@ pub async fn look(client: &Client, job: Job, tell: &mpsc::Sender<Looked>) {
     }
 }
 
-/// Reads the value on a thread where waiting for a disk holds up nobody.
+/// Reads the value on a thread where waiting for a disk holds up nobody, and not for ever.
 async fn read(token: &Arc<Token>) -> Result<TokenValue, Unreadable> {
-    let token = Arc::clone(token);
-    let name = token.name.clone();
-    tokio::task::spawn_blocking(move || TokenValue::read(&token.source)).await.unwrap_or_else(|error| {
-        Err(Unreadable::Failed { place: format!("the source of `{name}`"), error: error.to_string() })
-    })
+    let failed = |error: &str| {
+        Err(Unreadable::Failed { place: format!("the source of `{}`", token.name), error: error.to_owned() })
+    };
+    let source = token.source.clone();
+    match timeout(LONGEST_READ, spawn_blocking(move || TokenValue::read(&source))).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => failed(&error.to_string()),
+        Err(_) => failed("it does not answer"),
+    }
 }
 
 struct Questions<'a> {

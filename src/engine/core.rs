@@ -226,6 +226,7 @@ impl Core {
             token: &token,
             confirmations: self.config.alerts.confirmations.get(),
             probes: self.config.syncro.probes,
+            news_for: self.config.alerts.remind_every,
         };
         let transitions = step(standing, look, policy);
         effects.push(Effect::Checked(Checked { token: token.id(), check, outcome: outcome(failures, look.failure()) }));

@@ -66,13 +66,16 @@ impl Engine {
         (Self { core, client, instruments, snapshot, looks: JoinSet::new() }, pictures)
     }
 
-    /// Turns until `stop`, then gives up what is under way: looks only read, so nothing is lost.
+    /// Turns until `stop`, then gives up what is under way: looks change nothing, so nothing is lost.
+    ///
+    /// # Errors
+    /// When a look panicked: its token would never be looked at again, and nobody would know.
     pub async fn run(
         mut self,
         mut pulse: mpsc::Receiver<()>,
         mut orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
-    ) {
+    ) -> Result<(), String> {
         let (finished, mut looked) = mpsc::channel::<Looked>(FINISHED);
         let mut batch = Vec::with_capacity(FINISHED);
         // The first beat is our own, so that nothing waits for the scheduler's first second.
@@ -84,7 +87,9 @@ impl Engine {
                     self.carry_out(effect, &finished);
                 }
             }
-            while self.looks.try_join_next().is_some() {}
+            while let Some(ended) = self.looks.try_join_next() {
+                ended.map_err(|error| format!("a look died: {error}"))?;
+            }
             self.publish(now);
             events = Vec::new();
             tokio::select! {
@@ -103,6 +108,7 @@ impl Engine {
             }
         }
         self.looks.shutdown().await;
+        Ok(())
     }
 
     fn carry_out(&mut self, effect: Effect, finished: &mpsc::Sender<Looked>) {

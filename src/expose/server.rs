@@ -58,6 +58,7 @@ pub struct Server {
     /// Where it really listens.
     pub address: SocketAddr,
     stop: CancellationToken,
+    gone: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -68,9 +69,14 @@ impl Server {
     /// When the socket does not know its address.
     pub fn start(listener: TcpListener, state: State) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, router(state), stop.clone()));
-        Ok(Self { address, stop, task })
+        let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
+        let (stopped, guard) = (stop.clone(), gone.clone().drop_guard());
+        let task = tokio::spawn(async move {
+            // Dropped however this ends, a panic included.
+            let _guard = guard;
+            serve(listener, router(state), stopped).await;
+        });
+        Ok(Self { address, stop, gone, task })
     }
 
     /// Takes no new connections, lets answers under way end, and returns when all have.
@@ -80,9 +86,9 @@ impl Server {
         self.task.await.ok();
     }
 
-    /// Whether it has ended, which it should not by itself.
-    pub fn has_ended(&self) -> bool {
-        self.task.is_finished()
+    /// Waits until it has ended, which it should not by itself. Cancel-safe.
+    pub async fn ended(&self) {
+        self.gone.cancelled().await;
     }
 }
 

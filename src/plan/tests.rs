@@ -12,7 +12,12 @@ fn after(looks: &[crate::syncro::Look]) -> (Token, Standing) {
     let token = token("t", &[LIST]);
     let mut standing = Standing::default();
     for look in looks {
-        let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly };
+        let policy = Policy {
+            token: &token,
+            confirmations: 2,
+            probes: crate::config::Probes::ReadOnly,
+            news_for: std::time::Duration::from_hours(24),
+        };
         let _ = step(&mut standing, look, policy);
     }
     (token, standing)
@@ -112,7 +117,7 @@ proptest! {
         token.name = name;
         let mut standing = Standing::default();
         for look in [looked(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted)])] {
-            let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly };
+            let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24) };
             let _ = step(&mut standing, &look, policy);
         }
         let plan = planned(&token, &standing, last);

@@ -1,6 +1,8 @@
 //! How one part of a look changes a standing. Pure; "could not look" moves no belief.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::PermissionId;
 use crate::config::{Probes, Token};
@@ -21,6 +23,8 @@ pub struct Policy<'a> {
     pub confirmations: u32,
     /// Which probes may be sent.
     pub probes: Probes,
+    /// How long a change of the security group is news.
+    pub news_for: Duration,
 }
 
 /// Takes one look into a standing; returns what changed.
@@ -170,7 +174,8 @@ impl Changes {
             standing.look_again = false;
         }
         if let (Some(user), Some(seen)) = (&mut standing.user, &look.user)
-            && let Some((before, after)) = user.see_group(seen, self.now)
+            && let Some((before, after)) =
+                user.see_group(seen, self.now, TimeDelta::from_std(policy.news_for).unwrap_or(TimeDelta::MAX))
         {
             self.push(TransitionKind::SecurityGroup, None, &before, &after, self.now);
         }

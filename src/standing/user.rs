@@ -1,6 +1,6 @@
 //! The user behind a token: its security group and whether it is a Global Admin.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::syncro::UserObservation;
@@ -46,12 +46,19 @@ impl User {
     }
 
     /// Takes in the answer of `/users/{id}`; returns a change as before and after.
-    pub(super) fn see_group(&mut self, seen: &UserObservation, now: DateTime<Utc>) -> Option<(String, String)> {
+    /// A change is news for as long as `news_for`; going back within that time ends it.
+    pub(super) fn see_group(
+        &mut self,
+        seen: &UserObservation,
+        now: DateTime<Utc>,
+        news_for: TimeDelta,
+    ) -> Option<(String, String)> {
         self.group_asked = Some(now);
         // An answer without a group may be one that leaves it out; it is no reason to forget.
         let UserObservation::Group(Some(group)) = seen else { return None };
         let before = self.group.replace(group.clone()).filter(|before| before != group)?;
-        self.group_change = match self.group_change.take() {
+        let news = self.group_change.take().filter(|change| now - change.at < news_for);
+        self.group_change = match news {
             Some(change) if change.from == *group => None,
             Some(change) => Some(change),
             None => Some(GroupChange { from: before.clone(), at: now }),

@@ -66,3 +66,14 @@ fn a_token_value_put_into_a_wrong_place_of_the_configuration_is_not_shown() {
         assert!(!said.contains("3746f72b") && !said.contains("84e9eedb"), "{text_}\n{said}");
     }
 }
+
+#[test]
+fn no_debug_output_shows_a_canary() {
+    use syncro_token_monitor::config;
+    use syncro_token_monitor::syncro::TokenValue;
+    let world = World::new(ACME);
+    let path = world.configure(&Configuration::default().tenant("acme", CANARY, ""));
+    let config = config::load(&path).unwrap();
+    let value = TokenValue::read(&config.tokens[0].source).unwrap();
+    clean("debug", &format!("{config:?} {:#?} {value:?} {value:#?} {:?}", config.tokens, value.fingerprint()));
+}

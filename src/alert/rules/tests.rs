@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Probes;
 use crate::standing::{Policy, step};
-use crate::syncro::{Look, MeObservation, ProbeObservation};
+use crate::syncro::{Look, MeObservation, Part, PermissionLook, ProbeObservation, UserObservation};
 use crate::testing::{at, config, failure, looked, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
@@ -26,7 +26,12 @@ impl Watched {
     }
 
     fn see(&mut self, look: &Look) -> Vec<Notice> {
-        let policy = Policy { token: &self.token, confirmations: 2, probes: Probes::ReadOnly };
+        let policy = Policy {
+            token: &self.token,
+            confirmations: 2,
+            probes: Probes::ReadOnly,
+            news_for: std::time::Duration::from_hours(24),
+        };
         let _ = step(&mut self.standing, look, policy);
         self.tell(look.at)
     }
@@ -100,6 +105,25 @@ fn one_bad_state_after_another_replaces_its_alert() {
         ["TokenRejected firing critical", "TokenRejected resolved critical", "TokenExpired firing critical"]
     );
     assert!(heard[1].words.message.contains("the token is expired now"), "{}", heard[1].words.message);
+}
+
+#[test]
+fn a_changed_group_is_news_for_one_reminder_interval_or_until_it_is_changed_back() {
+    let group = |seconds, name: &str| {
+        let user = Some(UserObservation::Group(Some(name.to_owned())));
+        Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user, probes: Vec::new() }) }
+    };
+    let mut watched = Watched::new();
+    let _ = watched.see(&looked(0, works(&[])));
+    assert_eq!(watched.see(&group(0, "Technicians")), [], "the first name is no change");
+    let fired = watched.see(&group(3600, "Others"));
+    assert_eq!(told(&fired), ["SecurityGroupChanged firing warning"]);
+    assert!(fired[0].words.message.contains("`Others` now, before it was `Technicians`"), "{}", fired[0].words.message);
+    assert_eq!(watched.see(&group(7200, "Others")), []);
+    assert_eq!(told(&watched.tell(at(3600 + DAY))), ["SecurityGroupChanged resolved warning"]);
+    let back = watched.see(&group(3600 + 2 * DAY, "Technicians"));
+    assert_eq!(told(&back), ["SecurityGroupChanged firing warning"], "a day later it is a change of its own");
+    assert_eq!(told(&watched.see(&group(7200 + 2 * DAY, "Others"))), ["SecurityGroupChanged resolved warning"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ const LIST: &str = "Tickets - List/Search";
 const EDIT: &str = "Tickets - Edit";
 
 fn policy(token: &Token) -> Policy<'_> {
-    Policy { token, confirmations: 2, probes: Probes::ReadOnly }
+    Policy { token, confirmations: 2, probes: Probes::ReadOnly, news_for: std::time::Duration::from_hours(24) }
 }
 
 fn kinds(transitions: &[Transition]) -> Vec<(TransitionKind, &str, &str)> {
