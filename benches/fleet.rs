@@ -36,7 +36,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
         };
         TokenPicture { token: Arc::new(token), standing: Arc::clone(&standing), firing: Arc::default() }
     };
-    Arc::new(Snapshot { tokens: (0..tokens).map(picture).collect(), ..Snapshot::default() })
+    Arc::new(Snapshot { tokens: Arc::new((0..tokens).map(picture).collect()), ..Snapshot::default() })
 }
 
 /// A standing as it would be stored.

@@ -23,9 +23,9 @@ pub struct TokenPicture {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Every configured token, tenant by tenant.
-    pub tokens: Vec<TokenPicture>,
+    pub tokens: Arc<Vec<TokenPicture>>,
     /// What fires for tenants as a whole.
-    pub tenant_firing: Vec<Firing>,
+    pub tenant_firing: Arc<Vec<Firing>>,
     /// Checks that should have begun.
     pub checks_due: usize,
     /// The last pulse of the loop.

@@ -2,13 +2,13 @@
 //!
 //! Nothing here costs more than the logarithm of the number of tokens for one event, but a reload and a clock set back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alert::{Firing, Notice, Rules, Tenancy, next_change, retire, tenant_alerts, token_alerts};
-use crate::config::{Config, Token, TokenId};
+use crate::alert::{Firing, Rules, Tenancy, next_change, tenant_alerts, token_alerts};
+use crate::config::{Config, Token};
 use crate::plan::{Phase, Plan, plan};
 use crate::snapshot::{Snapshot, TokenPicture};
 use crate::standing::{Attempts, Check, Policy, Standing, step};
@@ -57,21 +57,24 @@ pub(super) struct Watch {
 
 /// The tokens of one tenant.
 #[derive(Debug, Default)]
-struct Tenant {
-    members: Vec<WatchKey>,
-    firing: Vec<Firing>,
+pub(super) struct Tenant {
+    pub(super) members: Vec<WatchKey>,
+    pub(super) firing: Vec<Firing>,
 }
+
+/// What a snapshot shares: the tokens, and what fires for tenants.
+type Painted = (Arc<Vec<TokenPicture>>, Arc<Vec<Firing>>);
 
 /// The state of the loop.
 #[derive(Debug)]
 pub struct Core {
     pub(super) config: Arc<Config>,
     pub(super) watches: BTreeMap<WatchKey, Watch>,
-    tenants: BTreeMap<String, Tenant>,
+    pub(super) tenants: BTreeMap<String, Tenant>,
     /// Tenants that gave no verdict, to be told of when their time has come.
     silent: BTreeSet<String>,
     next_key: u64,
-    agenda: BTreeSet<(DateTime<Utc>, WatchKey)>,
+    pub(super) agenda: BTreeSet<(DateTime<Utc>, WatchKey)>,
     pub(super) waiting: BTreeSet<(Queue, DateTime<Utc>, WatchKey)>,
     /// Tokens of which `/me` is being asked.
     pub(super) asked_token: HashSet<WatchKey>,
@@ -80,7 +83,11 @@ pub struct Core {
     /// Free slots by lane.
     pub(super) free: [usize; 3],
     last_tick: Option<DateTime<Utc>>,
+    /// Tokens that have never been looked at.
+    pub(super) unseen: HashSet<WatchKey>,
     first_sweep_done: bool,
+    /// The picture as it was last shown; none if something in it changed since.
+    painted: Option<Painted>,
 }
 
 impl Core {
@@ -98,7 +105,9 @@ impl Core {
             asked_permissions: HashSet::new(),
             free: SLOTS,
             last_tick: None,
+            unseen: HashSet::new(),
             first_sweep_done: false,
+            painted: None,
         };
         for token in &Arc::clone(&core.config).tokens {
             core.add(Arc::clone(token), now);
@@ -110,32 +119,43 @@ impl Core {
     #[must_use]
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let reloaded = matches!(event, Event::Reload(_));
         match event {
             Event::Tick => self.tick(now, &mut effects),
             Event::Looked { key, look, ended } => self.looked(key, &look, ended, now, &mut effects),
             Event::Reload(config) => self.reload(config, now, &mut effects),
+        }
+        self.first_sweep_done |= self.unseen.is_empty();
+        let shown = effects.iter().any(|effect| !matches!(effect, Effect::Start(_)));
+        if shown || reloaded {
+            self.painted = None;
         }
         self.start(now, &mut effects);
         effects
     }
 
     /// The fleet as it is believed to be.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
         let picture = |watch: &Watch| TokenPicture {
             token: Arc::clone(&watch.token),
             standing: Arc::clone(&watch.standing),
             firing: Arc::clone(&watch.firing),
         };
+        let (watches, tenants) = (&self.watches, &self.tenants);
+        let (tokens, tenant_firing) = self.painted.get_or_insert_with(|| {
+            let tokens = Arc::new(watches.values().map(picture).collect());
+            (tokens, Arc::new(tenants.values().flat_map(|tenant| tenant.firing.clone()).collect()))
+        });
         Snapshot {
-            tokens: self.watches.values().map(picture).collect(),
-            tenant_firing: self.tenants.values().flat_map(|tenant| tenant.firing.clone()).collect(),
+            tokens: Arc::clone(tokens),
+            tenant_firing: Arc::clone(tenant_firing),
             checks_due: self.waiting.len(),
             last_tick: self.last_tick,
             first_sweep_done: self.first_sweep_done,
         }
     }
 
-    fn add(&mut self, token: Arc<Token>, now: DateTime<Utc>) {
+    pub(super) fn add(&mut self, token: Arc<Token>, now: DateTime<Utc>) {
         let key = WatchKey(self.next_key);
         self.next_key += 1;
         let (phase, standing) = (Phase::of(&token), Arc::new(Standing::default()));
@@ -144,6 +164,7 @@ impl Core {
         let firing = Arc::default();
         let watch = Watch { token, phase, standing, firing, plan, wake: now, waiting: None, look_now: false };
         self.agenda.insert((now, key));
+        self.unseen.insert(key);
         self.watches.insert(key, watch);
     }
 
@@ -151,6 +172,7 @@ impl Core {
         let set_back = self.last_tick.is_some_and(|last| now + SET_BACK < last);
         self.last_tick = Some(now);
         if set_back {
+            self.painted = None;
             for key in self.watches.keys().copied().collect::<Vec<_>>() {
                 if let Some(watch) = self.watches.get_mut(&key) {
                     Arc::make_mut(&mut watch.standing).not_after(now);
@@ -168,7 +190,7 @@ impl Core {
     }
 
     /// Tells what time alone has made true of a token, and sees to its next look.
-    fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+    pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get_mut(&key) else { return };
         let rules = Rules { alerts: &self.config.alerts, now };
         let notices = token_alerts(rules, &watch.token, &watch.standing, Arc::make_mut(&mut watch.firing));
@@ -233,9 +255,7 @@ impl Core {
         effects.extend(transitions.into_iter().map(|transition| Effect::Changed { token: token.id(), transition }));
         self.review(key, now, effects);
         self.review_tenant(&token.tenant.name, now, effects);
-        if !self.first_sweep_done {
-            self.first_sweep_done = self.watches.values().all(|watch| watch.standing.validity.last_attempt.is_some());
-        }
+        self.unseen.remove(&key);
     }
 
     fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
@@ -251,46 +271,6 @@ impl Core {
         if silent.is_some() {
             self.silent.insert(name.to_owned());
         }
-    }
-
-    /// Takes over another configuration: what stays keeps its standing, what goes is resolved, what is new is due.
-    fn reload(&mut self, config: Arc<Config>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        self.config = config;
-        let mut known: HashMap<TokenId, WatchKey> =
-            self.watches.iter().map(|(key, watch)| (watch.token.id(), *key)).collect();
-        let mut gone: BTreeMap<String, Tenant> = std::mem::take(&mut self.tenants);
-        for token in &Arc::clone(&self.config).tokens {
-            let name = &token.tenant.name;
-            if let Some(tenant) = gone.remove(name) {
-                self.tenants.insert(name.clone(), Tenant { members: Vec::new(), firing: tenant.firing });
-            }
-            let Some(key) = known.remove(&token.id()) else {
-                self.add(Arc::clone(token), now);
-                continue;
-            };
-            self.tenants.entry(name.clone()).or_default().members.push(key);
-            if let Some(watch) = self.watches.get_mut(&key) {
-                watch.look_now |= watch.token != *token;
-                watch.token = Arc::clone(token);
-            }
-            self.review(key, now, effects);
-        }
-        for (id, key) in known {
-            effects.extend(self.retire(&id, key).into_iter().map(Effect::Tell));
-        }
-        for (name, mut tenant) in gone {
-            let id = TokenId { tenant: name, token_name: String::new() };
-            effects.extend(retire(&id, &mut tenant.firing).into_iter().map(Effect::Tell));
-        }
-    }
-
-    fn retire(&mut self, id: &TokenId, key: WatchKey) -> Vec<Notice> {
-        let Some(mut watch) = self.watches.remove(&key) else { return Vec::new() };
-        self.agenda.remove(&(watch.wake, key));
-        if let Some((queue, at)) = watch.waiting {
-            self.waiting.remove(&(queue, at, key));
-        }
-        retire(id, Arc::make_mut(&mut watch.firing))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The loop: pulses, finished looks and orders come in as events, `core` decides, the effects are carried out here.
 //!
-//! `core` and `dispatch` are pure; `checker` looks; `pulse` beats.
+//! `core`, `dispatch` and `reload` are pure; `checker` looks; `pulse` beats.
 
 mod checker;
 mod core;
@@ -9,6 +9,7 @@ mod effect;
 mod instruments;
 mod log;
 mod pulse;
+mod reload;
 
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl Engine {
         client: Client,
         instruments: Instruments,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let core = Core::new(config, clock::now());
+        let mut core = Core::new(config, clock::now());
         let (snapshot, pictures) = watch::channel(Arc::new(core.snapshot()));
         (Self { core, client, instruments, snapshot, looks: JoinSet::new() }, pictures)
     }
@@ -129,7 +130,7 @@ impl Engine {
         }
     }
 
-    fn publish(&self, now: DateTime<Utc>) {
+    fn publish(&mut self, now: DateTime<Utc>) {
         let snapshot = self.core.snapshot();
         self.instruments.turned(&snapshot, now);
         self.snapshot.send_replace(Arc::new(snapshot));

@@ -1,6 +1,9 @@
 //! Whatever a server or a file does: the others are watched on, it is said once, and no standing changes because we
 //! could not look.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, value};
@@ -157,5 +160,41 @@ fn an_unknown_permission_or_key_in_me_is_data() {
     let (_, exposition) = daemon.get("/metrics");
     assert_eq!(value(&exposition, &right("moon.land")), Some(1.0));
     assert_eq!(value(&exposition, &right("ticket.teleport")), Some(0.0));
+    assert_eq!(daemon.told(), Vec::<String>::new());
+}
+
+/// A TLS server with a certificate that nobody vouches for; says whether anything came through.
+fn self_signed(runtime: &tokio::runtime::Runtime) -> (std::net::SocketAddr, Arc<AtomicBool>) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let config = tokio_rustls::rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let (address, reached) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+    let seen = Arc::clone(&reached);
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if acceptor.accept(stream).await.is_ok() {
+                seen.store(true, Ordering::SeqCst);
+            }
+        }
+    });
+    (address, reached)
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_gets_no_token() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (address, reached) = self_signed(&runtime);
+    let world = World::new(ACME);
+    let mut configuration = Configuration::acme("");
+    configuration.tenants[0].base_url = Some(format!("https://localhost:{}/api/v1", address.port()));
+    let mut daemon = world.run(&configuration);
+    let line = daemon.wait("a failure", |line| line["event"] == "check" && line["level"] == "WARN");
+    assert_eq!(line["reason"], "tls", "{line}");
+    assert!(!reached.load(Ordering::SeqCst), "no request may pass");
     assert_eq!(daemon.told(), Vec::<String>::new());
 }
