@@ -36,6 +36,8 @@ pub struct Logged {
     pub path: String,
     /// The status that was answered; 0 for none.
     pub status: u16,
+    /// The scheme of the Authorization header: `Bearer`.
+    pub scheme: String,
     /// The program that asked, as it names itself.
     pub user_agent: String,
 }
@@ -157,7 +159,8 @@ async fn react(State(simulator): State<Simulator>, request: Request) -> Response
     let tenant = prefix.strip_prefix('/').map_or_else(first, str::to_owned);
     let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let method = request.method.as_str().to_owned();
-    let logged = Logged { at: 0, tenant, method, path: format!("{path}{query}"), status: 0, user_agent };
+    let scheme = authorization.split_once(' ').map_or("", |(scheme, _)| scheme).to_owned();
+    let logged = Logged { at: 0, tenant, method, path: format!("{path}{query}"), status: 0, scheme, user_agent };
     let (index, reaction, retry_after) = simulator.note(logged, path, &authorization);
     let response = match reaction {
         None => retry_later(retry_after),

@@ -2,6 +2,7 @@
 //!
 //! Every line of note carries the field `event`; which events exist is said where they are logged.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
 
@@ -36,9 +37,24 @@ pub fn start(json: bool, filter: &str) -> Result<(), String> {
     let started = if json {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
-        let colours =
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colours = colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
         builder.with_ansi(colours).try_init()
     };
     started.map_err(|error| format!("start logging: {error}"))
+}
+
+/// Colours are for terminals, unless `NO_COLOR` is set to anything (no-color.org).
+fn colours(terminal: bool, no_color: Option<OsString>) -> bool {
+    terminal && no_color.is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_is_obeyed_and_pipes_have_no_colours() {
+        assert!(colours(true, None) && colours(true, Some(OsString::new())));
+        assert!(!colours(true, Some("1".into())) && !colours(false, None));
+    }
 }

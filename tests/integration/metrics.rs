@@ -65,6 +65,8 @@ fn every_metric_of_the_contract_has_its_name_and_labels_and_no_series_stands_twi
     }
     let others: Vec<_> = found.keys().filter(|name| CONTRACT.iter().all(|(known, _)| known != name)).collect();
     assert!(others.iter().all(|name| name.starts_with("process_")) && others.len() >= 6, "{others:?}");
+    let states = exposition.lines().filter(|line| line.starts_with("syncro_token_state{") && line.ends_with(" 1"));
+    assert_eq!(states.count(), 1, "a state set: exactly one state holds");
     let series: Vec<_> =
         exposition.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
     assert_eq!(series.iter().collect::<HashSet<_>>().len(), series.len(), "each series once");

@@ -162,7 +162,7 @@ fn permission_alerts_are_held_while_the_token_does_not_work() {
 }
 
 #[test]
-fn a_user_who_changes_group_or_loses_global_admin_is_told() {
+fn a_user_who_loses_global_admin_is_told_for_one_reminder_interval() {
     let world = World::new(&ACME.replace("group = \"Technicians\" }]", "group = \"Technicians\", admin = true }]"));
     let mut daemon = world.run(&Configuration::acme("").alerts("remind_every = \"3s\""));
     daemon.checks("acme", "permissions", 1);

@@ -31,7 +31,7 @@ fn a_full_look_costs_one_me_one_user_and_one_request_for_each_probe() {
         "two permissions shown by one request cost one request"
     );
     let agent = format!("syncro-token-monitor/{}", env!("CARGO_PKG_VERSION"));
-    assert!(world.log().iter().all(|request| request.user_agent == agent));
+    assert!(world.log().iter().all(|request| request.user_agent == agent && request.scheme == "Bearer"));
 }
 
 #[test]
@@ -90,11 +90,21 @@ fn a_429_pauses_all_requests_for_as_long_as_it_says() {
 }
 
 #[test]
+fn a_429_that_does_not_say_for_how_long_pauses_for_30_seconds() {
+    let world = World::new(ACME);
+    let how = Misbehaviour::RetryLater(None);
+    world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
+    let mut daemon = world.run(&Configuration::acme("").tenant("other", "value-of-acme", ""));
+    let line = daemon.wait("throttled", |line| line["event"] == "throttled");
+    assert_eq!(line["pause_seconds"], 30);
+}
+
+#[test]
 fn the_budget_is_used_and_never_exceeded_whatever_the_fleet_wants() {
     let mut scenario = String::new();
     let mut configuration =
-        Configuration { requests_per_minute: 150, validity: "25s", permissions: "10m", ..Configuration::default() };
-    for number in 0..60 {
+        Configuration { requests_per_minute: 150, validity: "60s", permissions: "10m", ..Configuration::default() };
+    for number in 0..40 {
         let name = format!("tenant-{number}");
         scenario +=
             &ACME.replace("\"acme\"", &format!("{name:?}")).replace("value-of-acme", &format!("value-{number}"));
@@ -102,8 +112,8 @@ fn the_budget_is_used_and_never_exceeded_whatever_the_fleet_wants() {
     }
     let world = World::new(&scenario);
     let mut daemon = world.run(&configuration);
-    // Everything is due at the start: 60 looks of two requests, as fast as the budget lets them.
-    for _ in 0..60 {
+    // Everything is due at the start: 40 looks of two requests, as fast as the budget lets them.
+    for _ in 0..40 {
         daemon.wait("a look", |line| line["event"] == "check" && line["check"] == "permissions");
     }
     let log = world.log();
