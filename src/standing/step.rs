@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::PermissionId;
 use crate::config::{Probes, Token};
-use crate::syncro::{Fingerprint, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Seen};
+use crate::syncro::{Fingerprint, Look, MOST_RIGHTS, Me, MeObservation, Part, PermissionLook, ProbeObservation, Seen};
 
 use super::belief::Belief;
 use super::permissions::{Evidence, PermissionStanding, PermissionState, RightStanding, cause};
@@ -131,6 +131,8 @@ impl Changes {
         let mut doubtful = false;
         for (right, held) in &me.rights {
             match standing.rights.binary_search_by(|known| known.right.cmp(right)) {
+                // Names that change from answer to answer must not pile up.
+                Err(_) if standing.rights.len() >= MOST_RIGHTS => {}
                 Err(index) => {
                     let belief = Belief::first(*held, self.now);
                     standing.rights.insert(index, RightStanding { right: right.clone(), belief });

@@ -15,8 +15,8 @@ use super::{Failure, Reason};
 /// What Syncro's throttle says, with or without the status 429.
 const RETRY_LATER: &str = "Retry later";
 
-/// More rights than this in one answer are not taken in: they become metrics.
-const MOST_RIGHTS: usize = 200;
+/// More rights than this are not taken in: they become metrics.
+pub const MOST_RIGHTS: usize = 200;
 
 /// A complete answer.
 #[derive(Debug, Clone)]
@@ -232,6 +232,8 @@ fn rights(groups: &Map<String, Value>) -> Vec<(Right, bool)> {
         .map(|(name, held)| (Right::new(&name), held))
         .collect();
     rights.sort();
+    // `{"a.b": {"c": ..}}` and `{"a": {"b.c": ..}}` are one name; the stricter value, which sorts first, stays.
+    rights.dedup_by(|later, first| later.0 == first.0);
     rights.truncate(MOST_RIGHTS);
     rights
 }
@@ -307,6 +309,17 @@ mod tests {
         let MeObservation::Works(me) = answer(200, "application/json", body).me() else { panic!("works") };
         assert_eq!(me.rights, [(Right::new("moon.land"), false), (Right::new("ticket.write"), true)]);
         assert_eq!((me.admin, me.can_use_app, me.subdomain), (None, None, None));
+    }
+
+    #[test]
+    fn two_spellings_of_one_right_are_one_right_and_too_many_are_cut() {
+        let body = r#"{"user_id":7,"permissions":{"a.b":{"c":true},"a":{"b.c":false}}}"#;
+        let MeObservation::Works(me) = answer(200, "application/json", body).me() else { panic!("works") };
+        assert_eq!(me.rights, [(Right::new("a.b.c"), false)]);
+        let many: serde_json::Map<_, _> = (0..500).map(|number| (number.to_string(), true.into())).collect();
+        let body = serde_json::json!({"user_id": 7, "permissions": {"x": many}}).to_string();
+        let MeObservation::Works(me) = answer(200, "application/json", &body).me() else { panic!("works") };
+        assert_eq!(me.rights.len(), MOST_RIGHTS);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod look;
 mod token_value;
 
 pub use budget::Budget;
-pub use classify::{Answer, Me, MeObservation, ProbeObservation, Right, UserObservation};
+pub use classify::{Answer, MOST_RIGHTS, Me, MeObservation, ProbeObservation, Right, UserObservation};
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};
 pub use instruments::Instruments;

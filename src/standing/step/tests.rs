@@ -109,6 +109,16 @@ fn another_user_behind_a_rotated_token_loses_nothing() {
 }
 
 #[test]
+fn rights_whose_names_change_from_answer_to_answer_do_not_pile_up() {
+    let token = token("t", &[]);
+    let mut standing = Standing::default();
+    for number in 0..1000 {
+        let _ = step(&mut standing, &looked(number, works(&[(&format!("odd.{number}"), true)])), policy(&token));
+    }
+    assert_eq!(standing.rights.len(), MOST_RIGHTS);
+}
+
+#[test]
 fn a_standing_can_be_stored() {
     let token = token("t", &[LIST, EDIT]);
     let mut standing = Standing::default();
