@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 
 /// Lays out rows under a head.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -13,7 +13,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 fn lay_out(head: &[&str], rows: &[Vec<String>], terminal: bool) -> String {
     if terminal {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(head);
+        table.load_style(UTF8_FULL_CONDENSED).set_header(head);
         for row in rows {
             table.add_row(row);
         }

@@ -20,7 +20,7 @@ const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 pub fn load(path: &Path) -> Result<Config, Faults> {
     let mut faults = Faults::default();
     let main = read(path, &mut faults);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or(Path::new(""));
     let more: Vec<_> =
         fragments(&folder.join("conf.d"), &mut faults).iter().map(|path| read(path, &mut faults)).collect();
     let Some(main) = main else { return Err(faults) };
