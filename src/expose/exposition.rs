@@ -16,6 +16,9 @@ use super::metrics::{FAMILIES, Family};
 /// Tokens written into one piece: large enough to cost nothing, small enough to stay small.
 const TOKENS_PER_PIECE: usize = 250;
 
+/// What a piece takes: eight states of 250 tokens, of some hundred bytes each.
+const PIECE: usize = 256 * 1024;
+
 /// The exposition of one snapshot, as an iterator over its pieces.
 #[derive(Debug)]
 pub struct Exposition {
@@ -43,7 +46,7 @@ impl Iterator for Exposition {
 
     fn next(&mut self) -> Option<Bytes> {
         let Family { name, help, write, .. } = FAMILIES.get(self.family)?;
-        let mut text = Text(String::with_capacity(64 * 1024));
+        let mut text = Text { written: String::with_capacity(PIECE), about: String::new() };
         if self.token == 0 {
             text.head(name, help);
         }
@@ -51,7 +54,10 @@ impl Iterator for Exposition {
         let end = match write {
             super::metrics::Write::Token(write) => {
                 let end = tokens.len().min(self.token + TOKENS_PER_PIECE);
-                tokens[self.token..end].iter().for_each(|picture| write(&mut text, name, picture));
+                for picture in &tokens[self.token..end] {
+                    text.about(&[("tenant", &picture.token.tenant.name), ("token_name", &picture.token.name)]);
+                    write(&mut text, name, picture);
+                }
                 end
             }
             super::metrics::Write::Group(write) => {
@@ -76,7 +82,7 @@ impl Iterator for Exposition {
         } else {
             self.token = end;
         }
-        Some(text.0.into())
+        Some(text.written.into())
     }
 }
 
@@ -89,41 +95,62 @@ fn same_group(snapshot: &Snapshot, left: usize, right: usize) -> bool {
 
 /// Text being written. Writing to a string cannot fail.
 #[derive(Debug)]
-pub(super) struct Text(String);
+pub(super) struct Text {
+    written: String,
+    /// Labels of all series until they are set anew, as they are written.
+    about: String,
+}
 
 impl Text {
     fn head(&mut self, name: &str, help: &str) {
         // All of them are gauges: what a token is, not what was done.
-        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge").ok();
+        writeln!(self.written, "# HELP {name} {help}\n# TYPE {name} gauge").ok();
     }
 
-    /// Writes one series.
+    /// Sets the labels that the next series begin with.
+    fn about(&mut self, labels: &[(&str, &str)]) {
+        self.about.clear();
+        for (index, label) in labels.iter().enumerate() {
+            write_label(&mut self.about, index == 0, label);
+        }
+    }
+
+    /// Writes one series: the labels it is about, then these.
     pub(super) fn series(&mut self, name: &str, labels: &[(&str, &str)], value: impl Value) {
-        self.0.push_str(name);
-        for (index, (label, value)) in labels.iter().enumerate() {
-            self.0.push(if index == 0 { '{' } else { ',' });
-            self.0.push_str(label);
-            self.0.push_str("=\"");
-            self.escaped(value);
-            self.0.push('"');
+        self.written.push_str(name);
+        self.written.push_str(&self.about);
+        for (index, label) in labels.iter().enumerate() {
+            write_label(&mut self.written, index == 0 && self.about.is_empty(), label);
         }
-        self.0.push_str(if labels.is_empty() { " " } else { "} " });
-        value.write(&mut self.0);
-        self.0.push('\n');
+        let labelled = !labels.is_empty() || !self.about.is_empty();
+        self.written.push_str(if labelled { "} " } else { " " });
+        value.write(&mut self.written);
+        self.written.push('\n');
     }
+}
 
-    fn escaped(&mut self, value: &str) {
-        let mut rest = value;
-        while let Some(index) = rest.find(['\\', '"', '\n']) {
-            self.0.push_str(&rest[..index]);
-            self.0.push_str(match rest.as_bytes()[index] {
-                b'\\' => "\\\\",
-                b'"' => "\\\"",
-                _ => "\\n",
-            });
-            rest = &rest[index + 1..];
+fn write_label(text: &mut String, first: bool, (name, value): &(&str, &str)) {
+    text.push(if first { '{' } else { ',' });
+    text.push_str(name);
+    text.push_str("=\"");
+    escape(text, value);
+    text.push('"');
+}
+
+fn escape(text: &mut String, value: &str) {
+    // Nearly no name needs escaping. Looking at every byte without an early exit is what a CPU does fastest: a quarter
+    // of a scrape's time against `str::contains`.
+    let special = |byte: u8| u8::from(byte == b'\\') | u8::from(byte == b'"') | u8::from(byte == b'\n');
+    if value.bytes().fold(0, |found, byte| found | special(byte)) == 0 {
+        return text.push_str(value);
+    }
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
         }
-        self.0.push_str(rest);
     }
 }
 
@@ -162,13 +189,15 @@ mod tests {
 
     #[test]
     fn label_values_are_escaped_and_times_are_seconds() {
-        let mut text = Text(String::new());
-        text.series(
-            "a",
-            &[("b", "x\"y\\z\nü")],
-            Some(DateTime::from_timestamp_millis(1_800_000_000_250).expect("a moment")),
-        );
+        let mut text = Text { written: String::new(), about: String::new() };
+        let at = DateTime::from_timestamp_millis(1_800_000_000_250).expect("a moment");
+        text.series("a", &[("b", "x\"y\\z\nü")], Some(at));
         text.series("a", &[], None::<DateTime<Utc>>);
-        assert_eq!(text.0, "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\n");
+        text.about(&[("t", "1"), ("u", "2")]);
+        text.series("a", &[], true);
+        text.series("a", &[("b", "3")], 7_usize);
+        let expected =
+            "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\na{t=\"1\",u=\"2\"} 1\na{t=\"1\",u=\"2\",b=\"3\"} 7\n";
+        assert_eq!(text.written, expected);
     }
 }

@@ -25,7 +25,7 @@ pub struct Family {
 /// How a family is written.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// Token by token.
+    /// Token by token; the labels `tenant` and `token_name` are there already.
     Token(fn(&mut Text, &str, &TokenPicture)),
     /// Once for the tokens whose users share a tenant and a security group.
     Group(fn(&mut Text, &str, &[&TokenPicture])),
@@ -91,18 +91,11 @@ pub const FAMILIES: [Family; 9] = [
     },
 ];
 
-fn names(picture: &TokenPicture) -> [(&str, &str); 2] {
-    [("tenant", &picture.token.tenant.name), ("token_name", &picture.token.name)]
-}
-
 fn info(text: &mut Text, name: &str, picture: &TokenPicture) {
     let TokenPicture { token, standing, .. } = picture;
     let user = standing.user.as_ref();
     let fingerprint = standing.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default();
-    let [tenant, token_name] = names(picture);
     let labels = [
-        tenant,
-        token_name,
         ("subdomain", token.tenant.subdomain.as_deref().unwrap_or_default()),
         ("profile", token.profile.as_deref().unwrap_or_default()),
         ("security_group", user.and_then(|user| user.group.as_deref()).unwrap_or_default()),
@@ -116,15 +109,14 @@ fn info(text: &mut Text, name: &str, picture: &TokenPicture) {
 }
 
 fn state(text: &mut Text, name: &str, picture: &TokenPicture) {
-    let [tenant, token_name] = names(picture);
     for state in TokenState::ALL {
-        text.series(name, &[tenant, token_name, ("state", state.as_str())], picture.standing.state == state);
+        text.series(name, &[("state", state.as_str())], picture.standing.state == state);
     }
 }
 
 fn expiry(text: &mut Text, name: &str, picture: &TokenPicture) {
     if picture.token.expires.is_some() {
-        text.series(name, &names(picture), picture.token.expires);
+        text.series(name, &[], picture.token.expires);
     }
 }
 
@@ -138,19 +130,17 @@ fn believed(picture: &TokenPicture) -> impl Iterator<Item = (&'static str, Permi
 }
 
 fn permission(text: &mut Text, name: &str, picture: &TokenPicture) {
-    let [tenant, token_name] = names(picture);
     for (permission, state) in believed(picture) {
         if state != PermissionState::Unverified {
-            text.series(name, &[tenant, token_name, ("permission", permission)], state == PermissionState::Granted);
+            text.series(name, &[("permission", permission)], state == PermissionState::Granted);
         }
     }
 }
 
 fn permissions(text: &mut Text, name: &str, picture: &TokenPicture) {
-    let [tenant, token_name] = names(picture);
     for state in PermissionState::ALL {
         let count = believed(picture).filter(|(_, believed)| *believed == state).count();
-        text.series(name, &[tenant, token_name, ("state", state.as_str())], count);
+        text.series(name, &[("state", state.as_str())], count);
     }
 }
 
@@ -176,13 +166,12 @@ fn attempts(
     picture: &TokenPicture,
     of: fn(&crate::standing::Attempts) -> Option<DateTime<Utc>>,
 ) {
-    let [tenant, token_name] = names(picture);
     for check in Check::ALL {
         let attempts = match check {
             Check::Validity => &picture.standing.validity,
             Check::Permissions => &picture.standing.permission_checks,
         };
-        text.series(name, &[tenant, token_name, ("check", check.as_str())], of(attempts));
+        text.series(name, &[("check", check.as_str())], of(attempts));
     }
 }
 
