@@ -57,7 +57,7 @@ fn day(moment: DateTime<Utc>) -> String {
 
 /// The words common to all alerts about a token.
 fn words(token: &Token, standing: &Standing, message: String) -> Words {
-    let security_group = standing.user.as_ref().and_then(|user| user.group.clone());
+    let security_group = standing.security_group().map(str::to_owned);
     Words { message, security_group, profile: token.profile.clone(), ..Words::default() }
 }
 
@@ -136,7 +136,7 @@ pub(super) fn permission(
     evidence: Evidence,
     required: bool,
 ) -> Words {
-    let group = standing.user.as_ref().and_then(|user| user.group.as_deref());
+    let group = standing.security_group();
     let name = named(token);
     let happened = match (alert, evidence) {
         (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
@@ -165,7 +165,7 @@ pub(super) fn permission(
 
 /// `SecurityGroupRightLost`.
 pub(super) fn right(token: &Token, standing: &Standing, right: &str) -> Words {
-    let group = standing.user.as_ref().and_then(|user| user.group.as_deref());
+    let group = standing.security_group();
     let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
     let message = format!(
         "the user of {} lost the right `{right}`; what needs it may fail. Look what was unticked: {GROUP} > {group}",
@@ -176,7 +176,7 @@ pub(super) fn right(token: &Token, standing: &Standing, right: &str) -> Words {
 
 /// `SecurityGroupChanged`.
 pub(super) fn group(token: &Token, standing: &Standing, from: &str) -> Words {
-    let group = standing.user.as_ref().and_then(|user| user.group.as_deref()).unwrap_or_default();
+    let group = standing.security_group().unwrap_or_default();
     let message = format!(
         "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have changed. To change it back: {USER} > Security/Calendar Group > `{from}` > Save",
         named(token)

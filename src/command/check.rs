@@ -213,7 +213,7 @@ fn json(findings: &[Finding]) -> Value {
             "expires": token.expires,
             "profile": token.profile,
             "fingerprint": standing.fingerprint,
-            "security_group": user.and_then(|user| user.group.as_ref()),
+            "security_group": standing.security_group(),
             "global_admin": user.and_then(|user| user.admin.held),
             "permissions": permissions(finding).into_iter().map(|(.., json)| json).collect::<Vec<_>>(),
             "alerts": alerts.iter().map(|firing| json!({

@@ -57,14 +57,15 @@ impl Core {
         self.free[lane as usize] -= 1;
         self.asked_token.insert(key);
         let standing = &watch.standing;
-        let all = watch.token.probes(self.config.syncro.probes);
+        let all = || watch.token.probes(self.config.syncro.probes);
         let permissions = scope.map(|scope| match scope {
-            Scope::Full => PermissionJob { full: true, user: wants_user(standing, now), probes: all },
+            Scope::Full => PermissionJob { full: true, user: wants_user(standing, now), probes: all() },
             Scope::Doubtful => {
                 let doubtful = |permission| {
                     standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
                 };
-                let probes = all.into_iter().filter(|(_, shown)| shown.iter().any(|permission| doubtful(*permission)));
+                let probes =
+                    all().into_iter().filter(|(_, shown)| shown.iter().any(|permission| doubtful(*permission)));
                 PermissionJob { full: false, user: false, probes: probes.collect() }
             }
         });

@@ -98,7 +98,7 @@ fn info(text: &mut Text, name: &str, picture: &TokenPicture) {
     let labels = [
         ("subdomain", token.tenant.subdomain.as_deref().unwrap_or_default()),
         ("profile", token.profile.as_deref().unwrap_or_default()),
-        ("security_group", user.and_then(|user| user.group.as_deref()).unwrap_or_default()),
+        ("security_group", standing.security_group().unwrap_or_default()),
         (
             "global_admin",
             user.and_then(|user| user.admin.held).map_or("", |admin| if admin { "true" } else { "false" }),
@@ -153,7 +153,7 @@ fn rights(text: &mut Text, name: &str, group: &[&TokenPicture]) {
         }
     }
     let Some(first) = group.first() else { return };
-    let security_group = first.standing.user.as_ref().and_then(|user| user.group.as_deref()).unwrap_or_default();
+    let security_group = first.standing.security_group().unwrap_or_default();
     let tenant = ("tenant", first.token.tenant.name.as_str());
     for (right, held) in rights {
         text.series(name, &[tenant, ("security_group", security_group), ("right", right)], held);

@@ -131,6 +131,11 @@ impl Default for Standing {
 }
 
 impl Standing {
+    /// The security group of the user behind the token, as far as it was told.
+    pub fn security_group(&self) -> Option<&str> {
+        self.user.as_ref()?.group.as_deref()
+    }
+
     /// Forgets that anything was tried after `now`: the clock was set back, and waiting for those moments to come
     /// again would be blindness.
     pub fn not_after(&mut self, now: DateTime<Utc>) {

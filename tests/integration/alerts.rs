@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta};
 use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 
-use crate::harness::{ACME, Configuration, World};
+use crate::harness::{ACME, Configuration, World, now};
 
 fn refused() -> Incident {
     Incident::TokenRefused { token: "value-of-acme".to_owned() }
@@ -111,10 +111,4 @@ fn the_text_log_says_the_same_as_the_json_log() {
         assert!(line.contains(part), "{part} in {line}");
     }
     assert!(!line.contains('\u{1b}'), "no colours in a pipe: {line:?}");
-}
-
-/// Seconds since the epoch.
-#[expect(clippy::disallowed_methods, reason = "a declared expiry is a moment of the real calendar")]
-fn now() -> i64 {
-    chrono::Utc::now().timestamp()
 }

@@ -333,3 +333,9 @@ pub(crate) fn rest(mut pipe: impl Read) -> String {
     pipe.read_to_string(&mut text).expect("text");
     text
 }
+
+/// Seconds since the epoch: a declared expiry is a moment of the real calendar, so it cannot be simulated from outside.
+#[expect(clippy::disallowed_methods, reason = "a declared expiry is a moment of the real calendar")]
+pub(crate) fn now() -> i64 {
+    chrono::Utc::now().timestamp()
+}

@@ -136,15 +136,9 @@ fn the_content_type_is_the_one_that_prometheus_3_demands() {
     let world = World::new(ACME);
     let daemon = world.run(&Configuration::acme(""));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let response = runtime.block_on(reqwest::get_metrics(&daemon.address));
-    assert_eq!(response, "text/plain; version=0.0.4; charset=utf-8");
-}
-
-/// A small namespace of its own, so that the call above reads as what it does.
-mod reqwest {
-    pub(super) async fn get_metrics(address: &str) -> String {
-        let client = ::reqwest::Client::builder().no_proxy().build().unwrap();
-        let response = client.get(format!("{address}/metrics")).send().await.unwrap();
-        response.headers()["content-type"].to_str().unwrap().to_owned()
-    }
+    let response = runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.get(format!("{}/metrics", daemon.address)).send().await.unwrap()
+    });
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
 }

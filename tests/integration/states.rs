@@ -2,7 +2,7 @@
 
 use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 
-use crate::harness::{ACME, Configuration, World};
+use crate::harness::{ACME, Configuration, World, now};
 
 fn state(tenant: &str, state: &str) -> String {
     format!("syncro_token_state{{tenant=\"{tenant}\",token_name=\"jumpcloud\",state=\"{state}\"}}")
@@ -97,10 +97,4 @@ fn a_token_that_outlives_its_declared_expiry_is_valid_and_its_date_is_called_wro
     let line = daemon.alert("TokenExpiryOutdated", "resolved");
     assert!(line["message"].as_str().unwrap().contains("mended"), "{line}");
     assert!(!daemon.told().contains(&"TokenExpiring firing".to_owned()), "an expiry long past is not news");
-}
-
-/// Seconds since the epoch: a declared expiry is a moment of the real calendar, so it cannot be simulated from outside.
-#[expect(clippy::disallowed_methods, reason = "a declared expiry is a moment of the real calendar")]
-fn now() -> i64 {
-    chrono::Utc::now().timestamp()
 }
