@@ -8,6 +8,7 @@ use std::sync::Arc;
 use syncro_token_monitor::config::{self, TokenSource};
 use syncro_token_monitor::engine::{Core, Effect, Event};
 use syncro_token_monitor::expose::Exposition;
+use syncro_token_monitor::memory::Memory;
 use syncro_token_monitor::syncro::{
     Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Right, Seen, TokenValue, UserObservation,
 };
@@ -60,7 +61,7 @@ fn main() {
         fs::write(&path, &text).expect("a folder");
         drop(text);
         let config = config::load(&path).expect("a valid configuration");
-        let mut core = Core::new(Arc::new(config), clock::now());
+        let (mut core, _) = Core::start(Arc::new(config), Memory::default(), clock::now());
         let mut effects = core.handle(Event::Tick, clock::now());
         let mut looks = 0;
         while let Some(effect) = effects.pop() {

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Watches the API tokens that integrations use against Syncro PSA accounts.
@@ -43,6 +45,8 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         output: Output,
     },
+    /// Print what changed in the past, from the store of a daemon that may be running.
+    History(HistoryArguments),
     /// Serve a simulated Syncro API for fire drills.
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
@@ -61,6 +65,44 @@ pub struct CheckArguments {
     /// How to print the findings.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, clap::Args)]
+pub struct HistoryArguments {
+    /// Only this tenant.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// Only tokens of this name.
+    #[arg(long, value_name = "NAME")]
+    pub token_name: Option<String>,
+    /// Only what happened since then: so long ago (`7d`, `12h`), a day (`2026-11-23`, UTC) or a moment
+    /// (`2026-11-23T10:00:00Z`).
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// How to print it.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+}
+
+/// Where a history begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// Then.
+    At(DateTime<Utc>),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let day = || text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    humantime::parse_duration(text)
+        .map(Since::Ago)
+        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|moment| Since::At(moment.to_utc())))
+        .or_else(|_| day().map(Since::At))
+        .map_err(|_| {
+            "expected a duration such as 7d, a day such as 2026-11-23 or a moment such as 2026-11-23T10:00:00Z".into()
+        })
 }
 
 /// Arguments of `simulate`.
@@ -110,5 +152,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_history_begins_so_long_ago_on_a_day_or_at_a_moment() {
+        let at = |text: &str| Ok(Since::At(text.parse().expect("a moment")));
+        assert_eq!(since("7d"), Ok(Since::Ago(Duration::from_hours(7 * 24))));
+        assert_eq!(since("2026-11-23"), at("2026-11-23T00:00:00Z"));
+        assert_eq!(since("2026-11-23T10:00:00+02:00"), at("2026-11-23T08:00:00Z"));
+        for bad in ["", "yesterday", "2026-13-01", "10:00"] {
+            assert!(since(bad).is_err(), "{bad}");
+        }
     }
 }

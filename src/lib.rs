@@ -3,11 +3,12 @@
 //! A room imports only from floors below it (`tests/rooms.rs` holds this):
 //!
 //! ```text
-//! 10  main.rs
-//!  9  command     one file for each subcommand
-//!  8  daemon      builds everything, reloads with rollback, drains with a deadline
-//!  7  engine      expose        the loop | what people see
-//!  6  snapshot                  one picture of the fleet, from the one to the other
+//! 11  main.rs
+//! 10  command     one file for each subcommand
+//!  9  daemon      builds everything, reloads with rollback, drains with a deadline
+//!  8  engine      expose        store         the loop | what people see | what is remembered
+//!  7  memory                    what is to be remembered, from the engine to the store and back
+//!  6  snapshot                  one picture of the fleet, from the engine to whoever shows it
 //!  5  alert       plan          what is told | when to look next
 //!  4  standing                  what we believe about each token
 //!  3  syncro                    how Syncro is asked, and what an answer says
@@ -26,10 +27,12 @@ pub mod daemon;
 pub mod engine;
 pub mod exit;
 pub mod expose;
+pub mod memory;
 pub mod plan;
 pub mod simulator;
 pub mod snapshot;
 pub mod standing;
+pub mod store;
 pub mod syncro;
 pub mod system;
 

@@ -74,6 +74,16 @@ impl Plan {
         self.permissions.map_or(self.validity.at, |(due, _)| due.at.min(self.validity.at))
     }
 
+    /// Puts off to `then` what was due before `started` and is not urgent: nobody watched, and all tokens at once
+    /// would be a burst.
+    pub fn put_off(&mut self, started: DateTime<Utc>, then: DateTime<Utc>) {
+        for due in [Some(&mut self.validity), self.permissions.as_mut().map(|(due, _)| due)].into_iter().flatten() {
+            if !due.urgent && due.at <= started {
+                due.at = due.at.max(then);
+            }
+        }
+    }
+
     /// What a look at `now` asks for besides validity.
     pub fn scope(&self, now: DateTime<Utc>) -> Option<Scope> {
         self.permissions.filter(|(due, _)| due.at <= now).map(|(_, scope)| scope)
@@ -104,6 +114,21 @@ pub fn plan(token: &Token, phase: Phase, standing: &Standing, config: &Config, n
     Plan { validity, permissions }
 }
 
+/// When a token makes up for what was due while nobody watched: in its turn, within an interval of five minutes, or of
+/// as long as the budget needs for all tokens, but never longer than the schedule's own.
+pub fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+    const SHORTEST: Duration = Duration::from_mins(5);
+    let window = validity.busiest_interval().min(sweep.max(SHORTEST));
+    next_in_turn(phase, window, None, now)
+}
+
+/// The next moment of an interval at which it is this token's turn.
+fn next_in_turn(phase: Phase, interval: Duration, grid: Option<Duration>, last: DateTime<Utc>) -> DateTime<Utc> {
+    let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
+    let since = last.timestamp().saturating_sub(phase.offset(interval, grid)).rem_euclid(seconds);
+    last.trunc_subsecs(0) + TimeDelta::seconds(seconds - since)
+}
+
 struct Planner<'a> {
     token: &'a Token,
     phase: Phase,
@@ -126,10 +151,12 @@ impl Planner<'_> {
             // Not sooner either: two looks in the same moment would confirm nothing.
             due = self.confirmation(last);
         }
-        if let Some(expires) = self.token.expires
+        if let Some(expires) = self.token.expires.map(round_up)
             && last < expires
         {
-            due = sooner(due, Due { at: round_up(expires), urgent: true });
+            // One that has passed goes before whatever else was missed.
+            let passed = expires <= self.now;
+            due = if passed || expires < due.at { Due { at: expires, urgent: true } } else { due };
         }
         due
     }
@@ -193,12 +220,7 @@ impl Planner<'_> {
     /// The next scheduled moment after the last attempt.
     fn slot(&self, schedule: &Schedule, grid: Option<Duration>, last: DateTime<Utc>) -> DateTime<Utc> {
         match schedule {
-            Schedule::Every(interval) => {
-                let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
-                let offset = self.phase.offset(*interval, grid);
-                let since = last.timestamp().saturating_sub(offset).rem_euclid(seconds);
-                last.trunc_subsecs(0) + TimeDelta::seconds(seconds - since)
-            }
+            Schedule::Every(interval) => next_in_turn(self.phase, *interval, grid, last),
             Schedule::Cron(..) => schedule.next_occurrence(last).unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
     }
@@ -219,10 +241,6 @@ pub fn is_doubtful(known: &crate::standing::PermissionStanding) -> bool {
 
 fn by_probe_and_doubted(evidence: Evidence, doubts: u32) -> bool {
     evidence == Evidence::Probe && doubts > 0
-}
-
-fn sooner(left: Due, right: Due) -> Due {
-    if right.at < left.at { right } else { left }
 }
 
 fn round_up(moment: DateTime<Utc>) -> DateTime<Utc> {

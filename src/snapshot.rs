@@ -19,13 +19,22 @@ pub struct TokenPicture {
     pub firing: Arc<Vec<Firing>>,
 }
 
+/// What fires for one tenant as a whole.
+#[derive(Debug, Clone)]
+pub struct TenantPicture {
+    /// The tenant's name.
+    pub name: String,
+    /// What fires for it.
+    pub firing: Arc<Vec<Firing>>,
+}
+
 /// The fleet at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Every configured token, tenant by tenant.
     pub tokens: Arc<Vec<TokenPicture>>,
     /// What fires for tenants as a whole.
-    pub tenant_firing: Arc<Vec<Firing>>,
+    pub tenants: Arc<Vec<TenantPicture>>,
     /// Checks that should have begun.
     pub checks_due: usize,
     /// The last pulse of the loop.

@@ -57,7 +57,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             remind_every: std::time::Duration::from_hours(24),
             unreachable_after: std::time::Duration::from_mins(15),
         },
-        storage: Storage { path: PathBuf::from("state.db") },
+        storage: Storage { path: PathBuf::from("state.db"), keep: std::time::Duration::from_hours(400 * 24) },
         tokens: tokens.into_iter().map(Arc::new).collect(),
         warnings: Vec::new(),
     }

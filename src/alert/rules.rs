@@ -65,7 +65,7 @@ pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Fi
         notices: 0,
         words: words::unreachable(tenancy.tenant, since, reason),
     });
-    let of = TokenId { tenant: tenancy.tenant.to_owned(), token_name: String::new() };
+    let of = TokenId::of_tenant(tenancy.tenant);
     rules
         .reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| Cow::Borrowed("a look gave a verdict"))
 }

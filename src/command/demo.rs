@@ -114,8 +114,10 @@ impl Files {
              [syncro]\nrequests_per_minute = 160\n\n\
              # A real fleet is asked every few minutes; nobody would watch that.\n\
              [schedule]\nvalidity = \"10s\"\npermissions = \"30s\"\n\n\
-             [alerts]\nconfirm_after = \"3s\"\nunreachable_after = \"1m\"\n",
-            self.port
+             [alerts]\nconfirm_after = \"3s\"\nunreachable_after = \"1m\"\n\n\
+             [storage]\npath = \"{}\"\n",
+            self.port,
+            self.folder.join("state.db").display()
         );
         for tenant in &self.tenants {
             let (subdomain, base_url) = (&tenant.subdomain, Simulator::base_url(self.simulator, &tenant.subdomain));

@@ -3,6 +3,7 @@
 mod catalog;
 mod check;
 mod demo;
+mod history;
 mod run;
 mod simulate;
 mod table;
@@ -26,6 +27,7 @@ pub fn carry_out(cli: Cli) -> Exit {
     match cli.command {
         Command::Validate => return validate::validate(&cli.config),
         Command::Catalog { subject, output } => return catalog::catalog(subject, output),
+        Command::History(arguments) => return history::history(&cli.config, arguments),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
@@ -39,7 +41,7 @@ pub fn carry_out(cli: Cli) -> Exit {
             Command::Check(arguments) => check::check(&cli.config, arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Demo => demo::demo().await,
-            Command::Validate | Command::Catalog { .. } => Exit::Success,
+            Command::Validate | Command::Catalog { .. } | Command::History(_) => Exit::Success,
         }
     });
     // A name that is still being looked up, or a disk that hangs, must not keep the program from ending.

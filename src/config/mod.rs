@@ -115,6 +115,8 @@ pub struct Alerts {
 pub struct Storage {
     /// The database file.
     pub path: PathBuf,
+    /// How long history is kept.
+    pub keep: Duration,
 }
 
 /// One Syncro account.
@@ -181,6 +183,13 @@ pub struct TokenId {
     pub tenant: String,
     /// The token's name within the tenant.
     pub token_name: String,
+}
+
+impl TokenId {
+    /// The tenant as a whole: no token has an empty name.
+    pub fn of_tenant(name: &str) -> Self {
+        Self { tenant: name.to_owned(), token_name: String::new() }
+    }
 }
 
 /// Where a token value is read from.

@@ -37,6 +37,8 @@ const EXPIRY_NOTICE: [Duration; 4] =
 const REMIND_EVERY: Duration = DAY;
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(15);
 const STORAGE_PATH: &str = "state.db";
+/// A year and a month: what happened at last year's renewal can be looked up at this year's.
+const KEEP: Duration = Duration::from_hours(400 * 24);
 
 /// One parsed file.
 #[derive(Debug)]
@@ -166,8 +168,9 @@ fn alerts(mut section: Section<'_>, notes: &mut Notes<'_>) -> Alerts {
 
 fn storage(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Storage {
     let path = section.read("path", notes, |value| file_path(value, places.state));
+    let keep = section.read("keep", notes, |value| value::duration(value, DAY..=3650 * DAY));
     section.finish(notes);
-    Storage { path: path.unwrap_or_else(|| places.state.join(STORAGE_PATH)) }
+    Storage { path: path.unwrap_or_else(|| places.state.join(STORAGE_PATH)), keep: keep.unwrap_or(KEEP) }
 }
 
 fn non_zero(number: u32) -> std::num::NonZeroU32 {

@@ -2,6 +2,7 @@
 
 mod instruments;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,17 @@ use std::time::Duration;
 use anyhow::Context;
 use prometheus::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::receiver;
 use crate::config::{self, Config, Cost};
 use crate::engine::{self, Engine, Order, Pulse};
 use crate::expose::{ReloadRequest, Server, State};
+use crate::memory::Batch;
+use crate::snapshot::Snapshot;
+use crate::store::{self, Keeper, Store, Wires};
 use crate::syncro::{self, Budget, Client, readable_by_others};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
@@ -26,6 +31,10 @@ use instruments::Instruments;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Reloads come by hand.
 const ORDERS: usize = 4;
+/// Turns of the loop whose memories wait for the store, which takes them at once even while it writes.
+const BATCHES: usize = 16;
+/// Notices on their way to a receiver, and back; what is more waits in the store's own queue.
+const DELIVERIES: usize = 64;
 
 /// The running daemon.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ pub struct Daemon {
     reloads: mpsc::Receiver<ReloadRequest>,
     server: Server,
     engine: JoinHandle<Result<(), String>>,
+    keeper: JoinHandle<Result<(), String>>,
+    keep: watch::Sender<Duration>,
     pulse: Pulse,
     stop: CancellationToken,
 }
@@ -48,37 +59,35 @@ impl Daemon {
     /// Starts watching what `config`, read from `path`, says.
     ///
     /// # Errors
-    /// When the port is taken, or something else that is needed cannot be had.
+    /// When the port is taken, the store cannot be used, or something else that is needed cannot be had.
     pub async fn start(path: PathBuf, config: Config) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let registry = Registry::new();
         let instruments = Instruments::new(&registry).context("register metrics")?;
         let client_instruments = syncro::Instruments::new(&registry).context("register metrics")?;
         let engine_instruments = engine::Instruments::new(&registry).context("register metrics")?;
+        let store_instruments = store::Instruments::new(&registry).context("register metrics")?;
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
         let listener = listen(config.web.listen).await?;
-        let (engine, pictures) = Engine::new(Arc::clone(&config), client, engine_instruments);
+        let store_path = config.storage.path.clone();
+        let (store, memory) = tokio::task::spawn_blocking(move || Store::open(&store_path)).await??;
+        let (batches, remembered) = mpsc::channel(BATCHES);
+        let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
-        let state = State { pictures, registry, reload };
+        let state = State { pictures: pictures.clone(), registry, reload };
         let server = Server::start(listener, state.clone()).context("start the web server")?;
         let (pulse, knocks) = Pulse::start().await?;
         let (orders, ordered) = mpsc::channel(ORDERS);
         let stop = CancellationToken::new();
-        let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
         instruments.reloaded(true, clock::now());
         client_instruments.budget(config.syncro.requests_per_minute);
         loaded(&config);
-        tracing::info!(
-            event = "started",
-            version = env!("CARGO_PKG_VERSION"),
-            listen = %server.address,
-            tokens = config.tokens.len(),
-            "watching {} tokens, listening on http://{}",
-            config.tokens.len(),
-            server.address
-        );
+        started(&config, server.address);
+        let (keep, kept) = watch::channel(config.storage.keep);
+        let keeper = remember(store, store_instruments, remembered, pictures, kept);
+        let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
         Ok(Self {
             path,
             config,
@@ -90,6 +99,8 @@ impl Daemon {
             reloads,
             server,
             engine,
+            keeper,
+            keep,
             pulse,
             stop,
         })
@@ -105,8 +116,8 @@ impl Daemon {
     /// # Errors
     /// When a part of the daemon died.
     pub async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
-        let mut engine_runs = true;
-        let why = loop {
+        let (mut engine_runs, mut keeper_runs) = (true, true);
+        let outcome = loop {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Signal::Reload => {
@@ -122,24 +133,30 @@ impl Daemon {
                 }
                 ended = &mut self.engine => {
                     engine_runs = false;
-                    let why = ended.map_err(|error| error.to_string()).flatten().err().unwrap_or_default();
-                    break Err(anyhow::anyhow!("go on: the loop ended by itself: {why}"));
+                    break Err(anyhow::anyhow!("go on: the loop ended by itself: {}", why(ended)));
+                }
+                ended = &mut self.keeper => {
+                    keeper_runs = false;
+                    break Err(anyhow::anyhow!("go on: the store's keeper ended by itself: {}", why(ended)));
                 }
                 () = self.server.ended() => break Err(anyhow::anyhow!("go on: the web server ended by itself")),
             }
         };
-        self.drain(engine_runs).await;
-        let signal = why?;
+        self.drain(engine_runs, keeper_runs).await;
+        let signal = outcome?;
         tracing::info!(event = "stopped", "stopped by {signal}");
         Ok(())
     }
 
-    async fn drain(self, engine_runs: bool) {
+    async fn drain(self, engine_runs: bool, keeper_runs: bool) {
         self.stop.cancel();
         let parts = async {
+            // A panic is reported by the panic itself. The keeper ends when the loop has, and everything is written.
             if engine_runs {
-                // A panic in the loop is reported by the panic itself.
                 self.engine.await.ok();
+            }
+            if keeper_runs {
+                self.keeper.await.ok();
             }
             self.server.stop().await;
             self.pulse.stop().await;
@@ -187,12 +204,39 @@ impl Daemon {
             let old = std::mem::replace(&mut self.server, server);
             tokio::spawn(old.stop());
         }
+        self.keep.send_replace(config.storage.keep);
+        if config.storage.path != self.config.storage.path {
+            tracing::warn!(
+                event = "config_warning",
+                "storage.path: the store moves only at a restart; until then it stays `{}`",
+                self.config.storage.path.display()
+            );
+        }
         self.config = Arc::clone(&config);
         self.orders.send(Order::Reload { config, client }).await.map_err(|_| "the loop has ended".to_owned())
     }
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+/// Starts what remembers, and the receiver that it tells.
+fn remember(
+    store: Store,
+    instruments: store::Instruments,
+    batches: mpsc::Receiver<Batch>,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    keep: watch::Receiver<Duration>,
+) -> JoinHandle<Result<(), String>> {
+    let (receiver, deliveries) = mpsc::channel(DELIVERIES);
+    let (told, done) = mpsc::channel(DELIVERIES);
+    tokio::spawn(receiver::log(deliveries, told));
+    tokio::spawn(Keeper::new(store, instruments, Wires { batches, receiver, done, pictures, keep }).run())
+}
+
+/// Why a part ended that should go on.
+fn why(ended: Result<Result<(), String>, JoinError>) -> String {
+    ended.map_err(|error| error.to_string()).flatten().err().unwrap_or_default()
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
 }
 
@@ -201,6 +245,17 @@ pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
     for fault in faults {
         tracing::error!(event = "config_rejected", "{fault}");
     }
+}
+
+fn started(config: &Config, address: SocketAddr) {
+    tracing::info!(
+        event = "started",
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %address,
+        tokens = config.tokens.len(),
+        "watching {} tokens, listening on http://{address}",
+        config.tokens.len()
+    );
 }
 
 /// Logs what was loaded and what in it is probably not meant.

@@ -30,7 +30,7 @@ pub(super) enum Queue {
 
 impl Core {
     /// Starts due looks while there are slots, the most pressing first.
-    pub(super) fn start(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+    pub(super) fn start_looks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
             let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
             while let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) {
@@ -51,7 +51,7 @@ impl Core {
     fn job(&mut self, key: WatchKey, lane: Lane, now: DateTime<Utc>) -> Option<Job> {
         let watch = self.watches.get_mut(&key)?;
         watch.waiting = None;
-        let forced = std::mem::take(&mut watch.look_now);
+        let forced = watch.look_at.take_if(|at| *at <= now).is_some();
         let scope = if forced { watch.plan.permissions.map(|_| Scope::Full) } else { watch.plan.scope(now) };
         let scope = scope.filter(|_| lane != Lane::Validity);
         self.free[lane as usize] -= 1;
@@ -77,8 +77,8 @@ impl Core {
 }
 
 /// Where a token with a due look waits.
-pub(super) fn queue(plan: &Plan, forced: bool, now: DateTime<Utc>) -> Queue {
-    if forced || plan.lane(now) == Lane::Urgent {
+pub(super) fn queue(plan: &Plan, look_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Queue {
+    if look_at.is_some_and(|at| at <= now) || plan.lane(now) == Lane::Urgent {
         Queue::Urgent
     } else {
         match (plan.validity.at <= now, plan.scope(now)) {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::alert::Notice;
 use crate::catalog::{PermissionId, Probe};
 use crate::config::{Token, TokenId};
-use crate::standing::{Check, Transition};
+use crate::memory::Keep;
+use crate::standing::Check;
 use crate::syncro::{Failure, Lane, Look, Part};
 
 /// What the core calls a token: stable over reloads, never used twice.
@@ -18,15 +18,8 @@ pub struct WatchKey(pub(super) u64);
 pub enum Effect {
     /// Look at a token.
     Start(Job),
-    /// Tell somebody.
-    Tell(Notice),
-    /// Count and log a change of standing.
-    Changed {
-        /// Whose.
-        token: TokenId,
-        /// What changed.
-        transition: Transition,
-    },
+    /// Remember something. A change of standing is counted and logged too; a notice is told when it is kept.
+    Keep(Keep),
     /// Count and log a check.
     Checked(Checked),
 }

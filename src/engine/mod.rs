@@ -1,6 +1,7 @@
 //! The loop: pulses, finished looks and orders come in as events, `core` decides, the effects are carried out here.
+//! What is to be remembered or told goes to the store, which tells it on when it is kept.
 //!
-//! `core`, `dispatch` and `reload` are pure; `checker` looks; `pulse` beats.
+//! `core`, `review`, `dispatch` and `reload` are pure; `checker` looks; `pulse` beats.
 
 mod checker;
 mod core;
@@ -10,6 +11,7 @@ mod instruments;
 mod log;
 mod pulse;
 mod reload;
+mod review;
 
 use std::sync::Arc;
 
@@ -18,8 +20,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::receiver;
 use crate::config::Config;
+use crate::memory::{Batch, Entry, Keep, Memory};
 use crate::snapshot::Snapshot;
 use crate::syncro::Client;
 use crate::system::clock;
@@ -53,24 +55,32 @@ pub struct Engine {
     instruments: Instruments,
     snapshot: watch::Sender<Arc<Snapshot>>,
     looks: JoinSet<()>,
+    batches: mpsc::Sender<Batch>,
+    batch: Batch,
+    /// What follows from the memory alone.
+    first: Vec<Effect>,
 }
 
 impl Engine {
-    /// A loop that has not begun, and the picture it will show.
+    /// A loop that has not begun, and the picture it will show: what `memory` holds, until something newer is seen.
     pub fn new(
         config: Arc<Config>,
+        memory: Memory,
         client: Client,
         instruments: Instruments,
+        batches: mpsc::Sender<Batch>,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let mut core = Core::new(config, clock::now());
+        let (mut core, effects) = Core::start(config, memory, clock::now());
         let (snapshot, pictures) = watch::channel(Arc::new(core.snapshot()));
-        (Self { core, client, instruments, snapshot, looks: JoinSet::new() }, pictures)
+        let (looks, batch) = (JoinSet::new(), Batch::default());
+        (Self { core, client, instruments, snapshot, looks, batches, batch, first: effects }, pictures)
     }
 
     /// Turns until `stop`, then gives up what is under way: looks change nothing, so nothing is lost.
     ///
     /// # Errors
-    /// When a look panicked: its token would never be looked at again, and nobody would know.
+    /// When a look panicked: its token would never be looked at again, and nobody would know. When nobody takes what is
+    /// to be remembered: it would never be told.
     pub async fn run(
         mut self,
         mut pulse: mpsc::Receiver<()>,
@@ -79,6 +89,9 @@ impl Engine {
     ) -> Result<(), String> {
         let (finished, mut looked) = mpsc::channel::<Looked>(FINISHED);
         let mut batch = Vec::with_capacity(FINISHED);
+        for effect in std::mem::take(&mut self.first) {
+            self.carry_out(effect, &finished);
+        }
         // The first beat is our own, so that nothing waits for the scheduler's first second.
         let mut events = vec![Event::Tick];
         loop {
@@ -90,6 +103,10 @@ impl Engine {
             }
             while let Some(ended) = self.looks.try_join_next() {
                 ended.map_err(|error| format!("a look died: {error}"))?;
+            }
+            if !self.batch.is_empty() {
+                let batch = std::mem::take(&mut self.batch);
+                self.batches.send(batch).await.map_err(|_| "nobody takes what is to be remembered".to_owned())?;
             }
             self.publish(now);
             events = Vec::new();
@@ -118,14 +135,16 @@ impl Engine {
                 let (client, finished) = (self.client.clone(), finished.clone());
                 self.looks.spawn(async move { look(&client, job, &finished).await });
             }
-            Effect::Tell(notice) => receiver::tell(&notice),
-            Effect::Changed { token, transition } => {
-                self.instruments.changed(transition.kind);
-                log::changed(&token, &transition);
-            }
             Effect::Checked(checked) => {
                 self.instruments.checked(&checked);
                 log::checked(&checked);
+            }
+            Effect::Keep(keep) => {
+                if let Keep::Entry(Entry::Changed { token, transition, .. }) = &keep {
+                    self.instruments.changed(transition.kind);
+                    log::changed(token, transition);
+                }
+                self.batch.add(keep);
             }
         }
     }

@@ -1,23 +1,63 @@
-//! How the loop takes over another configuration: what stays keeps its standing. Pure.
+//! How the loop takes up what is remembered and takes over another configuration: what stays keeps its standing, what
+//! goes is resolved and retired, what comes under another name is known again by its value. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Notice, retire};
-use crate::config::{Config, TokenId};
+use crate::alert::{Firing, retire};
+use crate::config::{Config, Cost, Token, TokenId};
+use crate::memory::{Entry, Keep, Memory, Remembered};
+use crate::plan::{Phase, catch_up, plan};
+use crate::standing::{Standing, Transition, TransitionKind};
+use crate::syncro::{Look, Part, Seen};
 
-use super::core::{Core, Tenant};
+use super::core::{Core, Tenant, Watch};
 use super::effect::{Effect, WatchKey};
+use super::review::told;
 
 impl Core {
-    /// Takes over another configuration: what stays keeps its standing, what goes is resolved, what is new is due.
+    /// Goes on where the program ended the last time.
+    pub(super) fn take_up(&mut self, mut memory: Memory, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        for (id, standing) in memory.retired {
+            self.remember_value(id, Arc::new(standing));
+        }
+        let sweep = Cost::of(&self.config).sweep;
+        for token in &Arc::clone(&self.config).tokens {
+            let remembered = memory.tokens.remove(&token.id());
+            let key = self.add(Arc::clone(token), now);
+            let (Some(Remembered { mut standing, firing }), Some(watch)) = (remembered, self.watches.get_mut(&key))
+            else {
+                continue;
+            };
+            // The clock may have been set back while nobody watched.
+            standing.not_after(now);
+            if standing.validity.last_attempt.is_some() {
+                let then = catch_up(watch.phase, &self.config.schedule.validity, sweep, now);
+                watch.catch_up = Some(then);
+                watch.look_at = wants_more(token, &standing, &self.config).then_some(then);
+                self.unseen.remove(&key);
+            }
+            (watch.standing, watch.firing) = (Arc::new(standing), Arc::new(firing));
+        }
+        for (name, firing) in memory.tenants {
+            match self.tenants.get_mut(&name) {
+                Some(tenant) => tenant.firing = Arc::new(firing),
+                None => resolve(&TokenId::of_tenant(&name), &mut Arc::new(firing), effects),
+            }
+        }
+        for (id, Remembered { standing, firing }) in memory.tokens {
+            self.bury(id, Arc::new(standing), Arc::new(firing), effects);
+        }
+    }
+
+    /// Takes over another configuration.
     pub(super) fn reload(&mut self, config: Arc<Config>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         self.config = config;
         let mut known: HashMap<TokenId, WatchKey> =
             self.watches.iter().map(|(key, watch)| (watch.token.id(), *key)).collect();
-        let mut gone: BTreeMap<String, Tenant> = std::mem::take(&mut self.tenants);
+        let mut gone = std::mem::take(&mut self.tenants);
         for token in &Arc::clone(&self.config).tokens {
             let name = &token.tenant.name;
             if let Some(tenant) = gone.remove(name) {
@@ -29,27 +69,94 @@ impl Core {
             };
             self.tenants.entry(name.clone()).or_default().members.push(key);
             if let Some(watch) = self.watches.get_mut(&key) {
-                watch.look_now |= watch.token != *token;
+                if watch.token != *token {
+                    watch.look_at = Some(now);
+                }
                 watch.token = Arc::clone(token);
             }
             self.review(key, now, effects);
         }
         for (id, key) in known {
-            effects.extend(self.retire(&id, key).into_iter().map(Effect::Tell));
+            let Some(watch) = self.watches.remove(&key) else { continue };
+            self.unseen.remove(&key);
+            self.agenda.remove(&(watch.wake, key));
+            if let Some((queue, at)) = watch.waiting {
+                self.waiting.remove(&(queue, at, key));
+            }
+            self.bury(id, watch.standing, watch.firing, effects);
         }
         for (name, mut tenant) in gone {
-            let id = TokenId { tenant: name, token_name: String::new() };
-            effects.extend(retire(&id, &mut tenant.firing).into_iter().map(Effect::Tell));
+            resolve(&TokenId::of_tenant(&name), &mut tenant.firing, effects);
         }
     }
 
-    fn retire(&mut self, id: &TokenId, key: WatchKey) -> Vec<Notice> {
-        let Some(mut watch) = self.watches.remove(&key) else { return Vec::new() };
-        self.unseen.remove(&key);
-        self.agenda.remove(&(watch.wake, key));
-        if let Some((queue, at)) = watch.waiting {
-            self.waiting.remove(&(queue, at, key));
-        }
-        retire(id, Arc::make_mut(&mut watch.firing))
+    /// Watches one more token, of which nothing is known; it is due at once.
+    fn add(&mut self, token: Arc<Token>, now: DateTime<Utc>) -> WatchKey {
+        let key = WatchKey(self.next_key);
+        self.next_key += 1;
+        let (phase, standing) = (Phase::of(&token), Arc::new(Standing::default()));
+        let plan = plan(&token, phase, &standing, &self.config, now);
+        self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
+        let firing = Arc::default();
+        let (waiting, look_at, catch_up) = (None, None, None);
+        self.watches.insert(key, Watch { token, phase, standing, firing, plan, wake: now, waiting, look_at, catch_up });
+        self.agenda.insert((now, key));
+        self.unseen.insert(key);
+        key
     }
+
+    /// Ends what fires for a token that is no longer configured, and keeps what is known of it.
+    fn bury(&mut self, id: TokenId, standing: Arc<Standing>, mut firing: Arc<Vec<Firing>>, effects: &mut Vec<Effect>) {
+        resolve(&id, &mut firing, effects);
+        effects.push(Effect::Keep(Keep::Retired(id.clone())));
+        self.remember_value(id, standing);
+    }
+
+    fn remember_value(&mut self, id: TokenId, standing: Arc<Standing>) {
+        if let Some(fingerprint) = standing.fingerprint.clone() {
+            self.retired.insert(fingerprint, (id, standing));
+        }
+    }
+
+    /// A token that is looked at for the first time and has the value of one that left the configuration is that one:
+    /// it was renamed, or has come back.
+    pub(super) fn recognise(&mut self, key: WatchKey, look: &Look, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Part::Token(Seen::Me { fingerprint, .. }) = &look.part else { return };
+        let Some(watch) = self.watches.get_mut(&key).filter(|watch| watch.standing.fingerprint.is_none()) else {
+            return;
+        };
+        let Some((from, standing)) = self.retired.remove(fingerprint) else { return };
+        watch.standing = standing;
+        let to = watch.token.id();
+        if from == to {
+            return;
+        }
+        let transition = Transition {
+            kind: TransitionKind::Name,
+            subject: None,
+            before: format!("{}/{}", from.tenant, from.token_name),
+            after: format!("{}/{}", to.tenant, to.token_name),
+            since: now,
+            evidence: None,
+        };
+        effects.push(Effect::Keep(Keep::Entry(Entry::Renamed { from, to: to.clone() })));
+        effects.push(Effect::Keep(Keep::Entry(Entry::Changed { token: to, at: now, transition })));
+    }
+}
+
+/// Ends what fires for somebody who is no longer configured.
+fn resolve(of: &TokenId, firing: &mut Arc<Vec<Firing>>, effects: &mut Vec<Effect>) {
+    if firing.is_empty() {
+        return;
+    }
+    effects.extend(told(retire(of, Arc::make_mut(firing))));
+    effects.push(Effect::Keep(Keep::Firing { of: of.clone(), firing: Arc::clone(firing) }));
+}
+
+/// Whether a permission can be asked for that no look has asked for: it is wanted only now.
+fn wants_more(token: &Token, standing: &Standing, config: &Config) -> bool {
+    let mut shown = token.probes(config.syncro.probes).into_iter().flat_map(|(_, permissions)| permissions);
+    standing.permission_checks.last_success.is_some()
+        && shown
+            .any(|permission| standing.permissions.binary_search_by_key(&permission, |known| known.permission).is_err())
 }

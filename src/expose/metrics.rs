@@ -186,7 +186,7 @@ fn last_success(text: &mut Text, name: &str, picture: &TokenPicture) {
 fn firing(text: &mut Text, name: &str, snapshot: &Snapshot) {
     let mut counts: HashMap<(Alert, Severity), usize> = HashMap::new();
     let of_tokens = snapshot.tokens.iter().flat_map(|picture| picture.firing.iter());
-    for firing in of_tokens.chain(snapshot.tenant_firing.iter()) {
+    for firing in of_tokens.chain(snapshot.tenants.iter().flat_map(|tenant| tenant.firing.iter())) {
         *counts.entry((firing.alert, firing.severity)).or_default() += 1;
     }
     for (alert, severities) in Alert::ALL {

@@ -43,6 +43,7 @@ impl Check {
 
 /// When something was tried, and whether it told us anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Attempts {
     /// The last attempt.
     pub last_attempt: Option<DateTime<Utc>>,
@@ -82,9 +83,15 @@ pub struct Doubt {
     pub first: DateTime<Utc>,
 }
 
-/// What we believe about one token.
+/// What we believe about one token. It is kept as JSON over restarts and upgrades: what an older program did not know
+/// reads as its default. The checks come first, so that a check that found nothing new rewrites one page of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Standing {
+    /// The validity checks.
+    pub validity: Attempts,
+    /// The permission checks.
+    pub permission_checks: Attempts,
     /// Its state.
     pub state: TokenState,
     /// Since when, as it was first seen.
@@ -97,10 +104,6 @@ pub struct Standing {
     pub unreadable: Option<Unreadable>,
     /// Which value was used last.
     pub fingerprint: Option<Fingerprint>,
-    /// The validity checks.
-    pub validity: Attempts,
-    /// The permission checks.
-    pub permission_checks: Attempts,
     /// Whether something seen in `/me` makes a full look at the permissions due before its time.
     pub look_again: bool,
     /// The user behind it.
@@ -108,6 +111,7 @@ pub struct Standing {
     /// The user's rights, sorted.
     pub rights: Vec<RightStanding>,
     /// The wanted permissions about which anything is believed, sorted.
+    #[serde(deserialize_with = "permissions::known_to_the_catalogue")]
     pub permissions: Vec<PermissionStanding>,
 }
 
@@ -183,12 +187,21 @@ pub enum TransitionKind {
     GlobalAdmin,
     /// Another token value is used: a rotation.
     Fingerprint,
+    /// The same token value has another name in the configuration.
+    Name,
 }
 
 impl TransitionKind {
     /// Every kind, so that each has its series.
-    pub const ALL: [Self; 6] =
-        [Self::State, Self::Permission, Self::Right, Self::SecurityGroup, Self::GlobalAdmin, Self::Fingerprint];
+    pub const ALL: [Self; 7] = [
+        Self::State,
+        Self::Permission,
+        Self::Right,
+        Self::SecurityGroup,
+        Self::GlobalAdmin,
+        Self::Fingerprint,
+        Self::Name,
+    ];
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
@@ -199,6 +212,7 @@ impl TransitionKind {
             Self::SecurityGroup => "security_group",
             Self::GlobalAdmin => "global_admin",
             Self::Fingerprint => "fingerprint",
+            Self::Name => "name",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What is believed of each wanted permission: granted, missing or unverified, by which evidence, and who is short.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::catalog::PermissionId;
 use crate::syncro::Right;
@@ -116,6 +117,27 @@ impl PermissionStanding {
         self.unseen = false;
         self.belief.see(held, now, confirmations)
     }
+}
+
+/// Reads what was kept, and leaves out permissions that this program's catalogue no longer has.
+pub(super) fn known_to_the_catalogue<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<PermissionStanding>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kept {
+        Known(PermissionStanding),
+        Unknown(IgnoredAny),
+    }
+    let kept = Vec::<Kept>::deserialize(deserializer)?;
+    let known = kept.into_iter().filter_map(|kept| match kept {
+        Kept::Known(known) => Some(known),
+        Kept::Unknown(_) => None,
+    });
+    let mut known: Vec<_> = known.collect();
+    // The catalogue's order may have changed too.
+    known.sort_unstable_by_key(|known| known.permission);
+    Ok(known)
 }
 
 /// Who is short of a permission that was refused.

@@ -23,7 +23,7 @@ const LONGEST: usize = 4096;
 pub struct TokenValue(SecretString);
 
 /// The first 12 hexadecimal digits of the SHA-256 of a token value: shows a rotation and gives nothing away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(String);
 
 impl fmt::Display for Fingerprint {

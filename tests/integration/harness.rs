@@ -86,12 +86,13 @@ impl World {
         let mut text = format!(
             "[web]\nlisten = \"127.0.0.1:0\"\n[syncro]\nrequests_per_minute = {}\ntimeout = \"2s\"\n{}\n\
              [schedule]\nvalidity = \"{}\"\npermissions = \"{}\"\n\
-             [alerts]\nconfirm_after = \"1s\"\n{}\n",
+             [alerts]\nconfirm_after = \"1s\"\n{}\n[storage]\npath = \"{}\"\n",
             configuration.requests_per_minute,
             configuration.syncro,
             configuration.validity,
             configuration.permissions,
-            configuration.alerts
+            configuration.alerts,
+            self.path("state.db").display()
         );
         for Tenant { name, base_url, more, tokens } in &configuration.tenants {
             let base_url = base_url.clone().unwrap_or_else(|| self.base_url(name));
@@ -236,6 +237,11 @@ impl Daemon {
         self.raw.push(line);
         self.seen.push(value.clone());
         Ok(value)
+    }
+
+    /// Waits for one more line, which is kept in `seen`; whether there was one.
+    pub(crate) fn hears(&mut self, patience: Duration) -> bool {
+        self.next(patience).is_ok()
     }
 
     /// Waits for a line; those before it are kept in `seen`.

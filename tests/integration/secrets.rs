@@ -31,10 +31,16 @@ fn a_canary_appears_in_no_log_line_at_trace_no_metric_no_page_and_no_finding() {
         clean(page, &daemon.get(page).1);
     }
     clean("/-/reload", &daemon.post("/-/reload").1);
+    let history = call(&["-c", path.to_str().unwrap(), "history"]);
+    clean("the history", &text(&history.stdout));
     daemon.signal("TERM");
     daemon.ended();
     assert!(daemon.seen.iter().any(|line| line["level"] == "TRACE"), "trace says more than that");
     clean("the log", &daemon.raw.join("\n"));
+    for suffix in ["", "-wal"] {
+        let store = std::fs::read(world.path(&format!("state.db{suffix}"))).unwrap_or_default();
+        clean("the store", &String::from_utf8_lossy(&store));
+    }
     assert!(!world.log().is_empty());
     clean("the URLs", &format!("{:?}", world.log()));
     let config = path.to_str().unwrap();

@@ -3,7 +3,7 @@
 use crate::alert::{Notice, Severity, Status, runbook};
 
 /// Writes one notice: critical as ERROR, warning as WARN, resolved as INFO.
-pub fn tell(notice: &Notice) {
+pub(super) fn tell(notice: &Notice) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

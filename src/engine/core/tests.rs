@@ -1,8 +1,16 @@
+mod restarts;
+
 use super::*;
+use crate::memory::Keep;
 use crate::syncro::{MeObservation, ProbeObservation};
 use crate::testing::{at, config, failure, looked, permission, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
+
+/// A loop that remembers nothing.
+fn new(config: Arc<Config>, now: DateTime<Utc>) -> Core {
+    Core::start(config, Memory::default(), now).0
+}
 
 fn jobs(effects: &[Effect]) -> Vec<crate::engine::Job> {
     let job = |effect: &Effect| if let Effect::Start(job) = effect { Some(job.clone()) } else { None };
@@ -11,7 +19,7 @@ fn jobs(effects: &[Effect]) -> Vec<crate::engine::Job> {
 
 fn told(effects: &[Effect]) -> Vec<String> {
     let told = |effect: &Effect| match effect {
-        Effect::Tell(notice) => Some(format!("{} {}", notice.key.alert.as_str(), notice.status.as_str())),
+        Effect::Keep(Keep::Notice(notice)) => Some(format!("{} {}", notice.key.alert.as_str(), notice.status.as_str())),
         _ => None,
     };
     effects.iter().filter_map(told).collect()
@@ -39,7 +47,7 @@ fn answer(core: &mut Core, effects: &[Effect], now: i64, observation: &MeObserva
 #[test]
 fn never_more_looks_than_slots_and_each_token_once() {
     let tokens = (0..200).map(|number| token(&format!("t{number}"), &[LIST])).collect();
-    let mut core = Core::new(Arc::new(config(tokens)), at(0));
+    let mut core = new(Arc::new(config(tokens)), at(0));
     let mut seen = HashSet::new();
     let mut effects = core.handle(Event::Tick, at(0));
     assert_eq!(jobs(&effects).len(), SLOTS[2], "one look serves both checks");
@@ -58,7 +66,7 @@ fn never_more_looks_than_slots_and_each_token_once() {
 
 #[test]
 fn a_lost_pulse_costs_seconds_not_checks() {
-    let mut core = Core::new(Arc::new(config(vec![token("t", &[])])), at(0));
+    let mut core = new(Arc::new(config(vec![token("t", &[])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     answer(&mut core, &effects, 0, &works(&[]));
     // Nothing beats for an hour, as when the machine sleeps.
@@ -68,7 +76,7 @@ fn a_lost_pulse_costs_seconds_not_checks() {
 
 #[test]
 fn a_clock_set_back_by_hours_does_not_stop_the_checks() {
-    let mut core = Core::new(Arc::new(config(vec![token("t", &[])])), at(100_000));
+    let mut core = new(Arc::new(config(vec![token("t", &[])])), at(100_000));
     let effects = core.handle(Event::Tick, at(100_000));
     answer(&mut core, &effects, 100_000, &works(&[]));
     let mut started = jobs(&core.handle(Event::Tick, at(0))).len();
@@ -82,7 +90,7 @@ fn a_clock_set_back_by_hours_does_not_stop_the_checks() {
 fn a_long_look_at_permissions_holds_up_no_validity_check() {
     let mut config = config(vec![token("t", &[LIST])]);
     config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_secs(10));
-    let mut core = Core::new(Arc::new(config), at(0));
+    let mut core = new(Arc::new(config), at(0));
     let effects = core.handle(Event::Tick, at(0));
     let [job] = jobs(&effects).try_into().unwrap();
     assert!(job.permissions.is_some());
@@ -93,7 +101,7 @@ fn a_long_look_at_permissions_holds_up_no_validity_check() {
 
 #[test]
 fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
-    let mut core = Core::new(Arc::new(config(vec![token("a", &[]), token("b", &[])])), at(0));
+    let mut core = new(Arc::new(config(vec![token("a", &[]), token("b", &[])])), at(0));
     let mut heard = Vec::new();
     for second in 0..=1000 {
         let mut effects = core.handle(Event::Tick, at(second));
@@ -111,7 +119,7 @@ fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
 
 #[test]
 fn a_reload_while_a_look_is_under_way_loses_no_slot() {
-    let mut core = Core::new(Arc::new(config(vec![token("gone", &[LIST])])), at(0));
+    let mut core = new(Arc::new(config(vec![token("gone", &[LIST])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     let _ = core.handle(Event::Reload(Arc::new(config(vec![token("new", &[LIST])]))), at(1));
     answer(&mut core, &effects, 2, &works(&[]));
@@ -124,7 +132,7 @@ fn a_reload_while_a_look_is_under_way_loses_no_slot() {
 
 #[test]
 fn a_changed_token_is_looked_at_at_once_after_a_reload() {
-    let mut core = Core::new(Arc::new(config(vec![token("t", &[LIST])])), at(0));
+    let mut core = new(Arc::new(config(vec![token("t", &[LIST])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     answer(&mut core, &effects, 0, &works(&[]));
     let same = core.handle(Event::Reload(Arc::new(config(vec![token("t", &[LIST])]))), at(10));

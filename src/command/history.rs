@@ -1,0 +1,49 @@
+//! `history`: what changed in the past, as the daemon's store has it.
+
+use std::path::Path;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::cli::{HistoryArguments, Output, Since};
+use crate::config;
+use crate::daemon::rejected;
+use crate::exit::Exit;
+use crate::store::{self, HistoryLine, Wish};
+use crate::system::clock;
+
+use super::table::table;
+use super::{failed, print, print_json};
+
+pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(faults) => {
+            rejected(faults.to_string().lines());
+            return Exit::Configuration;
+        }
+    };
+    let HistoryArguments { tenant, token_name, since, output } = arguments;
+    let since = since.and_then(|since| match since {
+        Since::At(moment) => Some(moment),
+        Since::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| clock::now().checked_sub_signed(long)),
+    });
+    match store::history(&config.storage.path, &Wish { tenant, token_name, since }) {
+        Ok(lines) => {
+            match output {
+                Output::Json => print_json(&json!(lines)),
+                Output::Table => print(&table(&HEAD, &lines.into_iter().map(row).collect::<Vec<_>>())),
+            }
+            Exit::Success
+        }
+        Err(error) => failed(&error.into()),
+    }
+}
+
+const HEAD: [&str; 8] = ["WHEN", "TENANT", "TOKEN", "WHAT", "WHICH", "BEFORE", "AFTER", "EVIDENCE"];
+
+fn row(line: HistoryLine) -> Vec<String> {
+    let HistoryLine { at, tenant, token_name, kind, subject, before, after, evidence, .. } = line;
+    let (subject, evidence) = (subject.unwrap_or_default(), evidence.unwrap_or_default());
+    vec![at, tenant, token_name, kind, subject, before, after, evidence]
+}

@@ -1,0 +1,442 @@
+//! What a restart, a crash or a changed configuration may not do to what is known and told.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::alert::{AlertKey, Notice, Status};
+use crate::memory::{Batch, Entry, Remembered};
+use crate::standing::{TokenState, TransitionKind};
+use crate::syncro::{Look, Part, Seen, TokenValue};
+
+/// A store in memory: what was committed, as the real one would give it back.
+#[derive(Default)]
+struct Store {
+    tokens: HashMap<TokenId, (Standing, bool)>,
+    firing: HashMap<TokenId, Vec<Firing>>,
+    history: Vec<Entry>,
+    told: Vec<Notice>,
+}
+
+impl Store {
+    fn commit(&mut self, batch: Batch) {
+        for (id, standing) in batch.standings {
+            match standing {
+                Some(standing) => drop(self.tokens.insert(id, (again(&*standing), false))),
+                None => drop(self.tokens.get_mut(&id).map(|(_, retired)| *retired = true)),
+            }
+        }
+        for (id, firing) in batch.firing {
+            self.firing.insert(id, again(&*firing));
+        }
+        self.history.extend(batch.history);
+        self.told.extend(batch.notices);
+    }
+
+    fn memory(&self) -> Memory {
+        let mut memory = Memory::default();
+        for (id, (standing, retired)) in self.tokens.clone() {
+            if retired {
+                memory.retired.push((id, standing));
+            } else {
+                memory.tokens.insert(id, Remembered { standing, firing: Vec::new() });
+            }
+        }
+        for (id, firing) in self.firing.clone() {
+            if id.token_name.is_empty() {
+                memory.tenants.insert(id.tenant, firing);
+            } else if let Some(token) = memory.tokens.get_mut(&id) {
+                token.firing = firing;
+            }
+        }
+        memory
+    }
+
+    fn kinds(&self) -> Vec<TransitionKind> {
+        let kind = |entry: &Entry| match entry {
+            Entry::Changed { transition, .. } => Some(transition.kind),
+            Entry::Renamed { .. } => None,
+        };
+        self.history.iter().filter_map(kind).collect()
+    }
+}
+
+/// As it comes back from where it was written.
+fn again<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+/// A daemon that can be restarted. Syncro answers as its `answers` say.
+struct Machine {
+    core: Core,
+    store: Store,
+    pending: Batch,
+    now: i64,
+    /// By token: which value it uses, what `/me` answers, and what the list answers.
+    answers: HashMap<String, Answer>,
+}
+
+#[derive(Clone, Debug)]
+struct Answer {
+    value: String,
+    me: MeObservation,
+    list: ProbeObservation,
+}
+
+fn granted() -> Answer {
+    Answer { value: "value".to_owned(), me: works(&[("ticket.list", true)]), list: ProbeObservation::Granted }
+}
+
+impl Machine {
+    fn new(config: Config) -> Self {
+        let (core, _) = Core::start(Arc::new(config), Memory::default(), at(0));
+        Self { core, store: Store::default(), pending: Batch::default(), now: 0, answers: HashMap::new() }
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) -> Vec<crate::engine::Job> {
+        let jobs = jobs(&effects);
+        for effect in effects {
+            if let Effect::Keep(keep) = effect {
+                self.pending.add(keep);
+            }
+        }
+        jobs
+    }
+
+    fn handle(&mut self, event: Event) -> Vec<crate::engine::Job> {
+        let effects = self.core.handle(event, at(self.now));
+        self.take(effects)
+    }
+
+    /// One second: what is due is looked at and answered.
+    fn second(&mut self) -> usize {
+        self.now += 1;
+        let mut jobs = self.handle(Event::Tick);
+        let mut looks = 0;
+        while let Some(job) = jobs.pop() {
+            looks += 1;
+            let answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
+            let wants = job.permissions.is_some() && matches!(answer.me, MeObservation::Works(_));
+            let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
+            let part = Part::Token(Seen::Me { fingerprint, observation: answer.me });
+            let look = Box::new(Look { at: at(self.now), part });
+            let (key, end) = (job.key, ended(&job));
+            jobs.extend(self.handle(Event::Looked { key, look, ended: (!wants).then_some(end) }));
+            if wants {
+                let look = Box::new(probed(self.now, &[(LIST, answer.list)]));
+                jobs.extend(self.handle(Event::Looked { key, look, ended: Some(end) }));
+            }
+        }
+        looks
+    }
+
+    fn seconds(&mut self, count: i64) {
+        for _ in 0..count {
+            self.second();
+        }
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        self.store.commit(std::mem::take(&mut self.pending));
+    }
+
+    /// Dies, with what was not committed, and comes back after a while.
+    fn crash(&mut self, config: Config, after: i64) {
+        self.pending = Batch::default();
+        self.now += after;
+        let (core, effects) = Core::start(Arc::new(config), self.store.memory(), at(self.now));
+        self.core = core;
+        self.take(effects);
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.store.told.iter().map(|told| format!("{} {}", told.key, told.status.as_str())).collect()
+    }
+
+    fn answer(&mut self, token: &str, me: MeObservation, list: ProbeObservation) {
+        self.answers.insert(token.to_owned(), Answer { me, list, ..granted() });
+    }
+}
+
+fn refused() -> MeObservation {
+    MeObservation::Refused
+}
+
+fn fleet(names: &[&str]) -> Config {
+    config(names.iter().map(|name| token(name, &[LIST])).collect())
+}
+
+#[test]
+fn a_restart_believes_what_was_known_and_tells_nothing_twice() {
+    let mut machine = Machine::new(fleet(&["t", "p"]));
+    machine.seconds(10);
+    machine.answer("t", refused(), ProbeObservation::Missing);
+    machine.answer("p", works(&[]), ProbeObservation::Missing);
+    machine.seconds(4000);
+    let told = ["TokenRejected/acme/t firing", "PermissionLost/acme/p/Tickets - List/Search firing"];
+    let mut heard = machine.told();
+    heard.sort();
+    assert_eq!(heard, [told[1], told[0]]);
+    machine.crash(fleet(&["t", "p"]), 60);
+    let snapshot = machine.core.snapshot();
+    assert!(snapshot.first_sweep_done, "every token has been looked at, if not by this process");
+    let standing = |index: usize| &snapshot.tokens[index].standing;
+    assert_eq!((standing(0).state, standing(1).state), (TokenState::Rejected, TokenState::Valid));
+    assert!(standing(0).validity.last_attempt < Some(at(machine.now - 59)), "with its old timestamp");
+    assert_eq!(snapshot.tokens.iter().map(|picture| picture.firing.len()).sum::<usize>(), 2);
+    machine.seconds(4000);
+    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+    machine.answers.clear();
+    machine.seconds(4000);
+    assert_eq!(machine.told().len(), 4, "{:?}", machine.told());
+}
+
+#[test]
+fn overdue_checks_are_spread_over_an_interval_and_none_is_forgotten() {
+    let names: Vec<String> = (0..60).map(|number| format!("t{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut machine = Machine::new(fleet(&names));
+    machine.seconds(10);
+    machine.crash(fleet(&names), 7 * 24 * 3600);
+    let looks: Vec<usize> = (0..300).map(|_| machine.second()).collect();
+    assert!(looks.iter().all(|looks| *looks <= 4), "no burst: {looks:?}");
+    assert_eq!(looks.iter().sum::<usize>(), 60, "each once, one look for both checks");
+    assert!(looks[..150].iter().sum::<usize>() > 15 && looks[150..].iter().sum::<usize>() > 15, "{looks:?}");
+}
+
+#[test]
+fn an_expiry_that_passed_while_nobody_watched_is_noticed_at_once() {
+    let expiring = || {
+        let mut token = token("t", &[]);
+        token.expires = Some(at(1000));
+        config(vec![token])
+    };
+    let mut machine = Machine::new(expiring());
+    machine.seconds(10);
+    machine.answer("t", refused(), ProbeObservation::Missing);
+    machine.crash(expiring(), 5000);
+    assert_eq!(machine.second(), 1);
+    machine.seconds(31);
+    assert_eq!(machine.told().last().map(String::as_str), Some("TokenExpired/acme/t firing"));
+}
+
+#[test]
+fn a_bad_verdict_that_waits_for_its_confirmation_does_so_over_a_restart() {
+    let mut machine = Machine::new(fleet(&["t"]));
+    machine.seconds(10);
+    machine.answer("t", refused(), ProbeObservation::Missing);
+    while machine.second() == 0 {}
+    machine.commit();
+    machine.crash(fleet(&["t"]), 30);
+    machine.seconds(1);
+    assert_eq!(machine.told(), ["TokenRejected/acme/t firing"]);
+}
+
+#[test]
+fn what_left_the_configuration_while_nobody_watched_is_resolved_and_keeps_its_history() {
+    let mut machine = Machine::new(fleet(&["t", "other"]));
+    machine.answer("t", refused(), ProbeObservation::Missing);
+    machine.seconds(100);
+    machine.crash(fleet(&["other"]), 60);
+    machine.seconds(1);
+    assert_eq!(machine.told(), ["TokenRejected/acme/t firing", "TokenRejected/acme/t resolved"]);
+    assert!(machine.store.told[1].words.message.contains("no longer in the configuration"));
+    machine.crash(fleet(&["other"]), 60);
+    machine.seconds(1000);
+    assert_eq!(machine.told().len(), 2);
+    assert_eq!(machine.store.kinds(), [TransitionKind::State]);
+}
+
+#[test]
+fn a_renamed_token_is_known_again_by_its_value() {
+    let renamings: [fn(&mut Machine, Config); 2] = [
+        |machine, config| machine.crash(config, 60),
+        |machine, config| drop(machine.handle(Event::Reload(Arc::new(config)))),
+    ];
+    for rename in renamings {
+        let mut machine = Machine::new(fleet(&["old"]));
+        machine.seconds(10);
+        machine.answer("old", works(&[]), ProbeObservation::Missing);
+        machine.seconds(4000);
+        rename(&mut machine, fleet(&["new"]));
+        machine.answer("new", works(&[]), ProbeObservation::Missing);
+        machine.seconds(100);
+        let lost = |name: &str, status: &str| format!("PermissionLost/acme/{name}/Tickets - List/Search {status}");
+        let told = [lost("old", "firing"), lost("old", "resolved"), lost("new", "firing")];
+        assert_eq!(machine.told(), told, "it was lost under its old name, so it is not missing from the start");
+        assert_eq!(machine.store.kinds(), [TransitionKind::Permission, TransitionKind::Name]);
+        let moved = Entry::Renamed {
+            from: TokenId { tenant: "acme".to_owned(), token_name: "old".to_owned() },
+            to: TokenId { tenant: "acme".to_owned(), token_name: "new".to_owned() },
+        };
+        assert!(machine.store.history.contains(&moved), "and its history goes with it");
+    }
+}
+
+#[test]
+fn a_value_that_was_rotated_while_nobody_watched_is_a_transition() {
+    let mut machine = Machine::new(fleet(&["t"]));
+    machine.seconds(10);
+    machine.answers.insert("t".to_owned(), Answer { value: "another".to_owned(), ..granted() });
+    machine.crash(fleet(&["t"]), 60);
+    machine.seconds(301);
+    assert_eq!(machine.store.kinds(), [TransitionKind::Fingerprint]);
+    assert_eq!(machine.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_permission_that_is_wanted_since_the_restart_is_asked_for_in_turn() {
+    let mut machine = Machine::new(config(vec![token("t", &["Customers - List/Search"])]));
+    machine.seconds(10);
+    machine.answer("t", works(&[]), ProbeObservation::Missing);
+    machine.crash(fleet(&["t"]), 10);
+    machine.seconds(400);
+    assert_eq!(machine.told(), ["PermissionMissing/acme/t/Tickets - List/Search firing"]);
+}
+
+#[derive(Clone, Debug)]
+enum Happens {
+    Time(i64),
+    Answers(&'static str, MeObservation, ProbeObservation),
+    Reload(&'static [&'static str]),
+    Commit,
+    Crash(&'static [&'static str], i64),
+}
+
+const FLEETS: [&[&str]; 3] = [&["a", "b"], &["a"], &["b", "c"]];
+
+fn me() -> impl Strategy<Value = MeObservation> {
+    prop_oneof![
+        4 => any::<bool>().prop_map(|held| works(&[("ticket.list", held)])),
+        2 => Just(MeObservation::Refused),
+        1 => Just(MeObservation::Blocked),
+        2 => Just(MeObservation::Failed(failure())),
+    ]
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let list = || {
+        select(vec![
+            ProbeObservation::Granted,
+            ProbeObservation::Missing,
+            ProbeObservation::Inconclusive(418),
+            ProbeObservation::Failed(failure()),
+        ])
+    };
+    prop_oneof![
+        6 => (1..400_i64).prop_map(Happens::Time),
+        6 => (select(vec!["a", "b", "c"]), me(), list()).prop_map(|(token, me, list)| Happens::Answers(token, me, list)),
+        1 => select(FLEETS.to_vec()).prop_map(Happens::Reload),
+        3 => Just(Happens::Commit),
+        2 => (select(FLEETS.to_vec()), 0..5000_i64).prop_map(|(fleet, after)| Happens::Crash(fleet, after)),
+    ]
+}
+
+fn play(machine: &mut Machine, happens: Happens) {
+    match happens {
+        Happens::Time(count) => {
+            for _ in 0..count {
+                machine.second();
+            }
+        }
+        Happens::Answers(token, me, list) => {
+            let value = format!("value of {token}");
+            machine.answers.insert(token.to_owned(), Answer { value, me, list });
+        }
+        Happens::Reload(names) => drop(machine.handle(Event::Reload(Arc::new(quick(names))))),
+        Happens::Commit => machine.commit(),
+        Happens::Crash(names, after) => machine.crash(quick(names), after),
+    }
+}
+
+/// A fleet whose checks come often enough for short histories to be rich.
+fn quick(names: &[&str]) -> Config {
+    let mut config = fleet(names);
+    config.schedule.permissions = crate::config::Schedule::Every(Duration::from_mins(10));
+    config.alerts.remind_every = Duration::from_mins(20);
+    config
+}
+
+/// By key, in the order in which they were told.
+fn by_key(told: &[Notice]) -> BTreeMap<AlertKey, Vec<&Notice>> {
+    let mut keys: BTreeMap<AlertKey, Vec<&Notice>> = BTreeMap::new();
+    for notice in told {
+        keys.entry(notice.key.clone()).or_default().push(notice);
+    }
+    keys
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever is answered, reloaded and killed: an alert fires, is reminded of, resolves, and only then fires again.
+    #[test]
+    fn each_firing_has_one_resolve(history in proptest::collection::vec(happens(), 1..60)) {
+        let mut machine = Machine::new(quick(FLEETS[0]));
+        for happened in history {
+            play(&mut machine, happened);
+        }
+        // In the end all is well, and then nothing is configured any more.
+        machine.answers.clear();
+        machine.seconds(3000);
+        machine.handle(Event::Reload(Arc::new(quick(&[]))));
+        machine.commit();
+        for (key, notices) in by_key(&machine.store.told) {
+            let mut fires = false;
+            for notice in &notices {
+                let expected = notice.status != Status::Firing;
+                prop_assert_eq!(fires, expected, "{} {:?}", key, notices.iter().map(|told| told.status).collect::<Vec<_>>());
+                fires = notice.status != Status::Resolved;
+            }
+            prop_assert!(!fires, "{key} never resolved");
+        }
+        prop_assert!(machine.store.firing.values().all(Vec::is_empty));
+    }
+
+    /// From the moment at which nothing can be looked at any more, no alert about a token begins or ends, restarts or
+    /// not, but by the configuration.
+    #[test]
+    fn could_not_look_tells_nothing_of_a_token(
+        before in proptest::collection::vec(happens(), 0..30),
+        after in proptest::collection::vec(happens(), 1..30),
+    ) {
+        let mut machine = Machine::new(quick(FLEETS[0]));
+        for happened in before {
+            play(&mut machine, happened);
+        }
+        machine.commit();
+        let told = machine.store.told.len();
+        for token in ["a", "b", "c"] {
+            machine.answer(token, MeObservation::Failed(failure()), ProbeObservation::Failed(failure()));
+        }
+        let may_happen = |happened: &Happens| !matches!(happened, Happens::Answers(..) | Happens::Reload(_));
+        let names: Vec<String> = machine.core.config.tokens.iter().map(|token| token.name.clone()).collect();
+        for happened in after.into_iter().filter(may_happen) {
+            match happened {
+                Happens::Crash(_, after) => {
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    machine.crash(quick(&names), after);
+                }
+                other => play(&mut machine, other),
+            }
+        }
+        machine.seconds(1);
+        for notice in &machine.store.told[told..] {
+            let of_tenant = notice.key.of.token_name.is_empty();
+            prop_assert!(of_tenant || notice.status == Status::Reminder, "{} {:?}", notice.key, notice.status);
+        }
+    }
+}
+
+#[test]
+fn the_clock_may_be_set_back_while_nobody_watches() {
+    let mut machine = Machine::new(fleet(&["t"]));
+    machine.seconds(10);
+    machine.crash(fleet(&["t"]), -TimeDelta::days(1).num_seconds());
+    let looks: usize = (0..301).map(|_| machine.second()).sum();
+    assert!(looks >= 1);
+}

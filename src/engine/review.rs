@@ -1,0 +1,168 @@
+//! How the core sees to one token or tenant: what a look changes, what time alone makes true, when to look next. Pure.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::alert::{Notice, Rules, Tenancy, next_change, tenant_alerts, token_alerts};
+use crate::config::TokenId;
+use crate::memory::{Entry, Keep};
+use crate::plan::plan;
+use crate::standing::{Attempts, Check, Policy, step};
+use crate::syncro::{Failure, Look};
+
+use super::checker::Ended;
+use super::core::Core;
+use super::dispatch::queue;
+use super::effect::{Checked, Effect, Outcome, WatchKey, checked_by};
+
+/// A clock that goes back by more than this was set; less is drift.
+const SET_BACK: TimeDelta = TimeDelta::seconds(5);
+
+impl Core {
+    pub(super) fn tick(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let set_back = self.last_tick.is_some_and(|last| now + SET_BACK < last);
+        self.last_tick = Some(now);
+        if set_back {
+            self.painted = None;
+            for key in self.watches.keys().copied().collect::<Vec<_>>() {
+                if let Some(watch) = self.watches.get_mut(&key) {
+                    Arc::make_mut(&mut watch.standing).not_after(now);
+                    watch.catch_up = None;
+                }
+                self.review(key, now, effects);
+            }
+        }
+        while let Some((at, key)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
+            self.agenda.remove(&(at, key));
+            self.review(key, now, effects);
+        }
+        for tenant in std::mem::take(&mut self.silent) {
+            self.review_tenant(&tenant, now, effects);
+        }
+    }
+
+    /// Tells what time alone has made true of a token, and sees to its next look.
+    pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rules = Rules { alerts: &self.config.alerts, now };
+        let before = Arc::clone(&watch.firing);
+        let notices = token_alerts(rules, &watch.token, &watch.standing, Arc::make_mut(&mut watch.firing));
+        if watch.firing != before {
+            effects.push(Effect::Keep(Keep::Firing { of: watch.token.id(), firing: Arc::clone(&watch.firing) }));
+        }
+        effects.extend(told(notices));
+        watch.plan = plan(&watch.token, watch.phase, &watch.standing, &self.config, now);
+        if let Some(then) = watch.catch_up {
+            watch.plan.put_off(self.started, then);
+        }
+        if self.asked_permissions.contains(&key) {
+            watch.plan.permissions = None;
+        }
+        self.agenda.remove(&(watch.wake, key));
+        if let Some((queue, at)) = watch.waiting.take() {
+            self.waiting.remove(&(queue, at, key));
+        }
+        let mut wake = next_change(rules, &watch.token, &watch.standing, &watch.firing);
+        let due = watch.look_at.map_or(watch.plan.at(), |at| at.min(watch.plan.at()));
+        if self.asked_token.contains(&key) {
+            // It comes back here when the answer does.
+        } else if due <= now {
+            let queue = queue(&watch.plan, watch.look_at, now);
+            watch.waiting = Some((queue, due));
+            self.waiting.insert((queue, due, key));
+        } else {
+            wake = wake.into_iter().chain([due]).min();
+        }
+        if let Some(wake) = wake {
+            watch.wake = wake;
+            self.agenda.insert((wake, key));
+        }
+    }
+
+    pub(super) fn looked(
+        &mut self,
+        key: WatchKey,
+        look: &Look,
+        ended: Option<Ended>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let check = checked_by(look);
+        if check == Check::Validity {
+            self.asked_token.remove(&key);
+        }
+        if let Some(Ended { lane, permissions }) = ended {
+            self.free[lane as usize] += 1;
+            if permissions {
+                self.asked_permissions.remove(&key);
+            }
+        }
+        self.recognise(key, look, now, effects);
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        watch.catch_up = None;
+        let (id, token, standing) = (watch.token.id(), Arc::clone(&watch.token), Arc::make_mut(&mut watch.standing));
+        let failures = match check {
+            Check::Validity => standing.validity.failures,
+            Check::Permissions => standing.permission_checks.failures,
+        };
+        let policy = Policy {
+            token: &token,
+            confirmations: self.config.alerts.confirmations.get(),
+            probes: self.config.syncro.probes,
+            news_for: self.config.alerts.remind_every,
+        };
+        let transitions = step(standing, look, policy);
+        let outcome = outcome(failures, look.failure());
+        effects.push(Effect::Checked(Checked { token: id.clone(), check, outcome }));
+        effects.push(Effect::Keep(Keep::Standing { token: id.clone(), standing: Arc::clone(&watch.standing) }));
+        let entry = |transition| Effect::Keep(Keep::Entry(Entry::Changed { token: id.clone(), at: now, transition }));
+        effects.extend(transitions.into_iter().map(entry));
+        self.review(key, now, effects);
+        self.review_tenant(&token.tenant.name, now, effects);
+        self.unseen.remove(&key);
+    }
+
+    pub(super) fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(tenant) = self.tenants.get_mut(name) else { return };
+        let standings = tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &watch.standing);
+        // A token without a usable value was not looked at, so it says nothing about its tenant.
+        let asked =
+            standings.filter(|standing| standing.validity.last_attempt.is_some() && standing.unreadable.is_none());
+        let silent = silent(asked.map(|standing| &standing.validity));
+        let rules = Rules { alerts: &self.config.alerts, now };
+        let before = Arc::clone(&tenant.firing);
+        let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, Arc::make_mut(&mut tenant.firing));
+        if tenant.firing != before {
+            let (of, firing) = (TokenId::of_tenant(name), Arc::clone(&tenant.firing));
+            effects.push(Effect::Keep(Keep::Firing { of, firing }));
+        }
+        effects.extend(told(notices));
+        if silent.is_some() {
+            self.silent.insert(name.to_owned());
+        }
+    }
+}
+
+pub(super) fn told(notices: Vec<Notice>) -> impl Iterator<Item = Effect> {
+    notices.into_iter().map(|notice| Effect::Keep(Keep::Notice(notice)))
+}
+
+/// Since when nothing could be learnt about any of these tokens, and why not the last time.
+fn silent<'a>(attempts: impl Iterator<Item = &'a Attempts>) -> Option<(DateTime<Utc>, &'static str)> {
+    let mut silent = None;
+    for attempts in attempts {
+        let since = attempts.failing_since?;
+        let reason = attempts.reason.map_or("unknown", |reason| reason.as_str());
+        silent = silent.filter(|(known, _)| *known >= since).or(Some((since, reason)));
+    }
+    silent
+}
+
+fn outcome(failures: u32, failure: Option<&Failure>) -> Outcome {
+    match failure {
+        Some(failure) => Outcome::Failed { failure: failure.clone(), first: failures == 0 },
+        None if failures > 0 => Outcome::Again(failures),
+        None => Outcome::Verdict,
+    }
+}

@@ -1,0 +1,255 @@
+//! The SQLite file: opened with every doubt about it settled, read once at the start, written one transaction at a time.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
+use serde::de::DeserializeOwned;
+
+use crate::alert::Firing;
+use crate::alert::receiver::{Delivery, LOG};
+use crate::config::TokenId;
+use crate::memory::{Entry, Memory, Remembered};
+use crate::standing::{Evidence, Standing};
+
+use super::error::Problem;
+use super::unwritten::{Queued, Unwritten};
+use super::written;
+
+/// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
+/// one, also when the JSON comes to hold words that an older program cannot read.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+/// Marks a database as ours (`PRAGMA application_id`): "SyTM".
+const APPLICATION: i64 = 0x5379_544d;
+/// How long somebody with a `sqlite3` shell may hold the file before that is a fault.
+const BUSY: Duration = Duration::from_secs(5);
+/// The write-ahead log is cut to this after each checkpoint, in bytes.
+const LONGEST_LOG: i64 = 4 * 1024 * 1024;
+
+/// An open database file.
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    connection: Connection,
+    /// Device and number of the file, to see whether it is still the one at `path`.
+    file: (u64, u64),
+    /// Whether there was nothing in it, and nobody has looked.
+    pub(super) is_new: bool,
+}
+
+impl Database {
+    /// Opens the file at `path`, for its owner alone, and makes it if there is none.
+    pub(super) fn open(path: &Path) -> Result<Self, Problem> {
+        const OWNER_ONLY: u32 = 0o600;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.permissions().mode() & 0o777 != OWNER_ONLY {
+            file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))?;
+        }
+        // Closed before SQLite opens it: a file's locks end when any handle of the process on it is closed.
+        drop(file);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        let is_new = version(&connection)?.is_none();
+        let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if check != "ok" {
+            return Err(Problem::Damaged(check));
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Every commit reaches the disk before anybody is told: a machine may lose its power.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", LONGEST_LOG)?;
+        migrate(&mut connection)?;
+        Ok(Self { path: path.to_owned(), connection, file: identity(&metadata), is_new })
+    }
+
+    /// Whether the file is still where it was opened: what was deleted would be written in vain.
+    pub(super) fn is_in_place(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.file)
+    }
+
+    /// Reads what is needed to go on: what is remembered, what is still to be told, the number of the next delivery.
+    pub(super) fn load(&mut self) -> Result<(Memory, Vec<Delivery>, i64), Problem> {
+        self.is_new = false;
+        let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
+        let last: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
+        Ok((memory(&self.connection)?, untold(&self.connection)?, last + 1))
+    }
+
+    /// Writes all of it or nothing.
+    pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write_standings(&transaction, unwritten, now)?;
+        for entry in &unwritten.batch.history {
+            write_entry(&transaction, entry)?;
+        }
+        write_outbox(&transaction, unwritten)?;
+        if let Some(before) = unwritten.forget_before {
+            let before = written(before);
+            transaction.execute("DELETE FROM transitions WHERE at < ?1", [&before])?;
+            transaction.execute("DELETE FROM outbox WHERE told_at < ?1", [&before])?;
+            transaction.execute("DELETE FROM tokens WHERE retired_at < ?1", [&before])?;
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The schema's version, or `None` if there is nothing in the file yet.
+pub(super) fn version(connection: &Connection) -> Result<Option<usize>, Problem> {
+    let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    let known = MIGRATIONS.len();
+    match (application, usize::try_from(version)) {
+        (APPLICATION, Ok(found)) if found > known => Err(Problem::Newer { found, known }),
+        (APPLICATION, Ok(found)) => Ok(Some(found)),
+        (0, Ok(0)) if number("SELECT count(*) FROM sqlite_master")? == 0 => Ok(None),
+        _ => Err(Problem::Foreign),
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Problem> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = version(&transaction)?.unwrap_or(0);
+    for schema in &MIGRATIONS[version..] {
+        transaction.execute_batch(schema)?;
+    }
+    // Written even when nothing changes: a disk that takes no writes should be found out now.
+    let version = MIGRATIONS.len();
+    transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}"))?;
+    Ok(transaction.commit()?)
+}
+
+fn memory(connection: &Connection) -> Result<Memory, Problem> {
+    let mut memory = Memory::default();
+    let mut tokens = connection.prepare("SELECT tenant, token_name, standing, retired_at IS NOT NULL FROM tokens")?;
+    let mut rows = tokens.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, standing, retired) = (token_id(row)?, json::<Standing>(row, 2, "a standing")?, row.get::<_, bool>(3)?);
+        if retired {
+            memory.retired.push((id, standing));
+        } else {
+            memory.tokens.insert(id, Remembered { standing, firing: Vec::new() });
+        }
+    }
+    let mut firing = connection.prepare("SELECT tenant, token_name, firing FROM firing")?;
+    let mut rows = firing.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, firing) = (token_id(row)?, json::<Vec<Firing>>(row, 2, "what fires")?);
+        if id.token_name.is_empty() {
+            memory.tenants.insert(id.tenant, firing);
+        } else {
+            memory.tokens.entry(id).or_default().firing = firing;
+        }
+    }
+    Ok(memory)
+}
+
+fn untold(connection: &Connection) -> Result<Vec<Delivery>, Problem> {
+    let mut untold = Vec::new();
+    let mut outbox =
+        connection.prepare("SELECT id, notice FROM outbox WHERE told_at IS NULL AND receiver = ?1 ORDER BY id")?;
+    let mut rows = outbox.query([LOG])?;
+    while let Some(row) = rows.next()? {
+        untold.push(Delivery { id: row.get(0)?, notice: Arc::new(json(row, 1, "a notice")?) });
+    }
+    Ok(untold)
+}
+
+fn token_id(row: &Row<'_>) -> Result<TokenId, Problem> {
+    Ok(TokenId { tenant: row.get(0)?, token_name: row.get(1)? })
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Problem> {
+    let text = row.get_ref(column)?.as_str().map_err(|error| Problem::Damaged(error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| Problem::Damaged(format!("{what} cannot be read: {error}")))
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(|error| Problem::Other(error.to_string()))
+}
+
+fn write_standings(transaction: &Transaction<'_>, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
+    let mut keep = transaction.prepare(
+        "INSERT INTO tokens (tenant, token_name, standing) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET standing = excluded.standing, retired_at = NULL",
+    )?;
+    let mut retire = transaction
+        .prepare("UPDATE tokens SET retired_at = ?3 WHERE tenant = ?1 AND token_name = ?2 AND retired_at IS NULL")?;
+    for (TokenId { tenant, token_name }, standing) in &unwritten.batch.standings {
+        match standing {
+            Some(standing) => keep.execute(params![tenant, token_name, to_json(standing)?])?,
+            None => retire.execute(params![tenant, token_name, written(now)])?,
+        };
+    }
+    let mut fires = transaction.prepare(
+        "INSERT INTO firing (tenant, token_name, firing) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET firing = excluded.firing",
+    )?;
+    let mut ends = transaction.prepare("DELETE FROM firing WHERE tenant = ?1 AND token_name = ?2")?;
+    for (TokenId { tenant, token_name }, firing) in &unwritten.batch.firing {
+        if firing.is_empty() {
+            ends.execute([tenant, token_name])?;
+        } else {
+            fires.execute(params![tenant, token_name, to_json(firing)?])?;
+        }
+    }
+    Ok(())
+}
+
+fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Problem> {
+    match entry {
+        Entry::Changed { token, at, transition } => {
+            let mut statement = transaction.prepare(
+                "INSERT INTO transitions (at, tenant, token_name, kind, subject, before, after, since, evidence)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            statement.execute(params![
+                written(*at),
+                token.tenant,
+                token.token_name,
+                transition.kind.as_str(),
+                transition.subject,
+                transition.before,
+                transition.after,
+                written(transition.since),
+                transition.evidence.map(Evidence::as_str),
+            ])?;
+        }
+        Entry::Renamed { from, to } => {
+            let names = params![from.tenant, from.token_name, to.tenant, to.token_name];
+            transaction.execute(
+                "UPDATE transitions SET tenant = ?3, token_name = ?4 WHERE tenant = ?1 AND token_name = ?2",
+                names,
+            )?;
+            // Who still has the name by now is another token.
+            transaction.execute(
+                "DELETE FROM tokens WHERE tenant = ?1 AND token_name = ?2 AND retired_at IS NOT NULL",
+                &names[..2],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<(), Problem> {
+    let mut queue =
+        transaction.prepare("INSERT INTO outbox (id, receiver, queued_at, notice) VALUES (?1, ?2, ?3, ?4)")?;
+    for Queued { id, at, notice } in &unwritten.queued {
+        queue.execute(params![id, LOG, written(*at), to_json(&**notice)?])?;
+    }
+    let mut told = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
+    for (id, at) in &unwritten.told {
+        told.execute(params![id, written(*at)])?;
+    }
+    Ok(())
+}

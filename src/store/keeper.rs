@@ -1,0 +1,285 @@
+//! The one writer of the store while the daemon runs. What the engine hands over is committed, at most once a second, and
+//! only then told. When the store cannot be written, everything goes on without it, and it is tried again and again.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
+
+use crate::alert::receiver::Delivery;
+use crate::memory::Batch;
+use crate::snapshot::Snapshot;
+use crate::system::clock;
+
+use super::Store;
+use super::database::Database;
+use super::error::Problem;
+use super::instruments::Instruments;
+use super::lock::Lock;
+use super::unwritten::{Queued, Unwritten};
+
+/// Commits are at least this far apart, however many tokens there are. The mark that something was told does not wait for
+/// its turn, since until then a crash repeats it; marks too are at least this far apart.
+const PACE: Duration = Duration::from_secs(1);
+/// How soon a store that could not be written is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// A commit that takes longer than this is not waited for: a disk that hangs must not silence alerts.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often what is older than `[storage] keep` is forgotten.
+const FORGET_EVERY: Duration = Duration::from_hours(24);
+
+/// What the keeper is connected to.
+#[derive(Debug)]
+pub struct Wires {
+    /// What is to be remembered. When nothing more can come, the keeper ends in order.
+    pub batches: mpsc::Receiver<Batch>,
+    /// The receiver of what is to be told.
+    pub receiver: mpsc::Sender<Delivery>,
+    /// The numbers of what it has told.
+    pub done: mpsc::Receiver<i64>,
+    /// What is believed now, for a store that has to be begun anew.
+    pub pictures: watch::Receiver<Arc<Snapshot>>,
+    /// How long history is kept.
+    pub keep: watch::Receiver<Duration>,
+}
+
+/// The writer and what it has in hand.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    instruments: Instruments,
+    batches: mpsc::Receiver<Batch>,
+    receiver: Option<mpsc::Sender<Delivery>>,
+    done: mpsc::Receiver<i64>,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    keep: watch::Receiver<Duration>,
+    /// None while a commit has it, or when it could not be used.
+    database: Option<Database>,
+    commit: Option<JoinHandle<Attempt>>,
+    began: Option<Instant>,
+    marked: Option<Instant>,
+    up: bool,
+    forget_at: Instant,
+    next_id: i64,
+    unwritten: Unwritten,
+    /// Goes out with the next commit.
+    queued: Vec<Delivery>,
+    /// Goes out with the commit that is under way.
+    committing: Vec<Delivery>,
+    /// May be told.
+    deliveries: VecDeque<Delivery>,
+    /// Whether batches may still come, and reports of what was told.
+    batches_open: bool,
+    done_open: bool,
+    /// Held for as long as anything may be written.
+    _lock: Lock,
+}
+
+/// A commit that ended.
+#[derive(Debug)]
+struct Attempt {
+    database: Option<Database>,
+    /// What is still not written.
+    left: Unwritten,
+    outcome: Result<(), Problem>,
+}
+
+impl Keeper {
+    /// A keeper that goes on with an open store.
+    pub fn new(store: Store, instruments: Instruments, wires: Wires) -> Self {
+        let Store { path, database, untold, next_id, lock } = store;
+        let Wires { batches, receiver, done, pictures, keep } = wires;
+        instruments.up(true);
+        Self {
+            path,
+            instruments,
+            batches,
+            receiver: Some(receiver),
+            done,
+            pictures,
+            keep,
+            database: Some(database),
+            commit: None,
+            began: None,
+            marked: None,
+            up: true,
+            forget_at: Instant::now(),
+            next_id,
+            unwritten: Unwritten::default(),
+            queued: Vec::new(),
+            committing: Vec::new(),
+            deliveries: untold.into(),
+            batches_open: true,
+            done_open: true,
+            _lock: lock,
+        }
+    }
+
+    /// Writes and hands on until no more batches can come and all that came is written and told.
+    ///
+    /// # Errors
+    /// When a commit panicked, or the receiver ended by itself.
+    pub async fn run(mut self) -> Result<(), String> {
+        loop {
+            let told_all = self.queued.is_empty() && self.committing.is_empty() && self.deliveries.is_empty();
+            if !self.batches_open && told_all {
+                // The receiver ends when it has told all, and then reports end too.
+                self.receiver = None;
+            }
+            let written_all = self.unwritten.is_empty() || !self.up;
+            if !self.done_open && self.commit.is_none() && written_all {
+                break;
+            }
+            let next = self.next_commit();
+            let hangs = self.began.unwrap_or_else(Instant::now) + PATIENCE;
+            tokio::select! {
+                batch = self.batches.recv(), if self.batches_open => match batch {
+                    Some(batch) => self.take(batch, clock::now()),
+                    None => self.batches_open = false,
+                },
+                told = self.done.recv(), if self.done_open => match told {
+                    Some(id) => self.unwritten.told.push((id, clock::now())),
+                    None if self.receiver.is_none() => self.done_open = false,
+                    None => return Err("the receiver of alerts ended by itself".to_owned()),
+                },
+                () = room(self.receiver.as_ref()), if !self.deliveries.is_empty() => self.deliver(),
+                ended = ended(self.commit.as_mut()) => {
+                    self.commit = None;
+                    self.ended(ended.map_err(|error| format!("a commit died: {error}"))?);
+                }
+                () = sleep_until(next), if self.commit.is_none() && !self.unwritten.is_empty() => self.begin(),
+                () = sleep_until(hangs), if self.commit.is_some() && self.up => {
+                    self.goes_down(Problem::Other("the disk does not answer".to_owned()));
+                }
+            }
+        }
+        // Closing it writes the log into the database, which may take a moment.
+        let database = self.database.take();
+        spawn_blocking(|| drop(database)).await.map_err(|error| error.to_string())
+    }
+
+    fn next_commit(&self) -> Instant {
+        let earliest = match (self.up, self.batches_open, self.unwritten.told.is_empty()) {
+            (false, ..) => self.began.map(|began| began + RETRY),
+            (true, false, _) => None,
+            (true, true, true) => self.began.map(|began| began + PACE),
+            (true, true, false) => self.marked.map(|marked| marked + PACE),
+        };
+        earliest.unwrap_or_else(Instant::now)
+    }
+
+    fn take(&mut self, mut batch: Batch, now: DateTime<Utc>) {
+        for notice in std::mem::take(&mut batch.notices) {
+            let (id, notice) = (self.next_id, Arc::new(notice));
+            self.next_id += 1;
+            self.queued.push(Delivery { id, notice: Arc::clone(&notice) });
+            self.unwritten.queued.push(Queued { id, at: now, notice });
+        }
+        self.unwritten.merge(Unwritten { batch, ..Unwritten::default() });
+        if !self.up {
+            self.deliveries.extend(self.queued.drain(..));
+        }
+    }
+
+    /// Hands on what there is room for.
+    fn deliver(&mut self) {
+        let Some(receiver) = &self.receiver else { return };
+        while let Ok(permit) = receiver.try_reserve()
+            && let Some(delivery) = self.deliveries.pop_front()
+        {
+            permit.send(delivery);
+        }
+    }
+
+    fn begin(&mut self) {
+        let now = clock::now();
+        self.began = Some(Instant::now());
+        if !self.unwritten.told.is_empty() {
+            self.marked = self.began;
+        }
+        if self.forget_at <= Instant::now() {
+            self.forget_at = Instant::now() + FORGET_EVERY;
+            let keep = TimeDelta::from_std(*self.keep.borrow()).unwrap_or(TimeDelta::MAX);
+            self.unwritten.forget_before = now.checked_sub_signed(keep);
+        }
+        self.committing = std::mem::take(&mut self.queued);
+        let (database, unwritten) = (self.database.take(), std::mem::take(&mut self.unwritten));
+        let (path, picture) = (self.path.clone(), Arc::clone(&self.pictures.borrow()));
+        self.commit = Some(spawn_blocking(move || {
+            // A store that failed is closed and opened again: what is wrong with it may be mended in between.
+            let database = database.filter(Database::is_in_place).map_or_else(|| Database::open(&path), Ok);
+            match database {
+                Ok(database) => commit(database, unwritten, &picture, now),
+                Err(error) => Attempt { database: None, left: unwritten, outcome: Err(error) },
+            }
+        }));
+    }
+
+    fn ended(&mut self, attempt: Attempt) {
+        let Attempt { database, left, outcome } = attempt;
+        self.database = database;
+        let later = std::mem::replace(&mut self.unwritten, left);
+        self.unwritten.merge(later);
+        match outcome {
+            Ok(()) => {
+                self.instruments.committed();
+                if !self.up {
+                    self.up = true;
+                    self.instruments.up(true);
+                    tracing::info!(event = "store_up", "what happens is remembered again");
+                }
+                self.deliveries.extend(self.committing.drain(..));
+            }
+            Err(problem) => self.goes_down(problem),
+        }
+    }
+
+    /// Nothing is remembered for now, so nothing waits for that.
+    fn goes_down(&mut self, problem: Problem) {
+        self.deliveries.extend(self.committing.drain(..));
+        self.deliveries.extend(self.queued.drain(..));
+        if std::mem::replace(&mut self.up, false) {
+            self.instruments.up(false);
+            tracing::error!(
+                event = "store_down",
+                "what happens is not being remembered: failed to {}. Checks, metrics and alerts go on; a restart \
+                 before it is mended forgets what happened since, and may tell it again",
+                problem.at(&self.path)
+            );
+        }
+    }
+}
+
+fn commit(mut database: Database, mut unwritten: Unwritten, picture: &Snapshot, now: DateTime<Utc>) -> Attempt {
+    if std::mem::take(&mut database.is_new) {
+        let mut all = Unwritten { batch: Batch::of(picture), ..Unwritten::default() };
+        all.merge(unwritten);
+        unwritten = all;
+    }
+    match database.write(&unwritten, now) {
+        Ok(()) => Attempt { database: Some(database), left: Unwritten::default(), outcome: Ok(()) },
+        Err(error) => Attempt { database: None, left: unwritten, outcome: Err(error) },
+    }
+}
+
+/// Waits for room in the receiver's queue; for ever if there is no receiver any more.
+async fn room(receiver: Option<&mpsc::Sender<Delivery>>) {
+    match receiver {
+        // A receiver that ended is found out by its reports.
+        Some(receiver) if receiver.reserve().await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
+/// The end of the commit that is under way; never if there is none.
+async fn ended(commit: Option<&mut JoinHandle<Attempt>>) -> Result<Attempt, tokio::task::JoinError> {
+    match commit {
+        Some(commit) => commit.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,409 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+
+use super::database::Database;
+use super::error::Problem;
+use super::lock::Lock;
+use super::unwritten::{Queued, Unwritten};
+use super::{Instruments, Keeper, Store, Wires, Wish, history};
+use crate::alert::receiver::Delivery;
+use crate::alert::{Alert, AlertKey, Firing, Notice, Severity, Status, Words};
+use crate::config::TokenId;
+use crate::memory::{Batch, Entry, Keep, Memory};
+use crate::snapshot::{Snapshot, TokenPicture};
+use crate::standing::{Evidence, Policy, Standing, Transition, TransitionKind, step};
+use crate::syncro::ProbeObservation;
+use crate::testing::{at, looked, probed, token, works};
+
+const EDIT: &str = "Tickets - List/Search";
+
+fn id(token_name: &str) -> TokenId {
+    TokenId { tenant: "acme".to_owned(), token_name: token_name.to_owned() }
+}
+
+/// What two looks make of a token.
+fn standing() -> Standing {
+    let (token, mut standing) = (token("t", &[EDIT]), Standing::default());
+    let policy = || Policy {
+        token: &token,
+        confirmations: 1,
+        probes: crate::config::Probes::ReadOnly,
+        news_for: Duration::from_hours(24),
+    };
+    let _ = step(&mut standing, &looked(0, works(&[("ticket.write", true)])), policy());
+    let _ = step(&mut standing, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());
+    standing
+}
+
+fn firing() -> Vec<Firing> {
+    let words = Words { message: "gone".to_owned(), ..Words::default() };
+    vec![Firing {
+        alert: Alert::PermissionLost,
+        subject: Some(EDIT.to_owned()),
+        severity: Severity::Critical,
+        since: at(1),
+        told_at: at(2),
+        notices: 0,
+        words,
+    }]
+}
+
+fn notice(token_name: &str) -> Notice {
+    let key = AlertKey { alert: Alert::TokenRejected, of: id(token_name), subject: None };
+    Notice { key, status: Status::Firing, severity: Severity::Critical, since: at(0), words: Words::default() }
+}
+
+fn changed(token_name: &str, seconds: i64) -> Entry {
+    let transition = Transition {
+        kind: TransitionKind::Permission,
+        subject: Some(EDIT.to_owned()),
+        before: "granted".to_owned(),
+        after: "missing".to_owned(),
+        since: at(seconds - 1),
+        evidence: Some(Evidence::Probe),
+    };
+    Entry::Changed { token: id(token_name), at: at(seconds), transition }
+}
+
+fn unwritten(keeps: impl IntoIterator<Item = Keep>) -> Unwritten {
+    let mut batch = Batch::default();
+    keeps.into_iter().for_each(|keep| batch.add(keep));
+    Unwritten { batch, ..Unwritten::default() }
+}
+
+fn keep_standing(token_name: &str) -> Keep {
+    Keep::Standing { token: id(token_name), standing: Arc::new(standing()) }
+}
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("state.db")
+    }
+
+    fn open(&self) -> Database {
+        Database::open(&self.path()).unwrap()
+    }
+
+    fn load(&self) -> (Memory, Vec<Delivery>, i64) {
+        self.open().load().unwrap()
+    }
+
+    fn problem(&self) -> Problem {
+        Store::open(&self.path()).unwrap_err().problem
+    }
+
+    fn count(&self, query: &str) -> i64 {
+        Connection::open(self.path()).unwrap().query_row(query, [], |row| row.get(0)).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let lines = history(&self.path(), &Wish::default()).unwrap();
+        lines.into_iter().map(|line| line.token_name).collect()
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let place = Place::new();
+    let mut written = unwritten([
+        keep_standing("a"),
+        Keep::Firing { of: id("a"), firing: Arc::new(firing()) },
+        Keep::Firing { of: TokenId::of_tenant("acme"), firing: Arc::new(firing()) },
+        Keep::Entry(changed("a", 10)),
+    ]);
+    written.queued = (1..=3).map(|id| Queued { id, at: at(10), notice: Arc::new(notice("a")) }).collect();
+    written.told = vec![(2, at(11))];
+    place.open().write(&written, at(10)).unwrap();
+    let (memory, untold, next_id) = place.load();
+    assert_eq!(memory.tokens[&id("a")].standing, standing());
+    assert_eq!(memory.tokens[&id("a")].firing, firing());
+    assert_eq!(memory.tenants["acme"], firing());
+    assert_eq!(untold.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was told");
+    assert_eq!((&*untold[0].notice, next_id), (&notice("a"), 4));
+    let lines = history(&place.path(), &Wish::default()).unwrap();
+    assert_eq!((lines[0].at.as_str(), lines[0].evidence.as_deref()), ("2027-01-15T08:00:10.000Z", Some("probe")));
+    place.open().write(&unwritten([Keep::Firing { of: id("a"), firing: Arc::default() }]), at(20)).unwrap();
+    assert_eq!(place.load().0.tokens[&id("a")].firing, []);
+}
+
+#[test]
+fn the_views_show_people_what_is_kept() {
+    let place = Place::new();
+    let mut written = unwritten([keep_standing("a"), Keep::Firing { of: id("a"), firing: Arc::new(firing()) }]);
+    written.queued = vec![Queued { id: 1, at: at(10), notice: Arc::new(notice("a")) }];
+    place.open().write(&written, at(10)).unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM standings WHERE state = 'valid' AND last_check > '2027'"), 1);
+    assert_eq!(place.count("SELECT count(*) FROM permissions WHERE permission LIKE 'Tickets%' AND NOT held"), 1);
+    assert_eq!(place.count("SELECT count(*) FROM alerts WHERE alert = 'PermissionLost' AND message = 'gone'"), 1);
+    assert_eq!(place.count("SELECT count(*) FROM notices WHERE alert = 'TokenRejected' AND told_at IS NULL"), 1);
+}
+
+#[test]
+fn one_write_is_whole_or_nothing() {
+    let place = Place::new();
+    let mut twice = unwritten([keep_standing("a"), Keep::Entry(changed("a", 10))]);
+    twice.queued = [1, 1].map(|id| Queued { id, at: at(10), notice: Arc::new(notice("a")) }).into();
+    place.open().write(&twice, at(10)).unwrap_err();
+    assert!(place.load().0.tokens.is_empty() && place.names().is_empty() && place.load().1.is_empty());
+}
+
+#[test]
+fn a_retired_token_keeps_its_history_and_a_renamed_one_takes_it_along() {
+    let place = Place::new();
+    place.open().write(&unwritten([keep_standing("a"), Keep::Entry(changed("a", 10))]), at(10)).unwrap();
+    place.open().write(&unwritten([Keep::Retired(id("a"))]), at(20)).unwrap();
+    let memory = place.load().0;
+    assert!(memory.tokens.is_empty());
+    assert_eq!(memory.retired, [(id("a"), standing())]);
+    let renamed = Entry::Renamed { from: id("a"), to: id("b") };
+    let later = [keep_standing("b"), Keep::Entry(renamed), Keep::Entry(changed("b", 30))];
+    place.open().write(&unwritten(later), at(30)).unwrap();
+    assert_eq!(place.names(), ["b", "b"]);
+    assert!(place.load().0.retired.is_empty());
+    place.open().write(&unwritten([Keep::Retired(id("b")), keep_standing("b")]), at(40)).unwrap();
+    assert_eq!(place.load().0.tokens.len(), 1, "what comes back at once never went");
+}
+
+#[test]
+fn what_is_too_old_is_forgotten_but_not_what_is_still_to_be_told() {
+    let place = Place::new();
+    let mut written = unwritten([
+        keep_standing("gone"),
+        keep_standing("a"),
+        Keep::Entry(changed("a", 10)),
+        Keep::Entry(changed("a", 1000)),
+    ]);
+    written.queued = (1..=2).map(|id| Queued { id, at: at(10), notice: Arc::new(notice("a")) }).collect();
+    written.told = vec![(1, at(11))];
+    place.open().write(&written, at(10)).unwrap();
+    place.open().write(&unwritten([Keep::Retired(id("gone"))]), at(20)).unwrap();
+    let forget = Unwritten { forget_before: Some(at(500)), ..Unwritten::default() };
+    place.open().write(&forget, at(2000)).unwrap();
+    let (memory, untold, next_id) = place.load();
+    assert_eq!((memory.tokens.len(), memory.retired.len()), (1, 0));
+    assert_eq!((place.names().len(), untold.len(), place.count("SELECT count(*) FROM outbox")), (1, 1, 1));
+    assert_eq!(next_id, 3, "no number is used twice");
+}
+
+#[test]
+fn the_history_is_filtered_by_tenant_token_and_time() {
+    let place = Place::new();
+    let entries = [changed("a", 10), changed("b", 20), changed("a", 30)];
+    place.open().write(&unwritten(entries.map(Keep::Entry)), at(30)).unwrap();
+    let count = |wish: Wish| history(&place.path(), &wish).unwrap().len();
+    assert_eq!(count(Wish { token_name: Some("a".to_owned()), ..Wish::default() }), 2);
+    assert_eq!(count(Wish { since: Some(at(20)), ..Wish::default() }), 2);
+    assert_eq!(count(Wish { tenant: Some("other".to_owned()), ..Wish::default() }), 0);
+}
+
+#[test]
+fn a_permission_that_the_catalogue_no_longer_has_spoils_nothing() {
+    let mut kept = serde_json::to_value(standing()).unwrap();
+    let mut unknown = kept["permissions"][0].clone();
+    unknown["permission"] = "Spaceships - Launch".into();
+    kept["permissions"].as_array_mut().unwrap().push(unknown);
+    kept.as_object_mut().unwrap().remove("look_again");
+    assert_eq!(serde_json::from_value::<Standing>(kept).unwrap(), standing());
+}
+
+#[test]
+fn a_store_is_for_its_owner_alone() {
+    let place = Place::new();
+    fs::write(place.path(), "").unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut database = place.open();
+    database.write(&unwritten([keep_standing("a")]), at(0)).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let path = format!("{}{suffix}", place.path().display());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_used_says_why() {
+    let place = Place::new();
+    let missing = Store::open(&place.path().join("nowhere/state.db")).unwrap_err().to_string();
+    assert!(missing.contains("its folder does not exist"), "{missing}");
+
+    drop(place.open());
+    Connection::open(place.path()).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    assert!(matches!(place.problem(), Problem::Newer { found: 99, .. }));
+
+    let foreign = Place::new();
+    Connection::open(foreign.path()).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    assert!(matches!(foreign.problem(), Problem::Foreign));
+
+    let no_database = Place::new();
+    fs::write(no_database.path(), "[storage]\n".repeat(100)).unwrap();
+    assert!(matches!(no_database.problem(), Problem::Damaged(_)));
+
+    let unreadable = Place::new();
+    unreadable.open().write(&unwritten([keep_standing("a")]), at(0)).unwrap();
+    Connection::open(unreadable.path()).unwrap().execute_batch("UPDATE tokens SET standing = '{'").unwrap();
+    assert!(matches!(unreadable.problem(), Problem::Damaged(_)));
+
+    let torn = Place::new();
+    let many = (0..200).map(|number| keep_standing(&number.to_string()));
+    torn.open().write(&unwritten(many), at(0)).unwrap();
+    let mut bytes = fs::read(torn.path()).unwrap();
+    let (third, length) = (bytes.len() / 3, bytes.len());
+    bytes[third..length - third].fill(0xa5);
+    fs::write(torn.path(), bytes).unwrap();
+    assert!(matches!(torn.problem(), Problem::Damaged(_)));
+}
+
+#[test]
+fn two_writers_of_one_store_are_refused() {
+    let place = Place::new();
+    let lock = Lock::take(&place.path()).unwrap();
+    assert!(matches!(Lock::take(&place.path()).unwrap_err(), Problem::InUse(_)));
+    drop(lock);
+    Lock::take(&place.path()).unwrap();
+}
+
+/// A keeper at work, and the ends of its wires.
+struct Bench {
+    batches: mpsc::Sender<Batch>,
+    deliveries: mpsc::Receiver<Delivery>,
+    done: mpsc::Sender<i64>,
+    _pictures: watch::Sender<Arc<Snapshot>>,
+    _keep: watch::Sender<Duration>,
+    registry: prometheus::Registry,
+    task: tokio::task::JoinHandle<Result<(), String>>,
+}
+
+impl Bench {
+    fn new(place: &Place) -> Self {
+        let registry = prometheus::Registry::new();
+        let instruments = Instruments::new(&registry).unwrap();
+        let (batches, remembered) = mpsc::channel(16);
+        let (receiver, deliveries) = mpsc::channel(16);
+        let (done, told) = mpsc::channel(16);
+        let picture = TokenPicture {
+            token: Arc::new(token("pictured", &[])),
+            standing: Arc::new(standing()),
+            firing: Arc::default(),
+        };
+        let snapshot = Snapshot { tokens: Arc::new(vec![picture]), ..Snapshot::default() };
+        let (pictures, shown) = watch::channel(Arc::new(snapshot));
+        let (keep, kept) = watch::channel(Duration::from_hours(24 * 400));
+        let wires = Wires { batches: remembered, receiver, done: told, pictures: shown, keep: kept };
+        let (store, _) = Store::open(&place.path()).unwrap();
+        let keeper = Keeper::new(store, instruments, wires);
+        let task = tokio::spawn(keeper.run());
+        Self { batches, deliveries, done, _pictures: pictures, _keep: keep, registry, task }
+    }
+
+    async fn send(&self, keeps: impl IntoIterator<Item = Keep>) {
+        self.batches.send(unwritten(keeps).batch).await.unwrap();
+    }
+
+    fn metric(&self, name: &str) -> u64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let metric = &family.get_metric()[0];
+        (metric.get_gauge().get_value() + metric.get_counter().get_value()) as u64
+    }
+
+    /// Ends it in order, telling what comes.
+    async fn end(mut self) -> Vec<i64> {
+        drop(self.batches);
+        let mut heard = Vec::new();
+        while let Some(delivery) = self.deliveries.recv().await {
+            heard.push(delivery.id);
+            self.done.send(delivery.id).await.unwrap();
+        }
+        drop(self.done);
+        self.task.await.unwrap().unwrap();
+        heard
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_thousand_tokens_cost_no_more_than_one_commit_a_second() {
+    const SECONDS: u64 = 10;
+    let place = Place::new();
+    let bench = Bench::new(&place);
+    let shared = Arc::new(standing());
+    for turn in 0..SECONDS * 10 {
+        let keeps = (0..500).map(|number| Keep::Standing {
+            token: id(&(turn * 500 % 5000 + number).to_string()),
+            standing: Arc::clone(&shared),
+        });
+        bench.send(keeps).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let commits = bench.metric("syncro_monitor_store_commits_total");
+    assert!((2..=SECONDS + 1).contains(&commits), "{commits}");
+    bench.end().await;
+    assert_eq!(place.count("SELECT count(*) FROM tokens"), 5000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
+    let place = Place::new();
+    let mut bench = Bench::new(&place);
+    bench.send([keep_standing("a"), Keep::Entry(changed("a", 1)), Keep::Notice(notice("a"))]).await;
+    let delivery = bench.deliveries.recv().await.unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM notices, tokens, transitions WHERE told_at IS NULL"), 1);
+    bench.done.send(delivery.id).await.unwrap();
+    assert_eq!(bench.end().await, Vec::<i64>::new());
+    assert_eq!(place.count("SELECT count(*) FROM outbox WHERE told_at IS NULL"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_told_before_the_end_is_told_after_the_start_under_the_same_number() {
+    let place = Place::new();
+    let mut bench = Bench::new(&place);
+    bench.send([Keep::Notice(notice("a"))]).await;
+    let delivery = bench.deliveries.recv().await.unwrap();
+    // It dies before it can mark it.
+    bench.task.abort();
+    bench.task.await.unwrap_err();
+    let bench = Bench::new(&place);
+    bench.send([Keep::Notice(notice("b"))]).await;
+    assert_eq!(bench.end().await, [delivery.id, delivery.id + 1]);
+    assert_eq!(Bench::new(&place).end().await, Vec::<i64>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
+    let place = Place::new();
+    let mut bench = Bench::new(&place);
+    bench.send([keep_standing("a")]).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(bench.metric("syncro_monitor_store_up"), 1);
+    // The file goes, and what is in its place cannot be opened.
+    fs::remove_file(place.path()).unwrap();
+    fs::create_dir(place.path()).unwrap();
+    bench.send([keep_standing("b"), Keep::Entry(changed("b", 1)), Keep::Notice(notice("b"))]).await;
+    let first = bench.deliveries.recv().await.unwrap();
+    assert_eq!((first.notice.key.of.token_name.as_str(), bench.metric("syncro_monitor_store_up")), ("b", 0));
+    bench.send([Keep::Notice(notice("c"))]).await;
+    let second = bench.deliveries.recv().await.unwrap();
+    bench.done.send(first.id).await.unwrap();
+    bench.done.send(second.id).await.unwrap();
+    fs::remove_dir(place.path()).unwrap();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(bench.metric("syncro_monitor_store_up"), 1);
+    assert_eq!(bench.end().await, Vec::<i64>::new(), "nothing is told twice");
+    let memory = place.load().0;
+    assert_eq!(memory.tokens.len(), 2, "the new file has what is believed now, and what came meanwhile");
+    assert!(memory.tokens.contains_key(&id("pictured")) && memory.tokens.contains_key(&id("b")));
+    assert_eq!(place.count("SELECT count(*) FROM outbox WHERE told_at IS NOT NULL"), 2);
+    assert_eq!(place.names(), ["b"]);
+}
