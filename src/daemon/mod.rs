@@ -71,8 +71,8 @@ impl Daemon {
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
         let listener = listen(config.web.listen).await?;
-        let store_path = config.storage.path.clone();
-        let (store, memory) = tokio::task::spawn_blocking(move || Store::open(&store_path)).await??;
+        // Nothing else runs yet that it could hold up.
+        let (store, memory) = Store::open(&config.storage.path)?;
         let (batches, remembered) = mpsc::channel(BATCHES);
         let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);

@@ -33,6 +33,7 @@ impl Core {
             };
             // The clock may have been set back while nobody watched.
             standing.not_after(now);
+            standing.shrink_to_fit();
             if standing.validity.last_attempt.is_some() {
                 let then = catch_up(watch.phase, &self.config.schedule.validity, sweep, now);
                 watch.catch_up = Some(then);

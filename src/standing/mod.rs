@@ -140,6 +140,12 @@ impl Standing {
         self.user.as_ref()?.group.as_deref()
     }
 
+    /// Gives back memory that reading it took too much of.
+    pub fn shrink_to_fit(&mut self) {
+        self.rights.shrink_to_fit();
+        self.permissions.shrink_to_fit();
+    }
+
     /// Forgets that anything was tried after `now`: the clock was set back, and waiting for those moments to come
     /// again would be blindness.
     pub fn not_after(&mut self, now: DateTime<Utc>) {

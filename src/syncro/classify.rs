@@ -28,7 +28,14 @@ pub struct Answer {
 
 /// One entry of `/me.permissions`: `ticket.write`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String")]
 pub struct Right(Cow<'static, str>);
+
+impl From<String> for Right {
+    fn from(name: String) -> Self {
+        Self::new(&name)
+    }
+}
 
 impl Right {
     /// The right's name. One that Syncro's API document names takes no memory.
