@@ -10,8 +10,7 @@ use rusqlite::ErrorCode;
 pub struct StoreError {
     /// The database file.
     pub path: PathBuf,
-    /// What is the matter with it.
-    #[source]
+    /// What is the matter with it. Not its source: the message has it already.
     pub problem: Problem,
 }
 
@@ -41,7 +40,7 @@ pub enum Problem {
     #[error("the disk is full")]
     Full,
     /// What is there cannot be true.
-    #[error("it is damaged ({0}); move it away to begin anew, or recover what can be with `sqlite3 FILE .recover`")]
+    #[error("it is damaged ({0}); move it away to begin anew, or try the command `.recover` of `sqlite3`")]
     Damaged(String),
     /// There is no such file.
     #[error("it does not exist; `run` makes it, relative to $STATE_DIRECTORY if that is set")]

@@ -354,6 +354,16 @@ async fn five_thousand_tokens_cost_no_more_than_one_commit_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_keeper_forgets_what_is_older_than_it_is_to_keep() {
+    const CENTURY: i64 = 100 * 365 * 24 * 3600;
+    let place = Place::new();
+    let bench = Bench::new(&place);
+    bench.send([changed("past", -CENTURY / 2), changed("present", CENTURY)].map(Keep::Entry)).await;
+    bench.end().await;
+    assert_eq!(place.names(), ["present"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
     let place = Place::new();
     let mut bench = Bench::new(&place);

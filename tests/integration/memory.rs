@@ -201,7 +201,7 @@ fn a_store_that_cannot_be_used_ends_with_1_and_says_what_to_do() {
 
     std::fs::write(&store, "not a database, and long enough to look like one ".repeat(40)).unwrap();
     let (code, says) = fails(&path);
-    assert_eq!((code, says.contains("it is damaged")), (Some(1), true), "{says}");
+    assert_eq!((code, says.matches("it is damaged").count()), (Some(1), 1), "{says}");
     assert!(says.contains("move it away to begin anew"), "{says}");
 }
 
