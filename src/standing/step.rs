@@ -79,6 +79,11 @@ impl Changes {
         standing.worked_after_expiry = if outlived { standing.worked_after_expiry.saturating_add(1) } else { 0 };
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
             self.user(standing, me, policy);
+        } else {
+            // Whatever was refused since `/me` last answered well may have been refused for this.
+            for known in standing.permissions.iter_mut().filter(|known| known.evidence == Evidence::Probe) {
+                known.belief.doubts = 0;
+            }
         }
     }
 

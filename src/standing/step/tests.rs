@@ -60,11 +60,30 @@ fn a_permission_is_lost_when_refused_twice_and_the_refusals_of_a_dead_token_do_n
     assert_eq!(step(&mut standing, &failed, policy(&token)), []);
     let _ = step(&mut standing, &looked(3, MeObservation::Refused), policy(&token));
     assert_eq!(step(&mut standing, &missing(3), policy(&token)), [], "the token stopped working in between");
-    let _ = step(&mut standing, &looked(4, works(&[("ticket.read", true)])), policy(&token));
-    let transitions = step(&mut standing, &missing(4), policy(&token));
-    assert_eq!(kinds(&transitions), [(TransitionKind::Permission, "granted", "missing")]);
+    for seconds in [4, 5] {
+        let _ = step(&mut standing, &looked(seconds, works(&[("ticket.read", true)])), policy(&token));
+        let transitions = step(&mut standing, &missing(seconds), policy(&token));
+        let expected = [(TransitionKind::Permission, "granted", "missing")];
+        assert_eq!(kinds(&transitions), expected[..usize::from(seconds == 5)], "counted anew");
+    }
     let known = &standing.permissions[0];
-    assert_eq!((known.cause, known.belief.lost, known.belief.since), (crate::standing::Cause::Token, true, at(1)));
+    assert_eq!((known.cause, known.belief.lost, known.belief.since), (crate::standing::Cause::Token, true, at(4)));
+}
+
+#[test]
+fn a_refusal_just_before_the_token_was_seen_dead_is_no_doubt_about_a_permission() {
+    let token = token("t", &[LIST]);
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[])), policy(&token));
+    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Granted)]), policy(&token));
+    // Each time it dies between `/me` and the probe, and works again later.
+    for round in [10, 20, 30] {
+        let refused = probed(round, &[(LIST, ProbeObservation::Missing)]);
+        assert_eq!(step(&mut standing, &refused, policy(&token)), [], "round {round}");
+        let _ = step(&mut standing, &looked(round + 1, MeObservation::Refused), policy(&token));
+        let _ = step(&mut standing, &looked(round + 2, works(&[])), policy(&token));
+    }
+    assert_eq!(standing.permissions[0].state(), PermissionState::Granted);
 }
 
 #[test]
