@@ -25,13 +25,18 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
     let standing = Arc::new(standing(&wanted));
     let picture = |number: usize| {
         let name = format!("tenant-{number}");
-        let tenant = Tenant { subdomain: Some(name.clone()), base_url: String::new(), name };
+        let tenant = Tenant {
+            subdomain: Some(name.clone()),
+            base_url: String::new(),
+            probe_records: std::collections::BTreeMap::new(),
+            name,
+        };
         let token = Token {
             tenant: Arc::new(tenant),
             name: "jumpcloud".to_owned(),
             source: TokenSource::Environment("X".to_owned()),
             expires: chrono::DateTime::from_timestamp(1_900_000_000, 0),
-            profile: Some("jumpcloud".to_owned()),
+            profile: catalog().profile("jumpcloud").cloned(),
             wanted: wanted.clone(),
         };
         TokenPicture { token: Arc::new(token), standing: Arc::clone(&standing), firing: Arc::default() }

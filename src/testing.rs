@@ -28,6 +28,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         name: "acme".to_owned(),
         subdomain: Some("acme".to_owned()),
         base_url: "http://127.0.0.1:1/api/v1".to_owned(),
+        probe_records: std::collections::BTreeMap::new(),
     };
     let wanted = wanted.iter().map(|name| Wanted { permission: permission(name), required: true }).collect();
     Token {

@@ -6,7 +6,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::catalog;
 use crate::config::Token;
 use crate::standing::{Cause, Evidence, Standing};
 
@@ -47,8 +46,10 @@ fn named(token: &Token) -> String {
 
 /// Who uses the token, as the end of a sentence.
 fn hurt(token: &Token) -> String {
-    let title = token.profile.as_ref().map(|name| catalog().profile(name).map_or(name.as_str(), |known| &known.title));
-    title.map_or_else(|| "whatever uses it fails".to_owned(), |title| format!("{title} fails with it"))
+    token
+        .profile
+        .as_ref()
+        .map_or_else(|| "whatever uses it fails".to_owned(), |profile| format!("{} fails with it", profile.title))
 }
 
 fn day(moment: DateTime<Utc>) -> String {
@@ -58,7 +59,7 @@ fn day(moment: DateTime<Utc>) -> String {
 /// The words common to all alerts about a token.
 fn words(token: &Token, standing: &Standing, message: String) -> Words {
     let security_group = standing.security_group().map(str::to_owned);
-    Words { message, security_group, profile: token.profile.clone(), ..Words::default() }
+    Words { message, security_group, profile: token.profile_name().map(str::to_owned), ..Words::default() }
 }
 
 /// Alerts that follow from a token's state.

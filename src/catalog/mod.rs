@@ -5,8 +5,8 @@
 mod permission;
 mod profile;
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ pub use profile::Profile;
 #[derive(Debug)]
 pub struct Catalog {
     permissions: Vec<Permission>,
-    profiles: Vec<Profile>,
+    profiles: Vec<Arc<Profile>>,
     by_name: HashMap<String, PermissionId>,
 }
 
@@ -58,7 +58,7 @@ fn parse(permissions: &str, profiles: &str) -> Result<Catalog, String> {
         .map_err(|error| error.to_string())?
         .profile
         .into_iter()
-        .map(|raw| raw.resolve(find))
+        .map(|raw| raw.resolve(find).map(Arc::new))
         .collect::<Result<_, _>>()?;
     Ok(Catalog { permissions, profiles, by_name })
 }
@@ -74,8 +74,13 @@ impl Catalog {
     }
 
     /// Every profile.
-    pub fn profiles(&self) -> &[Profile] {
+    pub fn profiles(&self) -> &[Arc<Profile>] {
         &self.profiles
+    }
+
+    /// What a tenant may name a real record of: `ticket`, `asset`, each once.
+    pub fn records(&self) -> BTreeSet<&str> {
+        self.permissions.iter().filter_map(|permission| permission.probe.as_ref()?.record.as_deref()).collect()
     }
 
     /// The permission of that name, however it is dashed, quoted or capitalised.
@@ -84,7 +89,7 @@ impl Catalog {
     }
 
     /// The profile of that exact name.
-    pub fn profile(&self, name: &str) -> Option<&Profile> {
+    pub fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
         self.profiles.iter().find(|profile| profile.name == name)
     }
 }
@@ -127,8 +132,21 @@ mod tests {
                 assert_ne!(probe.method(), Method::Get, "{}", permission.name);
                 assert!(probe.path().split('/').any(|part| part == "0"), "{}", permission.name);
                 assert!(!probe.path().contains('?') && probe.query.is_none(), "{}", permission.name);
+                assert_eq!(probe.record, None, "{}: a write never names a real record", permission.name);
             }
         }
+    }
+
+    #[test]
+    fn a_read_of_record_zero_may_name_a_real_one() {
+        for (_, permission) in catalog().permissions() {
+            let Some(probe) = &permission.probe else { continue };
+            let names_zero = probe.path().split('/').any(|part| part == "0");
+            assert_eq!(probe.record.is_some(), names_zero, "{}", permission.name);
+        }
+        let ticket = catalog().permission("Tickets - View Details").and_then(|id| id.get().probe.as_ref());
+        assert_eq!(ticket.map(|probe| probe.path_to(123)).as_deref(), Some("/tickets/123"));
+        assert_eq!(catalog().records().len(), 8);
     }
 
     #[test]

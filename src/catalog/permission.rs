@@ -63,6 +63,8 @@ pub struct Probe {
     pub operation: Operation,
     /// The path to ask, where it is not the template itself.
     path: Option<String>,
+    /// What record 0 stands for, where a tenant may name a real one instead: `ticket`. Reads only.
+    pub record: Option<String>,
     /// The query to send, without `?`.
     pub query: Option<String>,
     /// A JSON body to send.
@@ -118,6 +120,12 @@ impl Probe {
     /// The path to ask, below the API's base.
     pub fn path(&self) -> &str {
         self.path.as_deref().unwrap_or(&self.operation.template)
+    }
+
+    /// The path with a real record in place of record 0.
+    pub fn path_to(&self, record: u64) -> String {
+        let parts = self.path().split('/').map(|part| if part == "0" { record.to_string() } else { part.to_owned() });
+        parts.collect::<Vec<_>>().join("/")
     }
 
     /// Whether asking this and asking `other` is the same request, so that one answer serves both.

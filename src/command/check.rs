@@ -211,7 +211,7 @@ fn json(findings: &[Finding]) -> Value {
             "reason": failure.as_ref().map(|failure| failure.reason.as_str()),
             "detail": failure.as_ref().map(|failure| &failure.detail),
             "expires": token.expires,
-            "profile": token.profile,
+            "profile": token.profile_name(),
             "fingerprint": standing.fingerprint,
             "security_group": standing.security_group(),
             "global_admin": user.and_then(|user| user.admin.held),

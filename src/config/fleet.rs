@@ -1,6 +1,6 @@
 //! Judges tenants and tokens, over all files of a configuration. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 
 use crate::catalog::{PermissionId, Profile, catalog};
 
-use super::fault::{Problem, looks_like_token, nearest, shown};
+use super::fault::{Problem, looks_like_token, shown};
+use super::profiles::{Profiles, permissions};
 use super::raw::{Notes, Section};
 use super::validate::Places;
 use super::{Tenant, Token, TokenSource, Wanted, value};
@@ -17,14 +18,15 @@ use super::{Tenant, Token, TokenSource, Wanted, value};
 pub(super) struct Fleet<'a> {
     places: &'a Places<'a>,
     zone: Tz,
+    profiles: Profiles,
     /// Where each tenant name was first used.
     tenants: HashMap<String, String>,
     pub(super) tokens: Vec<Arc<Token>>,
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(places: &'a Places<'a>, zone: Tz) -> Self {
-        Self { places, zone, tenants: HashMap::new(), tokens: Vec::new() }
+    pub(super) fn new(places: &'a Places<'a>, zone: Tz, profiles: Profiles) -> Self {
+        Self { places, zone, profiles, tenants: HashMap::new(), tokens: Vec::new() }
     }
 
     pub(super) fn read(&mut self, root: &mut Section<'_>, notes: &mut Notes<'_>) {
@@ -53,7 +55,8 @@ impl<'a> Fleet<'a> {
         let zone = section.read("time_zone", notes, value::time_zone).unwrap_or(self.zone);
         let base_url = base_url
             .unwrap_or_else(|| format!("https://{}.syncromsp.com/api/v1", subdomain.as_deref().unwrap_or_default()));
-        let tenant = Arc::new(Tenant { name: name.unwrap_or_default(), subdomain, base_url });
+        let probe_records = probe_records(section.section("probe_records", notes), notes);
+        let tenant = Arc::new(Tenant { name: name.unwrap_or_default(), subdomain, base_url, probe_records });
         let mut names = Vec::new();
         for token in section.sections("tokens", notes) {
             self.token(token, &tenant, zone, &mut names, notes);
@@ -79,18 +82,10 @@ impl<'a> Fleet<'a> {
         }
         let source = self.source(&mut section, notes);
         let expires = section.read("expires", notes, |value| value::expiry(value, zone));
-        let profile = section.read("profile", notes, profile);
-        let own =
-            section.read_list("permissions", "a list of Syncro permissions", notes, permission).unwrap_or_default();
-        for (index, permission) in own.iter().enumerate() {
-            if own[..index].contains(permission) {
-                let problem = Problem::new(format!("`{}` stands twice", permission.name()), "each permission once");
-                notes.fault(&section.path("permissions"), problem);
-            }
-        }
+        let profile = section.read("profile", notes, |value| self.profiles.find(value));
+        let own = permissions(&mut section, "permissions", notes);
         section.finish(notes);
-        let wanted = wanted(profile, &own);
-        let profile = profile.map(|profile| profile.name.clone());
+        let wanted = wanted(profile.as_deref(), &own);
         if let (Some(name), Some(source)) = (name, source) {
             self.tokens.push(Arc::new(Token { tenant: Arc::clone(tenant), name, source, expires, profile, wanted }));
         }
@@ -124,6 +119,13 @@ impl<'a> Fleet<'a> {
     }
 }
 
+fn probe_records(mut section: Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<&'static str, u64> {
+    let records = catalog().records().into_iter();
+    let records = records.filter_map(|record| Some((record, section.read(record, notes, value::record)?))).collect();
+    section.finish(notes);
+    records
+}
+
 fn required<T>(
     section: &mut Section<'_>,
     key: &'static str,
@@ -154,26 +156,6 @@ fn credential(value: &toml::Value) -> Result<String, Problem> {
         return Err(Problem::new(format!("{} is not the name of a credential", shown(name)), allowed));
     }
     Ok(name.to_owned())
-}
-
-fn profile(value: &toml::Value) -> Result<&'static Profile, Problem> {
-    let known = || catalog().profiles().iter().map(|profile| profile.name.as_str());
-    let allowed = || known().collect::<Vec<_>>().join(", ");
-    let name = value::text(value, &allowed())?;
-    catalog().profile(name).ok_or_else(|| {
-        let allowed = nearest(name, known()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
-        Problem::new(format!("{} is not a known profile", shown(name)), allowed)
-    })
-}
-
-fn permission(value: &toml::Value) -> Result<PermissionId, Problem> {
-    let allowed = "a permission as Syncro names it, such as \"Tickets - Edit\"";
-    let name = value::text(value, allowed)?;
-    catalog().permission(name).ok_or_else(|| {
-        let known = catalog().permissions().map(|(_, permission)| permission.name.as_str());
-        let allowed = nearest(name, known).map_or_else(|| allowed.to_owned(), |near| format!("did you mean `{near}`?"));
-        Problem::new(format!("{} is not a known permission", shown(name)), allowed)
-    })
 }
 
 /// The profile's permissions and the token's own, each once; what is required by either is required.

@@ -5,11 +5,14 @@ mod cost;
 mod fault;
 mod fleet;
 mod load;
+mod profiles;
 mod raw;
 mod schedule;
 mod validate;
 mod value;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -19,7 +22,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{PermissionId, Probe};
+use crate::catalog::{Method, PermissionId, Probe, Profile};
 
 pub use cost::{Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
@@ -128,6 +131,19 @@ pub struct Tenant {
     pub subdomain: Option<String>,
     /// Where its API is, without a slash at the end.
     pub base_url: String,
+    /// Real records that reads may ask for in place of record 0, by what they are: `ticket`.
+    pub probe_records: BTreeMap<&'static str, u64>,
+}
+
+impl Tenant {
+    /// The path at which a permission of this tenant is probed. Writes always name record 0.
+    pub fn path_of(&self, probe: &'static Probe) -> Cow<'static, str> {
+        let record = probe.record.as_ref().filter(|_| probe.method() == Method::Get);
+        match record.and_then(|record| self.probe_records.get(record.as_str())) {
+            Some(number) => probe.path_to(*number).into(),
+            None => probe.path().into(),
+        }
+    }
 }
 
 /// One API token of a tenant.
@@ -141,13 +157,18 @@ pub struct Token {
     pub source: TokenSource,
     /// The declared expiry: the first instant at which it is expected not to work.
     pub expires: Option<DateTime<Utc>>,
-    /// The name of the profile of the integration that uses it.
-    pub profile: Option<String>,
+    /// What the integration that uses it needs.
+    pub profile: Option<Arc<Profile>>,
     /// The permissions it needs: required ones first, each once.
     pub wanted: Vec<Wanted>,
 }
 
 impl Token {
+    /// The name of its profile.
+    pub fn profile_name(&self) -> Option<&str> {
+        self.profile.as_ref().map(|profile| profile.name.as_str())
+    }
+
     /// The key under which everything about this token is kept.
     pub fn id(&self) -> TokenId {
         TokenId { tenant: self.tenant.name.clone(), token_name: self.name.clone() }

@@ -101,6 +101,22 @@ impl<'a> Section<'a> {
         Section { path, table, known: Vec::new() }
     }
 
+    /// Opens each table below a table, with its name.
+    pub(super) fn named_sections(&mut self, key: &'static str, notes: &mut Notes<'_>) -> Vec<(&'a str, Section<'a>)> {
+        let Section { path, table, .. } = self.section(key, notes);
+        let mut sections = Vec::new();
+        for (name, value) in table.into_iter().flatten() {
+            let path = format!("{path}.{}", shown(name).trim_matches('`'));
+            match value {
+                Value::Table(table) => {
+                    sections.push((name.as_str(), Section { path, table: Some(table), known: Vec::new() }));
+                }
+                _ => notes.fault(&path, Problem::new("not a table", format!("a table: [{key}.NAME]"))),
+            }
+        }
+        sections
+    }
+
     /// Opens each table of a list of tables.
     pub(super) fn sections(&mut self, key: &'static str, notes: &mut Notes<'_>) -> Vec<Section<'a>> {
         let path = self.path(key);

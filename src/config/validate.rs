@@ -11,6 +11,7 @@ use toml::Table;
 
 use super::fault::{Fault, Faults, Problem};
 use super::fleet::{Fleet, file_path};
+use super::profiles::Profiles;
 use super::raw::{Notes, Section};
 use super::schedule::{Schedule, schedule};
 use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, Web, value};
@@ -72,7 +73,7 @@ pub(super) fn validate(
     let (schedule, zone) = schedules(root.section("schedule", &mut notes), &mut notes);
     let alerts = alerts(root.section("alerts", &mut notes), &mut notes);
     let storage = storage(root.section("storage", &mut notes), places, &mut notes);
-    let mut fleet = Fleet::new(places, zone);
+    let mut fleet = Fleet::new(places, zone, Profiles::read(&mut root, &mut notes));
     fleet.read(&mut root, &mut notes);
     root.finish(&mut notes);
     for document in more {

@@ -45,6 +45,13 @@ pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZer
         .ok_or_else(|| Problem::new(format!("{number} is out of bounds"), allowed))
 }
 
+/// The number of a record in Syncro.
+pub(super) fn record(value: &Value) -> Parsed<u64> {
+    let allowed = "the number of a record in Syncro, from 1 on, as its address in the browser shows it";
+    let number = value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| Problem::new("not the number of a record", allowed))
+}
+
 /// A duration within bounds: `"30s"`, `"5m"`, `"1h 30m"`, `"14d"`.
 pub(super) fn duration(value: &Value, bounds: RangeInclusive<Duration>) -> Parsed<Duration> {
     let allowed = format!(

@@ -97,7 +97,7 @@ fn info(text: &mut Text, name: &str, picture: &TokenPicture) {
     let fingerprint = standing.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default();
     let labels = [
         ("subdomain", token.tenant.subdomain.as_deref().unwrap_or_default()),
-        ("profile", token.profile.as_deref().unwrap_or_default()),
+        ("profile", token.profile_name().unwrap_or_default()),
         ("security_group", standing.security_group().unwrap_or_default()),
         (
             "global_admin",

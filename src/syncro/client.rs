@@ -107,7 +107,7 @@ impl Client {
             Request::User(id) => (Method::Get, format!("{base}/users/{id}"), None),
             Request::Probe(probe) => {
                 let query = probe.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-                (probe.method(), format!("{base}{}{query}", probe.path()), probe.body.clone())
+                (probe.method(), format!("{base}{}{query}", tenant.path_of(probe)), probe.body.clone())
             }
         };
         let verb = match method {

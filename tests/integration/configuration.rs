@@ -32,6 +32,20 @@ confirmation = 2
 
 [storage]
 path = ""
+keep = "1h"
+
+[profiles]
+strange = 3
+
+[profiles.jumpcloud]
+required = []
+
+[profiles.own]
+required = ["Tickets - Edit", "Tikets - Edit", "Tickets - Create"]
+recommended = ["tickets - create", "Tickets - Merge", "Tickets - Merge"]
+needed = []
+
+[profiles.empty]
 
 [[tenants]]
 name = "acme"
@@ -51,6 +65,7 @@ token = "secret"
 
 [[tenants]]
 name = "acme"
+probe_records = { ticket = 0, tikcet = 3, asset = "7" }
 base_url = "http://acme.example/api/v1"
 tokens = "none"
 

@@ -1,7 +1,8 @@
 //! Contract sections 4 and 8: what is asked of Syncro, how often, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use syncro_token_monitor::catalog::catalog;
 use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, call, text};
@@ -69,6 +70,69 @@ fn read_only_sends_only_get_and_write_safe_only_adds_requests_to_record_zero() {
         let granted =
             found["tokens"][0]["permissions"].as_array().unwrap().iter().filter(|known| known["state"] == "granted");
         assert_eq!(granted.count(), 1 + writes);
+    }
+}
+
+/// Everything that can be configured to be asked: every permission there is, real records for all reads by number.
+fn everything(probes: &str) -> (World, std::path::PathBuf) {
+    let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
+    let mut configuration = Configuration::acme("profile = \"everything\"");
+    configuration.requests_per_minute = 10_000;
+    configuration.syncro = format!("probes = \"{probes}\"");
+    (configuration.permissions, configuration.validity) = ("1h", "1h");
+    let numbered = catalog().records().into_iter().zip(1001..).map(|(record, number)| format!("{record} = {number}\n"));
+    configuration.tenants[0].more = format!("[tenants.probe_records]\n{}", numbered.collect::<String>());
+    let path = world.configure(&configuration);
+    let names: Vec<_> = catalog().permissions().map(|(_, known)| format!("\"{}\"", known.name)).collect();
+    let profile = format!("\n[profiles.everything]\nrequired = [{}]\n", names.join(", "));
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &profile).unwrap();
+    (world, path)
+}
+
+#[test]
+fn whatever_is_configured_no_write_leaves_but_the_catalogues_to_record_zero() {
+    for probes in ["read-only", "write-safe"] {
+        let (world, path) = everything(probes);
+        let output = call(&["-c", path.to_str().unwrap(), "check"]);
+        assert!(!world.log().is_empty(), "{}", text(&output.stderr));
+        let writes = world.log().into_iter().filter(|request| request.method != "GET");
+        let mut sent: Vec<(String, String)> = writes.map(|request| (request.method, request.path)).collect();
+        sent.sort();
+        // Two permissions may be shown by requests that differ in their bodies only.
+        let allowed: BTreeSet<(String, String, Option<&str>)> = catalog()
+            .permissions()
+            .filter(|(_, known)| known.probe.is_none() && probes == "write-safe")
+            .filter_map(|(_, known)| known.write_probe.as_ref())
+            .map(|probe| (probe.method().as_str().to_owned(), probe.path().to_owned(), probe.body.as_deref()))
+            .collect();
+        let allowed: Vec<_> = allowed.into_iter().map(|(method, path, _)| (method, path)).collect();
+        assert_eq!(sent, allowed, "{probes}: each once, and no other");
+        assert!(sent.iter().all(|(_, path)| path.split('/').any(|part| part == "0")), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_tenant_may_name_real_records_for_reads() {
+    let (world, path) = everything("read-only");
+    call(&["-c", path.to_str().unwrap(), "check"]);
+    let paths: BTreeSet<String> = world.log().into_iter().map(|request| request.path).collect();
+    for number in (1001..).take(catalog().records().len()) {
+        assert!(paths.iter().any(|path| path.ends_with(&format!("/{number}"))), "{number}: {paths:?}");
+    }
+    assert!(paths.iter().all(|path| !path.split('/').any(|part| part == "0")), "{paths:?}");
+}
+
+#[test]
+fn the_plan_that_validate_prints_is_what_is_asked() {
+    for probes in ["read-only", "write-safe"] {
+        let (world, path) = everything(probes);
+        let plan = text(&call(&["-c", path.to_str().unwrap(), "validate"]).stdout);
+        call(&["-c", path.to_str().unwrap(), "check"]);
+        let asked = format!("a full look at every token: {} requests,", world.log().len());
+        assert!(plan.contains(&asked), "{asked} not in {plan}");
+        let reads = world.log().into_iter().filter(|request| request.method == "GET").map(|request| request.path);
+        let reads: Vec<_> = reads.collect();
+        assert_eq!(reads.iter().collect::<BTreeSet<_>>().len(), reads.len(), "nothing is read twice: {reads:?}");
     }
 }
 

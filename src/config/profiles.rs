@@ -1,0 +1,90 @@
+//! The profiles that a token may name: those of the catalogue and the user's own, `[profiles.NAME]`. Pure.
+
+use std::sync::Arc;
+
+use crate::catalog::{Certainty, PermissionId, Profile, catalog};
+
+use super::fault::{Problem, nearest, shown};
+use super::raw::{Notes, Section};
+use super::value;
+
+/// Where a profile of the user's own comes from, in place of a guide.
+const OWN: &str = "the configuration";
+
+/// Every profile that a token may name.
+pub(super) struct Profiles(Vec<Arc<Profile>>);
+
+impl Profiles {
+    /// Reads the user's own profiles.
+    pub(super) fn read(root: &mut Section<'_>, notes: &mut Notes<'_>) -> Self {
+        let mut profiles = catalog().profiles().to_vec();
+        for (name, section) in root.named_sections("profiles", notes) {
+            profiles.push(Arc::new(own(name, section, notes)));
+        }
+        Self(profiles)
+    }
+
+    /// The profile that a token names.
+    pub(super) fn find(&self, value: &toml::Value) -> Result<Arc<Profile>, Problem> {
+        let known = || self.0.iter().map(|profile| profile.name.as_str());
+        let allowed = || format!("{}, or one of your own as [profiles.NAME]", known().collect::<Vec<_>>().join(", "));
+        let name = value::text(value, &allowed())?;
+        self.0.iter().find(|profile| profile.name == name).cloned().ok_or_else(|| {
+            let allowed = nearest(name, known()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
+            Problem::new(format!("{} is not a known profile", shown(name)), allowed)
+        })
+    }
+}
+
+fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
+    if let Err(problem) = value::name(&toml::Value::String(name.to_owned())) {
+        notes.fault(section.path("").trim_end_matches('.'), problem);
+    } else if catalog().profile(name).is_some() {
+        let problem = Problem::new(format!("{} is a profile that is known already", shown(name)), "another name");
+        notes.fault(section.path("").trim_end_matches('.'), problem);
+    }
+    let title = section.read("title", notes, value::name).unwrap_or_else(|| name.to_owned());
+    let required = permissions(&mut section, "required", notes);
+    let recommended = permissions(&mut section, "recommended", notes);
+    for both in required.iter().filter(|permission| recommended.contains(permission)) {
+        let problem = format!("`{}` is required and recommended", both.name());
+        notes.fault(&section.path("recommended"), Problem::new(problem, "one of the two"));
+    }
+    if required.is_empty() && recommended.is_empty() && !section.has("required") && !section.has("recommended") {
+        let problem = Problem::new("missing", "a list of the permissions without which the integration breaks");
+        notes.fault(&section.path("required"), problem);
+    }
+    section.finish(notes);
+    Profile {
+        name: name.to_owned(),
+        title,
+        source: OWN.to_owned(),
+        certainty: Certainty::Certain,
+        note: None,
+        required,
+        recommended,
+        inferred: Vec::new(),
+    }
+}
+
+/// A list of permissions, each once.
+pub(super) fn permissions(section: &mut Section<'_>, key: &'static str, notes: &mut Notes<'_>) -> Vec<PermissionId> {
+    let list = section.read_list(key, "a list of Syncro permissions", notes, permission).unwrap_or_default();
+    for (index, permission) in list.iter().enumerate() {
+        if list[..index].contains(permission) {
+            let problem = Problem::new(format!("`{}` stands twice", permission.name()), "each permission once");
+            notes.fault(&section.path(key), problem);
+        }
+    }
+    list
+}
+
+fn permission(value: &toml::Value) -> Result<PermissionId, Problem> {
+    let allowed = "a permission as Syncro names it, such as \"Tickets - Edit\"";
+    let name = value::text(value, allowed)?;
+    catalog().permission(name).ok_or_else(|| {
+        let known = catalog().permissions().map(|(_, permission)| permission.name.as_str());
+        let allowed = nearest(name, known).map_or_else(|| allowed.to_owned(), |near| format!("did you mean `{near}`?"));
+        Problem::new(format!("{} is not a known permission", shown(name)), allowed)
+    })
+}
