@@ -35,6 +35,8 @@ pub enum Command {
     Run,
     /// Look at every token once, now; exit 0 all well, 1 warning, 2 critical, 3 could not tell.
     Check(CheckArguments),
+    /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell.
+    Preflight(PreflightArguments),
     /// Read the configuration and print every fault at once, or the plan; never touches the network.
     Validate,
     /// Print what is known about Syncro's permissions and what integrations need.
@@ -62,6 +64,26 @@ pub struct CheckArguments {
     /// Only tokens of this name.
     #[arg(long, value_name = "NAME")]
     pub token_name: Option<String>,
+    /// How to print the findings.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+}
+
+/// Arguments of `preflight`.
+#[derive(Debug, clap::Args)]
+pub struct PreflightArguments {
+    /// The account, as in `https://SUBDOMAIN.syncromsp.com`.
+    #[arg(long, value_name = "SUBDOMAIN")]
+    pub subdomain: String,
+    /// What the integration needs: a name that `catalog profiles` lists, or one of `[profiles.NAME]`.
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: String,
+    /// A file that holds the token value and nothing else. Without it the value is read from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Where the API is, if not at the account's own address: a proxy or a simulator.
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
     /// How to print the findings.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,

@@ -59,6 +59,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             unreachable_after: std::time::Duration::from_mins(15),
         },
         storage: Storage { path: PathBuf::from("state.db"), keep: std::time::Duration::from_hours(400 * 24) },
+        profiles: catalog().profiles().to_vec(),
         tokens: tokens.into_iter().map(Arc::new).collect(),
         warnings: Vec::new(),
     }

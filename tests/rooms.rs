@@ -28,7 +28,7 @@ const FLOORS: [(&str, u8); 18] = [
 ];
 
 /// What a thing means is decided in these.
-const PURE: [&str; 28] = [
+const PURE: [&str; 29] = [
     "catalog/mod.rs",
     "catalog/permission.rs",
     "catalog/profile.rs",
@@ -38,6 +38,7 @@ const PURE: [&str; 28] = [
     "config/cost.rs",
     "config/fault.rs",
     "config/fleet.rs",
+    "config/preflight.rs",
     "config/profiles.rs",
     "config/raw.rs",
     "config/schedule.rs",

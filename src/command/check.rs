@@ -6,67 +6,23 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use prometheus::Registry;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::alert::{Firing, Rules, Severity, token_alerts};
+use crate::alert::Firing;
 use crate::cli::{CheckArguments, Output};
 use crate::config::{self, Config, Token};
 use crate::engine::{Job, look};
 use crate::exit::Exit;
-use crate::standing::{PermissionStanding, PermissionState, Policy, Standing, TokenState, step};
-use crate::syncro::{Budget, Client, Failure, Instruments, Look};
-use crate::system::clock;
+use crate::standing::{PermissionState, TokenState};
+use crate::syncro::{Client, Failure};
 
+use super::finding::{Finding, Level, PARTS, Permission, client};
 use super::table::table;
 use super::{failed, print, print_json};
 
 /// Enough to use the whole budget while some hosts are slow.
 const AT_ONCE: usize = 16;
-/// A look has two parts: the token, and its permissions.
-const PARTS: usize = 2;
-
-/// What was found about one token.
-struct Finding {
-    token: Arc<Token>,
-    standing: Standing,
-    failure: Option<Failure>,
-    alerts: Vec<Firing>,
-}
-
-/// How bad a finding is, as Nagios orders it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Ok,
-    Unknown,
-    Warning,
-    Critical,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Unknown => "unknown",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-impl Finding {
-    fn level(&self) -> Level {
-        let worst = self.alerts.iter().map(|firing| firing.severity).max();
-        match worst {
-            Some(Severity::Critical) => Level::Critical,
-            Some(Severity::Warning) => Level::Warning,
-            None if self.failure.is_some() => Level::Unknown,
-            None => Level::Ok,
-        }
-    }
-}
-
 pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
@@ -85,10 +41,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
         writeln!(std::io::stderr(), "no configured token fits; `validate` counts them").ok();
         return Exit::CouldNotTell;
     }
-    let client = Instruments::new(&Registry::new()).map_err(|error| error.to_string()).and_then(|instruments| {
-        Client::new(&config.syncro, Arc::new(Budget::new(config.syncro.requests_per_minute)), instruments)
-    });
-    let client = match client {
+    let client = match client(&config) {
         Ok(client) => client,
         Err(error) => return failed(&anyhow::Error::msg(error)),
     };
@@ -112,56 +65,20 @@ async fn look_at_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) 
         bar.set_style(style);
     }
     let looks = tokens.into_iter().map(|token| async {
-        let (tell, mut told) = mpsc::channel(PARTS);
+        let (tell, told) = mpsc::channel(PARTS);
         look(client, Job::once(Arc::clone(&token), config.syncro.probes), &tell).await;
-        let parts: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).map(|looked| looked.look).collect();
         bar.inc(1);
-        judge(config, token, &parts)
+        Finding::of(config, token, told)
     });
     let findings = stream::iter(looks).buffered(AT_ONCE).collect().await;
     bar.finish_and_clear();
     findings
 }
 
-fn judge(config: &Config, token: Arc<Token>, parts: &[Look]) -> Finding {
-    let mut standing = Standing::default();
-    // One look is all there is, so what it shows is believed.
-    let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
-    let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
-    let policy = Policy { token: &token, confirmations: 1, probes, news_for };
-    for look in parts {
-        // Nothing was believed before, so no change is news.
-        let _ = step(&mut standing, look, policy);
-    }
-    let mut firing = Vec::new();
-    let _ = token_alerts(Rules { alerts: &alerts, now: clock::now() }, &token, &standing, &mut firing);
-    let failure = parts.iter().find_map(Look::failure).cloned();
-    Finding { token, standing, failure, alerts: firing }
-}
-
-fn permissions(finding: &Finding) -> Vec<(&'static str, bool, PermissionState, Value)> {
-    let wanted = finding.token.wanted.iter();
-    wanted
-        .map(|wanted| {
-            let known = finding.standing.permissions.iter().find(|known| known.permission == wanted.permission);
-            let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
-            let missing = known.filter(|_| state == PermissionState::Missing);
-            let json = json!({
-                "permission": wanted.permission.name(),
-                "required": wanted.required,
-                "state": state.as_str(),
-                "evidence": known.filter(|known| known.belief.held.is_some()).map(|known| known.evidence.as_str()),
-                "cause": missing.map(|known| known.cause.as_str()),
-            });
-            (wanted.permission.name(), wanted.required, state, json)
-        })
-        .collect()
-}
-
 fn text(findings: &[Finding]) -> String {
     let row = |finding: &Finding| {
-        let permissions = permissions(finding);
-        let count = |state| permissions.iter().filter(|(_, _, known, _)| *known == state).count();
+        let permissions = finding.permissions();
+        let count = |state| permissions.iter().filter(|permission| permission.state == state).count();
         let counts = format!(
             "{} granted, {} missing, {} unverified",
             count(PermissionState::Granted),
@@ -215,7 +132,7 @@ fn json(findings: &[Finding]) -> Value {
             "fingerprint": standing.fingerprint,
             "security_group": standing.security_group(),
             "global_admin": user.and_then(|user| user.admin.held),
-            "permissions": permissions(finding).into_iter().map(|(.., json)| json).collect::<Vec<_>>(),
+            "permissions": finding.permissions().iter().map(Permission::json).collect::<Vec<_>>(),
             "alerts": alerts.iter().map(|firing| json!({
                 "alert": firing.alert.as_str(),
                 "severity": firing.severity.as_str(),

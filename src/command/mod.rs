@@ -3,7 +3,9 @@
 mod catalog;
 mod check;
 mod demo;
+mod finding;
 mod history;
+mod preflight;
 mod run;
 mod simulate;
 mod table;
@@ -37,6 +39,7 @@ pub fn carry_out(cli: Cli) -> Exit {
         match cli.command {
             Command::Run => run::run(cli.config).await,
             Command::Check(arguments) => check::check(&cli.config, arguments).await,
+            Command::Preflight(arguments) => preflight::preflight(&cli.config, arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Demo => demo::demo().await,
             Command::Validate | Command::Catalog { .. } | Command::History(_) => Exit::Success,

@@ -18,7 +18,7 @@ use super::{Tenant, Token, TokenSource, Wanted, value};
 pub(super) struct Fleet<'a> {
     places: &'a Places<'a>,
     zone: Tz,
-    profiles: Profiles,
+    pub(super) profiles: Profiles,
     /// Where each tenant name was first used.
     tenants: HashMap<String, String>,
     pub(super) tokens: Vec<Arc<Token>>,
@@ -159,7 +159,7 @@ fn credential(value: &toml::Value) -> Result<String, Problem> {
 }
 
 /// The profile's permissions and the token's own, each once; what is required by either is required.
-fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wanted> {
+pub(super) fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wanted> {
     let required = profile.into_iter().flat_map(|profile| &profile.required).chain(own);
     let recommended = profile.into_iter().flat_map(|profile| &profile.recommended);
     let mut wanted: Vec<Wanted> = Vec::new();

@@ -29,6 +29,19 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
     validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &places, faults)
 }
 
+/// Reads and validates the configuration if there is one; what holds without any if not.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load_if_there(path: &Path) -> Result<Config, Faults> {
+    if path.try_exists().unwrap_or(true) {
+        return load(path);
+    }
+    let nothing = Document { file: String::new(), table: Table::new() };
+    let places = Places { configuration: Path::new(""), state: Path::new("") };
+    validate(&nothing, &[], &places, Faults::default())
+}
+
 /// The files of `conf.d` in the order of their names; no such folder means none.
 fn fragments(folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder) {

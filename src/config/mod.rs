@@ -5,6 +5,7 @@ mod cost;
 mod fault;
 mod fleet;
 mod load;
+mod preflight;
 mod profiles;
 mod raw;
 mod schedule;
@@ -26,7 +27,8 @@ use crate::catalog::{Method, PermissionId, Probe, Profile};
 
 pub use cost::{Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
-pub use load::load;
+pub use load::{load, load_if_there};
+pub use preflight::candidate;
 pub use schedule::Schedule;
 
 /// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).
@@ -45,6 +47,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// Where memory is kept.
     pub storage: Storage,
+    /// What a token may need: the catalogue's profiles and the user's own.
+    pub profiles: Vec<Arc<Profile>>,
     /// Every token, in the order of the files.
     pub tokens: Vec<Arc<Token>>,
     /// What is allowed but probably not meant.

@@ -24,6 +24,10 @@ impl Profiles {
         Self(profiles)
     }
 
+    pub(super) fn into_all(self) -> Vec<Arc<Profile>> {
+        self.0
+    }
+
     /// The profile that a token names.
     pub(super) fn find(&self, value: &toml::Value) -> Result<Arc<Profile>, Problem> {
         let known = || self.0.iter().map(|profile| profile.name.as_str());

@@ -82,7 +82,9 @@ pub(super) fn validate(
         fleet.read(&mut root, &mut notes);
         root.finish(&mut notes);
     }
-    let mut config = Config { web, syncro, schedule, alerts, storage, tokens: fleet.tokens, warnings: Vec::new() };
+    let Fleet { profiles, tokens, .. } = fleet;
+    let profiles = profiles.into_all();
+    let mut config = Config { web, syncro, schedule, alerts, storage, profiles, tokens, warnings: Vec::new() };
     let cost = Cost::of(&config);
     if !cost.fits() {
         let problem = Problem::new(

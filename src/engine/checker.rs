@@ -45,19 +45,26 @@ pub struct Ended {
 /// Takes one look, part by part. Every request in it has a deadline of its own.
 pub async fn look(client: &Client, job: Job, tell: &mpsc::Sender<Looked>) {
     let begin = Instant::now();
+    match read(&job.token).await {
+        Ok(value) => look_with(client, job, &value, tell).await,
+        Err(unreadable) => {
+            let Job { key, lane, permissions, .. } = job;
+            let look = Look { at: clock::now(), part: Part::Token(Seen::Unreadable(unreadable)) };
+            let ended = Some(Ended { lane, permissions: permissions.is_some() });
+            // Who listens goes away only when everything ends.
+            tell.send(Looked { key, look, took: begin.elapsed(), ended }).await.unwrap_or_default();
+        }
+    }
+}
+
+/// The same with a value that has been read.
+pub async fn look_with(client: &Client, job: Job, value: &TokenValue, tell: &mpsc::Sender<Looked>) {
+    let begin = Instant::now();
     let Job { key, token, lane, permissions } = job;
     let end = Ended { lane, permissions: permissions.is_some() };
-    // Who listens goes away only when everything ends.
     let tell = async |look, took, ended| tell.send(Looked { key, look, took, ended }).await.unwrap_or_default();
-    let value = match read(&token).await {
-        Ok(value) => value,
-        Err(unreadable) => {
-            let look = Look { at: clock::now(), part: Part::Token(Seen::Unreadable(unreadable)) };
-            return tell(look, begin.elapsed(), Some(end)).await;
-        }
-    };
     // `/me` is what everyone waits for; only what follows it yields.
-    let answer = client.ask(&token.tenant, &value, Request::Me, lane.min(Lane::Validity)).await;
+    let answer = client.ask(&token.tenant, value, Request::Me, lane.min(Lane::Validity)).await;
     let at = clock::now();
     let observation = answer.map_or_else(MeObservation::Failed, |answer| answer.me());
     let expectation = Expectation { subdomain: token.tenant.subdomain.as_deref(), expires: token.expires };
@@ -70,7 +77,7 @@ pub async fn look(client: &Client, job: Job, tell: &mpsc::Sender<Looked>) {
     tell(Look { at, part: Part::Token(seen) }, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
-        let permissions = Questions { client, token: &token, value: &value, lane }.permissions(job, user).await;
+        let permissions = Questions { client, token: &token, value, lane }.permissions(job, user).await;
         tell(Look { at, part: Part::Permissions(permissions) }, begin.elapsed(), Some(end)).await;
     }
 }

@@ -26,7 +26,7 @@ use crate::snapshot::Snapshot;
 use crate::syncro::Client;
 use crate::system::clock;
 
-pub use self::checker::{Ended, Looked, look};
+pub use self::checker::{Ended, Looked, look, look_with};
 pub use self::core::{Core, Event};
 pub use self::effect::{Checked, Effect, Job, Outcome, PermissionJob, WatchKey};
 pub use self::instruments::Instruments;

@@ -78,6 +78,18 @@ impl TokenValue {
         Self::parse(&text, place)
     }
 
+    /// Takes the value that somebody hands over, as on standard input.
+    ///
+    /// # Errors
+    /// Why it is not usable.
+    pub fn given(reader: impl Read) -> Result<Self, Unreadable> {
+        let place = "standard input".to_owned();
+        let mut text = Zeroizing::new(Vec::with_capacity(2 * LONGEST));
+        let failed = |error: io::Error| Unreadable::Failed { place: place.clone(), error: error.to_string() };
+        read_some(reader, &mut text).map_err(failed)?;
+        Self::parse(&text, place)
+    }
+
     #[cfg(test)]
     pub(crate) fn for_test(value: &str) -> Self {
         Self(value.into())
@@ -150,9 +162,13 @@ fn read_file(path: &Path, place: &str) -> Result<Zeroizing<Vec<u8>>, Unreadable>
         return Err(Unreadable::Failed { place: place.to_owned(), error: "not a regular file".to_owned() });
     }
     let mut text = Zeroizing::new(Vec::with_capacity(2 * LONGEST));
-    let limit = u64::try_from(2 * LONGEST).unwrap_or(u64::MAX);
-    File::open(path).map_err(failed)?.take(limit).read_to_end(&mut text).map_err(failed)?;
+    read_some(File::open(path).map_err(failed)?, &mut text).map_err(failed)?;
     Ok(text)
+}
+
+/// Reads as much as is needed to see that it is too long. The buffer has room for it, so no copy is left behind.
+fn read_some(reader: impl Read, text: &mut Vec<u8>) -> io::Result<usize> {
+    reader.take(u64::try_from(2 * LONGEST).unwrap_or(u64::MAX)).read_to_end(text)
 }
 
 #[cfg(test)]

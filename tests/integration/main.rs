@@ -18,6 +18,7 @@ mod lifecycle;
 mod memory;
 mod metrics;
 mod permissions;
+mod preflight;
 mod requests;
 mod secrets;
 mod states;

@@ -1,0 +1,118 @@
+//! What one look at a token outside of the daemon found: believed at once, since there is no second look.
+
+use std::sync::Arc;
+
+use prometheus::Registry;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::alert::{Firing, Rules, Severity, token_alerts};
+use crate::config::{self, Config, Token};
+use crate::engine::Looked;
+use crate::standing::{Cause, Evidence, PermissionStanding, PermissionState, Policy, Standing, step};
+use crate::syncro::{Budget, Client, Failure, Instruments, Look};
+use crate::system::clock;
+
+/// A look has two parts: the token, and its permissions.
+pub(super) const PARTS: usize = 2;
+
+/// What was found about one token.
+pub(super) struct Finding {
+    pub(super) token: Arc<Token>,
+    pub(super) standing: Standing,
+    pub(super) failure: Option<Failure>,
+    pub(super) alerts: Vec<Firing>,
+}
+
+/// How bad a finding is, as Nagios orders it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Ok,
+    Unknown,
+    Warning,
+    Critical,
+}
+
+impl Level {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Finding {
+    pub(super) fn level(&self) -> Level {
+        let worst = self.alerts.iter().map(|firing| firing.severity).max();
+        match worst {
+            Some(Severity::Critical) => Level::Critical,
+            Some(Severity::Warning) => Level::Warning,
+            None if self.failure.is_some() => Level::Unknown,
+            None => Level::Ok,
+        }
+    }
+
+    /// Judges what a look that has ended told.
+    pub(super) fn of(config: &Config, token: Arc<Token>, mut told: mpsc::Receiver<Looked>) -> Self {
+        let parts: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).map(|looked| looked.look).collect();
+        let mut standing = Standing::default();
+        // One look is all there is, so what it shows is believed.
+        let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
+        let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
+        let policy = Policy { token: &token, confirmations: 1, probes, news_for };
+        for look in &parts {
+            // Nothing was believed before, so no change is news.
+            let _ = step(&mut standing, look, policy);
+        }
+        let mut firing = Vec::new();
+        let _ = token_alerts(Rules { alerts: &alerts, now: clock::now() }, &token, &standing, &mut firing);
+        let failure = parts.iter().find_map(Look::failure).cloned();
+        Self { token, standing, failure, alerts: firing }
+    }
+
+    /// What was found of each wanted permission.
+    pub(super) fn permissions(&self) -> Vec<Permission> {
+        let wanted = self.token.wanted.iter().map(|wanted| {
+            let known = self.standing.permissions.iter().find(|known| known.permission == wanted.permission);
+            let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
+            Permission {
+                name: wanted.permission.name(),
+                required: wanted.required,
+                state,
+                evidence: known.filter(|known| known.belief.held.is_some()).map(|known| known.evidence),
+                cause: known.filter(|_| state == PermissionState::Missing).map(|known| known.cause),
+            }
+        });
+        wanted.collect()
+    }
+}
+
+/// What was found of one wanted permission.
+pub(super) struct Permission {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) state: PermissionState,
+    pub(super) evidence: Option<Evidence>,
+    pub(super) cause: Option<Cause>,
+}
+
+impl Permission {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "permission": self.name,
+            "required": self.required,
+            "state": self.state.as_str(),
+            "evidence": self.evidence.map(Evidence::as_str),
+            "cause": self.cause.map(Cause::as_str),
+        })
+    }
+}
+
+/// A client for looks outside of the daemon.
+pub(super) fn client(config: &Config) -> Result<Client, String> {
+    let instruments = Instruments::new(&Registry::new()).map_err(|error| error.to_string())?;
+    Client::new(&config.syncro, Arc::new(Budget::new(config.syncro.requests_per_minute)), instruments)
+}

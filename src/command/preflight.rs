@@ -1,0 +1,209 @@
+//! `preflight`: is a new token ready for this integration? What its guide asks for, checked, with the clicks that mend
+//! what is missing. The value goes into the requests and nowhere else.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::zeroize::Zeroizing;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::alert::Firing;
+use crate::catalog::catalog;
+use crate::cli::{Output, PreflightArguments};
+use crate::config::{self, Config, Token, TokenSource};
+use crate::engine::{Job, look_with};
+use crate::exit::Exit;
+use crate::standing::{Evidence, PermissionState, TokenState};
+use crate::syncro::{TokenValue, Unreadable};
+
+use super::finding::{Finding, PARTS, Permission, client};
+use super::table::table;
+use super::{print, print_json, usage};
+
+/// What was found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ready,
+    NotReady,
+    CouldNotTell,
+}
+
+pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exit {
+    let PreflightArguments { subdomain, profile, token_file, base_url, output } = arguments;
+    let config = match config::load_if_there(path) {
+        Ok(config) => config,
+        Err(faults) => return could_not_tell(&faults),
+    };
+    let token = match config::candidate(&config, &subdomain, &profile, base_url.as_deref()) {
+        Ok(token) => Arc::new(token),
+        Err(problem) => return usage(&format!("understand the arguments: {problem}")),
+    };
+    let value = match value(token_file) {
+        Ok(value) => value,
+        Err(why) => return could_not_tell(&format!("the token value {why}")),
+    };
+    let client = match client(&config) {
+        Ok(client) => client,
+        Err(error) => return could_not_tell(&format!("failed to {error}")),
+    };
+    let (tell, told) = mpsc::channel(PARTS);
+    look_with(&client, Job::once(Arc::clone(&token), config.syncro.probes), &value, &tell).await;
+    let finding = Finding::of(&config, token, told);
+    let verdict = verdict(&finding);
+    match output {
+        Output::Table => print(&text(&config, &finding, verdict)),
+        Output::Json => print_json(&json(&config, &finding, verdict)),
+    }
+    match verdict {
+        Verdict::Ready => Exit::Success,
+        Verdict::NotReady => Exit::Critical,
+        Verdict::CouldNotTell => Exit::CouldNotTell,
+    }
+}
+
+fn could_not_tell(why: &dyn std::fmt::Display) -> Exit {
+    // Without standard error there is nobody to tell.
+    writeln!(std::io::stderr(), "{why}").ok();
+    Exit::CouldNotTell
+}
+
+/// Never from an argument, which every user of the machine can read.
+fn value(token_file: Option<std::path::PathBuf>) -> Result<TokenValue, Unreadable> {
+    if let Some(path) = token_file {
+        return TokenValue::read(&TokenSource::File(path));
+    }
+    let failed =
+        |error: std::io::Error| Unreadable::Failed { place: "standard input".to_owned(), error: error.to_string() };
+    if std::io::stdin().is_terminal() {
+        // What is typed is not shown.
+        let typed = Zeroizing::new(rpassword::prompt_password("token value: ").map_err(failed)?);
+        return TokenValue::given(typed.as_bytes());
+    }
+    TokenValue::given(std::io::stdin().lock())
+}
+
+/// Ready if nothing that is required is missing and whatever can be seen of it is there. The user's right is evidence
+/// enough where nothing shows the token's own tick; where nothing shows anything, nobody can tell.
+fn verdict(finding: &Finding) -> Verdict {
+    let required: Vec<_> = finding.permissions().into_iter().filter(|permission| permission.required).collect();
+    let works = finding.standing.state == TokenState::Valid;
+    let missing = required.iter().any(|permission| permission.state == PermissionState::Missing);
+    if missing || !(works || finding.standing.state == TokenState::Unknown) {
+        Verdict::NotReady
+    } else if !works || required.iter().any(|permission| permission.evidence.is_none()) {
+        Verdict::CouldNotTell
+    } else {
+        Verdict::Ready
+    }
+}
+
+fn state(permission: &Permission) -> &'static str {
+    match permission.state {
+        PermissionState::Granted => "held",
+        PermissionState::Missing => "missing",
+        PermissionState::Unverified => "could not be told",
+    }
+}
+
+/// What shows it: the request, or the user's right.
+fn evidence(config: &Config, finding: &Finding, permission: &Permission) -> String {
+    let Some(id) = catalog().permission(permission.name) else { return String::new() };
+    let probe = config.syncro.probes.allowed(id);
+    let asked = probe.map(|probe| format!("{} {}", probe.method().as_str(), finding.token.tenant.path_of(probe)));
+    match (permission.evidence, asked, &id.get().right) {
+        (Some(Evidence::Probe), Some(asked), _) => asked,
+        (Some(Evidence::Right), _, Some(right)) if permission.state == PermissionState::Missing => {
+            format!("its user lacks the right {right}")
+        }
+        (Some(Evidence::Right), _, Some(right)) => {
+            format!("its user has the right {right}; nothing shows the token's own tick")
+        }
+        (_, Some(asked), _) => format!("{asked} gave no verdict"),
+        _ => "nothing shows it".to_owned(),
+    }
+}
+
+/// Where to click for a missing permission.
+fn mend<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
+    let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.name);
+    finding.alerts.iter().find(about).map(|firing| firing.words.message.as_str())
+}
+
+/// What is wrong besides permissions.
+fn problems(finding: &Finding) -> Vec<String> {
+    let alerts = finding.alerts.iter().filter(|firing| firing.words.permission.is_none());
+    let failure = finding.failure.iter().map(|failure| format!("could not look at everything: {failure}"));
+    alerts.map(|firing| firing.words.message.clone()).chain(failure).collect()
+}
+
+fn text(config: &Config, finding: &Finding, verdict: Verdict) -> String {
+    let Token { tenant, profile, .. } = finding.token.as_ref();
+    let title = profile.as_ref().map_or("", |profile| profile.title.as_str());
+    let permissions = finding.permissions();
+    let row = |permission: &Permission| {
+        let needed = if permission.required { "required" } else { "recommended" };
+        let evidence = evidence(config, finding, permission);
+        vec![permission.name.to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
+    };
+    let rows: Vec<_> = permissions.iter().map(row).collect();
+    let user = finding.standing.user.as_ref().and_then(|user| user.admin.held).map(|admin| {
+        let group =
+            finding.standing.security_group().map_or_else(|| "unknown".to_owned(), |group| format!("`{group}`"));
+        format!("its user: security group {group}, Global Admin: {}", if admin { "yes" } else { "no" })
+    });
+    let mut lines =
+        vec![format!("token for {title} on the account `{}`: {}", tenant.name, finding.standing.state.as_str())];
+    lines.extend(user);
+    lines.push(table(&["PERMISSION", "NEEDED", "STATE", "EVIDENCE"], &rows).trim_end().to_owned());
+    lines.extend(problems(finding).iter().map(|problem| format!("- {problem}")));
+    lines.extend(permissions.iter().filter_map(|known| mend(finding, known)).map(|clicks| format!("- {clicks}")));
+    lines.push(conclusion(finding, &permissions, verdict));
+    lines.join("\n") + "\n"
+}
+
+/// The last line: what it comes to.
+fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -> String {
+    let required = |state: PermissionState| {
+        let names = permissions.iter().filter(|known| known.required && known.state == state).map(|known| known.name);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (missing, untold) = (required(PermissionState::Missing), required(PermissionState::Unverified));
+    let untold = match untold.as_str() {
+        "" => String::new(),
+        names => format!("; not seen, so look whether the token has it ticked: {names}"),
+    };
+    match verdict {
+        Verdict::Ready => format!("ready{untold}"),
+        Verdict::NotReady if missing.is_empty() => {
+            format!("not ready: the token is {}", finding.standing.state.as_str())
+        }
+        Verdict::NotReady => format!("not ready: missing {missing}{untold}"),
+        Verdict::CouldNotTell => format!("could not tell whether it is ready{untold}"),
+    }
+}
+
+fn json(config: &Config, finding: &Finding, verdict: Verdict) -> Value {
+    let permission = |permission: &Permission| {
+        let mut json = permission.json();
+        json["state"] = state(permission).replace(' ', "_").into();
+        json["shown_by"] = evidence(config, finding, permission).into();
+        json["mend"] = mend(finding, permission).into();
+        json
+    };
+    json!({
+        "subdomain": finding.token.tenant.name,
+        "profile": finding.token.profile_name(),
+        "verdict": match verdict {
+            Verdict::Ready => "ready",
+            Verdict::NotReady => "not_ready",
+            Verdict::CouldNotTell => "could_not_tell",
+        },
+        "state": finding.standing.state.as_str(),
+        "security_group": finding.standing.security_group(),
+        "global_admin": finding.standing.user.as_ref().and_then(|user| user.admin.held),
+        "permissions": finding.permissions().iter().map(permission).collect::<Vec<_>>(),
+        "problems": problems(finding),
+    })
+}
