@@ -194,11 +194,41 @@ impl Changes {
                 ProbeObservation::Missing if !works => known(standing, *permission, Evidence::Probe).unseen = true,
                 ProbeObservation::Granted => self.permission(standing, *permission, true, Evidence::Probe),
                 ProbeObservation::Missing => self.permission(standing, *permission, false, Evidence::Probe),
-                ProbeObservation::Inconclusive(_) => known(standing, *permission, Evidence::Probe).unseen = false,
+                ProbeObservation::Inconclusive(status) => self.inconclusive(standing, *permission, *status),
                 ProbeObservation::Failed(_) => known(standing, *permission, Evidence::Probe).unseen = true,
             }
         }
         standing.permissions.retain(|known| wanted.iter().any(|wanted| wanted.permission == known.permission));
+    }
+
+    /// An answer that does not show that a permission is held; one that is no refusal ends the belief that it is missing.
+    fn inconclusive(&mut self, standing: &mut Standing, permission: PermissionId, status: u16) {
+        let known = known(standing, permission, Evidence::Probe);
+        known.unseen = false;
+        if !(200..300).contains(&status) {
+            return;
+        }
+        known.belief.doubts = 0;
+        if known.belief.held == Some(false) {
+            let before = known.state();
+            known.belief = Belief::default();
+            let after = known.state();
+            self.permission_changed(permission, before.as_str(), after, Evidence::Probe, self.now);
+        }
+    }
+
+    fn permission_changed(
+        &mut self,
+        permission: PermissionId,
+        before: &str,
+        after: PermissionState,
+        evidence: Evidence,
+        since: DateTime<Utc>,
+    ) {
+        self.push(TransitionKind::Permission, Some(permission.name().to_owned()), before, after.as_str(), since);
+        if let Some(transition) = self.transitions.last_mut() {
+            transition.evidence = Some(evidence);
+        }
     }
 
     fn permission(&mut self, standing: &mut Standing, permission: PermissionId, held: bool, evidence: Evidence) {
@@ -215,16 +245,7 @@ impl Changes {
             let (after, since) = (known.state(), known.belief.since);
             if before.is_some() || after == PermissionState::Missing {
                 let before = before.map_or("unknown", PermissionState::as_str);
-                self.push(
-                    TransitionKind::Permission,
-                    Some(permission.name().to_owned()),
-                    before,
-                    after.as_str(),
-                    since,
-                );
-                if let Some(transition) = self.transitions.last_mut() {
-                    transition.evidence = Some(evidence);
-                }
+                self.permission_changed(permission, before, after, evidence, since);
             }
         }
     }

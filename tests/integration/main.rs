@@ -19,6 +19,7 @@ mod memory;
 mod metrics;
 mod permissions;
 mod preflight;
+mod probes;
 mod requests;
 mod secrets;
 mod states;

@@ -87,6 +87,26 @@ fn a_refusal_just_before_the_token_was_seen_dead_is_no_doubt_about_a_permission(
 }
 
 #[test]
+fn what_is_let_through_is_not_missing_even_where_that_shows_no_grant() {
+    let token = token("t", &[LIST]);
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[])), policy(&token));
+    let mut see = |seconds, seen| kinds_and_state(&mut standing, &probed(seconds, &[(LIST, seen)]), policy(&token));
+    assert_eq!(see(1, ProbeObservation::Inconclusive(200)), (None, PermissionState::Unverified));
+    see(2, ProbeObservation::Missing);
+    assert_eq!(see(3, ProbeObservation::Missing), (Some("unknown>missing".to_owned()), PermissionState::Missing));
+    assert_eq!(see(4, ProbeObservation::Inconclusive(418)), (None, PermissionState::Missing), "odd, and no more");
+    let through = see(5, ProbeObservation::Inconclusive(200));
+    assert_eq!(through, (Some("missing>unverified".to_owned()), PermissionState::Unverified));
+}
+
+fn kinds_and_state(standing: &mut Standing, look: &Look, policy: Policy<'_>) -> (Option<String>, PermissionState) {
+    let transitions = step(standing, look, policy);
+    let change = transitions.first().map(|known| format!("{}>{}", known.before, known.after));
+    (change, standing.permissions[0].state())
+}
+
+#[test]
 fn by_right_alone_a_permission_is_unverified_or_missing_never_granted() {
     let token = token("t", &[EDIT]);
     let mut standing = Standing::default();
