@@ -23,7 +23,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Method, PermissionId, Probe, Profile};
+use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
 
 pub use cost::{Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
@@ -90,6 +90,12 @@ impl Probes {
             Self::ReadOnly => None,
             Self::WriteSafe => permission.write_probe.as_ref(),
         })
+    }
+
+    /// The permissions that the request for `permission` needs besides: without them a refusal says nothing about it.
+    pub fn presupposed(self, permission: PermissionId) -> impl Iterator<Item = PermissionId> {
+        let names = self.allowed(permission).map(|probe| probe.also_requires.as_slice()).unwrap_or_default();
+        names.iter().filter_map(|name| catalog().permission(name))
     }
 }
 
@@ -178,14 +184,28 @@ impl Token {
         TokenId { tenant: self.tenant.name.clone(), token_name: self.name.clone() }
     }
 
-    /// The requests that show this token's wanted permissions, each once, with the permissions that it shows.
+    /// The requests that show this token's wanted permissions, each once, with the permissions that it shows. Among
+    /// them are those without which a refusal would say nothing.
     pub fn probes(&self, probes: Probes) -> Vec<(&'static Probe, Vec<PermissionId>)> {
+        self.probes_of(probes, |_| true)
+    }
+
+    /// The same for some of the wanted permissions.
+    pub fn probes_of(
+        &self,
+        probes: Probes,
+        chosen: impl Fn(PermissionId) -> bool,
+    ) -> Vec<(&'static Probe, Vec<PermissionId>)> {
+        let chosen = self.wanted.iter().map(|wanted| wanted.permission).filter(|permission| chosen(*permission));
         let mut requests: Vec<(&'static Probe, Vec<PermissionId>)> = Vec::new();
-        for wanted in &self.wanted {
-            let Some(probe) = probes.allowed(wanted.permission) else { continue };
+        for permission in
+            chosen.flat_map(|permission| std::iter::once(permission).chain(probes.presupposed(permission)))
+        {
+            let Some(probe) = probes.allowed(permission) else { continue };
             match requests.iter_mut().find(|(known, _)| known.same_request(probe)) {
-                Some((_, shown)) => shown.push(wanted.permission),
-                None => requests.push((probe, vec![wanted.permission])),
+                Some((_, shown)) if shown.contains(&permission) => {}
+                Some((_, shown)) => shown.push(permission),
+                None => requests.push((probe, vec![permission])),
             }
         }
         requests

@@ -57,16 +57,17 @@ impl Core {
         self.free[lane as usize] -= 1;
         self.asked_token.insert(key);
         let standing = &watch.standing;
-        let all = || watch.token.probes(self.config.syncro.probes);
+        let probes = self.config.syncro.probes;
         let permissions = scope.map(|scope| match scope {
-            Scope::Full => PermissionJob { full: true, user: wants_user(standing, now), probes: all() },
+            Scope::Full => {
+                let user = wants_user(standing, now);
+                PermissionJob { full: true, user, probes: watch.token.probes(probes) }
+            }
             Scope::Doubtful => {
                 let doubtful = |permission| {
                     standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
                 };
-                let probes =
-                    all().into_iter().filter(|(_, shown)| shown.iter().any(|permission| doubtful(*permission)));
-                PermissionJob { full: false, user: false, probes: probes.collect() }
+                PermissionJob { full: false, user: false, probes: watch.token.probes_of(probes, doubtful) }
             }
         });
         if permissions.is_some() {

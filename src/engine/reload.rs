@@ -156,8 +156,10 @@ fn resolve(of: &TokenId, firing: &mut Arc<Vec<Firing>>, effects: &mut Vec<Effect
 
 /// Whether a permission can be asked for that no look has asked for: it is wanted only now.
 fn wants_more(token: &Token, standing: &Standing, config: &Config) -> bool {
-    let mut shown = token.probes(config.syncro.probes).into_iter().flat_map(|(_, permissions)| permissions);
-    standing.permission_checks.last_success.is_some()
-        && shown
-            .any(|permission| standing.permissions.binary_search_by_key(&permission, |known| known.permission).is_err())
+    let mut asked = token.wanted.iter().map(|wanted| wanted.permission);
+    let is_new = |permission| {
+        config.syncro.probes.allowed(permission).is_some()
+            && standing.permissions.binary_search_by_key(&permission, |known| known.permission).is_err()
+    };
+    standing.permission_checks.last_success.is_some() && asked.any(is_new)
 }

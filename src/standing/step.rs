@@ -189,8 +189,14 @@ impl Changes {
         let wanted = &policy.token.wanted;
         // A token that stopped working while it was asked is refused everything, whatever it may do.
         let works = standing.state == TokenState::Valid && standing.doubt.is_none();
-        for (permission, observation) in &look.probes {
+        let is_wanted = |permission| wanted.iter().any(|wanted| wanted.permission == permission);
+        let granted = |permission| look.probes.contains(&(permission, ProbeObservation::Granted));
+        for (permission, observation) in look.probes.iter().filter(|(permission, _)| is_wanted(*permission)) {
             match observation {
+                // It may have been refused for what it needs besides.
+                ProbeObservation::Missing if !policy.probes.presupposed(*permission).all(granted) => {
+                    known(standing, *permission, Evidence::Probe).unseen = false;
+                }
                 ProbeObservation::Missing if !works => known(standing, *permission, Evidence::Probe).unseen = true,
                 ProbeObservation::Granted => self.permission(standing, *permission, true, Evidence::Probe),
                 ProbeObservation::Missing => self.permission(standing, *permission, false, Evidence::Probe),
@@ -198,7 +204,7 @@ impl Changes {
                 ProbeObservation::Failed(_) => known(standing, *permission, Evidence::Probe).unseen = true,
             }
         }
-        standing.permissions.retain(|known| wanted.iter().any(|wanted| wanted.permission == known.permission));
+        standing.permissions.retain(|known| is_wanted(known.permission));
     }
 
     /// An answer that does not show that a permission is held; one that is no refusal ends the belief that it is missing.

@@ -87,6 +87,30 @@ fn a_refusal_just_before_the_token_was_seen_dead_is_no_doubt_about_a_permission(
 }
 
 #[test]
+fn a_refusal_says_nothing_where_something_else_that_the_request_needs_is_missing() {
+    const CREATE: &str = "Invoices - Create";
+    const ESTIMATES: &str = "Estimates - View Details";
+    let token = token("t", &[CREATE]);
+    let policy = || Policy { probes: Probes::WriteSafe, ..policy(&token) };
+    let asked: Vec<_> = token.probes(Probes::WriteSafe).into_iter().flat_map(|(_, shown)| shown).collect();
+    assert_eq!(asked, [CREATE, ESTIMATES].map(crate::testing::permission), "both are asked");
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[])), policy());
+    let mut see = |seconds, create: ProbeObservation, estimates: ProbeObservation| {
+        let _ = step(&mut standing, &probed(seconds, &[(CREATE, create), (ESTIMATES, estimates)]), policy());
+        assert_eq!(standing.permissions.len(), 1, "only what is wanted is believed");
+        standing.permissions[0].state()
+    };
+    let (granted, missing) = (ProbeObservation::Granted, ProbeObservation::Missing);
+    assert_eq!(see(1, granted.clone(), granted.clone()), PermissionState::Granted);
+    for seconds in 2..5 {
+        assert_eq!(see(seconds, missing.clone(), missing.clone()), PermissionState::Granted);
+    }
+    see(5, missing.clone(), granted.clone());
+    assert_eq!(see(6, missing, granted), PermissionState::Missing);
+}
+
+#[test]
 fn what_is_let_through_is_not_missing_even_where_that_shows_no_grant() {
     let token = token("t", &[LIST]);
     let mut standing = Standing::default();
