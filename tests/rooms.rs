@@ -28,7 +28,7 @@ const FLOORS: [(&str, u8); 18] = [
 ];
 
 /// What a thing means is decided in these.
-const PURE: [&str; 29] = [
+const PURE: [&str; 31] = [
     "catalog/mod.rs",
     "catalog/permission.rs",
     "catalog/profile.rs",
@@ -49,6 +49,8 @@ const PURE: [&str; 29] = [
     "standing/",
     "plan.rs",
     "alert/mod.rs",
+    "alert/conditions.rs",
+    "alert/neighbours.rs",
     "alert/rules.rs",
     "alert/words.rs",
     "engine/core.rs",

@@ -1,6 +1,8 @@
 //! What is told to an operator: which alerts exist, what identifies one, how long it is kept firing. Pure; knows no
 //! receiver. `rules` decides, `words` explains, `receiver` delivers.
 
+mod conditions;
+mod neighbours;
 pub mod receiver;
 mod rules;
 mod words;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TokenId;
 
+pub use neighbours::Neighbour;
 pub use rules::{Rules, Tenancy, next_change, retire, tenant_alerts, token_alerts};
 pub use words::{Words, runbook};
 

@@ -5,19 +5,11 @@ use std::borrow::Cow;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Alerts, Token, TokenId};
-use crate::standing::{Evidence, PermissionState, Standing, TokenState};
+use crate::standing::{Standing, TokenState};
 
+use super::conditions::{Condition, permissions, state};
+use super::neighbours::{Neighbour, is_of_group};
 use super::{Alert, AlertKey, Firing, Notice, Severity, Status, Words, words};
-
-/// Something that should fire now.
-struct Condition {
-    alert: Alert,
-    subject: Option<String>,
-    severity: Severity,
-    since: DateTime<Utc>,
-    notices: usize,
-    words: Words,
-}
 
 /// What decides.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +20,16 @@ pub struct Rules<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Brings what fires for one token up to what its standing says; returns what is to be told.
+/// Brings what fires for one token up to what its standing says; returns what is to be told. What a neighbour tells
+/// already of their security group is not told again, and what is told for neighbours too lasts as long as theirs does.
 #[must_use]
-pub fn token_alerts(rules: Rules<'_>, token: &Token, standing: &Standing, firing: &mut Vec<Firing>) -> Vec<Notice> {
+pub fn token_alerts(
+    rules: Rules<'_>,
+    token: &Token,
+    standing: &Standing,
+    neighbours: &[Neighbour<'_>],
+    firing: &mut Vec<Firing>,
+) -> Vec<Notice> {
     let expiring = firing.iter().any(|known| known.alert == Alert::TokenExpiring);
     let mut conditions: Vec<Condition> = state(token, standing).into_iter().collect();
     conditions.extend(rules.expiring(token, standing, expiring));
@@ -40,7 +39,12 @@ pub fn token_alerts(rules: Rules<'_>, token: &Token, standing: &Standing, firing
         conditions.extend(permissions(token, standing));
         conditions.extend(rules.user(token, standing));
     }
-    let is_held = |alert: Alert| held && alert.is_held_while_not_valid();
+    conditions.retain_mut(|due| due.speaks_for(neighbours, firing));
+    let is_held = |known: &Firing| {
+        let of_group = is_of_group(known.alert, &known.words);
+        held && known.alert.is_held_while_not_valid()
+            || of_group && neighbours.iter().any(|other| other.suffers(known.alert, known.subject.as_deref()))
+    };
     rules.reconcile(&token.id(), conditions, firing, is_held, &ended(token, standing))
 }
 
@@ -173,14 +177,14 @@ impl Rules<'_> {
         of: &TokenId,
         conditions: Vec<Condition>,
         firing: &mut Vec<Firing>,
-        is_held: impl Fn(Alert) -> bool,
+        is_held: impl Fn(&Firing) -> bool,
         why_ended: &dyn Fn(&Firing) -> Cow<'w, str>,
     ) -> Vec<Notice> {
         let mut notices = Vec::new();
         let now = self.now;
         firing.retain(|known| {
-            let goes_on = is_held(known.alert)
-                || conditions.iter().any(|due| due.alert == known.alert && due.subject == known.subject);
+            let goes_on =
+                is_held(known) || conditions.iter().any(|due| due.alert == known.alert && due.subject == known.subject);
             if !goes_on {
                 let words = words::resolved(&known.words, &why_ended(known));
                 notices.push(notice(of, known, Status::Resolved, words));
@@ -245,49 +249,6 @@ fn ended<'a>(token: &'a Token, standing: &'a Standing) -> impl Fn(&Firing) -> Co
         _ if standing.state == TokenState::Valid => "the token works again".into(),
         _ => format!("the token is {} now", standing.state.as_str()).into(),
     }
-}
-
-fn state(token: &Token, standing: &Standing) -> Option<Condition> {
-    let alert = match standing.state {
-        TokenState::Expired => Alert::TokenExpired,
-        TokenState::Rejected => Alert::TokenRejected,
-        TokenState::WrongAccount => Alert::TokenWrongAccount,
-        TokenState::LockedOut => Alert::TokenUserLockedOut,
-        TokenState::Blocked => Alert::TokenBlocked,
-        TokenState::Unreadable => Alert::TokenUnreadable,
-        TokenState::Valid | TokenState::Unknown => return None,
-    };
-    Some(Condition {
-        alert,
-        subject: None,
-        severity: Severity::Critical,
-        since: standing.since.unwrap_or_default(),
-        notices: 0,
-        words: words::state(alert, token, standing),
-    })
-}
-
-fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> {
-    let missing = token.wanted.iter().filter_map(|wanted| {
-        let index = standing.permissions.binary_search_by_key(&wanted.permission, |known| known.permission).ok()?;
-        let known = &standing.permissions[index];
-        (known.state() == PermissionState::Missing).then_some((wanted, known))
-    });
-    missing
-        .map(|(wanted, known)| {
-            let alert = if known.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
-            let weak = alert == Alert::PermissionMissing && known.evidence == Evidence::Right;
-            let name = wanted.permission.name();
-            Condition {
-                alert,
-                subject: Some(name.to_owned()),
-                severity: if wanted.required && !weak { Severity::Critical } else { Severity::Warning },
-                since: known.belief.since,
-                notices: 0,
-                words: words::permission(alert, token, standing, name, known.cause, known.evidence, wanted.required),
-            }
-        })
-        .collect()
 }
 
 fn delta(duration: std::time::Duration) -> TimeDelta {

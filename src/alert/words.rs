@@ -164,6 +164,20 @@ pub(super) fn permission(
     }
 }
 
+/// The same for the neighbours in the security group who are hurt too.
+pub(super) fn of_group<'a>(words: &Words, hurt: impl Iterator<Item = &'a Token>) -> Words {
+    let named = |token: &Token| match &token.profile {
+        Some(profile) => format!("`{}` ({})", token.name, profile.title),
+        None => format!("`{}`", token.name),
+    };
+    let hurt: Vec<_> = hurt.map(named).collect();
+    if hurt.is_empty() {
+        return words.clone();
+    }
+    let too = format!("; so do those of the same security group: {}. ", hurt.join(", "));
+    Words { message: words.message.replacen(". ", &too, 1), ..words.clone() }
+}
+
 /// `SecurityGroupRightLost`.
 pub(super) fn right(token: &Token, standing: &Standing, right: &str) -> Words {
     let group = standing.security_group();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::Firing;
+use crate::alert::{Firing, Neighbour};
 use crate::config::{Config, Token, TokenId};
 use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
@@ -54,6 +54,13 @@ pub(super) struct Watch {
     pub(super) look_at: Option<DateTime<Utc>>,
     /// What became due while nobody watched is made up for then, not at once with all others.
     pub(super) catch_up: Option<DateTime<Utc>>,
+}
+
+impl Watch {
+    /// As another token of the same tenant sees it.
+    pub(super) fn seen(&self) -> Neighbour<'_> {
+        Neighbour { token: &self.token, standing: &self.standing, firing: &self.firing }
+    }
 }
 
 /// The tokens of one tenant.

@@ -8,11 +8,11 @@ use crate::alert::{Notice, Rules, Tenancy, next_change, tenant_alerts, token_ale
 use crate::config::TokenId;
 use crate::memory::{Entry, Keep};
 use crate::plan::plan;
-use crate::standing::{Attempts, Check, Policy, step};
+use crate::standing::{Attempts, Check, Policy, TransitionKind, step};
 use crate::syncro::{Failure, Look};
 
 use super::checker::Ended;
-use super::core::Core;
+use super::core::{Core, Watch};
 use super::dispatch::queue;
 use super::effect::{Checked, Effect, Outcome, WatchKey, checked_by};
 
@@ -44,10 +44,15 @@ impl Core {
 
     /// Tells what time alone has made true of a token, and sees to its next look.
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let Some(watch) = self.watches.get(&key) else { return };
         let rules = Rules { alerts: &self.config.alerts, now };
         let before = Arc::clone(&watch.firing);
-        let notices = token_alerts(rules, &watch.token, &watch.standing, Arc::make_mut(&mut watch.firing));
+        let mut firing = Arc::clone(&watch.firing);
+        let neighbours = self.neighbours(key);
+        let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
+        let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, Arc::make_mut(&mut firing));
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        watch.firing = firing;
         if watch.firing != before {
             effects.push(Effect::Keep(Keep::Firing { of: watch.token.id(), firing: Arc::clone(&watch.firing) }));
         }
@@ -117,10 +122,41 @@ impl Core {
         effects.push(Effect::Checked(Checked { token: id.clone(), check, outcome }));
         effects.push(Effect::Keep(Keep::Standing { token: id.clone(), standing: Arc::clone(&watch.standing) }));
         let entry = |transition| Effect::Keep(Keep::Entry(Entry::Changed { token: id.clone(), at: now, transition }));
+        let of_group = transitions.iter().any(|known| {
+            matches!(known.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
+        });
         effects.extend(transitions.into_iter().map(entry));
         self.review(key, now, effects);
+        if of_group {
+            self.tell_neighbours(key, now, effects);
+        }
         self.review_tenant(&token.tenant.name, now, effects);
         self.unseen.remove(&key);
+    }
+
+    /// The other tokens of the tenant whose users are in the same security group.
+    fn neighbours(&self, key: WatchKey) -> Vec<(WatchKey, &Watch)> {
+        let Some(watch) = self.watches.get(&key) else { return Vec::new() };
+        let Some(tenant) = self.tenants.get(&watch.token.tenant.name).filter(|tenant| tenant.members.len() > 1) else {
+            return Vec::new();
+        };
+        let Some(group) = watch.standing.restricting_group() else { return Vec::new() };
+        let others = tenant.members.iter().filter(|other| **other != key);
+        let others = others.filter_map(|other| Some((*other, self.watches.get(other)?)));
+        others.filter(|(_, other)| other.standing.restricting_group() == Some(group)).collect()
+    }
+
+    /// What was learnt of a security group is looked at with its other tokens too, where they believe otherwise.
+    fn tell_neighbours(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(learnt) = self.watches.get(&key).map(|watch| Arc::clone(&watch.standing)) else { return };
+        let neighbours: Vec<_> = self.neighbours(key).into_iter().map(|(other, _)| other).collect();
+        for other in neighbours {
+            let Some(watch) = self.watches.get_mut(&other) else { continue };
+            if learnt.differs_in_group(&watch.standing) {
+                watch.look_at = Some(now);
+            }
+            self.review(other, now, effects);
+        }
     }
 
     pub(super) fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {

@@ -140,6 +140,26 @@ impl Standing {
         self.user.as_ref()?.group.as_deref()
     }
 
+    /// The security group that restricts the user behind the token; none restricts a Global Admin
+    /// (docs.syncromsp.com/security-group).
+    pub fn restricting_group(&self) -> Option<&str> {
+        let user = self.user.as_ref().filter(|user| user.admin.held != Some(true))?;
+        user.group.as_deref()
+    }
+
+    /// Whether two tokens whose users are in one security group are believed to differ in what the group allows.
+    pub fn differs_in_group(&self, other: &Self) -> bool {
+        let of_group = |known: &&PermissionStanding| match known.state() {
+            PermissionState::Missing => known.cause == Cause::SecurityGroup,
+            PermissionState::Granted => true,
+            PermissionState::Unverified => false,
+        };
+        self.permissions.iter().filter(of_group).any(|known| {
+            let theirs = other.permissions.iter().filter(of_group).find(|theirs| theirs.permission == known.permission);
+            theirs.is_some_and(|theirs| theirs.state() != known.state())
+        })
+    }
+
     /// Gives back memory that reading it took too much of.
     pub fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();

@@ -71,6 +71,60 @@ fn a_permission_taken_from_the_group_is_lost_with_the_cause_and_the_clicks() {
 }
 
 #[test]
+fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurts() {
+    let scenario = ACME.replace(
+        "tokens = [",
+        "tokens = [{ value = \"value-of-portal\", user = 1, permissions = \"all\" },\
+         { value = \"value-of-other\", user = 1, permissions = \"all\" }, ",
+    );
+    let world = World::new(&format!("requests_per_minute = 0\n{scenario}"));
+    let mut configuration = Configuration::acme(LIST);
+    configuration.requests_per_minute = 10_000;
+    for (name, lines) in [("portal", "profile = \"n8n-syncrormm\""), ("other", "permissions = [\"Vendors - List\"]")] {
+        let (value, lines) = (format!("value-of-{name}"), lines.to_owned());
+        configuration.tenants[0].tokens.push(crate::harness::Token { name: name.to_owned(), value, lines });
+    }
+    let mut daemon = world.run(&configuration);
+    for name in ["jumpcloud", "portal", "other"] {
+        while !daemon.seen.iter().any(|line| line["check"] == "permissions" && line["token_name"] == name) {
+            daemon.wait("a first look", |line| line["check"] == "permissions");
+        }
+    }
+    let told = |daemon: &Daemon, status: &str| {
+        let told = daemon.seen.iter().filter(|line| line["event"] == "alert" && line["status"] == status);
+        told.filter(|line| line["alert"] == "PermissionLost").cloned().collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        let before = (told(&daemon, "firing").len(), told(&daemon, "resolved").len());
+        world.happens(group(true, "Tickets - List/Search"));
+        let line = daemon.alert("PermissionLost", "firing");
+        let message = field(&line, "message");
+        let names = |name: &str| message.contains(&format!("`{name}`"));
+        assert!(names("jumpcloud") && names("portal") && !names("other"), "{message}");
+        assert!(message.contains("so do those of the same security group: "), "{message}");
+        daemon.checks("acme", "permissions", 6);
+        let portal = "syncro_token_permission_granted{tenant=\"acme\",token_name=\"portal\",permission=\"Tickets - List/Search\"}";
+        assert_eq!((granted(&daemon, "Tickets - List/Search"), daemon.metric(portal)), (Some(0.0), Some(0.0)));
+        world.happens(group(false, "Tickets - List/Search"));
+        daemon.alert("PermissionLost", "resolved");
+        assert_eq!((granted(&daemon, "Tickets - List/Search"), daemon.metric(portal)), (Some(1.0), Some(1.0)));
+        daemon.checks("acme", "permissions", 6);
+        let after = (told(&daemon, "firing").len(), told(&daemon, "resolved").len());
+        assert_eq!(after, (before.0 + 1, before.1 + 1), "one alert, one end: {:?}", daemon.told());
+    }
+    world.happens(Incident::TokenLoses {
+        token: "value-of-portal".to_owned(),
+        permission: "Tickets - List/Search".to_owned(),
+    });
+    let line = daemon.alert("PermissionLost", "firing");
+    assert_eq!(
+        (field(&line, "token_name"), field(&line, "cause")),
+        ("portal", "token"),
+        "its own fault is its own alert"
+    );
+}
+
+#[test]
 fn a_tick_taken_from_the_token_is_told_as_the_tokens_fault() {
     let world = World::new(ACME);
     let mut daemon = world.run(&Configuration::acme(LIST));

@@ -37,7 +37,7 @@ impl Watched {
     }
 
     fn tell(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
-        token_alerts(Rules { alerts: &self.alerts, now }, &self.token, &self.standing, &mut self.firing)
+        token_alerts(Rules { alerts: &self.alerts, now }, &self.token, &self.standing, &[], &mut self.firing)
     }
 }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::alert::{AlertKey, Notice, Status};
 use crate::memory::{Batch, Entry, Remembered};
 use crate::standing::{TokenState, TransitionKind};
-use crate::syncro::{Look, Part, Seen, TokenValue};
+use crate::syncro::{Look, Part, Seen, TokenValue, UserObservation};
 
 /// A store in memory: what was committed, as the real one would give it back.
 #[derive(Default)]
@@ -77,6 +77,8 @@ struct Machine {
     now: i64,
     /// By token: which value it uses, what `/me` answers, and what the list answers.
     answers: HashMap<String, Answer>,
+    /// Whether all users are in one security group, and are known to be.
+    grouped: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +95,14 @@ fn granted() -> Answer {
 impl Machine {
     fn new(config: Config) -> Self {
         let (core, _) = Core::start(Arc::new(config), Memory::default(), at(0));
-        Self { core, store: Store::default(), pending: Batch::default(), now: 0, answers: HashMap::new() }
+        Self {
+            core,
+            store: Store::default(),
+            pending: Batch::default(),
+            now: 0,
+            answers: HashMap::new(),
+            grouped: false,
+        }
     }
 
     fn take(&mut self, effects: Vec<Effect>) -> Vec<crate::engine::Job> {
@@ -126,7 +135,10 @@ impl Machine {
             let (key, end) = (job.key, ended(&job));
             jobs.extend(self.handle(Event::Looked { key, look, ended: (!wants).then_some(end) }));
             if wants {
-                let look = Box::new(probed(self.now, &[(LIST, answer.list)]));
+                let mut look = Box::new(probed(self.now, &[(LIST, answer.list)]));
+                if let (Part::Permissions(look), true) = (&mut look.part, self.grouped) {
+                    look.user = Some(UserObservation::Group(Some("Technicians".to_owned())));
+                }
                 jobs.extend(self.handle(Event::Looked { key, look, ended: Some(end) }));
             }
         }
@@ -311,7 +323,7 @@ const FLEETS: [&[&str]; 3] = [&["a", "b"], &["a"], &["b", "c"]];
 
 fn me() -> impl Strategy<Value = MeObservation> {
     prop_oneof![
-        4 => any::<bool>().prop_map(|held| works(&[("ticket.list", held)])),
+        4 => any::<bool>().prop_map(|held| works(&[("ticket.read", held)])),
         2 => Just(MeObservation::Refused),
         1 => Just(MeObservation::Blocked),
         2 => Just(MeObservation::Failed(failure())),
@@ -375,8 +387,11 @@ proptest! {
 
     /// Whatever is answered, reloaded and killed: an alert fires, is reminded of, resolves, and only then fires again.
     #[test]
-    fn each_firing_has_one_resolve(history in proptest::collection::vec(happens(), 1..60)) {
-        let mut machine = Machine::new(quick(FLEETS[0]));
+    fn each_firing_has_one_resolve(
+        history in proptest::collection::vec(happens(), 1..60),
+        grouped in any::<bool>(),
+    ) {
+        let mut machine = Machine { grouped, ..Machine::new(quick(FLEETS[0])) };
         for happened in history {
             play(&mut machine, happened);
         }
@@ -403,8 +418,9 @@ proptest! {
     fn could_not_look_tells_nothing_of_a_token(
         before in proptest::collection::vec(happens(), 0..30),
         after in proptest::collection::vec(happens(), 1..30),
+        grouped in any::<bool>(),
     ) {
-        let mut machine = Machine::new(quick(FLEETS[0]));
+        let mut machine = Machine { grouped, ..Machine::new(quick(FLEETS[0])) };
         for happened in before {
             play(&mut machine, happened);
         }
@@ -430,6 +446,34 @@ proptest! {
             prop_assert!(of_tenant || notice.status == Status::Reminder, "{} {:?}", notice.key, notice.status);
         }
     }
+}
+
+#[test]
+fn what_one_token_tells_of_its_group_another_does_not_tell_again_not_even_after_a_restart() {
+    let mut machine = Machine { grouped: true, ..Machine::new(fleet(&["a", "b"])) };
+    for token in ["a", "b"] {
+        machine.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Granted);
+    }
+    machine.seconds(10);
+    for token in ["a", "b"] {
+        machine.answer(token, works(&[("ticket.read", false)]), ProbeObservation::Missing);
+    }
+    machine.seconds(4000);
+    machine.crash(fleet(&["a", "b"]), 60);
+    machine.seconds(4000);
+    let of = |machine: &Machine, status: &str| {
+        let told = machine.told().into_iter().filter(|told| told.ends_with(status));
+        told.map(|told| told.split('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let both = ["PermissionLost", "SecurityGroupRightLost"];
+    let mut fired = of(&machine, "firing");
+    fired.sort();
+    assert_eq!((fired, of(&machine, "resolved").len()), (both.map(str::to_owned).to_vec(), 0));
+    // Whoever told it leaves: the other one suffers still, and says so now.
+    let teller = if machine.told()[0].contains("/a/") { "b" } else { "a" };
+    machine.crash(fleet(&[teller]), 60);
+    machine.seconds(10);
+    assert_eq!((of(&machine, "firing").len(), of(&machine, "resolved").len()), (4, 2), "{:?}", machine.told());
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! What should fire for a token by what its standing says now. Pure; `rules` compares it with what fires already.
+
+use chrono::{DateTime, Utc};
+
+use crate::config::Token;
+use crate::standing::{Evidence, PermissionState, Standing, TokenState};
+
+use super::neighbours::{Neighbour, is_of_group};
+use super::{Alert, Firing, Severity, Words, words};
+
+/// Something that should fire now.
+pub(super) struct Condition {
+    pub(super) alert: Alert,
+    pub(super) subject: Option<String>,
+    pub(super) severity: Severity,
+    pub(super) since: DateTime<Utc>,
+    pub(super) notices: usize,
+    pub(super) words: Words,
+}
+
+impl Condition {
+    /// Whether this token's alert is the one that speaks of its group; it names the neighbours whom that hurts too.
+    pub(super) fn speaks_for(&mut self, neighbours: &[Neighbour<'_>], firing: &[Firing]) -> bool {
+        if !is_of_group(self.alert, &self.words) {
+            return true;
+        }
+        let subject = self.subject.as_deref();
+        let fires = firing.iter().any(|known| known.alert == self.alert && known.subject.as_deref() == subject);
+        if !fires && neighbours.iter().any(|other| other.tells(self.alert, subject)) {
+            return false;
+        }
+        if self.alert != Alert::SecurityGroupRightLost {
+            let hurt: Vec<_> = neighbours.iter().filter_map(|other| Some((other, other.wants(subject?)?))).collect();
+            let weak = self.alert == Alert::PermissionMissing && self.words.evidence == Some(Evidence::Right);
+            if hurt.iter().any(|(_, required)| *required) && !weak {
+                self.severity = Severity::Critical;
+            }
+            self.words = words::of_group(&self.words, hurt.iter().map(|(other, _)| other.token));
+        }
+        true
+    }
+}
+
+pub(super) fn state(token: &Token, standing: &Standing) -> Option<Condition> {
+    let alert = match standing.state {
+        TokenState::Expired => Alert::TokenExpired,
+        TokenState::Rejected => Alert::TokenRejected,
+        TokenState::WrongAccount => Alert::TokenWrongAccount,
+        TokenState::LockedOut => Alert::TokenUserLockedOut,
+        TokenState::Blocked => Alert::TokenBlocked,
+        TokenState::Unreadable => Alert::TokenUnreadable,
+        TokenState::Valid | TokenState::Unknown => return None,
+    };
+    Some(Condition {
+        alert,
+        subject: None,
+        severity: Severity::Critical,
+        since: standing.since.unwrap_or_default(),
+        notices: 0,
+        words: words::state(alert, token, standing),
+    })
+}
+
+pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> {
+    let missing = token.wanted.iter().filter_map(|wanted| {
+        let index = standing.permissions.binary_search_by_key(&wanted.permission, |known| known.permission).ok()?;
+        let known = &standing.permissions[index];
+        (known.state() == PermissionState::Missing).then_some((wanted, known))
+    });
+    missing
+        .map(|(wanted, known)| {
+            let alert = if known.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
+            let weak = alert == Alert::PermissionMissing && known.evidence == Evidence::Right;
+            let name = wanted.permission.name();
+            Condition {
+                alert,
+                subject: Some(name.to_owned()),
+                severity: if wanted.required && !weak { Severity::Critical } else { Severity::Warning },
+                since: known.belief.since,
+                notices: 0,
+                words: words::permission(alert, token, standing, name, known.cause, known.evidence, wanted.required),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,64 @@
+//! One security group losing one permission is one alert, not one for each token: whose alert speaks for the others. Pure.
+
+use crate::config::Token;
+use crate::standing::{Cause, PermissionState, Standing, TokenState};
+
+use super::{Alert, Firing, Words};
+
+/// Another token of the same tenant, whose user is in the same security group.
+#[derive(Debug, Clone, Copy)]
+pub struct Neighbour<'a> {
+    /// As it is configured.
+    pub token: &'a Token,
+    /// What is believed of it.
+    pub standing: &'a Standing,
+    /// What fires for it.
+    pub firing: &'a [Firing],
+}
+
+/// Whether an alert speaks of the security group rather than of its token.
+pub(super) fn is_of_group(alert: Alert, words: &Words) -> bool {
+    match alert {
+        Alert::PermissionLost | Alert::PermissionMissing => words.cause == Some(Cause::SecurityGroup),
+        Alert::SecurityGroupRightLost => true,
+        _ => false,
+    }
+}
+
+impl Neighbour<'_> {
+    /// Whether its alert tells already what this one would.
+    pub(super) fn tells(&self, alert: Alert, subject: Option<&str>) -> bool {
+        let same = |other: Alert| is_of_right(other) == is_of_right(alert);
+        let tells = |known: &Firing| {
+            is_of_group(known.alert, &known.words) && same(known.alert) && known.subject.as_deref() == subject
+        };
+        self.firing.iter().any(tells)
+    }
+
+    /// Whether what this alert speaks of is still so for it, as far as is known.
+    pub(super) fn suffers(&self, alert: Alert, subject: Option<&str>) -> bool {
+        let Some(subject) = subject.filter(|_| self.standing.state == TokenState::Valid) else { return false };
+        if is_of_right(alert) {
+            let lost = |known: &crate::standing::RightStanding| {
+                known.right.as_str() == subject && known.belief.held == Some(false) && known.belief.lost
+            };
+            return self.standing.rights.iter().any(lost);
+        }
+        let missing = |known: &crate::standing::PermissionStanding| {
+            known.permission.name() == subject
+                && known.state() == PermissionState::Missing
+                && known.cause == Cause::SecurityGroup
+        };
+        self.wants(subject).is_some() && self.standing.permissions.iter().any(missing)
+    }
+
+    /// Whether it needs this permission, and if so, whether its integration breaks without it.
+    pub(super) fn wants(&self, permission: &str) -> Option<bool> {
+        let wanted = self.token.wanted.iter().find(|wanted| wanted.permission.name() == permission);
+        wanted.map(|wanted| wanted.required)
+    }
+}
+
+fn is_of_right(alert: Alert) -> bool {
+    alert == Alert::SecurityGroupRightLost
+}
