@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
+use crate::catalog::catalog;
 use crate::config::{self, Config, Token};
 use crate::engine::Looked;
 use crate::standing::{Cause, Evidence, PermissionStanding, PermissionState, Policy, Standing, step};
@@ -87,6 +88,24 @@ impl Finding {
             }
         });
         wanted.collect()
+    }
+
+    /// What shows it: the request, or the user's right.
+    pub(super) fn shown_by(&self, config: &Config, permission: &Permission) -> String {
+        let Some(id) = catalog().permission(permission.name) else { return String::new() };
+        let probe = config.syncro.probes.allowed(id);
+        let asked = probe.map(|probe| format!("{} {}", probe.method().as_str(), self.token.tenant.path_of(probe)));
+        match (permission.evidence, asked, &id.get().right) {
+            (Some(Evidence::Probe), Some(asked), _) => asked,
+            (Some(Evidence::Right), _, Some(right)) if permission.state == PermissionState::Missing => {
+                format!("its user lacks the right {right}")
+            }
+            (Some(Evidence::Right), _, Some(right)) => {
+                format!("its user has the right {right}; nothing shows the token's own tick")
+            }
+            (_, Some(asked), _) => format!("{asked} gave no verdict"),
+            _ => "nothing shows it".to_owned(),
+        }
     }
 }
 

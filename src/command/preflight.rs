@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::alert::Firing;
-use crate::catalog::catalog;
 use crate::cli::{Output, PreflightArguments};
 use crate::config::{self, Config, Token, TokenSource};
 use crate::engine::{Job, look_with};
 use crate::exit::Exit;
-use crate::standing::{Evidence, PermissionState, TokenState};
+use crate::standing::{PermissionState, TokenState};
 use crate::syncro::{TokenValue, Unreadable};
 
 use super::finding::{Finding, PARTS, Permission, client};
@@ -107,24 +106,6 @@ fn state(permission: &Permission) -> &'static str {
     }
 }
 
-/// What shows it: the request, or the user's right.
-fn evidence(config: &Config, finding: &Finding, permission: &Permission) -> String {
-    let Some(id) = catalog().permission(permission.name) else { return String::new() };
-    let probe = config.syncro.probes.allowed(id);
-    let asked = probe.map(|probe| format!("{} {}", probe.method().as_str(), finding.token.tenant.path_of(probe)));
-    match (permission.evidence, asked, &id.get().right) {
-        (Some(Evidence::Probe), Some(asked), _) => asked,
-        (Some(Evidence::Right), _, Some(right)) if permission.state == PermissionState::Missing => {
-            format!("its user lacks the right {right}")
-        }
-        (Some(Evidence::Right), _, Some(right)) => {
-            format!("its user has the right {right}; nothing shows the token's own tick")
-        }
-        (_, Some(asked), _) => format!("{asked} gave no verdict"),
-        _ => "nothing shows it".to_owned(),
-    }
-}
-
 /// Where to click for a missing permission.
 fn mend<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
     let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.name);
@@ -144,7 +125,7 @@ fn text(config: &Config, finding: &Finding, verdict: Verdict) -> String {
     let permissions = finding.permissions();
     let row = |permission: &Permission| {
         let needed = if permission.required { "required" } else { "recommended" };
-        let evidence = evidence(config, finding, permission);
+        let evidence = finding.shown_by(config, permission);
         vec![permission.name.to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
     };
     let rows: Vec<_> = permissions.iter().map(row).collect();
@@ -188,7 +169,7 @@ fn json(config: &Config, finding: &Finding, verdict: Verdict) -> Value {
     let permission = |permission: &Permission| {
         let mut json = permission.json();
         json["state"] = state(permission).replace(' ', "_").into();
-        json["shown_by"] = evidence(config, finding, permission).into();
+        json["shown_by"] = finding.shown_by(config, permission).into();
         json["mend"] = mend(finding, permission).into();
         json
     };

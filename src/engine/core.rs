@@ -1,7 +1,8 @@
 //! The state of the loop and how events change it. Pure: `handle` takes an event and `now` and returns effects.
 //!
 //! `review` sees to one token or tenant, `reload` to the whole configuration, `dispatch` to who is looked at next.
-//! Nothing costs more than the logarithm of the number of tokens for one event, but a reload and a clock set back.
+//! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload
+//! and a clock set back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
