@@ -46,14 +46,13 @@ impl Core {
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get(&key) else { return };
         let rules = Rules { alerts: &self.config.alerts, now };
-        let before = Arc::clone(&watch.firing);
-        let mut firing = Arc::clone(&watch.firing);
         let neighbours = self.neighbours(key);
         let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
-        let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, Arc::make_mut(&mut firing));
+        let mut firing = watch.firing.to_vec();
+        let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, &mut firing);
         let Some(watch) = self.watches.get_mut(&key) else { return };
-        watch.firing = firing;
-        if watch.firing != before {
+        if firing != *watch.firing {
+            watch.firing = Arc::new(firing);
             effects.push(Effect::Keep(Keep::Firing { of: watch.token.id(), firing: Arc::clone(&watch.firing) }));
         }
         effects.extend(told(notices));
@@ -167,9 +166,10 @@ impl Core {
             standings.filter(|standing| standing.validity.last_attempt.is_some() && standing.unreadable.is_none());
         let silent = silent(asked.map(|standing| &standing.validity));
         let rules = Rules { alerts: &self.config.alerts, now };
-        let before = Arc::clone(&tenant.firing);
-        let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, Arc::make_mut(&mut tenant.firing));
-        if tenant.firing != before {
+        let mut firing = tenant.firing.to_vec();
+        let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, &mut firing);
+        if firing != *tenant.firing {
+            tenant.firing = Arc::new(firing);
             let (of, firing) = (TokenId::of_tenant(name), Arc::clone(&tenant.firing));
             effects.push(Effect::Keep(Keep::Firing { of, firing }));
         }
