@@ -21,7 +21,7 @@ pub(super) struct Condition {
 impl Condition {
     /// Whether this token's alert is the one that speaks of its group; it names the neighbours whom that hurts too.
     pub(super) fn speaks_for(&mut self, neighbours: &[Neighbour<'_>], firing: &[Firing]) -> bool {
-        if !is_of_group(self.alert, &self.words) {
+        if neighbours.is_empty() || !is_of_group(self.alert, &self.words) {
             return true;
         }
         let subject = self.subject.as_deref();
@@ -31,10 +31,8 @@ impl Condition {
         }
         if self.alert != Alert::SecurityGroupRightLost {
             let hurt: Vec<_> = neighbours.iter().filter_map(|other| Some((other, other.wants(subject?)?))).collect();
-            let weak = self.alert == Alert::PermissionMissing && self.words.evidence == Some(Evidence::Right);
-            if hurt.iter().any(|(_, required)| *required) && !weak {
-                self.severity = Severity::Critical;
-            }
+            let required = hurt.iter().any(|(_, required)| *required);
+            self.severity = self.severity.max(severity(self.alert, self.words.evidence, required));
             self.words = words::of_group(&self.words, hurt.iter().map(|(other, _)| other.token));
         }
         true
@@ -70,16 +68,22 @@ pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> 
     missing
         .map(|(wanted, known)| {
             let alert = if known.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
-            let weak = alert == Alert::PermissionMissing && known.evidence == Evidence::Right;
             let name = wanted.permission.name();
             Condition {
                 alert,
                 subject: Some(name.to_owned()),
-                severity: if wanted.required && !weak { Severity::Critical } else { Severity::Warning },
+                severity: severity(alert, Some(known.evidence), wanted.required),
                 since: known.belief.since,
                 notices: 0,
                 words: words::permission(alert, token, standing, name, known.cause, known.evidence, wanted.required),
             }
         })
         .collect()
+}
+
+/// How bad a missing permission is: a right that was false from the start is a weak sign, and what is only recommended
+/// breaks nothing.
+fn severity(alert: Alert, evidence: Option<Evidence>, required: bool) -> Severity {
+    let weak = alert == Alert::PermissionMissing && evidence == Some(Evidence::Right);
+    if required && !weak { Severity::Critical } else { Severity::Warning }
 }

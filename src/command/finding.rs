@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
-use crate::catalog::catalog;
+use crate::catalog::PermissionId;
 use crate::config::{self, Config, Token};
 use crate::engine::Looked;
 use crate::standing::{Cause, Evidence, PermissionStanding, PermissionState, Policy, Standing, step};
@@ -80,7 +80,7 @@ impl Finding {
             let known = self.standing.permissions.iter().find(|known| known.permission == wanted.permission);
             let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
             Permission {
-                name: wanted.permission.name(),
+                id: wanted.permission,
                 required: wanted.required,
                 state,
                 evidence: known.filter(|known| known.belief.held.is_some()).map(|known| known.evidence),
@@ -92,10 +92,9 @@ impl Finding {
 
     /// What shows it: the request, or the user's right.
     pub(super) fn shown_by(&self, config: &Config, permission: &Permission) -> String {
-        let Some(id) = catalog().permission(permission.name) else { return String::new() };
-        let probe = config.syncro.probes.allowed(id);
+        let probe = config.syncro.probes.allowed(permission.id);
         let asked = probe.map(|probe| format!("{} {}", probe.method().as_str(), self.token.tenant.path_of(probe)));
-        match (permission.evidence, asked, &id.get().right) {
+        match (permission.evidence, asked, &permission.id.get().right) {
             (Some(Evidence::Probe), Some(asked), _) => asked,
             (Some(Evidence::Right), _, Some(right)) if permission.state == PermissionState::Missing => {
                 format!("its user lacks the right {right}")
@@ -111,7 +110,7 @@ impl Finding {
 
 /// What was found of one wanted permission.
 pub(super) struct Permission {
-    pub(super) name: &'static str,
+    pub(super) id: PermissionId,
     pub(super) required: bool,
     pub(super) state: PermissionState,
     pub(super) evidence: Option<Evidence>,
@@ -121,7 +120,7 @@ pub(super) struct Permission {
 impl Permission {
     pub(super) fn json(&self) -> Value {
         json!({
-            "permission": self.name,
+            "permission": self.id.name(),
             "required": self.required,
             "state": self.state.as_str(),
             "evidence": self.evidence.map(Evidence::as_str),

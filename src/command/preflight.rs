@@ -108,7 +108,7 @@ fn state(permission: &Permission) -> &'static str {
 
 /// Where to click for a missing permission.
 fn mend<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
-    let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.name);
+    let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.id.name());
     finding.alerts.iter().find(about).map(|firing| firing.words.message.as_str())
 }
 
@@ -126,7 +126,7 @@ fn text(config: &Config, finding: &Finding, verdict: Verdict) -> String {
     let row = |permission: &Permission| {
         let needed = if permission.required { "required" } else { "recommended" };
         let evidence = finding.shown_by(config, permission);
-        vec![permission.name.to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
+        vec![permission.id.name().to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
     };
     let rows: Vec<_> = permissions.iter().map(row).collect();
     let user = finding.standing.user.as_ref().and_then(|user| user.admin.held).map(|admin| {
@@ -147,7 +147,8 @@ fn text(config: &Config, finding: &Finding, verdict: Verdict) -> String {
 /// The last line: what it comes to.
 fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -> String {
     let required = |state: PermissionState| {
-        let names = permissions.iter().filter(|known| known.required && known.state == state).map(|known| known.name);
+        let names =
+            permissions.iter().filter(|known| known.required && known.state == state).map(|known| known.id.name());
         names.collect::<Vec<_>>().join(", ")
     };
     let (missing, untold) = (required(PermissionState::Missing), required(PermissionState::Unverified));

@@ -53,8 +53,7 @@ impl<'a> Fleet<'a> {
             notes.fault(&section.path("subdomain"), problem);
         }
         let zone = section.read("time_zone", notes, value::time_zone).unwrap_or(self.zone);
-        let base_url = base_url
-            .unwrap_or_else(|| format!("https://{}.syncromsp.com/api/v1", subdomain.as_deref().unwrap_or_default()));
+        let base_url = base_url.unwrap_or_else(|| own_address(subdomain.as_deref().unwrap_or_default()));
         let probe_records = probe_records(section.section("probe_records", notes), notes);
         let tenant = Arc::new(Tenant { name: name.unwrap_or_default(), subdomain, base_url, probe_records });
         let mut names = Vec::new();
@@ -117,6 +116,11 @@ impl<'a> Fleet<'a> {
         }
         sources.into_iter().flatten().next()
     }
+}
+
+/// Where the API of an account is, unless the configuration says otherwise.
+pub(super) fn own_address(subdomain: &str) -> String {
+    format!("https://{subdomain}.syncromsp.com/api/v1")
 }
 
 fn probe_records(mut section: Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<&'static str, u64> {

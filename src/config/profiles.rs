@@ -30,14 +30,19 @@ impl Profiles {
 
     /// The profile that a token names.
     pub(super) fn find(&self, value: &toml::Value) -> Result<Arc<Profile>, Problem> {
-        let known = || self.0.iter().map(|profile| profile.name.as_str());
-        let allowed = || format!("{}, or one of your own as [profiles.NAME]", known().collect::<Vec<_>>().join(", "));
-        let name = value::text(value, &allowed())?;
-        self.0.iter().find(|profile| profile.name == name).cloned().ok_or_else(|| {
-            let allowed = nearest(name, known()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
-            Problem::new(format!("{} is not a known profile", shown(name)), allowed)
-        })
+        find(&self.0, value)
     }
+}
+
+/// The profile of that name.
+pub(super) fn find(profiles: &[Arc<Profile>], value: &toml::Value) -> Result<Arc<Profile>, Problem> {
+    let known = || profiles.iter().map(|profile| profile.name.as_str());
+    let allowed = || format!("{}, or one of your own as [profiles.NAME]", known().collect::<Vec<_>>().join(", "));
+    let name = value::text(value, &allowed())?;
+    profiles.iter().find(|profile| profile.name == name).cloned().ok_or_else(|| {
+        let allowed = nearest(name, known()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
+        Problem::new(format!("{} is not a known profile", shown(name)), allowed)
+    })
 }
 
 fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
@@ -54,7 +59,7 @@ fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
         let problem = format!("`{}` is required and recommended", both.name());
         notes.fault(&section.path("recommended"), Problem::new(problem, "one of the two"));
     }
-    if required.is_empty() && recommended.is_empty() && !section.has("required") && !section.has("recommended") {
+    if !section.has("required") && !section.has("recommended") {
         let problem = Problem::new("missing", "a list of the permissions without which the integration breaks");
         notes.fault(&section.path("required"), problem);
     }
