@@ -43,6 +43,11 @@ impl Belief {
         true
     }
 
+    /// What was seen last, believed or not.
+    pub fn last_seen(&self) -> Option<bool> {
+        self.held.map(|held| held && self.doubts == 0)
+    }
+
     /// Takes in the first sight as it is: there is nothing yet that could be lost.
     pub fn first(held: bool, now: DateTime<Utc>) -> Self {
         Self { held: Some(held), since: now, lost: false, doubts: 0, doubted_at: now }

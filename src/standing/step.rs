@@ -168,7 +168,7 @@ impl Changes {
                 .rights
                 .iter()
                 .find(|known| known.right.as_str() == right)
-                .and_then(|known| known.belief.held.map(|held| held && known.belief.doubts == 0));
+                .and_then(|known| known.belief.last_seen());
             if let Some(held) = held {
                 self.permission(standing, wanted.permission, held, Evidence::Right);
             }
@@ -238,10 +238,15 @@ impl Changes {
     }
 
     fn permission(&mut self, standing: &mut Standing, permission: PermissionId, held: bool, evidence: Evidence) {
+        // Who is short follows from what `/me` has just said, whether it has been confirmed or not.
         let right = permission.get().right.as_ref().and_then(|right| {
-            standing.rights.iter().find(|known| known.right.as_str() == right).and_then(|known| known.belief.held)
+            standing
+                .rights
+                .iter()
+                .find(|known| known.right.as_str() == right)
+                .and_then(|known| known.belief.last_seen())
         });
-        let admin = standing.user.as_ref().and_then(|user| user.admin.held);
+        let admin = standing.user.as_ref().and_then(|user| user.admin.last_seen());
         let known = known(standing, permission, evidence);
         let before = known.belief.held.map(|_| known.state());
         if !held {

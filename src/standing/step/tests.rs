@@ -111,6 +111,20 @@ fn a_refusal_says_nothing_where_something_else_that_the_request_needs_is_missing
 }
 
 #[test]
+fn a_group_that_shrinks_between_me_and_the_probe_is_blamed_and_not_the_token() {
+    let token = token("t", &[LIST]);
+    let mut standing = Standing::default();
+    let held = |seconds, held| looked(seconds, works(&[("ticket.read", held)]));
+    let missing = |seconds| probed(seconds, &[(LIST, ProbeObservation::Missing)]);
+    let granted = probed(0, &[(LIST, ProbeObservation::Granted)]);
+    for look in [held(0, true), granted, held(10, true), missing(10), held(11, false), missing(11)] {
+        let _ = step(&mut standing, &look, policy(&token));
+    }
+    let known = &standing.permissions[0];
+    assert_eq!((known.state(), known.cause), (PermissionState::Missing, crate::standing::Cause::SecurityGroup));
+}
+
+#[test]
 fn what_is_let_through_is_not_missing_even_where_that_shows_no_grant() {
     let token = token("t", &[LIST]);
     let mut standing = Standing::default();
