@@ -68,14 +68,13 @@ pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> 
     missing
         .map(|(wanted, known)| {
             let alert = if known.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
-            let name = wanted.permission.name();
             Condition {
                 alert,
-                subject: Some(name.to_owned()),
+                subject: Some(wanted.permission.name().to_owned()),
                 severity: severity(alert, Some(known.evidence), wanted.required),
                 since: known.belief.since,
                 notices: 0,
-                words: words::permission(alert, token, standing, name, known.cause, known.evidence, wanted.required),
+                words: words::permission(alert, token, standing, known, wanted.required),
             }
         })
         .collect()

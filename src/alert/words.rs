@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Token;
-use crate::standing::{Cause, Evidence, Standing};
+use crate::standing::{Cause, Evidence, PermissionStanding, Standing};
 
 use super::Alert;
 
@@ -24,6 +24,9 @@ pub struct Words {
     pub cause: Option<Cause>,
     /// What shows it.
     pub evidence: Option<Evidence>,
+    /// The same in words: the request and its answer, or the user's right.
+    #[serde(default)]
+    pub shown_by: Option<String>,
     /// The permission that is spoken of.
     pub permission: Option<String>,
     /// The right that is spoken of.
@@ -132,11 +135,10 @@ pub(super) fn permission(
     alert: Alert,
     token: &Token,
     standing: &Standing,
-    permission: &str,
-    cause: Cause,
-    evidence: Evidence,
+    known: &PermissionStanding,
     required: bool,
 ) -> Words {
+    let (permission, cause, evidence) = (known.permission.name(), known.cause, known.evidence);
     let group = standing.security_group();
     let name = named(token);
     let happened = match (alert, evidence) {
@@ -160,6 +162,7 @@ pub(super) fn permission(
         permission: Some(permission.to_owned()),
         cause: Some(cause),
         evidence: Some(evidence),
+        shown_by: known.shown_by(&token.tenant),
         ..words(token, standing, format!("{happened}; {hurt}. {mend}"))
     }
 }
@@ -174,7 +177,7 @@ pub(super) fn of_group<'a>(words: &Words, hurt: impl Iterator<Item = &'a Token>)
     if hurt.is_empty() {
         return words.clone();
     }
-    let too = format!("; so do those of the same security group: {}. ", hurt.join(", "));
+    let too = format!("; others of the same security group are hurt too: {}. ", hurt.join(", "));
     Words { message: words.message.replacen(". ", &too, 1), ..words.clone() }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let findings = look_at_all(&config, &client, tokens).await;
     match arguments.output {
         Output::Table => print(&text(&findings)),
-        Output::Json => print_json(&json(&config, &findings)),
+        Output::Json => print_json(&json(&findings)),
     }
     match findings.iter().map(Finding::level).max() {
         Some(Level::Critical) => Exit::Critical,
@@ -116,14 +116,9 @@ fn notes(finding: &Finding) -> Vec<String> {
     finding.alerts.iter().map(alert).chain(finding.failure.iter().map(unknown)).collect()
 }
 
-fn json(config: &Config, findings: &[Finding]) -> Value {
+fn json(findings: &[Finding]) -> Value {
     let token = |finding: &Finding| {
-        let Finding { token, standing, failure, alerts } = finding;
-        let permission = |permission: &Permission| {
-            let mut json = permission.json();
-            json["shown_by"] = finding.shown_by(config, permission).into();
-            json
-        };
+        let Finding { token, standing, failure, alerts, .. } = finding;
         let user = standing.user.as_ref();
         json!({
             "tenant": token.tenant.name,
@@ -137,7 +132,7 @@ fn json(config: &Config, findings: &[Finding]) -> Value {
             "fingerprint": standing.fingerprint,
             "security_group": standing.security_group(),
             "global_admin": user.and_then(|user| user.admin.held),
-            "permissions": finding.permissions().iter().map(permission).collect::<Vec<_>>(),
+            "permissions": finding.permissions().iter().map(Permission::json).collect::<Vec<_>>(),
             "alerts": alerts.iter().map(|firing| json!({
                 "alert": firing.alert.as_str(),
                 "severity": firing.severity.as_str(),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
 use crate::catalog::PermissionId;
-use crate::config::{self, Config, Token};
+use crate::config::{self, Config, Probes, Token};
 use crate::engine::Looked;
 use crate::standing::{Cause, Evidence, PermissionStanding, PermissionState, Policy, Standing, step};
 use crate::syncro::{Budget, Client, Failure, Instruments, Look};
@@ -23,6 +23,7 @@ pub(super) struct Finding {
     pub(super) standing: Standing,
     pub(super) failure: Option<Failure>,
     pub(super) alerts: Vec<Firing>,
+    probes: Probes,
 }
 
 /// How bad a finding is, as Nagios orders it.
@@ -71,7 +72,7 @@ impl Finding {
         let mut firing = Vec::new();
         let _ = token_alerts(Rules { alerts: &alerts, now: clock::now() }, &token, &standing, &[], &mut firing);
         let failure = parts.iter().find_map(Look::failure).cloned();
-        Self { token, standing, failure, alerts: firing }
+        Self { token, standing, failure, alerts: firing, probes }
     }
 
     /// What was found of each wanted permission.
@@ -79,31 +80,30 @@ impl Finding {
         let wanted = self.token.wanted.iter().map(|wanted| {
             let known = self.standing.permissions.iter().find(|known| known.permission == wanted.permission);
             let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
+            let seen = known.filter(|known| known.belief.held.is_some());
             Permission {
                 id: wanted.permission,
                 required: wanted.required,
                 state,
-                evidence: known.filter(|known| known.belief.held.is_some()).map(|known| known.evidence),
+                evidence: seen.map(|known| known.evidence),
+                answer: seen.and_then(|known| known.answer),
+                shown_by: self.shown_by(wanted.permission, seen),
                 cause: known.filter(|_| state == PermissionState::Missing).map(|known| known.cause),
             }
         });
         wanted.collect()
     }
 
-    /// What shows it: the request, or the user's right.
-    pub(super) fn shown_by(&self, config: &Config, permission: &Permission) -> String {
-        let probe = config.syncro.probes.allowed(permission.id);
-        let asked = probe.map(|probe| format!("{} {}", probe.method().as_str(), self.token.tenant.path_of(probe)));
-        match (permission.evidence, asked, &permission.id.get().right) {
-            (Some(Evidence::Probe), Some(asked), _) => asked,
-            (Some(Evidence::Right), _, Some(right)) if permission.state == PermissionState::Missing => {
-                format!("its user lacks the right {right}")
+    /// What shows it: the request and its answer, or the user's right.
+    fn shown_by(&self, permission: PermissionId, seen: Option<&PermissionStanding>) -> String {
+        let tenant = &self.token.tenant;
+        match (seen.and_then(|known| Some((known, known.shown_by(tenant)?))), self.probes.allowed(permission)) {
+            (Some((known, shown_by)), _) if known.state() == PermissionState::Unverified => {
+                format!("{shown_by}; nothing shows the token's own tick")
             }
-            (Some(Evidence::Right), _, Some(right)) => {
-                format!("its user has the right {right}; nothing shows the token's own tick")
-            }
-            (_, Some(asked), _) => format!("{asked} gave no verdict"),
-            _ => "nothing shows it".to_owned(),
+            (Some((_, shown_by)), _) => shown_by,
+            (None, Some(probe)) => format!("{} {} gave no verdict", probe.method().as_str(), tenant.path_of(probe)),
+            (None, None) => "nothing shows it".to_owned(),
         }
     }
 }
@@ -114,6 +114,10 @@ pub(super) struct Permission {
     pub(super) required: bool,
     pub(super) state: PermissionState,
     pub(super) evidence: Option<Evidence>,
+    /// The status of the answer that shows it, for a probe.
+    answer: Option<u16>,
+    /// The same in words.
+    pub(super) shown_by: String,
     pub(super) cause: Option<Cause>,
 }
 
@@ -124,6 +128,8 @@ impl Permission {
             "required": self.required,
             "state": self.state.as_str(),
             "evidence": self.evidence.map(Evidence::as_str),
+            "answer": self.answer,
+            "shown_by": self.shown_by,
             "cause": self.cause.map(Cause::as_str),
         })
     }

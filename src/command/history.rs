@@ -43,7 +43,7 @@ pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
 const HEAD: [&str; 8] = ["WHEN", "TENANT", "TOKEN", "WHAT", "WHICH", "BEFORE", "AFTER", "EVIDENCE"];
 
 fn row(line: HistoryLine) -> Vec<String> {
-    let HistoryLine { at, tenant, token_name, kind, subject, before, after, evidence, .. } = line;
-    let (subject, evidence) = (subject.unwrap_or_default(), evidence.unwrap_or_default());
+    let HistoryLine { at, tenant, token_name, kind, subject, before, after, evidence, shown_by, .. } = line;
+    let (subject, evidence) = (subject.unwrap_or_default(), shown_by.or(evidence).unwrap_or_default());
     vec![at, tenant, token_name, kind, subject, before, after, evidence]
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::alert::Firing;
 use crate::cli::{Output, PreflightArguments};
-use crate::config::{self, Config, Token, TokenSource};
+use crate::config::{self, Token, TokenSource};
 use crate::engine::{Job, look_with};
 use crate::exit::Exit;
 use crate::standing::{PermissionState, TokenState};
@@ -52,8 +52,8 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     let finding = Finding::of(&config, token, told);
     let verdict = verdict(&finding);
     match output {
-        Output::Table => print(&text(&config, &finding, verdict)),
-        Output::Json => print_json(&json(&config, &finding, verdict)),
+        Output::Table => print(&text(&finding, verdict)),
+        Output::Json => print_json(&json(&finding, verdict)),
     }
     match verdict {
         Verdict::Ready => Exit::Success,
@@ -119,13 +119,13 @@ fn problems(finding: &Finding) -> Vec<String> {
     alerts.map(|firing| firing.words.message.clone()).chain(failure).collect()
 }
 
-fn text(config: &Config, finding: &Finding, verdict: Verdict) -> String {
+fn text(finding: &Finding, verdict: Verdict) -> String {
     let Token { tenant, profile, .. } = finding.token.as_ref();
     let title = profile.as_ref().map_or("", |profile| profile.title.as_str());
     let permissions = finding.permissions();
     let row = |permission: &Permission| {
         let needed = if permission.required { "required" } else { "recommended" };
-        let evidence = finding.shown_by(config, permission);
+        let evidence = permission.shown_by.clone();
         vec![permission.id.name().to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
     };
     let rows: Vec<_> = permissions.iter().map(row).collect();
@@ -166,11 +166,10 @@ fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -
     }
 }
 
-fn json(config: &Config, finding: &Finding, verdict: Verdict) -> Value {
+fn json(finding: &Finding, verdict: Verdict) -> Value {
     let permission = |permission: &Permission| {
         let mut json = permission.json();
         json["state"] = state(permission).replace(' ', "_").into();
-        json["shown_by"] = finding.shown_by(config, permission).into();
         json["mend"] = mend(finding, permission).into();
         json
     };

@@ -139,6 +139,7 @@ impl Core {
             after: format!("{}/{}", to.tenant, to.token_name),
             since: now,
             evidence: None,
+            shown_by: None,
         };
         effects.push(Effect::Keep(Keep::Entry(Entry::Renamed { from, to: to.clone() })));
         effects.push(Effect::Keep(Keep::Entry(Entry::Changed { token: to, at: now, transition })));

@@ -45,7 +45,7 @@ fn a_bad_verdict_is_looked_at_again_after_confirm_after_and_before_all_others() 
 
 #[test]
 fn a_refused_permission_is_asked_again_alone() {
-    let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted)]);
+    let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
     let missing = probed(3600, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
     let (token, standing) = after(&[looked(0, works(&[])), granted, looked(3600, works(&[])), missing]);
     let (due, scope) = planned(&token, &standing, 3601).permissions.unwrap();
@@ -116,7 +116,7 @@ proptest! {
         let mut token = token(&name, &[LIST]);
         token.name = name;
         let mut standing = Standing::default();
-        for look in [looked(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted)])] {
+        for look in [looked(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted(200))])] {
             let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24) };
             let _ = step(&mut standing, &look, policy);
         }

@@ -195,6 +195,8 @@ pub struct Transition {
     pub since: DateTime<Utc>,
     /// What shows it, for permissions.
     pub evidence: Option<Evidence>,
+    /// The same in words: the request and its answer, or the user's right.
+    pub shown_by: Option<String>,
 }
 
 /// What kind of thing changed.

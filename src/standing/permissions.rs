@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::catalog::PermissionId;
+use crate::config::{Probes, Tenant};
 use crate::syncro::Right;
 
 use super::belief::Belief;
@@ -87,6 +88,9 @@ pub struct PermissionStanding {
     pub belief: Belief,
     /// What shows it.
     pub evidence: Evidence,
+    /// The status of the answer that shows it, for a probe.
+    #[serde(default)]
+    pub answer: Option<u16>,
     /// Who is short, while it is missing.
     pub cause: Cause,
     /// Whether the last probe could not look.
@@ -95,7 +99,8 @@ pub struct PermissionStanding {
 
 impl PermissionStanding {
     pub(super) fn new(permission: PermissionId, evidence: Evidence) -> Self {
-        Self { permission, belief: Belief::default(), evidence, cause: Cause::Undetermined, unseen: false }
+        let (belief, cause) = (Belief::default(), Cause::Undetermined);
+        Self { permission, belief, evidence, answer: None, cause, unseen: false }
     }
 
     /// Whether it is held, as far as it can be told.
@@ -108,15 +113,50 @@ impl PermissionStanding {
     }
 
     /// Takes in one sight; returns whether the state changed.
-    pub(super) fn see(&mut self, held: bool, evidence: Evidence, now: DateTime<Utc>, confirmations: u32) -> bool {
+    pub(super) fn see(&mut self, sight: Sight, now: DateTime<Utc>, confirmations: u32) -> bool {
+        let Sight { held, evidence, answer } = sight;
         if self.evidence != evidence && self.belief.held == Some(true) {
             // What the weaker evidence showed cannot be lost by the stronger one, nor the other way round.
             self.belief = Belief::default();
         }
         self.evidence = evidence;
         self.unseen = false;
-        self.belief.see(held, now, confirmations)
+        let changed = self.belief.see(held, now, confirmations);
+        if self.belief.held == Some(held) {
+            // What is only doubted still rests on the answer before.
+            self.answer = answer;
+        }
+        changed
     }
+
+    /// What shows it, in words: the request and its answer, or the user's right. `None` before anything does.
+    pub fn shown_by(&self, tenant: &Tenant) -> Option<String> {
+        let held = self.belief.held?;
+        match self.evidence {
+            Evidence::Probe => shown_by_probe(tenant, self.permission, self.answer),
+            Evidence::Right => {
+                let right = self.permission.get().right.as_ref()?;
+                Some(format!("its user {} the right {right}", if held { "has" } else { "lacks" }))
+            }
+        }
+    }
+}
+
+/// One sight of a permission.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight {
+    pub(super) held: bool,
+    pub(super) evidence: Evidence,
+    /// The answer's status, for a probe.
+    pub(super) answer: Option<u16>,
+}
+
+/// The request that shows a permission, and what it answered: `GET /tickets/0 answered 404`.
+pub(super) fn shown_by_probe(tenant: &Tenant, permission: PermissionId, answer: Option<u16>) -> Option<String> {
+    // What was asked is a write only where there is no read, whatever may be asked now.
+    let probe = Probes::WriteSafe.allowed(permission)?;
+    let answered = answer.map_or_else(String::new, |status| format!(" answered {status}"));
+    Some(format!("{} {}{answered}", probe.method().as_str(), tenant.path_of(probe)))
 }
 
 /// Reads what was kept, and leaves out permissions that this program's catalogue no longer has.

@@ -9,7 +9,7 @@ use crate::config::{Probes, Token};
 use crate::syncro::{Fingerprint, Look, MOST_RIGHTS, Me, MeObservation, Part, PermissionLook, ProbeObservation, Seen};
 
 use super::belief::Belief;
-use super::permissions::{Evidence, PermissionStanding, PermissionState, RightStanding, cause};
+use super::permissions::{Evidence, PermissionStanding, PermissionState, RightStanding, Sight, cause, shown_by_probe};
 use super::user::User;
 use super::verdict::{Expectation, TokenState, Verdict, judge};
 use super::{Doubt, Standing, Transition, TransitionKind};
@@ -47,6 +47,15 @@ pub fn step(standing: &mut Standing, look: &Look, policy: Policy<'_>) -> Vec<Tra
     changes.transitions
 }
 
+/// The one status that means refused.
+const REFUSED: u16 = 401;
+
+/// What shows a change.
+struct Shown {
+    evidence: Evidence,
+    shown_by: Option<String>,
+}
+
 struct Changes {
     now: DateTime<Utc>,
     confirmations: u32,
@@ -56,7 +65,7 @@ struct Changes {
 impl Changes {
     fn push(&mut self, kind: TransitionKind, subject: Option<String>, before: &str, after: &str, since: DateTime<Utc>) {
         let (before, after) = (before.to_owned(), after.to_owned());
-        self.transitions.push(Transition { kind, subject, before, after, since, evidence: None });
+        self.transitions.push(Transition { kind, subject, before, after, since, evidence: None, shown_by: None });
     }
 
     fn fingerprint(&mut self, standing: &mut Standing, fingerprint: &Fingerprint) {
@@ -170,7 +179,8 @@ impl Changes {
                 .find(|known| known.right.as_str() == right)
                 .and_then(|known| known.belief.last_seen());
             if let Some(held) = held {
-                self.permission(standing, wanted.permission, held, Evidence::Right);
+                let sight = Sight { held, evidence: Evidence::Right, answer: None };
+                self.permission(standing, wanted.permission, sight, policy.token);
             }
         }
     }
@@ -190,7 +200,9 @@ impl Changes {
         // A token that stopped working while it was asked is refused everything, whatever it may do.
         let works = standing.state == TokenState::Valid && standing.doubt.is_none();
         let is_wanted = |permission| wanted.iter().any(|wanted| wanted.permission == permission);
-        let granted = |permission| look.probes.contains(&(permission, ProbeObservation::Granted));
+        let is_granted = |seen: &ProbeObservation| matches!(seen, ProbeObservation::Granted(_));
+        let granted = |permission| look.probes.iter().any(|(known, seen)| *known == permission && is_granted(seen));
+        let by_probe = |held, status| Sight { held, evidence: Evidence::Probe, answer: Some(status) };
         for (permission, observation) in look.probes.iter().filter(|(permission, _)| is_wanted(*permission)) {
             match observation {
                 // It may have been refused for what it needs besides.
@@ -198,9 +210,15 @@ impl Changes {
                     known(standing, *permission, Evidence::Probe).unseen = false;
                 }
                 ProbeObservation::Missing if !works => known(standing, *permission, Evidence::Probe).unseen = true,
-                ProbeObservation::Granted => self.permission(standing, *permission, true, Evidence::Probe),
-                ProbeObservation::Missing => self.permission(standing, *permission, false, Evidence::Probe),
-                ProbeObservation::Inconclusive(status) => self.inconclusive(standing, *permission, *status),
+                ProbeObservation::Granted(status) => {
+                    self.permission(standing, *permission, by_probe(true, *status), policy.token);
+                }
+                ProbeObservation::Missing => {
+                    self.permission(standing, *permission, by_probe(false, REFUSED), policy.token);
+                }
+                ProbeObservation::Inconclusive(status) => {
+                    self.inconclusive(standing, *permission, *status, policy.token);
+                }
                 ProbeObservation::Failed(_) => known(standing, *permission, Evidence::Probe).unseen = true,
             }
         }
@@ -208,7 +226,7 @@ impl Changes {
     }
 
     /// An answer that does not show that a permission is held; one that is no refusal ends the belief that it is missing.
-    fn inconclusive(&mut self, standing: &mut Standing, permission: PermissionId, status: u16) {
+    fn inconclusive(&mut self, standing: &mut Standing, permission: PermissionId, status: u16, token: &Token) {
         let known = known(standing, permission, Evidence::Probe);
         known.unseen = false;
         if !(200..300).contains(&status) {
@@ -219,7 +237,9 @@ impl Changes {
             let before = known.state();
             known.belief = Belief::default();
             let after = known.state();
-            self.permission_changed(permission, before.as_str(), after, Evidence::Probe, self.now);
+            let shown_by = shown_by_probe(&token.tenant, permission, Some(status));
+            let shown = Shown { evidence: Evidence::Probe, shown_by };
+            self.permission_changed(permission, before.as_str(), after, shown, self.now);
         }
     }
 
@@ -228,16 +248,17 @@ impl Changes {
         permission: PermissionId,
         before: &str,
         after: PermissionState,
-        evidence: Evidence,
+        shown: Shown,
         since: DateTime<Utc>,
     ) {
         self.push(TransitionKind::Permission, Some(permission.name().to_owned()), before, after.as_str(), since);
         if let Some(transition) = self.transitions.last_mut() {
-            transition.evidence = Some(evidence);
+            transition.evidence = Some(shown.evidence);
+            transition.shown_by = shown.shown_by;
         }
     }
 
-    fn permission(&mut self, standing: &mut Standing, permission: PermissionId, held: bool, evidence: Evidence) {
+    fn permission(&mut self, standing: &mut Standing, permission: PermissionId, sight: Sight, token: &Token) {
         // Who is short follows from what `/me` has just said, whether it has been confirmed or not.
         let right = permission.get().right.as_ref().and_then(|right| {
             standing
@@ -247,16 +268,18 @@ impl Changes {
                 .and_then(|known| known.belief.last_seen())
         });
         let admin = standing.user.as_ref().and_then(|user| user.admin.last_seen());
+        let Sight { held, evidence, .. } = sight;
         let known = known(standing, permission, evidence);
         let before = known.belief.held.map(|_| known.state());
         if !held {
             known.cause = cause(right, admin, evidence);
         }
-        if known.see(held, evidence, self.now, self.confirmations) {
+        if known.see(sight, self.now, self.confirmations) {
             let (after, since) = (known.state(), known.belief.since);
             if before.is_some() || after == PermissionState::Missing {
                 let before = before.map_or("unknown", PermissionState::as_str);
-                self.permission_changed(permission, before, after, evidence, since);
+                let shown = Shown { evidence, shown_by: known.shown_by(&token.tenant) };
+                self.permission_changed(permission, before, after, shown, since);
             }
         }
     }

@@ -22,9 +22,9 @@ use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold words that an older program cannot read.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM".
-const APPLICATION: i64 = 0x5379_544d;
+pub(super) const APPLICATION: i64 = 0x5379_544d;
 /// How long somebody with a `sqlite3` shell may hold the file before that is a fault.
 const BUSY: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut to this after each checkpoint, in bytes.
@@ -210,8 +210,8 @@ fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Probl
     match entry {
         Entry::Changed { token, at, transition } => {
             let mut statement = transaction.prepare(
-                "INSERT INTO transitions (at, tenant, token_name, kind, subject, before, after, since, evidence)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO transitions (at, tenant, token_name, kind, subject, before, after, since, evidence, shown_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?;
             statement.execute(params![
                 written(*at),
@@ -223,6 +223,7 @@ fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Probl
                 transition.after,
                 written(transition.since),
                 transition.evidence.map(Evidence::as_str),
+                transition.shown_by,
             ])?;
         }
         Entry::Renamed { from, to } => {

@@ -42,6 +42,8 @@ pub struct HistoryLine {
     pub since: String,
     /// What showed it, for permissions.
     pub evidence: Option<String>,
+    /// The same in words: the request and its answer, or the user's right.
+    pub shown_by: Option<String>,
 }
 
 /// The history in the order of time.
@@ -58,14 +60,14 @@ fn read(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, Problem> {
     }
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    if version(&connection)?.is_none() {
-        return Ok(Vec::new());
-    }
-    let mut statement = connection.prepare(
-        "SELECT at, tenant, token_name, kind, subject, before, after, since, evidence FROM transitions
+    let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
+    // A daemon that has not been restarted since the program was upgraded may still write the older schema.
+    let shown_by = if version < 2 { "NULL" } else { "shown_by" };
+    let mut statement = connection.prepare(&format!(
+        "SELECT at, tenant, token_name, kind, subject, before, after, since, evidence, {shown_by} FROM transitions
          WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR at >= ?3)
-         ORDER BY at, id",
-    )?;
+         ORDER BY at, id"
+    ))?;
     let lines = statement.query_map(params![wish.tenant, wish.token_name, wish.since.map(written)], |row| {
         Ok(HistoryLine {
             at: row.get(0)?,
@@ -77,6 +79,7 @@ fn read(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, Problem> {
             after: row.get(6)?,
             since: row.get(7)?,
             evidence: row.get(8)?,
+            shown_by: row.get(9)?,
         })
     })?;
     Ok(lines.collect::<Result<_, _>>()?)

@@ -67,6 +67,7 @@ fn changed(token_name: &str, seconds: i64) -> Entry {
         after: "missing".to_owned(),
         since: at(seconds - 1),
         evidence: Some(Evidence::Probe),
+        shown_by: Some("GET /tickets/0 answered 401".to_owned()),
     };
     Entry::Changed { token: id(token_name), at: at(seconds), transition }
 }
@@ -150,6 +151,27 @@ fn the_views_show_people_what_is_kept() {
     assert_eq!(place.count("SELECT count(*) FROM permissions WHERE permission LIKE 'Tickets%' AND NOT held"), 1);
     assert_eq!(place.count("SELECT count(*) FROM alerts WHERE alert = 'PermissionLost' AND message = 'gone'"), 1);
     assert_eq!(place.count("SELECT count(*) FROM notices WHERE alert = 'TokenRejected' AND told_at IS NULL"), 1);
+}
+
+#[test]
+fn a_store_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let place = Place::new();
+    let old = Connection::open(place.path()).unwrap();
+    old.execute_batch(include_str!("schema/1.sql")).unwrap();
+    let at = "2026-11-23T10:00:00.000Z";
+    old.execute_batch(&format!(
+        "INSERT INTO transitions (at, tenant, token_name, kind, before, after, since)
+         VALUES ('{at}', 'acme', 'a', 'state', 'valid', 'rejected', '{at}');
+         PRAGMA application_id = {}; PRAGMA user_version = 1",
+        super::database::APPLICATION
+    ))
+    .unwrap();
+    drop(old);
+    let lines = || history(&place.path(), &Wish::default()).unwrap();
+    assert_eq!(lines().len(), 1, "an older store can be read as it is");
+    place.open().write(&unwritten([Keep::Entry(changed("a", 0))]), crate::testing::at(0)).unwrap();
+    let shown: Vec<_> = lines().into_iter().map(|line| line.shown_by).collect();
+    assert_eq!(shown, [None, Some("GET /tickets/0 answered 401".to_owned())]);
 }
 
 #[test]

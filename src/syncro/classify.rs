@@ -117,8 +117,8 @@ pub enum UserObservation {
 /// What a probe's answer says about the permissions it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeObservation {
-    /// Held.
-    Granted,
+    /// Held, as an answer with this status shows.
+    Granted(u16),
     /// Refused.
     Missing,
     /// An answer that says neither, and would again if asked again.
@@ -205,10 +205,10 @@ impl Answer {
             401 => ProbeObservation::Missing,
             status if !probe.granted.contains(&status) => ProbeObservation::Inconclusive(status),
             200..=299 if !self.body.is_empty() => match self.json() {
-                Ok(_) => ProbeObservation::Granted,
+                Ok(_) => ProbeObservation::Granted(self.status),
                 Err(failure) => ProbeObservation::Failed(failure),
             },
-            _ => ProbeObservation::Granted,
+            _ => ProbeObservation::Granted(self.status),
         }
     }
 }
@@ -343,10 +343,15 @@ mod tests {
         let record = probe("Tickets - Create");
         let appointments = probe("Appointments - View All");
         let cases = [
-            ("a list", list, answer(200, json, "{\"tickets\":[]}"), ProbeObservation::Granted),
-            ("null", record, answer(200, json, "null"), ProbeObservation::Granted),
-            ("no such record", record, answer(404, json, "{\"message\":\"Not found\"}"), ProbeObservation::Granted),
-            ("no such record, no body", record, answer(404, "", ""), ProbeObservation::Granted),
+            ("a list", list, answer(200, json, "{\"tickets\":[]}"), ProbeObservation::Granted(200)),
+            ("null", record, answer(200, json, "null"), ProbeObservation::Granted(200)),
+            (
+                "no such record",
+                record,
+                answer(404, json, "{\"message\":\"Not found\"}"),
+                ProbeObservation::Granted(404),
+            ),
+            ("no such record, no body", record, answer(404, "", ""), ProbeObservation::Granted(404)),
             ("no such list", list, answer(404, json, "{}"), ProbeObservation::Inconclusive(404)),
             ("refused", list, answer(401, json, "{\"error\":\"Not authorized.\"}"), ProbeObservation::Missing),
             ("forbidden", list, answer(403, json, "{}"), ProbeObservation::Inconclusive(403)),

@@ -37,7 +37,7 @@ impl PermissionLook {
     pub fn failure(&self) -> Option<&Failure> {
         let probe = self.probes.iter().find_map(|(_, probe)| match probe {
             ProbeObservation::Failed(failure) => Some(failure),
-            ProbeObservation::Granted | ProbeObservation::Missing | ProbeObservation::Inconclusive(_) => None,
+            ProbeObservation::Granted(_) | ProbeObservation::Missing | ProbeObservation::Inconclusive(_) => None,
         });
         let user = self.user.as_ref().and_then(|user| match user {
             UserObservation::Failed(failure) => Some(failure),

@@ -140,7 +140,10 @@ fn the_history_is_read_beside_the_daemon_as_table_and_as_json_with_filters() {
     assert_eq!(history(&path, &["--since", "2999-01-01"]), Vec::<Value>::new());
     let table = text(&call(&["-c", path.to_str().unwrap(), "history"]).stdout);
     assert!(table.starts_with("WHEN\tTENANT\tTOKEN\tWHAT\tWHICH\tBEFORE\tAFTER\tEVIDENCE\n"), "{table}");
-    assert!(table.contains("\tpermission\tTickets - List/Search\tgranted\tmissing\tprobe\n"), "{table}");
+    assert!(
+        table.contains("\tpermission\tTickets - List/Search\tgranted\tmissing\tGET /tickets answered 401\n"),
+        "{table}"
+    );
     let output = call(&["-c", path.to_str().unwrap(), "history", "--since", "yesterday"]);
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("expected a duration such as 7d"), "{}", text(&output.stderr));

@@ -101,7 +101,7 @@ fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurt
         let message = field(&line, "message");
         let names = |name: &str| message.contains(&format!("`{name}`"));
         assert!(names("jumpcloud") && names("portal") && !names("other"), "{message}");
-        assert!(message.contains("so do those of the same security group: "), "{message}");
+        assert!(message.contains("others of the same security group are hurt too: "), "{message}");
         daemon.checks("acme", "permissions", 6);
         let portal = "syncro_token_permission_granted{tenant=\"acme\",token_name=\"portal\",permission=\"Tickets - List/Search\"}";
         assert_eq!((granted(&daemon, "Tickets - List/Search"), daemon.metric(portal)), (Some(0.0), Some(0.0)));
@@ -132,6 +132,7 @@ fn a_tick_taken_from_the_token_is_told_as_the_tokens_fault() {
     world.happens(token(true, "Tickets - List/Search"));
     let line = daemon.alert("PermissionLost", "firing");
     assert_eq!((field(&line, "cause"), field(&line, "evidence")), ("token", "probe"));
+    assert_eq!(field(&line, "shown_by"), "GET /tickets answered 401");
     world.happens(token(false, "Tickets - List/Search"));
     daemon.alert("PermissionLost", "resolved");
     assert_eq!(daemon.told(), ["PermissionLost firing", "PermissionLost resolved"]);

@@ -47,7 +47,7 @@ fn a_token_with_everything_is_ready_and_what_cannot_be_seen_is_named() {
     let (code, out, err) = preflight(&world, "value-of-acme\n", &[]);
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains("its user: security group `Technicians`, Global Admin: no\n"), "{out}");
-    assert!(out.contains("Tickets - List/Search\trequired\theld\tGET /tickets\n"), "{out}");
+    assert!(out.contains("Tickets - List/Search\trequired\theld\tGET /tickets answered 200\n"), "{out}");
     let seen = "Tickets - Edit\trequired\tcould not be told\tits user has the right ticket.write; nothing shows the token's own tick\n";
     assert!(out.contains(seen), "{out}");
     assert!(out.contains("Tickets - Merge\trecommended\tcould not be told\t"), "{out}");
@@ -78,7 +78,7 @@ fn a_missing_recommended_permission_is_told_but_the_token_is_ready() {
     world.happens(token_loses("Recurring Invoices - List"));
     let (code, out, _) = preflight(&world, VALUE, &[]);
     assert_eq!(code, Some(0), "{out}");
-    assert!(out.contains("Recurring Invoices - List\trecommended\tmissing\tGET /schedules\n"), "{out}");
+    assert!(out.contains("Recurring Invoices - List\trecommended\tmissing\tGET /schedules answered 401\n"), "{out}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(super) fn tell(notice: &Notice) {
                 right = notice.words.right.as_deref(),
                 cause = notice.words.cause.map(|cause| cause.as_str()),
                 evidence = notice.words.evidence.map(|evidence| evidence.as_str()),
+                shown_by = notice.words.shown_by.as_deref(),
                 since = %notice.since.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
                 runbook = runbook(notice.key.alert),
                 "{}",

@@ -37,7 +37,7 @@ fn answer(core: &mut Core, effects: &[Effect], now: i64, observation: &MeObserva
         let (key, look) = (job.key, Box::new(looked(now, observation.clone())));
         all.extend(core.handle(Event::Looked { key, look, ended: (!wants).then(|| ended(&job)) }, at(now)));
         if wants {
-            let look = Box::new(probed(now, &[(LIST, ProbeObservation::Granted)]));
+            let look = Box::new(probed(now, &[(LIST, ProbeObservation::Granted(200))]));
             all.extend(core.handle(Event::Looked { key, look, ended: Some(ended(&job)) }, at(now)));
         }
     }

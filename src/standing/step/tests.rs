@@ -53,7 +53,7 @@ fn a_permission_is_lost_when_refused_twice_and_the_refusals_of_a_dead_token_do_n
     let token = token("t", &[LIST]);
     let mut standing = Standing::default();
     let _ = step(&mut standing, &looked(0, works(&[("ticket.read", true)])), policy(&token));
-    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Granted)]), policy(&token));
+    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Granted(200))]), policy(&token));
     let missing = |seconds| probed(seconds, &[(LIST, ProbeObservation::Missing)]);
     assert_eq!(step(&mut standing, &missing(1), policy(&token)), []);
     let failed = probed(2, &[(LIST, ProbeObservation::Failed(failure()))]);
@@ -75,7 +75,7 @@ fn a_refusal_just_before_the_token_was_seen_dead_is_no_doubt_about_a_permission(
     let token = token("t", &[LIST]);
     let mut standing = Standing::default();
     let _ = step(&mut standing, &looked(0, works(&[])), policy(&token));
-    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Granted)]), policy(&token));
+    let _ = step(&mut standing, &probed(0, &[(LIST, ProbeObservation::Granted(200))]), policy(&token));
     // Each time it dies between `/me` and the probe, and works again later.
     for round in [10, 20, 30] {
         let refused = probed(round, &[(LIST, ProbeObservation::Missing)]);
@@ -101,7 +101,7 @@ fn a_refusal_says_nothing_where_something_else_that_the_request_needs_is_missing
         assert_eq!(standing.permissions.len(), 1, "only what is wanted is believed");
         standing.permissions[0].state()
     };
-    let (granted, missing) = (ProbeObservation::Granted, ProbeObservation::Missing);
+    let (granted, missing) = (ProbeObservation::Granted(200), ProbeObservation::Missing);
     assert_eq!(see(1, granted.clone(), granted.clone()), PermissionState::Granted);
     for seconds in 2..5 {
         assert_eq!(see(seconds, missing.clone(), missing.clone()), PermissionState::Granted);
@@ -111,12 +111,52 @@ fn a_refusal_says_nothing_where_something_else_that_the_request_needs_is_missing
 }
 
 #[test]
+fn a_belief_names_the_answer_it_rests_on() {
+    const CREATE: &str = "Tickets - Create";
+    let token = token("t", &[CREATE, EDIT]);
+    let mut standing = Standing::default();
+    let shown_by = |standing: &Standing, name: &str| {
+        let known = standing.permissions.iter().find(|known| known.permission.name() == name);
+        known.and_then(|known| known.shown_by(&token.tenant)).unwrap_or_default()
+    };
+    let looks = [
+        (looked(0, works(&[("ticket.write", true)])), "", "its user has the right ticket.write"),
+        (
+            probed(0, &[(CREATE, ProbeObservation::Granted(404))]),
+            "GET /new_ticket_forms/0 answered 404",
+            "its user has the right ticket.write",
+        ),
+        (
+            probed(1, &[(CREATE, ProbeObservation::Missing)]),
+            "GET /new_ticket_forms/0 answered 404",
+            "its user has the right ticket.write",
+        ),
+        (
+            probed(2, &[(CREATE, ProbeObservation::Missing)]),
+            "GET /new_ticket_forms/0 answered 401",
+            "its user has the right ticket.write",
+        ),
+    ];
+    let mut told = Vec::new();
+    for (number, (look, create, edit)) in looks.into_iter().enumerate() {
+        let transitions = step(&mut standing, &look, policy(&token));
+        told.extend(transitions.into_iter().filter_map(|known| known.shown_by));
+        assert_eq!(
+            (shown_by(&standing, CREATE).as_str(), shown_by(&standing, EDIT).as_str()),
+            (create, edit),
+            "{number}"
+        );
+    }
+    assert_eq!(told, ["GET /new_ticket_forms/0 answered 401"], "the history says it too");
+}
+
+#[test]
 fn a_group_that_shrinks_between_me_and_the_probe_is_blamed_and_not_the_token() {
     let token = token("t", &[LIST]);
     let mut standing = Standing::default();
     let held = |seconds, held| looked(seconds, works(&[("ticket.read", held)]));
     let missing = |seconds| probed(seconds, &[(LIST, ProbeObservation::Missing)]);
-    let granted = probed(0, &[(LIST, ProbeObservation::Granted)]);
+    let granted = probed(0, &[(LIST, ProbeObservation::Granted(200))]);
     for look in [held(0, true), granted, held(10, true), missing(10), held(11, false), missing(11)] {
         let _ = step(&mut standing, &look, policy(&token));
     }
@@ -217,7 +257,7 @@ fn any_observation() -> impl Strategy<Value = MeObservation> {
 
 fn any_look() -> impl Strategy<Value = Look> {
     let probe = prop_oneof![
-        Just(ProbeObservation::Granted),
+        Just(ProbeObservation::Granted(200)),
         Just(ProbeObservation::Missing),
         Just(ProbeObservation::Inconclusive(404)),
         Just(ProbeObservation::Failed(failure())),

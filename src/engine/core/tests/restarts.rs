@@ -89,7 +89,7 @@ struct Answer {
 }
 
 fn granted() -> Answer {
-    Answer { value: "value".to_owned(), me: works(&[("ticket.list", true)]), list: ProbeObservation::Granted }
+    Answer { value: "value".to_owned(), me: works(&[("ticket.list", true)]), list: ProbeObservation::Granted(200) }
 }
 
 impl Machine {
@@ -333,7 +333,7 @@ fn me() -> impl Strategy<Value = MeObservation> {
 fn happens() -> impl Strategy<Value = Happens> {
     let list = || {
         select(vec![
-            ProbeObservation::Granted,
+            ProbeObservation::Granted(200),
             ProbeObservation::Missing,
             ProbeObservation::Inconclusive(418),
             ProbeObservation::Failed(failure()),
@@ -452,7 +452,7 @@ proptest! {
 fn what_one_token_tells_of_its_group_another_does_not_tell_again_not_even_after_a_restart() {
     let mut machine = Machine { grouped: true, ..Machine::new(fleet(&["a", "b"])) };
     for token in ["a", "b"] {
-        machine.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Granted);
+        machine.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Granted(200));
     }
     machine.seconds(10);
     for token in ["a", "b"] {
