@@ -85,7 +85,7 @@ fn main() {
                 let user = Some(UserObservation::Group(Some("Technicians".to_owned())));
                 let shown = permissions.probes.into_iter().flat_map(|(_, shown)| shown);
                 let probes = shown.map(|permission| (permission, ProbeObservation::Granted(200))).collect();
-                let part = Part::Permissions(PermissionLook { full: true, user, probes });
+                let part = Part::Permissions(PermissionLook { full: true, user, probes, audit: None });
                 let look = Box::new(Look { at, part });
                 effects.extend(core.handle(Event::Looked { key: job.key, look, ended: Some(end) }, at));
             }

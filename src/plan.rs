@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Config, Schedule, Token, USER_INTERVAL, coincide};
+use crate::config::{AUDIT_INTERVAL, Config, Schedule, Token, USER_INTERVAL, coincide};
 use crate::standing::{Evidence, Standing, TokenState};
 use crate::syncro::{Lane, Reason};
 
@@ -120,6 +120,22 @@ pub fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTim
     const SHORTEST: Duration = Duration::from_mins(5);
     let window = validity.busiest_interval().min(sweep.max(SHORTEST));
     next_in_turn(phase, window, None, now)
+}
+
+/// From when on a full look at the permissions audits the token too: a day after the last time. What is overdue comes at
+/// once if the budget bears all tokens before their next look; else in turn, lest permissions wait behind audits.
+pub fn audit_from(
+    phase: Phase,
+    audited: Option<DateTime<Utc>>,
+    config: &Config,
+    sweep: Duration,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let from = audited.map_or(now, |at| at + delta(AUDIT_INTERVAL));
+    if from > now || sweep <= config.schedule.permissions.busiest_interval() {
+        return from;
+    }
+    next_in_turn(phase, sweep.min(AUDIT_INTERVAL), None, now)
 }
 
 /// The next moment of an interval at which it is this token's turn.

@@ -49,6 +49,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             requests_per_minute: 90.try_into().unwrap(),
             timeout: std::time::Duration::from_secs(10),
             probes: Probes::ReadOnly,
+            audit_excess: false,
         },
         schedule: Schedules { validity: minutes(5), permissions: minutes(60) },
         alerts: Alerts {
@@ -87,5 +88,5 @@ pub(crate) fn looked(seconds: i64, observation: MeObservation) -> Look {
 
 pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Look {
     let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
-    Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user: None, probes }) }
+    Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user: None, probes, audit: None }) }
 }

@@ -169,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn every_profile_says_where_its_list_is_published() {
+        for profile in catalog().profiles() {
+            let source = &profile.source;
+            assert!(source.starts_with("https://") && !source.contains(' '), "{}: {source}", profile.name);
+        }
+    }
+
+    #[test]
     fn a_profile_that_asks_for_an_unknown_permission_is_refused() {
         let permissions = "[[permission]]\nname = \"A - B\"\ncertainty = \"certain\"\nsource = \"here\"\n";
         let profiles = "[[profile]]\nname = \"p\"\ntitle = \"P\"\nsource = \"x\"\ncertainty = \"certain\"\nrequired = [\"A - C\"]\nrecommended = []\n";

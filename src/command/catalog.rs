@@ -1,28 +1,42 @@
-//! `catalog`: what is known about permissions and integrations.
+//! `catalog`: what is known about permissions and integrations; the configuration's own profiles too, if there is one.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Certainty, Permission, Probe, catalog as known};
+use crate::catalog::{Certainty, Permission, Probe, Profile, catalog as known};
 use crate::cli::{CatalogSubject, Output};
+use crate::config;
 use crate::exit::Exit;
 
 use super::table::table;
 use super::{print, print_json};
 
-pub(super) fn catalog(subject: CatalogSubject, output: Output) -> Exit {
+pub(super) fn catalog(path: &Path, subject: CatalogSubject, output: Output) -> Exit {
+    let profiles = config::load_if_there(path).map_or_else(
+        |_| {
+            // Without standard error there is nobody to tell. What is known does not depend on the configuration.
+            let told = "the configuration has faults, so its own profiles are left out; `validate` names them\n";
+            std::io::stderr().write_all(told.as_bytes()).ok();
+            known().profiles().to_vec()
+        },
+        |config| config.profiles,
+    );
     match (subject, output) {
-        (CatalogSubject::Permissions, Output::Table) => print(&permissions()),
-        (CatalogSubject::Permissions, Output::Json) => print_json(&permissions_json()),
-        (CatalogSubject::Profiles, Output::Table) => print(&profiles()),
-        (CatalogSubject::Profiles, Output::Json) => print_json(&profiles_json()),
+        (CatalogSubject::Permissions, Output::Table) => print(&permissions(&profiles)),
+        (CatalogSubject::Permissions, Output::Json) => print_json(&permissions_json(&profiles)),
+        (CatalogSubject::Profiles, Output::Table) => print(&profiles_table(&profiles)),
+        (CatalogSubject::Profiles, Output::Json) => print_json(&profiles_json(&profiles)),
     }
     Exit::Success
 }
 
-fn needed_by(permission: &Permission) -> Vec<&'static str> {
+fn needed_by<'a>(profiles: &'a [Arc<Profile>], permission: &Permission) -> Vec<&'a str> {
     let needs = |id: &crate::catalog::PermissionId| id.name() == permission.name;
-    let profiles = known().profiles().iter();
     profiles
+        .iter()
         .filter(|profile| profile.required.iter().chain(&profile.recommended).any(needs))
         .map(|profile| profile.name.as_str())
         .collect()
@@ -46,18 +60,18 @@ fn observed(permission: &Permission) -> (String, &'static str) {
     }
 }
 
-fn permissions() -> String {
+fn permissions(profiles: &[Arc<Profile>]) -> String {
     let rows: Vec<_> = known()
         .permissions()
         .map(|(_, permission)| {
             let (observed, certainty) = observed(permission);
-            vec![permission.name.clone(), observed, certainty.to_owned(), needed_by(permission).join(", ")]
+            vec![permission.name.clone(), observed, certainty.to_owned(), needed_by(profiles, permission).join(", ")]
         })
         .collect();
     table(&["PERMISSION", "OBSERVED BY", "CERTAINTY", "NEEDED BY"], &rows)
 }
 
-fn permissions_json() -> Value {
+fn permissions_json(profiles: &[Arc<Profile>]) -> Value {
     let probe = |probe: &Probe| {
         json!({
             "method": probe.method().as_str(),
@@ -80,15 +94,14 @@ fn permissions_json() -> Value {
             "probe": permission.probe.as_ref().map(probe),
             "write_probe": permission.write_probe.as_ref().map(probe),
             "note": permission.note,
-            "needed_by": needed_by(permission),
+            "needed_by": needed_by(profiles, permission),
         })
     };
     known().permissions().map(|(_, known)| permission(known)).collect()
 }
 
-fn profiles() -> String {
-    let rows: Vec<_> = known()
-        .profiles()
+fn profiles_table(profiles: &[Arc<Profile>]) -> String {
+    let rows: Vec<_> = profiles
         .iter()
         .map(|profile| {
             let names = |ids: &[crate::catalog::PermissionId]| {
@@ -111,10 +124,9 @@ fn profiles() -> String {
     table(&head, &rows)
 }
 
-fn profiles_json() -> Value {
+fn profiles_json(profiles: &[Arc<Profile>]) -> Value {
     let names = |ids: &[crate::catalog::PermissionId]| ids.iter().map(|id| id.name()).collect::<Vec<_>>();
-    known()
-        .profiles()
+    profiles
         .iter()
         .map(|profile| {
             json!({

@@ -66,7 +66,7 @@ async fn look_at_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) 
     }
     let looks = tokens.into_iter().map(|token| async {
         let (tell, told) = mpsc::channel(PARTS);
-        look(client, Job::once(Arc::clone(&token), config.syncro.probes), &tell).await;
+        look(client, Job::once(Arc::clone(&token), config.syncro.probes, config.syncro.audit_excess), &tell).await;
         bar.inc(1);
         Finding::of(config, token, told)
     });
@@ -79,8 +79,10 @@ fn text(findings: &[Finding]) -> String {
     let row = |finding: &Finding| {
         let permissions = finding.permissions();
         let count = |state| permissions.iter().filter(|permission| permission.state == state).count();
+        let audited = finding.standing.audit.is_some();
+        let excess = if audited { format!(", {} excess", finding.excess().count()) } else { String::new() };
         let counts = format!(
-            "{} granted, {} missing, {} unverified",
+            "{} granted, {} missing, {} unverified{excess}",
             count(PermissionState::Granted),
             count(PermissionState::Missing),
             count(PermissionState::Unverified)
@@ -113,7 +115,11 @@ fn notes(finding: &Finding) -> Vec<String> {
     let unknown = |failure: &Failure| {
         format!("unknown: could not look{what} for token `{name}` of tenant `{}`: {failure}\n", tenant.name)
     };
-    finding.alerts.iter().map(alert).chain(finding.failure.iter().map(unknown)).collect()
+    let excess: Vec<_> = finding.excess().map(|known| known.permission.name()).collect();
+    let excess = (!excess.is_empty()).then(|| {
+        format!("excess: token `{name}` of tenant `{}` may do more than it needs: {}\n", tenant.name, excess.join(", "))
+    });
+    finding.alerts.iter().map(alert).chain(finding.failure.iter().map(unknown)).chain(excess).collect()
 }
 
 fn json(findings: &[Finding]) -> Value {
@@ -133,6 +139,11 @@ fn json(findings: &[Finding]) -> Value {
             "security_group": standing.security_group(),
             "global_admin": user.and_then(|user| user.admin.held),
             "permissions": finding.permissions().iter().map(Permission::json).collect::<Vec<_>>(),
+            "excess": standing.audit.as_ref().map(|_| finding.excess().map(|known| json!({
+                "permission": known.permission,
+                "answer": known.answer,
+                "shown_by": known.shown_by(&token.tenant),
+            })).collect::<Vec<_>>()),
             "alerts": alerts.iter().map(|firing| json!({
                 "alert": firing.alert.as_str(),
                 "severity": firing.severity.as_str(),

@@ -10,7 +10,7 @@ use crate::alert::{Firing, Rules, Severity, token_alerts};
 use crate::catalog::PermissionId;
 use crate::config::{self, Config, Probes, Token};
 use crate::engine::Looked;
-use crate::standing::{Cause, Evidence, PermissionStanding, PermissionState, Policy, Standing, step};
+use crate::standing::{Cause, Evidence, Excess, PermissionStanding, PermissionState, Policy, Standing, step};
 use crate::syncro::{Budget, Client, Failure, Instruments, Look};
 use crate::system::clock;
 
@@ -73,6 +73,11 @@ impl Finding {
         let _ = token_alerts(Rules { alerts: &alerts, now: clock::now() }, &token, &standing, &[], &mut firing);
         let failure = parts.iter().find_map(Look::failure).cloned();
         Self { token, standing, failure, alerts: firing, probes }
+    }
+
+    /// What the token may do beyond what it needs, if that was asked.
+    pub(super) fn excess(&self) -> impl Iterator<Item = &Excess> {
+        self.standing.audit.iter().flat_map(|audit| audit.excess(&self.token))
     }
 
     /// What was found of each wanted permission.

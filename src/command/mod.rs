@@ -25,7 +25,7 @@ pub fn carry_out(cli: Cli) -> Exit {
     }
     match cli.command {
         Command::Validate => return validate::validate(&cli.config),
-        Command::Catalog { subject, output } => return catalog::catalog(subject, output),
+        Command::Catalog { subject, output } => return catalog::catalog(&cli.config, subject, output),
         Command::History(arguments) => return history::history(&cli.config, arguments),
         _ => {}
     }

@@ -48,7 +48,7 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
         Err(error) => return could_not_tell(&format!("failed to {error}")),
     };
     let (tell, told) = mpsc::channel(PARTS);
-    look_with(&client, Job::once(Arc::clone(&token), config.syncro.probes), &value, &tell).await;
+    look_with(&client, Job::once(Arc::clone(&token), config.syncro.probes, false), &value, &tell).await;
     let finding = Finding::of(&config, token, told);
     let verdict = verdict(&finding);
     match output {

@@ -7,12 +7,15 @@ use super::{Config, Schedule};
 /// `/users/{id}` is asked at most this often for one token.
 pub const USER_INTERVAL: Duration = Duration::from_hours(1);
 
+/// A token is audited at most this often.
+pub const AUDIT_INTERVAL: Duration = Duration::from_hours(24);
+
 /// The plan in numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// Tokens watched.
     pub tokens: usize,
-    /// Requests for one full look at every token.
+    /// Requests for one full look at every token, audit included.
     pub requests_per_sweep: usize,
     /// Requests a minute, averaged over a busy hour.
     pub requests_per_minute: f64,
@@ -32,9 +35,11 @@ impl Cost {
         let mut requests_per_minute = 0.0;
         for token in &config.tokens {
             let probes = token.probes(config.syncro.probes).len();
-            requests_per_sweep += 2 + probes;
+            let audit = if config.syncro.audit_excess { token.audit(config.syncro.probes).len() } else { 0 };
+            requests_per_sweep += 2 + probes + audit;
             requests_per_minute += 1.0 / minutes(validity) + (probes as f64) / minutes(permissions);
             requests_per_minute += 1.0 / minutes(permissions.max(USER_INTERVAL));
+            requests_per_minute += (audit as f64) / minutes(permissions.max(AUDIT_INTERVAL));
             if !coincide(&config.schedule.validity, &config.schedule.permissions) {
                 requests_per_minute += 1.0 / minutes(permissions);
             }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
 
-pub use cost::{Cost, USER_INTERVAL, coincide};
+pub use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
 pub use load::{load, load_if_there};
 pub use preflight::candidate;
@@ -71,6 +71,8 @@ pub struct Syncro {
     pub timeout: Duration,
     /// Which probes may be sent.
     pub probes: Probes,
+    /// Whether tokens are asked once a day what they may do beyond what they need.
+    pub audit_excess: bool,
 }
 
 /// Which probes may be sent.
@@ -209,6 +211,25 @@ impl Token {
             }
         }
         requests
+    }
+
+    /// The requests that show what the token may do beyond what it needs, each once, with the permission that it shows:
+    /// none that a look at what it needs sends anyway, and none that another permission lets through too.
+    pub fn audit(&self, probes: Probes) -> Vec<(&'static Probe, Vec<PermissionId>)> {
+        let asked = self.probes(probes);
+        let shows = |probe: &Probe| !probe.granted.is_empty() && probe.satisfied_by_any_of.is_empty();
+        let unasked = |probe: &Probe| !asked.iter().any(|(known, _)| known.same_request(probe));
+        catalog()
+            .permissions()
+            .filter(|(permission, _)| !self.wants(*permission))
+            .filter_map(|(permission, _)| Some((probes.allowed(permission)?, vec![permission])))
+            .filter(|(probe, _)| shows(probe) && unasked(probe))
+            .collect()
+    }
+
+    /// Whether it needs this permission.
+    pub fn wants(&self, permission: PermissionId) -> bool {
+        self.wanted.iter().any(|wanted| wanted.permission == permission)
     }
 }
 

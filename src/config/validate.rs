@@ -128,11 +128,13 @@ fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     let probes = section.read("probes", notes, |value| {
         value::word(value, &[("read-only", Probes::ReadOnly), ("write-safe", Probes::WriteSafe)])
     });
+    let audit_excess = section.read("audit_excess", notes, value::flag);
     section.finish(notes);
     Syncro {
         requests_per_minute: requests_per_minute.unwrap_or(non_zero(REQUESTS_PER_MINUTE)),
         timeout: timeout.unwrap_or(TIMEOUT),
         probes: probes.unwrap_or(Probes::ReadOnly),
+        audit_excess: audit_excess.unwrap_or(false),
     }
 }
 

@@ -32,6 +32,11 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Yes or no.
+pub(super) fn flag(value: &Value) -> Parsed<bool> {
+    value.as_bool().ok_or_else(|| Problem::new(format!("{}, not true or false", kind(value)), "true or false"))
+}
+
 /// A whole number within bounds.
 pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZeroU32> {
     let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
+use crate::catalog::PermissionId;
 use crate::config::Token;
 use crate::standing::{Expectation, TokenState, Verdict, judge};
 use crate::syncro::{
@@ -15,7 +16,7 @@ use crate::syncro::{
 };
 use crate::system::clock;
 
-use super::effect::{Job, PermissionJob, WatchKey};
+use super::effect::{Job, PermissionJob, Requests, WatchKey};
 
 /// A file of a few bytes on a disk that works is read in far less.
 const LONGEST_READ: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ struct Questions<'a> {
 
 impl Questions<'_> {
     async fn permissions(&self, job: PermissionJob, user: Option<u64>) -> PermissionLook {
-        let mut look = PermissionLook { full: job.full, user: None, probes: Vec::new() };
+        let mut look = PermissionLook { full: job.full, ..PermissionLook::default() };
         // Once the host does not answer, the other questions are not asked either: each would only wait in vain.
         let mut gone: Option<Failure> = None;
         if let Some(id) = user {
@@ -117,7 +118,17 @@ impl Questions<'_> {
             }
             look.user = Some(seen);
         }
-        for (probe, shown) in job.probes {
+        look.probes = self.ask(job.probes, &mut gone).await;
+        if let Some(audit) = job.audit {
+            look.audit = Some(self.ask(audit, &mut gone).await);
+        }
+        look
+    }
+
+    /// What each request shows of each of its permissions.
+    async fn ask(&self, requests: Requests, gone: &mut Option<Failure>) -> Vec<(PermissionId, ProbeObservation)> {
+        let mut observations = Vec::new();
+        for (probe, shown) in requests {
             let seen = match &gone {
                 Some(failure) => ProbeObservation::Failed(failure.clone()),
                 None => match self.client.ask(&self.token.tenant, self.value, Request::Probe(probe), self.lane).await {
@@ -126,11 +137,11 @@ impl Questions<'_> {
                 },
             };
             if let (None, ProbeObservation::Failed(failure)) = (&gone, &seen) {
-                gone = is_gone(failure).then(|| failure.clone());
+                *gone = is_gone(failure).then(|| failure.clone());
             }
-            look.probes.extend(shown.into_iter().map(|permission| (permission, seen.clone())));
+            observations.extend(shown.into_iter().map(|permission| (permission, seen.clone())));
         }
-        look
+        observations
     }
 }
 

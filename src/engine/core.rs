@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::alert::{Firing, Neighbour};
-use crate::config::{Config, Token, TokenId};
+use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
 use crate::snapshot::{Snapshot, TenantPicture, TokenPicture};
@@ -55,6 +56,8 @@ pub(super) struct Watch {
     pub(super) look_at: Option<DateTime<Utc>>,
     /// What became due while nobody watched is made up for then, not at once with all others.
     pub(super) catch_up: Option<DateTime<Utc>>,
+    /// The first full look from then on audits it too, if that is configured.
+    pub(super) audit_from: DateTime<Utc>,
 }
 
 impl Watch {
@@ -79,6 +82,8 @@ type Painted = (Arc<Vec<TokenPicture>>, Arc<Vec<TenantPicture>>);
 pub struct Core {
     pub(super) config: Arc<Config>,
     pub(super) started: DateTime<Utc>,
+    /// How long the budget needs for one full look at every token.
+    pub(super) sweep: Duration,
     pub(super) watches: BTreeMap<WatchKey, Watch>,
     pub(super) tenants: BTreeMap<String, Tenant>,
     /// Tokens that left the configuration, by their value.
@@ -107,6 +112,7 @@ impl Core {
     #[must_use]
     pub fn start(config: Arc<Config>, memory: Memory, now: DateTime<Utc>) -> (Self, Vec<Effect>) {
         let mut core = Self {
+            sweep: Cost::of(&config).sweep,
             config,
             started: now,
             watches: BTreeMap::new(),

@@ -61,13 +61,16 @@ impl Core {
         let permissions = scope.map(|scope| match scope {
             Scope::Full => {
                 let user = wants_user(standing, now);
-                PermissionJob { full: true, user, probes: watch.token.probes(probes) }
+                let audits = self.config.syncro.audit_excess && watch.audit_from <= now;
+                let audit = audits.then(|| watch.token.audit(probes));
+                PermissionJob { full: true, user, probes: watch.token.probes(probes), audit }
             }
             Scope::Doubtful => {
                 let doubtful = |permission| {
                     standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
                 };
-                PermissionJob { full: false, user: false, probes: watch.token.probes_of(probes, doubtful) }
+                let probes = watch.token.probes_of(probes, doubtful);
+                PermissionJob { full: false, user: false, probes, audit: None }
             }
         });
         if permissions.is_some() {

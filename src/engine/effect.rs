@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::{PermissionId, Probe};
-use crate::config::{Token, TokenId};
+use crate::config::{Probes, Token, TokenId};
 use crate::memory::Keep;
 use crate::standing::Check;
 use crate::syncro::{Failure, Lane, Look, Part};
@@ -22,6 +22,13 @@ pub enum Effect {
     Keep(Keep),
     /// Count and log a check.
     Checked(Checked),
+    /// Log that a token's security group cannot be told, or can again.
+    Group {
+        /// Of which token.
+        token: TokenId,
+        /// Why not, if it cannot.
+        problem: Option<String>,
+    },
 }
 
 /// One look to take.
@@ -38,9 +45,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// A full look outside of any loop.
-    pub fn once(token: Arc<Token>, probes: crate::config::Probes) -> Self {
-        let permissions = PermissionJob { full: true, user: true, probes: token.probes(probes) };
+    /// A full look outside of any loop, with an audit or without.
+    pub fn once(token: Arc<Token>, probes: Probes, audit: bool) -> Self {
+        let audit = audit.then(|| token.audit(probes));
+        let permissions = PermissionJob { full: true, user: true, probes: token.probes(probes), audit };
         Self { key: WatchKey(0), token, lane: Lane::Validity, permissions: Some(permissions) }
     }
 }
@@ -52,9 +60,14 @@ pub struct PermissionJob {
     pub full: bool,
     /// Whether to ask for the user's security group.
     pub user: bool,
-    /// The requests, with what each shows.
-    pub probes: Vec<(&'static Probe, Vec<PermissionId>)>,
+    /// The requests that show what is wanted.
+    pub probes: Requests,
+    /// Those that show what the token may do besides, if it is to be audited.
+    pub audit: Option<Requests>,
 }
+
+/// Requests, with what each shows.
+pub type Requests = Vec<(&'static Probe, Vec<PermissionId>)>;
 
 /// One check that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,6 +35,21 @@ pub(super) fn checked(checked: &Checked) {
     }
 }
 
+/// Logs why a security group is not known, or that it is again.
+pub(super) fn group(token: &TokenId, problem: Option<&str>) {
+    let TokenId { tenant, token_name } = token;
+    let of = format!("the security group of the user of token `{token_name}` of tenant `{tenant}`");
+    let Some(problem) = problem else {
+        return tracing::info!(event = "security_group", tenant, token_name, "{of} is known again");
+    };
+    tracing::warn!(
+        event = "security_group",
+        tenant,
+        token_name,
+        "{of} is not known: {problem}. Its permissions are watched all the same"
+    );
+}
+
 /// Logs a change of a standing.
 pub(super) fn changed(token: &TokenId, transition: &Transition) {
     let Transition { kind, subject, before, after, .. } = transition;

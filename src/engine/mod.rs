@@ -28,7 +28,7 @@ use crate::system::clock;
 
 pub use self::checker::{Ended, Looked, look, look_with};
 pub use self::core::{Core, Event};
-pub use self::effect::{Checked, Effect, Job, Outcome, PermissionJob, WatchKey};
+pub use self::effect::{Checked, Effect, Job, Outcome, PermissionJob, Requests, WatchKey};
 pub use self::instruments::Instruments;
 pub use self::pulse::{Pulse, PulseError};
 
@@ -139,6 +139,7 @@ impl Engine {
                 self.instruments.checked(&checked);
                 log::checked(&checked);
             }
+            Effect::Group { token, problem } => log::group(&token, problem.as_deref()),
             Effect::Keep(keep) => {
                 if let Keep::Entry(Entry::Changed { token, transition, .. }) = &keep {
                     self.instruments.changed(transition.kind);

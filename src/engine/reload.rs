@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::alert::{Firing, retire};
 use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::{Entry, Keep, Memory, Remembered};
-use crate::plan::{Phase, catch_up, plan};
+use crate::plan::{Phase, audit_from, catch_up, plan};
 use crate::standing::{Standing, Transition, TransitionKind};
 use crate::syncro::{Look, Part, Seen};
 
@@ -23,7 +23,6 @@ impl Core {
         for (id, standing) in memory.retired {
             self.remember_value(id, Arc::new(standing));
         }
-        let sweep = Cost::of(&self.config).sweep;
         for token in &Arc::clone(&self.config).tokens {
             let remembered = memory.tokens.remove(&token.id());
             let key = self.add(Arc::clone(token), now);
@@ -35,11 +34,15 @@ impl Core {
             standing.not_after(now);
             standing.shrink_to_fit();
             if standing.validity.last_attempt.is_some() {
-                let then = catch_up(watch.phase, &self.config.schedule.validity, sweep, now);
+                let then = catch_up(watch.phase, &self.config.schedule.validity, self.sweep, now);
                 watch.catch_up = Some(then);
                 watch.look_at = wants_more(token, &standing, &self.config).then_some(then);
                 self.unseen.remove(&key);
             }
+            if !self.config.syncro.audit_excess {
+                standing.audit = None;
+            }
+            watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
             (watch.standing, watch.firing) = (Arc::new(standing), Arc::new(firing));
         }
         for (name, firing) in memory.tenants {
@@ -55,6 +58,7 @@ impl Core {
 
     /// Takes over another configuration.
     pub(super) fn reload(&mut self, config: Arc<Config>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        self.sweep = Cost::of(&config).sweep;
         self.config = config;
         let mut known: HashMap<TokenId, WatchKey> =
             self.watches.iter().map(|(key, watch)| (watch.token.id(), *key)).collect();
@@ -74,6 +78,10 @@ impl Core {
                     watch.look_at = Some(now);
                 }
                 watch.token = Arc::clone(token);
+                if !self.config.syncro.audit_excess && watch.standing.audit.is_some() {
+                    Arc::make_mut(&mut watch.standing).audit = None;
+                }
+                watch.audit_from = audit_from(watch.phase, watch.standing.audited(), &self.config, self.sweep, now);
             }
             self.review(key, now, effects);
         }
@@ -100,7 +108,9 @@ impl Core {
         self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
         let firing = Arc::default();
         let (waiting, look_at, catch_up) = (None, None, None);
-        self.watches.insert(key, Watch { token, phase, standing, firing, plan, wake: now, waiting, look_at, catch_up });
+        let audit_from = audit_from(phase, None, &self.config, self.sweep, now);
+        let watch = Watch { token, phase, standing, firing, plan, wake: now, waiting, look_at, catch_up, audit_from };
+        self.watches.insert(key, watch);
         self.agenda.insert((now, key));
         self.unseen.insert(key);
         key

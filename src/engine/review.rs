@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alert::{Notice, Rules, Tenancy, next_change, tenant_alerts, token_alerts};
 use crate::config::TokenId;
 use crate::memory::{Entry, Keep};
-use crate::plan::plan;
+use crate::plan::{audit_from, plan};
 use crate::standing::{Attempts, Check, Policy, TransitionKind, step};
 use crate::syncro::{Failure, Look};
 
@@ -110,6 +110,7 @@ impl Core {
             Check::Validity => standing.validity.failures,
             Check::Permissions => standing.permission_checks.failures,
         };
+        let group_before = standing.group_problem().map(str::to_owned);
         let policy = Policy {
             token: &token,
             confirmations: self.config.alerts.confirmations.get(),
@@ -117,7 +118,12 @@ impl Core {
             news_for: self.config.alerts.remind_every,
         };
         let transitions = step(standing, look, policy);
+        watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
         let outcome = outcome(failures, look.failure());
+        let group = standing.group_problem().map(str::to_owned);
+        if group.is_some() != group_before.is_some() {
+            effects.push(Effect::Group { token: id.clone(), problem: group });
+        }
         effects.push(Effect::Checked(Checked { token: id.clone(), check, outcome }));
         effects.push(Effect::Keep(Keep::Standing { token: id.clone(), standing: Arc::clone(&watch.standing) }));
         let entry = |transition| Effect::Keep(Keep::Entry(Entry::Changed { token: id.clone(), at: now, transition }));

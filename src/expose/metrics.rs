@@ -61,7 +61,7 @@ pub const FAMILIES: [Family; 9] = [
     },
     Family {
         name: "syncro_token_permissions",
-        help: "How many of the wanted permissions are granted, missing or unverified.",
+        help: "How many of the wanted permissions are granted, missing or unverified; how many others are held in excess, if that is audited.",
         labels: &["tenant", "token_name", "state"],
         write: Write::Token(permissions),
     },
@@ -141,6 +141,9 @@ fn permissions(text: &mut Text, name: &str, picture: &TokenPicture) {
     for state in PermissionState::ALL {
         let count = believed(picture).filter(|(_, believed)| *believed == state).count();
         text.series(name, &[("state", state.as_str())], count);
+    }
+    if let Some(audit) = &picture.standing.audit {
+        text.series(name, &[("state", "excess")], audit.excess(&picture.token).count());
     }
 }
 

@@ -126,3 +126,19 @@ proptest! {
         prop_assert!(due.at > at(last) && due.at <= at(last + 3600));
     }
 }
+
+#[test]
+fn an_audit_comes_a_day_after_the_last_and_in_turn_where_all_at_once_would_hold_up_permissions() {
+    let config = config(Vec::new());
+    let from = |number: u32, audited: Option<i64>, sweep: Duration, now: i64| {
+        audit_from(Phase::of(&token(&number.to_string(), &[])), audited.map(at), &config, sweep, at(now))
+    };
+    let (short, long) = (Duration::from_mins(59), Duration::from_hours(6));
+    assert_eq!(from(0, None, short, 5), at(5), "a small fleet at its first look");
+    assert_eq!(from(0, Some(5), long, 6), at(5 + 86_400), "a day after the last time");
+    assert_eq!(from(0, Some(5), short, 90_000), at(5 + 86_400), "overdue");
+    let turns: Vec<_> = (0..1000).map(|number| from(number, None, long, 0)).collect();
+    assert!(turns.iter().all(|turn| *turn > at(0) && *turn <= at(6 * 3600)), "within as long as it takes");
+    let early = turns.iter().filter(|turn| **turn <= at(3600)).count();
+    assert!((100..250).contains(&early), "spread, not all at once: {early} of 1000 in the first hour");
+}

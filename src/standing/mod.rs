@@ -2,6 +2,7 @@
 //! look began, and returns what changed. "Could not look" moves no belief.
 
 mod belief;
+mod excess;
 mod permissions;
 mod step;
 mod user;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
 pub use belief::Belief;
+pub use excess::{Audit, Excess};
 pub use permissions::{Cause, Evidence, PermissionStanding, PermissionState, RightStanding};
 pub use step::{Policy, step};
 pub use user::{GroupChange, User};
@@ -111,8 +113,10 @@ pub struct Standing {
     /// The user's rights, sorted.
     pub rights: Vec<RightStanding>,
     /// The wanted permissions about which anything is believed, sorted.
-    #[serde(deserialize_with = "permissions::known_to_the_catalogue")]
+    #[serde(deserialize_with = "permissions::in_order")]
     pub permissions: Vec<PermissionStanding>,
+    /// What it may do besides, if that was asked.
+    pub audit: Option<Box<Audit>>,
 }
 
 impl Default for Standing {
@@ -130,6 +134,7 @@ impl Default for Standing {
             user: None,
             rights: Vec::new(),
             permissions: Vec::new(),
+            audit: None,
         }
     }
 }
@@ -138,6 +143,11 @@ impl Standing {
     /// The security group of the user behind the token, as far as it was told.
     pub fn security_group(&self) -> Option<&str> {
         self.user.as_ref()?.group.as_deref()
+    }
+
+    /// Why that is not known, if `/users/{id}` was asked and did not tell.
+    pub fn group_problem(&self) -> Option<&str> {
+        self.user.as_ref()?.group_problem.as_deref()
     }
 
     /// The security group that restricts the user behind the token; none restricts a Global Admin
@@ -160,6 +170,11 @@ impl Standing {
         })
     }
 
+    /// When it was last audited.
+    pub fn audited(&self) -> Option<DateTime<Utc>> {
+        self.audit.as_ref().map(|audit| audit.at)
+    }
+
     /// Gives back memory that reading it took too much of.
     pub fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();
@@ -176,6 +191,9 @@ impl Standing {
         }
         if let Some(user) = &mut self.user {
             user.group_asked = user.group_asked.map(|moment| moment.min(now));
+        }
+        if let Some(audit) = &mut self.audit {
+            audit.at = audit.at.min(now);
         }
     }
 }

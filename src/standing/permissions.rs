@@ -160,21 +160,26 @@ pub(super) fn shown_by_probe(tenant: &Tenant, permission: PermissionId, answer: 
 }
 
 /// Reads what was kept, and leaves out permissions that this program's catalogue no longer has.
-pub(super) fn known_to_the_catalogue<'de, D: Deserializer<'de>>(
+pub(super) fn known_to_the_catalogue<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<PermissionStanding>, D::Error> {
+) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Kept {
-        Known(PermissionStanding),
+    enum Kept<T> {
+        Known(T),
         Unknown(IgnoredAny),
     }
-    let kept = Vec::<Kept>::deserialize(deserializer)?;
+    let kept = Vec::<Kept<T>>::deserialize(deserializer)?;
     let known = kept.into_iter().filter_map(|kept| match kept {
         Kept::Known(known) => Some(known),
         Kept::Unknown(_) => None,
     });
-    let mut known: Vec<_> = known.collect();
+    Ok(known.collect())
+}
+
+/// The same, in the order of the catalogue.
+pub(super) fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PermissionStanding>, D::Error> {
+    let mut known: Vec<PermissionStanding> = known_to_the_catalogue(deserializer)?;
     // The catalogue's order may have changed too.
     known.sort_unstable_by_key(|known| known.permission);
     Ok(known)

@@ -18,6 +18,9 @@ pub struct User {
     pub group: Option<String>,
     /// When `/users/{id}` was last asked.
     pub group_asked: Option<DateTime<Utc>>,
+    /// Why the group was not told the last time, if it was not: a fragment that reads after "is not known: ".
+    #[serde(default)]
+    pub group_problem: Option<String>,
     /// A change of the group that is still news.
     pub group_change: Option<GroupChange>,
 }
@@ -33,7 +36,7 @@ pub struct GroupChange {
 
 impl User {
     pub(super) fn new(id: u64) -> Self {
-        Self { id, admin: Belief::default(), group: None, group_asked: None, group_change: None }
+        Self { id, admin: Belief::default(), group: None, group_asked: None, group_problem: None, group_change: None }
     }
 
     /// Takes in the admin flag of `/me`; returns whether the belief changed.
@@ -43,6 +46,15 @@ impl User {
             return true;
         }
         self.admin.see(admin, now, confirmations)
+    }
+
+    /// Notes why an answer of `/users/{id}` does not tell the group.
+    pub(super) fn note_group_problem(&mut self, seen: &UserObservation) {
+        self.group_problem = match seen {
+            UserObservation::Group(Some(_)) => None,
+            UserObservation::Group(None) => Some("Syncro names none".to_owned()),
+            UserObservation::Failed(failure) => Some(failure.to_string()),
+        };
     }
 
     /// Takes in the answer of `/users/{id}`; returns a change as before and after.

@@ -29,10 +29,12 @@ pub struct PermissionLook {
     pub user: Option<UserObservation>,
     /// What each probe said, by permission.
     pub probes: Vec<(PermissionId, ProbeObservation)>,
+    /// The same for permissions beyond what the token needs, if it was audited.
+    pub audit: Option<Vec<(PermissionId, ProbeObservation)>>,
 }
 
 impl PermissionLook {
-    /// Why a permission could not be looked at. Without the security group the permissions are known all the same, so
+    /// Why a wanted permission could not be looked at. Without the security group the permissions are known all the same, so
     /// its failure counts only where it was the only question.
     pub fn failure(&self) -> Option<&Failure> {
         let probe = self.probes.iter().find_map(|(_, probe)| match probe {

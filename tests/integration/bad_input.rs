@@ -75,6 +75,31 @@ misbehaviours! {
 }
 
 #[test]
+fn a_security_group_that_is_not_told_is_said_once_and_the_rest_goes_on() {
+    let no_group = Misbehaviour::OtherJson(serde_json::json!({"user": {"id": 1}}));
+    for (how, why) in [
+        (Misbehaviour::Status(401), "an unexpected answer, 401"),
+        (Misbehaviour::Status(404), "an unexpected answer, 404"),
+        (no_group, "Syncro names none"),
+    ] {
+        let world = World::new(ACME);
+        let (tenant, path) = (None, Some("/users".to_owned()));
+        world.happens(Incident::Misbehaves { tenant, path, how: how.clone(), seconds: 600 });
+        let mut daemon = world.run(&Configuration::acme("permissions = [\"Tickets - List/Search\"]"));
+        let line = daemon.wait("the reason", |line| line["event"] == "security_group");
+        let message = line["message"].as_str().unwrap();
+        assert!(line["level"] == "WARN" && message.contains(&format!("is not known: {why}")), "{how:?}: {line}");
+        daemon.checks("acme", "permissions", 2);
+        let asked = world.log().iter().filter(|request| request.path == "/users/1").count();
+        assert_eq!(asked, 1, "{how:?}: an answer is an answer, at most once an hour");
+        let series = "syncro_token_permission_granted{tenant=\"acme\",token_name=\"jumpcloud\",permission=\"Tickets - List/Search\"}";
+        assert_eq!(daemon.metric(series), Some(1.0), "{how:?}");
+        assert_eq!(daemon.seen.iter().filter(|line| line["event"] == "security_group").count(), 1, "{how:?}");
+        assert_eq!(daemon.told(), Vec::<String>::new(), "{how:?}");
+    }
+}
+
+#[test]
 fn a_redirect_to_another_host_is_not_followed() {
     let world = World::new(ACME);
     let (other, address) = world.another(GOOD);

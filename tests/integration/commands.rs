@@ -89,6 +89,23 @@ fn catalog_shows_each_permission_how_it_is_observed_and_who_needs_it() {
 }
 
 #[test]
+fn catalog_lists_the_profiles_of_the_configuration_too_and_is_not_stopped_by_its_faults() {
+    let world = World::new(ACME);
+    let own = "[profiles.portal]\ntitle = \"Our portal\"\nrequired = [\"Leads - List/Search\"]\n";
+    let path = world.write("config.toml", own);
+    let table = |subject| call(&["-c", path.to_str().unwrap(), "catalog", subject]);
+    let profiles = text(&table("profiles").stdout);
+    assert!(profiles.contains("portal\tOur portal\tLeads - List/Search\t\tcertain\tthe configuration\n"), "{profiles}");
+    let permissions = text(&table("permissions").stdout);
+    let leads = permissions.lines().find(|line| line.starts_with("Leads - List/Search\t")).unwrap();
+    assert!(leads.ends_with("portal"), "{leads}");
+    world.write("config.toml", &format!("{own}colour = \"red\"\n"));
+    let output = table("profiles");
+    assert_eq!((output.status.code(), text(&output.stdout).contains("JumpCloud")), (Some(0), true));
+    assert!(text(&output.stderr).contains("`validate` names them"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn help_and_version_end_with_0_and_a_wrong_command_line_with_64() {
     assert_eq!(call(&["--help"]).status.code(), Some(0));
     assert_eq!(call(&["--version"]).status.code(), Some(0));

@@ -137,6 +137,62 @@ fn the_plan_that_validate_prints_is_what_is_asked() {
 }
 
 #[test]
+fn an_audit_is_in_the_plan_and_asks_nothing_twice() {
+    for probes in ["read-only", "write-safe"] {
+        let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
+        let mut configuration = Configuration::acme("profile = \"jumpcloud\"\npermissions = [\"Invoices - Create\"]");
+        configuration.requests_per_minute = 10_000;
+        configuration.syncro = format!("probes = \"{probes}\"\naudit_excess = true");
+        (configuration.permissions, configuration.validity) = ("1h", "1h");
+        let path = world.configure(&configuration);
+        let plan = text(&call(&["-c", path.to_str().unwrap(), "validate"]).stdout);
+        let output = call(&["-c", path.to_str().unwrap(), "check", "--output", "json"]);
+        assert_eq!(output.status.code(), Some(0), "what is held in excess is no fault: {}", text(&output.stderr));
+        let log = world.log();
+        let asked = format!("a full look at every token: {} requests,", log.len());
+        assert!(plan.contains(&asked), "{asked} not in {plan}");
+        let mut requests: Vec<_> = log.iter().map(|request| (&request.method, &request.path)).collect();
+        let twice = requests.len();
+        requests.sort();
+        requests.dedup();
+        // Two permissions may be shown by requests that differ in their bodies only.
+        assert!(requests.len() + usize::from(probes == "write-safe") >= twice, "{probes}: {log:?}");
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let excess = found["tokens"][0]["excess"].as_array().unwrap();
+        let shown =
+            |name: &str| excess.iter().find(|known| known["permission"] == name).map(|known| &known["shown_by"]);
+        assert_eq!(shown("Leads - List/Search"), Some(&"GET /leads answered 200".into()));
+        assert_eq!(shown("Customers - List/Search"), None, "what is needed is no excess");
+        assert_eq!(
+            shown("Tickets - View 'Their Ticket' Details (assigned to them)"),
+            None,
+            "another may have let it through"
+        );
+        let estimates = shown("Estimates - View Details");
+        assert_eq!(estimates, Some(&"GET /estimates/0 answered 404".into()), "asked once, for Invoices - Create too");
+        assert_eq!(shown("Vendors - Edit").is_some(), probes == "write-safe");
+    }
+}
+
+#[test]
+fn the_daemon_audits_once_a_day_and_only_if_told_to() {
+    for (told_to, audits) in [(true, 1), (false, 0)] {
+        let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
+        let mut configuration = Configuration::acme("permissions = [\"Tickets - List/Search\"]");
+        configuration.requests_per_minute = 10_000;
+        configuration.syncro = format!("audit_excess = {told_to}");
+        let mut daemon = world.run(&configuration);
+        daemon.checks("acme", "permissions", 3);
+        let asked = |path: &str| world.log().iter().filter(|request| request.path == path).count();
+        assert!(asked("/tickets?per_page=1") >= 3);
+        assert_eq!(asked("/leads?per_page=1"), audits, "{told_to}");
+        let series = "syncro_token_permissions{tenant=\"acme\",token_name=\"jumpcloud\",state=\"excess\"}";
+        assert_eq!(daemon.metric(series).is_some_and(|count| count > 20.0), told_to, "{:?}", daemon.metric(series));
+        assert_eq!(daemon.told(), Vec::<String>::new(), "nobody is told of what is held in excess");
+    }
+}
+
+#[test]
 fn a_429_pauses_all_requests_for_as_long_as_it_says() {
     let world = World::new(ACME);
     let how = Misbehaviour::RetryLater(Some(4));

@@ -111,7 +111,10 @@ fn one_bad_state_after_another_replaces_its_alert() {
 fn a_changed_group_is_news_for_one_reminder_interval_or_until_it_is_changed_back() {
     let group = |seconds, name: &str| {
         let user = Some(UserObservation::Group(Some(name.to_owned())));
-        Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user, probes: Vec::new() }) }
+        Look {
+            at: at(seconds),
+            part: Part::Permissions(PermissionLook { full: true, user, ..PermissionLook::default() }),
+        }
     };
     let mut watched = Watched::new();
     let _ = watched.see(&looked(0, works(&[])));

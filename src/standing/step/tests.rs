@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::standing::permissions::PermissionState;
+use crate::syncro::ProbeObservation;
 use crate::testing::{at, failure, looked, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";

@@ -1,0 +1,137 @@
+//! What the answers about permissions change: the part of `step` that probes, and rights in their place, move. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::catalog::PermissionId;
+use crate::syncro::{PermissionLook, ProbeObservation};
+
+use super::super::belief::Belief;
+use super::super::excess::Audit;
+use super::super::permissions::{Evidence, PermissionStanding, PermissionState, Sight, cause, shown_by_probe};
+use super::super::verdict::TokenState;
+use super::super::{Standing, Transition, TransitionKind};
+use super::Changes;
+
+/// The one status that means refused.
+const REFUSED: u16 = 401;
+
+impl Changes<'_> {
+    pub(super) fn permissions(&mut self, standing: &mut Standing, look: &PermissionLook) {
+        standing.permission_checks.note(self.now, look.failure());
+        if look.full {
+            standing.look_again = false;
+        }
+        if let (Some(user), Some(seen)) = (&mut standing.user, &look.user) {
+            let news_for = TimeDelta::from_std(self.policy.news_for).unwrap_or(TimeDelta::MAX);
+            if let Some((before, after)) = user.see_group(seen, self.now, news_for) {
+                self.push(TransitionKind::SecurityGroup, None, &before, &after, self.now);
+            }
+            // Where nothing could be looked at, that is what there is to say.
+            if look.failure().is_none() {
+                user.note_group_problem(seen);
+            }
+        }
+        // A token that stopped working while it was asked is refused everything, whatever it may do.
+        let works = standing.state == TokenState::Valid && standing.doubt.is_none();
+        if works {
+            Audit::see(&mut standing.audit, look, self.policy.token, self.now);
+        }
+        let is_wanted = |permission| self.policy.token.wants(permission);
+        let is_granted = |seen: &ProbeObservation| matches!(seen, ProbeObservation::Granted(_));
+        let granted = |permission| look.probes.iter().any(|(known, seen)| *known == permission && is_granted(seen));
+        let by_probe = |held, status| Sight { held, evidence: Evidence::Probe, answer: Some(status) };
+        for (permission, observation) in look.probes.iter().filter(|(permission, _)| is_wanted(*permission)) {
+            match observation {
+                // It may have been refused for what it needs besides.
+                ProbeObservation::Missing if !self.policy.probes.presupposed(*permission).all(granted) => {
+                    known(standing, *permission, Evidence::Probe).unseen = false;
+                }
+                ProbeObservation::Missing if !works => known(standing, *permission, Evidence::Probe).unseen = true,
+                ProbeObservation::Granted(status) => {
+                    self.permission(standing, *permission, by_probe(true, *status));
+                }
+                ProbeObservation::Missing => {
+                    self.permission(standing, *permission, by_probe(false, REFUSED));
+                }
+                ProbeObservation::Inconclusive(status) => {
+                    self.inconclusive(standing, *permission, *status);
+                }
+                ProbeObservation::Failed(_) => known(standing, *permission, Evidence::Probe).unseen = true,
+            }
+        }
+        standing.permissions.retain(|known| is_wanted(known.permission));
+    }
+
+    /// An answer that does not show that a permission is held; one that is no refusal ends the belief that it is missing.
+    fn inconclusive(&mut self, standing: &mut Standing, permission: PermissionId, status: u16) {
+        let known = known(standing, permission, Evidence::Probe);
+        known.unseen = false;
+        if !(200..300).contains(&status) {
+            return;
+        }
+        known.belief.doubts = 0;
+        if known.belief.held == Some(false) {
+            let before = known.state();
+            known.belief = Belief::default();
+            let after = known.state();
+            let shown_by = shown_by_probe(&self.policy.token.tenant, permission, Some(status));
+            self.permission_changed(permission, before.as_str(), after, (Evidence::Probe, shown_by), self.now);
+        }
+    }
+
+    fn permission_changed(
+        &mut self,
+        permission: PermissionId,
+        before: &str,
+        after: PermissionState,
+        (evidence, shown_by): (Evidence, Option<String>),
+        since: DateTime<Utc>,
+    ) {
+        self.transitions.push(Transition {
+            kind: TransitionKind::Permission,
+            subject: Some(permission.name().to_owned()),
+            before: before.to_owned(),
+            after: after.as_str().to_owned(),
+            since,
+            evidence: Some(evidence),
+            shown_by,
+        });
+    }
+
+    pub(super) fn permission(&mut self, standing: &mut Standing, permission: PermissionId, sight: Sight) {
+        // Who is short follows from what `/me` has just said, whether it has been confirmed or not.
+        let right = permission.get().right.as_ref().and_then(|right| {
+            standing
+                .rights
+                .iter()
+                .find(|known| known.right.as_str() == right)
+                .and_then(|known| known.belief.last_seen())
+        });
+        let admin = standing.user.as_ref().and_then(|user| user.admin.last_seen());
+        let Sight { held, evidence, .. } = sight;
+        let known = known(standing, permission, evidence);
+        let before = known.belief.held.map(|_| known.state());
+        if !held {
+            known.cause = cause(right, admin, evidence);
+        }
+        if known.see(sight, self.now, self.policy.confirmations) {
+            let (after, since) = (known.state(), known.belief.since);
+            if before.is_some() || after == PermissionState::Missing {
+                let before = before.map_or("unknown", PermissionState::as_str);
+                let shown_by = known.shown_by(&self.policy.token.tenant);
+                self.permission_changed(permission, before, after, (evidence, shown_by), since);
+            }
+        }
+    }
+}
+
+fn known(standing: &mut Standing, permission: PermissionId, evidence: Evidence) -> &mut PermissionStanding {
+    let index = match standing.permissions.binary_search_by_key(&permission, |known| known.permission) {
+        Ok(index) => index,
+        Err(index) => {
+            standing.permissions.insert(index, PermissionStanding::new(permission, evidence));
+            index
+        }
+    };
+    &mut standing.permissions[index]
+}
