@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +17,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::misbehaviour::retry_later;
+use super::operations::sole_key;
 use super::scenario::{Incident, Scenario};
-use super::world::{Reaction, World};
+use super::world::{Asked, Reaction, World};
 
 /// Older requests are forgotten.
 const LONGEST_LOG: usize = 1_000_000;
+/// What clients send is a few bytes.
+const LONGEST_BODY: usize = 64 * 1024;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// One request, as the simulator saw it.
@@ -120,7 +124,7 @@ impl Simulator {
     }
 
     /// Notes a request and says what is to be done with it; `None` if it is one too many.
-    fn note(&self, mut logged: Logged, path: &str, authorization: &str) -> (usize, Option<Reaction>, Option<u64>) {
+    fn note(&self, mut logged: Logged, asked: &Asked<'_>) -> (usize, Option<Reaction>, Option<u64>) {
         let elapsed = self.start.elapsed();
         let now = self.start + elapsed;
         let mut inner = self.lock();
@@ -130,7 +134,7 @@ impl Simulator {
         }
         let too_many = inner.requests_per_minute > 0 && inner.recent.len() >= inner.requests_per_minute;
         inner.recent.push_back(now);
-        let reaction = (!too_many).then(|| inner.world.react(&logged.tenant, &logged.method, path, authorization));
+        let reaction = (!too_many).then(|| inner.world.react(&logged.tenant, &logged.method, asked));
         logged.at = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         if inner.log.len() == LONGEST_LOG {
             inner.log.pop_front();
@@ -150,7 +154,7 @@ async fn incident(State(simulator): State<Simulator>, Json(incident): Json<Incid
 }
 
 async fn react(State(simulator): State<Simulator>, request: Request) -> Response {
-    let (request, _) = request.into_parts();
+    let (request, body) = request.into_parts();
     let text = |name| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (authorization, user_agent) = (text(header::AUTHORIZATION), text(header::USER_AGENT));
     let split = request.uri.path().split_once("/api/v1").filter(|(_, path)| path.starts_with('/'));
@@ -161,7 +165,9 @@ async fn react(State(simulator): State<Simulator>, request: Request) -> Response
     let method = request.method.as_str().to_owned();
     let scheme = authorization.split_once(' ').map_or("", |(scheme, _)| scheme).to_owned();
     let logged = Logged { at: 0, tenant, method, path: format!("{path}{query}"), status: 0, scheme, user_agent };
-    let (index, reaction, retry_after) = simulator.note(logged, path, &authorization);
+    let body = to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
+    let asked = Asked { path, authorization: &authorization, sole_key: sole_key(&body) };
+    let (index, reaction, retry_after) = simulator.note(logged, &asked);
     let response = match reaction {
         None => retry_later(retry_after),
         Some(Reaction::Misbehave(how)) => how.answer().await,

@@ -37,6 +37,17 @@ const RIGHTS: [(&str, &str, &str); 19] = [
 /// An answer: a status and a JSON body.
 pub(super) type Answer = (u16, Value);
 
+/// What a request says, below its tenant and its method.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    /// Below the tenant's API.
+    pub(super) path: &'a str,
+    /// The header.
+    pub(super) authorization: &'a str,
+    /// The key of its body, if that is JSON with one key.
+    pub(super) sole_key: Option<String>,
+}
+
 /// What is to be done with a request.
 #[derive(Debug)]
 pub(super) enum Reaction {
@@ -137,11 +148,11 @@ impl World {
         self.tenants.first().map(|tenant| tenant.subdomain.as_str())
     }
 
-    /// Reacts to one request to `path` below a tenant's API.
-    pub(super) fn react(&self, subdomain: &str, method: &str, path: &str, authorization: &str) -> Reaction {
+    /// Reacts to one request below a tenant's API.
+    pub(super) fn react(&self, subdomain: &str, method: &str, asked: &Asked<'_>) -> Reaction {
         let hit = |fault: &&Fault| {
             fault.tenant.as_ref().is_none_or(|tenant| tenant == subdomain)
-                && fault.path.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
+                && fault.path.as_ref().is_none_or(|prefix| asked.path.starts_with(prefix.as_str()))
         };
         if let Some(fault) = self.faults.iter().rev().find(hit) {
             return Reaction::Misbehave(fault.how.clone());
@@ -149,18 +160,19 @@ impl World {
         let Some(tenant) = self.tenants.iter().find(|tenant| tenant.subdomain == subdomain) else {
             return Reaction::Misbehave(Misbehaviour::Page(404));
         };
-        Reaction::Answer(answer(tenant, method, path, authorization))
+        Reaction::Answer(answer(tenant, method, asked))
     }
 }
 
-fn answer(tenant: &Tenant, method: &str, path: &str, authorization: &str) -> Answer {
-    let value = authorization.strip_prefix("Bearer ").unwrap_or(authorization);
+fn answer(tenant: &Tenant, method: &str, asked: &Asked<'_>) -> Answer {
+    let path = asked.path;
+    let value = asked.authorization.strip_prefix("Bearer ").unwrap_or(asked.authorization);
     let token = tenant.tokens.iter().find(|token| token.value == value && !token.refused);
     let user = token.and_then(|token| tenant.users.iter().find(|user| user.id == token.user));
     let (Some(token), Some(user)) = (token, user) else {
         return (401, json!({"error": "Invalid token"}));
     };
-    let Some(operation) = find(method, path) else {
+    let Some(operation) = find(method, path, asked.sole_key.as_deref()) else {
         return (404, json!({"message": "Not found"}));
     };
     let by_group = |permission: &str| {
@@ -266,7 +278,7 @@ mod tests {
     "#;
 
     fn status(world: &World, token: &str, method: &str, path: &str) -> u16 {
-        match world.react("acme", method, path, &format!("Bearer {token}")) {
+        match world.react("acme", method, &Asked { path, authorization: &format!("Bearer {token}"), sole_key: None }) {
             Reaction::Answer((status, _)) => status,
             Reaction::Misbehave(how) => panic!("{how:?}"),
         }

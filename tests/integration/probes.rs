@@ -7,7 +7,7 @@ use serde_json::Value;
 use syncro_token_monitor::catalog::{Permission, catalog};
 use syncro_token_monitor::simulator::Incident;
 
-use crate::harness::{Configuration, Daemon, World, value};
+use crate::harness::{ACME, Configuration, Daemon, World, value};
 
 /// The permissions that the simulated `/me` shows as a right of the user, exactly; others it shows coarsely or not at all.
 const SHOWN_AS_RIGHT: [&str; 11] = [
@@ -56,12 +56,11 @@ impl Case {
     }
 }
 
-/// Two are not among them. `Appointments - View All`: whoever lacks it is shown the own ones, so its probe grants nothing.
-/// `Assets - Policy Change`: what is asked differs from `Assets - Edit` in the body alone, and the simulator reads none.
+/// `Appointments - View All` is not among them: whoever lacks it may be shown the own ones, so its probe grants nothing.
 fn cases() -> Vec<Case> {
     let probe = |known: &Permission| known.probe.as_ref().or(known.write_probe.as_ref()).cloned();
     let grants = |known: &Permission| probe(known).is_some_and(|probe| !probe.granted.is_empty());
-    let probed = catalog().permissions().filter(|(_, known)| grants(known) && known.name != "Assets - Policy Change");
+    let probed = catalog().permissions().filter(|(_, known)| grants(known));
     probed.zip(0..).map(|((_, permission), number)| Case { tenant: format!("p{number}"), permission }).collect()
 }
 
@@ -150,5 +149,36 @@ fn every_permission_with_a_probe_is_lost_and_found_in_the_group_and_in_the_token
         change(false);
         all(&mut daemon, &cases, "resolved");
         granted(&daemon, 1.0);
+    }
+}
+
+#[test]
+fn a_permission_whose_probe_can_only_be_refused_is_missing_until_the_request_is_let_through() {
+    const VIEW_ALL: &str = "Appointments - View All (see-own never restricted)";
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::acme(&format!("permissions = [\"{VIEW_ALL}\"]")));
+    daemon.checks("acme", "permissions", 1);
+    let granted = format!(
+        "syncro_token_permission_granted{{tenant=\"acme\",token_name=\"jumpcloud\",permission=\"{VIEW_ALL}\"}}"
+    );
+    let (tenant, group) = ("acme".to_owned(), "Technicians".to_owned());
+    let (token, permission) = ("value-of-acme".to_owned(), VIEW_ALL.to_owned());
+    let of_group = (
+        Incident::GroupLoses { tenant: tenant.clone(), group: group.clone(), permission: permission.clone() },
+        Incident::GroupGains { tenant, group, permission: permission.clone() },
+    );
+    let of_token = (
+        Incident::TokenLoses { token: token.clone(), permission: permission.clone() },
+        Incident::TokenGains { token, permission },
+    );
+    for (loses, gains) in [of_group, of_token] {
+        assert_eq!(daemon.metric(&granted), None, "its own appointments may be all there is");
+        world.happens(loses);
+        let line = daemon.alert("PermissionMissing", "firing");
+        assert_eq!((&line["permission"], &line["cause"]), (&VIEW_ALL.into(), &"undetermined".into()), "{line}");
+        assert_eq!(line["shown_by"], "GET /appointments answered 401");
+        assert_eq!(daemon.metric(&granted), Some(0.0));
+        world.happens(gains);
+        daemon.alert("PermissionMissing", "resolved");
     }
 }
