@@ -12,6 +12,7 @@ use syncro_token_monitor::config::{Tenant, Token, TokenSource, Wanted};
 use syncro_token_monitor::expose::Exposition;
 use syncro_token_monitor::snapshot::{Snapshot, TokenPicture};
 use syncro_token_monitor::standing::Standing;
+use syncro_token_monitor::system::clock;
 
 /// A fleet of one token for each tenant, five permissions each, all well.
 fn fleet(tokens: usize) -> Arc<Snapshot> {
@@ -35,6 +36,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             tenant: Arc::new(tenant),
             name: "jumpcloud".to_owned(),
             source: TokenSource::Environment("X".to_owned()),
+            auto_rotated: false,
             expires: chrono::DateTime::from_timestamp(1_900_000_000, 0),
             profile: catalog().profile("jumpcloud").cloned(),
             wanted: wanted.clone(),
@@ -69,7 +71,7 @@ fn series(snapshot: &Arc<Snapshot>) -> usize {
     let lines = |piece: bytes::Bytes| {
         piece.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#').count()
     };
-    Exposition::new(Arc::clone(snapshot)).map(lines).sum()
+    Exposition::new(Arc::clone(snapshot), clock::now()).map(lines).sum()
 }
 
 fn scrape(criterion: &mut Criterion) {
@@ -79,7 +81,9 @@ fn scrape(criterion: &mut Criterion) {
         let snapshot = fleet(tokens);
         group.throughput(Throughput::Elements(series(&snapshot) as u64));
         group.bench_with_input(BenchmarkId::new("fleet", tokens), &snapshot, |bencher, snapshot| {
-            bencher.iter(|| Exposition::new(Arc::clone(snapshot)).map(|piece| black_box(piece).len()).sum::<usize>());
+            bencher.iter(|| {
+                Exposition::new(Arc::clone(snapshot), clock::now()).map(|piece| black_box(piece).len()).sum::<usize>()
+            });
         });
     }
     let count = series(&fleet(500));

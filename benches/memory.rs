@@ -92,7 +92,7 @@ fn main() {
         }
         let filled = resident_kilobytes();
         let snapshot = Arc::new(core.snapshot());
-        let bytes: usize = Exposition::new(Arc::clone(&snapshot)).map(|piece| piece.len()).sum();
+        let bytes: usize = Exposition::new(Arc::clone(&snapshot), clock::now()).map(|piece| piece.len()).sum();
         let scraped = resident_kilobytes();
         let line = format!(
             "{tokens} tokens, {looks} looks: {} kB more with all standings, {} kB more after a scrape of {} kB",

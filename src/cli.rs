@@ -37,6 +37,12 @@ pub enum Command {
     Check(CheckArguments),
     /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell.
     Preflight(PreflightArguments),
+    /// Send an alert that is plainly a test, firing and over, through every receiver; exit 0 if each took it, else 1.
+    TestAlert {
+        /// Only through this one.
+        #[arg(long, value_name = "NAME")]
+        receiver: Option<String>,
+    },
     /// Read the configuration and print every fault at once, or the plan; never touches the network.
     Validate,
     /// Print what is known about Syncro's permissions and what integrations need.

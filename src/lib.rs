@@ -6,7 +6,7 @@
 //! 11  main.rs
 //! 10  command     one file for each subcommand
 //!  9  daemon      builds everything, reloads with rollback, drains with a deadline
-//!  8  engine      expose        store         the loop | what people see | what is remembered
+//!  8  engine      expose        store         receiver     the loop | what people see | what is remembered | who is told
 //!  7  memory                    what is to be remembered, from the engine to the store and back
 //!  6  snapshot                  one picture of the fleet, from the engine to whoever shows it
 //!  5  alert       plan          what is told | when to look next
@@ -29,6 +29,7 @@ pub mod exit;
 pub mod expose;
 pub mod memory;
 pub mod plan;
+pub mod receiver;
 pub mod simulator;
 pub mod snapshot;
 pub mod standing;

@@ -10,6 +10,19 @@ use crate::config::TokenId;
 use crate::snapshot::Snapshot;
 use crate::standing::{Standing, Transition};
 
+/// One notice on its way to one receiver.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its number, never used twice: what a receiver hears again under the same number, it has heard.
+    pub id: i64,
+    /// The receiver's name.
+    pub receiver: Arc<str>,
+    /// Since when it is to be told.
+    pub queued_at: DateTime<Utc>,
+    /// What to tell.
+    pub notice: Arc<Notice>,
+}
+
 /// What was known when the program last ran.
 #[derive(Debug, Default)]
 pub struct Memory {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
-use crate::config::Token;
+use crate::config::{Maintenance, Token};
 use crate::standing::Standing;
 
 /// One token in the picture.
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub tokens: Arc<Vec<TokenPicture>>,
     /// What fires for tenants as a whole.
     pub tenants: Arc<Vec<TenantPicture>>,
+    /// When alerts are held.
+    pub maintenance: Arc<[Maintenance]>,
     /// Checks that should have begun.
     pub checks_due: usize,
     /// The last pulse of the loop.

@@ -1,14 +1,19 @@
 //! Small builders for unit tests; compiled only into them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
-    Alerts, Config, Probes, Schedule, Schedules, Storage, Syncro, Tenant, Token, TokenSource, Wanted, Web,
+    Address, Alerts, Authorization, Config, Format, Probes, Receiver, ReceiverKind, Schedule, Schedules, Storage,
+    Syncro, Tenant, Token, TokenSource, Wanted, Web, Webhook,
 };
+use crate::receiver::{Outgoing, Post, Trouble, Why};
 use crate::syncro::{
     Failure, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Right, Seen, TokenValue,
 };
@@ -28,7 +33,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         name: "acme".to_owned(),
         subdomain: Some("acme".to_owned()),
         base_url: "http://127.0.0.1:1/api/v1".to_owned(),
-        probe_records: std::collections::BTreeMap::new(),
+        probe_records: BTreeMap::new(),
     };
     let wanted = wanted.iter().map(|name| Wanted { permission: permission(name), required: true }).collect();
     Token {
@@ -36,6 +41,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         name: name.to_owned(),
         source: TokenSource::File(PathBuf::from("token")),
         expires: None,
+        auto_rotated: false,
         profile: None,
         wanted,
     }
@@ -44,7 +50,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
 pub(crate) fn config(tokens: Vec<Token>) -> Config {
     let minutes = |minutes| Schedule::Every(std::time::Duration::from_mins(minutes));
     Config {
-        web: Web { listen: ([127, 0, 0, 1], 0).into() },
+        web: Web { listen: ([127, 0, 0, 1], 0).into(), external_url: None },
         syncro: Syncro {
             requests_per_minute: 90.try_into().unwrap(),
             timeout: std::time::Duration::from_secs(10),
@@ -58,8 +64,10 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             expiry_notice: [30, 14, 7, 1].map(|days| std::time::Duration::from_hours(24 * days)).to_vec(),
             remind_every: std::time::Duration::from_hours(24),
             unreachable_after: std::time::Duration::from_mins(15),
+            receivers: Vec::new(),
         },
         storage: Storage { path: PathBuf::from("state.db"), keep: std::time::Duration::from_hours(400 * 24) },
+        maintenance: Arc::default(),
         profiles: catalog().profiles().to_vec(),
         tokens: tokens.into_iter().map(Arc::new).collect(),
         warnings: Vec::new(),
@@ -89,4 +97,70 @@ pub(crate) fn looked(seconds: i64, observation: MeObservation) -> Look {
 pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Look {
     let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
     Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user: None, probes, audit: None }) }
+}
+
+type Taken = (String, std::time::Duration, Value);
+
+/// What each receiver has taken, and who takes nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fake {
+    taken: Arc<Mutex<Vec<Taken>>>,
+    pub(crate) broken: Arc<Mutex<BTreeMap<String, Trouble>>>,
+    pub(crate) attempts: Arc<Mutex<Vec<(String, std::time::Duration)>>>,
+    start: Option<Instant>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        Self { start: Some(Instant::now()), ..Self::default() }
+    }
+
+    pub(crate) fn breaks(&self, receiver: &str, why: Why) {
+        let trouble = Trouble { why, detail: "it does".to_owned(), wish: None };
+        self.broken.lock().unwrap().insert(receiver.to_owned(), trouble);
+    }
+
+    pub(crate) fn mends(&self, receiver: &str) {
+        self.broken.lock().unwrap().remove(receiver);
+    }
+
+    /// The bodies that a receiver has taken.
+    pub(crate) fn taken(&self, receiver: &str) -> Vec<Value> {
+        let taken = self.taken.lock().unwrap();
+        taken.iter().filter(|(name, ..)| name == receiver).map(|(.., body)| body.clone()).collect()
+    }
+}
+
+impl Post for Fake {
+    async fn post(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        _: std::time::Duration,
+    ) -> Result<(), Trouble> {
+        let (name, elapsed) = (receiver.name.clone(), self.start.unwrap().elapsed());
+        self.attempts.lock().unwrap().push((name.clone(), elapsed));
+        if let Some(trouble) = self.broken.lock().unwrap().get(&name) {
+            return Err(trouble.clone());
+        }
+        let body = serde_json::from_str(&outgoing.body).unwrap();
+        self.taken.lock().unwrap().push((name, elapsed, body));
+        Ok(())
+    }
+}
+
+pub(crate) fn receiver(name: &str, kind: ReceiverKind) -> Arc<Receiver> {
+    Arc::new(Receiver {
+        name: name.to_owned(),
+        kind,
+        address: Address::Url("http://127.0.0.1:1".to_owned()),
+        authorization: Authorization::None,
+        ca_file: None,
+        identity: None,
+        timeout: std::time::Duration::from_secs(10),
+    })
+}
+
+pub(crate) fn webhook(name: &str, format: Format) -> Arc<Receiver> {
+    receiver(name, ReceiverKind::Webhook(Webhook { format, put: false, headers: Vec::new(), secret_file: None }))
 }

@@ -1,9 +1,8 @@
 //! What is told to an operator: which alerts exist, what identifies one, how long it is kept firing. Pure; knows no
-//! receiver. `rules` decides, `words` explains, `receiver` delivers.
+//! receiver. `rules` decides, `words` explains.
 
 mod conditions;
 mod neighbours;
-pub mod receiver;
 mod rules;
 mod words;
 
@@ -51,10 +50,12 @@ pub enum Alert {
     TenantUnreachable,
     /// Most tenants turned bad alike.
     SyncroOutage,
+    /// Nothing is wrong: somebody tries whether alerts arrive.
+    TestAlert,
 }
 
 impl Alert {
-    /// Every alert with the severities it can have, so that each has its series.
+    /// Every alert that a fleet can raise, with the severities it can have, so that each has its series.
     pub const ALL: [(Self, &'static [Severity]); 15] = [
         (Self::TokenExpired, &[Severity::Critical]),
         (Self::TokenRejected, &[Severity::Critical]),
@@ -91,6 +92,7 @@ impl Alert {
             Self::GlobalAdminLost => "GlobalAdminLost",
             Self::TenantUnreachable => "TenantUnreachable",
             Self::SyncroOutage => "SyncroOutage",
+            Self::TestAlert => "TestAlert",
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Rules<'a> {
     pub alerts: &'a Alerts,
     /// The present.
     pub now: DateTime<Utc>,
+    /// Whether everything is held for now: nothing fires, is reminded of or resolves.
+    pub held: bool,
 }
 
 /// Brings what fires for one token up to what its standing says; returns what is to be told. What a neighbour tells
@@ -30,6 +32,9 @@ pub fn token_alerts(
     neighbours: &[Neighbour<'_>],
     firing: &mut Vec<Firing>,
 ) -> Vec<Notice> {
+    if rules.held {
+        return Vec::new();
+    }
     let expiring = firing.iter().any(|known| known.alert == Alert::TokenExpiring);
     let mut conditions: Vec<Condition> = state(token, standing).into_iter().collect();
     conditions.extend(rules.expiring(token, standing, expiring));
@@ -60,6 +65,9 @@ pub struct Tenancy<'a> {
 /// The same for a tenant as a whole.
 #[must_use]
 pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Firing>) -> Vec<Notice> {
+    if rules.held {
+        return Vec::new();
+    }
     let condition = tenancy.silent.filter(|(since, _)| *since + rules.unreachable_after() <= rules.now);
     let condition = condition.map(|(since, reason)| Condition {
         alert: Alert::TenantUnreachable,
@@ -107,7 +115,7 @@ impl Rules<'_> {
 
     /// `TokenExpiring` begins while the expiry is still ahead, and lasts until the date is moved.
     fn expiring(&self, token: &Token, standing: &Standing, fires_already: bool) -> Option<Condition> {
-        let expires = token.expires?;
+        let expires = token.expires.filter(|_| !token.auto_rotated)?;
         let passed = |notice: &&std::time::Duration| {
             expires.checked_sub_signed(delta(**notice)).is_none_or(|from| from <= self.now)
         };
@@ -128,7 +136,7 @@ impl Rules<'_> {
     }
 
     fn outdated(&self, token: &Token, standing: &Standing) -> Option<Condition> {
-        let expires = token.expires.filter(|expires| *expires <= self.now)?;
+        let expires = token.expires.filter(|expires| *expires <= self.now && !token.auto_rotated)?;
         let confirmed = standing.worked_after_expiry >= self.alerts.confirmations.get();
         (confirmed && standing.state == TokenState::Valid).then(|| Condition {
             alert: Alert::TokenExpiryOutdated,

@@ -37,9 +37,9 @@ pub struct Words {
     pub profile: Option<String>,
 }
 
-/// Where to read on: a section of the README.
-pub fn runbook(alert: Alert) -> String {
-    format!("README.md#{}", alert.as_str().to_lowercase())
+/// Where to read on: a page of the daemon.
+pub fn runbook(external_url: &str, alert: Alert) -> String {
+    format!("{external_url}/runbooks/{}", alert.as_str())
 }
 
 /// Names a token in a sentence.

@@ -70,7 +70,13 @@ impl Finding {
             let _ = step(&mut standing, look, policy);
         }
         let mut firing = Vec::new();
-        let _ = token_alerts(Rules { alerts: &alerts, now: clock::now() }, &token, &standing, &[], &mut firing);
+        let _ = token_alerts(
+            Rules { alerts: &alerts, now: clock::now(), held: false },
+            &token,
+            &standing,
+            &[],
+            &mut firing,
+        );
         let failure = parts.iter().find_map(Look::failure).cloned();
         Self { token, standing, failure, alerts: firing, probes }
     }

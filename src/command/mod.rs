@@ -9,6 +9,7 @@ mod preflight;
 mod run;
 mod simulate;
 mod table;
+mod test_alert;
 mod validate;
 
 use std::fmt::Display;
@@ -40,6 +41,7 @@ pub fn carry_out(cli: Cli) -> Exit {
             Command::Run => run::run(cli.config).await,
             Command::Check(arguments) => check::check(&cli.config, arguments).await,
             Command::Preflight(arguments) => preflight::preflight(&cli.config, arguments).await,
+            Command::TestAlert { receiver } => test_alert::test_alert(&cli.config, receiver).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Demo => demo::demo().await,
             Command::Validate | Command::Catalog { .. } | Command::History(_) => Exit::Success,

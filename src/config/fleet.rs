@@ -20,7 +20,7 @@ pub(super) struct Fleet<'a> {
     zone: Tz,
     pub(super) profiles: Profiles,
     /// Where each tenant name was first used.
-    tenants: HashMap<String, String>,
+    pub(super) tenants: HashMap<String, String>,
     pub(super) tokens: Vec<Arc<Token>>,
 }
 
@@ -80,13 +80,22 @@ impl<'a> Fleet<'a> {
             names.push(name.clone());
         }
         let source = self.source(&mut section, notes);
-        let expires = section.read("expires", notes, |value| value::expiry(value, zone));
+        let expires = section.read("expires", notes, |value| value::moment(value, zone));
+        let auto_rotated = section.read("auto_rotated", notes, value::flag).unwrap_or(false);
         let profile = section.read("profile", notes, |value| self.profiles.find(value));
         let own = permissions(&mut section, "permissions", notes);
         section.finish(notes);
         let wanted = wanted(profile.as_deref(), &own);
         if let (Some(name), Some(source)) = (name, source) {
-            self.tokens.push(Arc::new(Token { tenant: Arc::clone(tenant), name, source, expires, profile, wanted }));
+            self.tokens.push(Arc::new(Token {
+                tenant: Arc::clone(tenant),
+                name,
+                source,
+                expires,
+                auto_rotated,
+                profile,
+                wanted,
+            }));
         }
     }
 

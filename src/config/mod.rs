@@ -5,9 +5,11 @@ mod cost;
 mod fault;
 mod fleet;
 mod load;
+mod maintenance;
 mod preflight;
 mod profiles;
 mod raw;
+mod receivers;
 mod schedule;
 mod validate;
 mod value;
@@ -28,7 +30,9 @@ use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
 pub use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
 pub use load::{load, load_if_there};
+pub use maintenance::{Maintenance, Window};
 pub use preflight::candidate;
+pub use receivers::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
 pub use schedule::Schedule;
 
 /// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).
@@ -47,6 +51,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// Where memory is kept.
     pub storage: Storage,
+    /// When alerts are held.
+    pub maintenance: Arc<[Maintenance]>,
     /// What a token may need: the catalogue's profiles and the user's own.
     pub profiles: Vec<Arc<Profile>>,
     /// Every token, in the order of the files.
@@ -60,6 +66,8 @@ pub struct Config {
 pub struct Web {
     /// The address of metrics, health and pages.
     pub listen: SocketAddr,
+    /// How people reach it, if not there; without a slash at the end.
+    pub external_url: Option<String>,
 }
 
 /// `[syncro]`.
@@ -123,6 +131,8 @@ pub struct Alerts {
     pub remind_every: Duration,
     /// How long a tenant may give no verdict before that is told.
     pub unreachable_after: Duration,
+    /// Who is told besides the log.
+    pub receivers: Vec<Arc<Receiver>>,
 }
 
 /// `[storage]`.
@@ -132,6 +142,13 @@ pub struct Storage {
     pub path: PathBuf,
     /// How long history is kept.
     pub keep: Duration,
+}
+
+impl Config {
+    /// Until when alerts of this tenant are held by maintenance, if they are now.
+    pub fn held_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.maintenance.iter().filter_map(|maintenance| maintenance.holds(tenant, now)).max()
+    }
 }
 
 /// One Syncro account.
@@ -169,6 +186,8 @@ pub struct Token {
     pub source: TokenSource,
     /// The declared expiry: the first instant at which it is expected not to work.
     pub expires: Option<DateTime<Utc>>,
+    /// Whether something renews it by itself, so that its declared expiry is no news.
+    pub auto_rotated: bool,
     /// What the integration that uses it needs.
     pub profile: Option<Arc<Profile>>,
     /// The permissions it needs: required ones first, each once.

@@ -35,6 +35,7 @@ pub fn candidate(config: &Config, subdomain: &str, profile: &str, base_url: Opti
         // Its value is handed over, not read.
         source: TokenSource::File(PathBuf::new()),
         expires: None,
+        auto_rotated: false,
         wanted: wanted(Some(&profile), &[]),
         profile: Some(profile),
     })

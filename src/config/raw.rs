@@ -117,6 +117,24 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// Reads a table whose keys are the user's own; each faulty entry is noted and left out.
+    pub(super) fn entries<T>(
+        &mut self,
+        key: &'static str,
+        notes: &mut Notes<'_>,
+        parse: impl Fn(&str, &Value) -> Result<T, Problem>,
+    ) -> Vec<T> {
+        let Section { path, table, .. } = self.section(key, notes);
+        let mut entries = Vec::new();
+        for (name, value) in table.into_iter().flatten() {
+            match parse(name, value) {
+                Ok(entry) => entries.push(entry),
+                Err(problem) => notes.fault(&format!("{path}.{}", shown(name).trim_matches('`')), problem),
+            }
+        }
+        entries
+    }
+
     /// Opens each table of a list of tables.
     pub(super) fn sections(&mut self, key: &'static str, notes: &mut Notes<'_>) -> Vec<Section<'a>> {
         let path = self.path(key);

@@ -9,10 +9,12 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use toml::Table;
 
-use super::fault::{Fault, Faults, Problem};
+use super::fault::{Fault, Faults, Problem, nearest, shown};
 use super::fleet::{Fleet, file_path};
+use super::maintenance::maintenance;
 use super::profiles::Profiles;
 use super::raw::{Notes, Section};
+use super::receivers::receivers;
 use super::schedule::{Schedule, schedule};
 use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, Web, value};
 
@@ -71,7 +73,9 @@ pub(super) fn validate(
     let web = web(root.section("web", &mut notes), &mut notes);
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
     let (schedule, zone) = schedules(root.section("schedule", &mut notes), &mut notes);
-    let alerts = alerts(root.section("alerts", &mut notes), &mut notes);
+    let mut warnings = Vec::new();
+    let alerts = alerts(root.section("alerts", &mut notes), places, &mut notes, &mut warnings);
+    let maintenance = maintenance(&mut root, zone, &mut notes);
     let storage = storage(root.section("storage", &mut notes), places, &mut notes);
     let mut fleet = Fleet::new(places, zone, Profiles::read(&mut root, &mut notes));
     fleet.read(&mut root, &mut notes);
@@ -82,9 +86,17 @@ pub(super) fn validate(
         fleet.read(&mut root, &mut notes);
         root.finish(&mut notes);
     }
-    let Fleet { profiles, tokens, .. } = fleet;
+    let Fleet { profiles, tokens, tenants, .. } = fleet;
+    let named = maintenance.named.iter().flat_map(|(path, names)| names.iter().map(move |name| (path, name)));
+    for (path, unknown) in named.filter(|(_, name)| !tenants.contains_key(*name)) {
+        let near = nearest(unknown, tenants.keys().map(String::as_str));
+        let allowed = near.map_or_else(|| "names of tenants".to_owned(), |near| format!("did you mean `{near}`?"));
+        let problem = Problem::new(format!("{} is not a configured tenant", shown(unknown)), allowed);
+        Notes { file: &main.file, faults: &mut faults }.fault(path, problem);
+    }
+    let maintenance = maintenance.maintenance.into();
     let profiles = profiles.into_all();
-    let mut config = Config { web, syncro, schedule, alerts, storage, profiles, tokens, warnings: Vec::new() };
+    let mut config = Config { web, syncro, schedule, alerts, storage, maintenance, profiles, tokens, warnings };
     let cost = Cost::of(&config);
     if !cost.fits() {
         let problem = Problem::new(
@@ -116,8 +128,16 @@ pub(super) fn validate(
 
 fn web(mut section: Section<'_>, notes: &mut Notes<'_>) -> Web {
     let listen = section.read("listen", notes, value::address).unwrap_or(LISTEN);
+    let external_url = section.read("external_url", notes, |value| {
+        let allowed = "the http or https URL at which people reach this daemon";
+        let url = value::url(value, allowed)?;
+        let known = matches!(url.scheme(), "http" | "https");
+        known
+            .then(|| url.as_str().trim_end_matches('/').to_owned())
+            .ok_or_else(|| Problem::new("not a web URL", allowed))
+    });
     section.finish(notes);
-    Web { listen }
+    Web { listen, external_url }
 }
 
 fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
@@ -150,7 +170,7 @@ fn schedules(mut section: Section<'_>, notes: &mut Notes<'_>) -> (Schedules, Tz)
     (schedules, zone)
 }
 
-fn alerts(mut section: Section<'_>, notes: &mut Notes<'_>) -> Alerts {
+fn alerts(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>, warnings: &mut Vec<Fault>) -> Alerts {
     let confirmations = section.read("confirmations", notes, |value| value::count(value, 1..=10));
     let confirm_after = section.read("confirm_after", notes, |value| value::duration(value, Duration::ZERO..=HOUR));
     let notice = |value: &toml::Value| value::duration(value, SECOND..=5 * 365 * DAY);
@@ -158,6 +178,7 @@ fn alerts(mut section: Section<'_>, notes: &mut Notes<'_>) -> Alerts {
         section.read_list("expiry_notice", "a list of durations such as [\"30d\", \"7d\", \"1d\"]", notes, notice);
     let remind_every = section.read("remind_every", notes, |value| value::duration(value, SECOND..=31 * DAY));
     let unreachable_after = section.read("unreachable_after", notes, |value| value::duration(value, SECOND..=7 * DAY));
+    let receivers = receivers(&mut section, places, notes, warnings);
     section.finish(notes);
     let mut expiry_notice = expiry_notice.unwrap_or_else(|| EXPIRY_NOTICE.to_vec());
     expiry_notice.sort_unstable_by(|left, right| right.cmp(left));
@@ -168,6 +189,7 @@ fn alerts(mut section: Section<'_>, notes: &mut Notes<'_>) -> Alerts {
         expiry_notice,
         remind_every: remind_every.unwrap_or(REMIND_EVERY),
         unreachable_after: unreachable_after.unwrap_or(UNREACHABLE_AFTER),
+        receivers,
     }
 }
 

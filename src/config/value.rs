@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Duration as Span, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Duration as Span, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use toml::Value;
 use url::{Host, Url};
@@ -144,38 +144,51 @@ pub(super) fn subdomain(value: &Value) -> Parsed<String> {
     }
 }
 
-/// The base URL of an API, as `https://SUBDOMAIN.syncromsp.com/api/v1` is one; without a slash at the end.
-pub(super) fn base_url(value: &Value) -> Parsed<String> {
-    let allowed = "an https URL, or an http URL of a loopback address, without user, query or fragment";
+/// A URL without user, query or fragment.
+pub(super) fn url(value: &Value, allowed: &str) -> Parsed<Url> {
     let given = text(value, allowed)?;
     let url = Url::parse(given).map_err(|error| Problem::new(format!("not a URL: {error}"), allowed))?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => return Err(Problem::new("a URL without a host", allowed)),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => return Err(Problem::new("http would send the token in clear text", allowed)),
-        scheme => return Err(Problem::new(format!("the scheme `{scheme}` is not supported"), allowed)),
+    if url.host().is_none() {
+        return Err(Problem::new("a URL without a host", allowed));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(Problem::new("a URL with user, query or fragment", allowed));
     }
+    Ok(url)
+}
+
+/// Whether what is sent there stays on this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// The base URL of an API, as `https://SUBDOMAIN.syncromsp.com/api/v1` is one; without a slash at the end.
+pub(super) fn base_url(value: &Value) -> Parsed<String> {
+    let allowed = "an https URL, or an http URL of a loopback address, without user, query or fragment";
+    let url = url(value, allowed)?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => return Err(Problem::new("http would send the token in clear text", allowed)),
+        scheme => return Err(Problem::new(format!("the scheme `{scheme}` is not supported"), allowed)),
+    }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// A declared expiry: a date, of which the start counts in `zone`, or a date-time with offset.
-pub(super) fn expiry(value: &Value, zone: Tz) -> Parsed<DateTime<Utc>> {
+/// A moment: a date, of which the start counts in `zone`, or a date-time with offset.
+pub(super) fn moment(value: &Value, zone: Tz) -> Parsed<DateTime<Utc>> {
     let allowed = "a date such as 2027-03-31 or a date-time with offset such as 2027-03-31T18:00:00Z, without quotes";
     let Value::Datetime(given) = value else {
         return Err(Problem::new(format!("{}, not a date", kind(value)), allowed));
     };
     match (given.date, given.time, given.offset) {
         (Some(date), None, None) => NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
-            .map(|date| start_of_day(date, zone))
+            .map(|date| first_moment(date.and_time(NaiveTime::MIN), zone))
             .ok_or_else(|| Problem::new("not a day of the calendar", allowed)),
         (Some(_), Some(_), Some(_)) => DateTime::parse_from_rfc3339(&given.to_string())
             .map(|moment| moment.to_utc())
@@ -185,13 +198,12 @@ pub(super) fn expiry(value: &Value, zone: Tz) -> Parsed<DateTime<Utc>> {
     }
 }
 
-/// The first instant of a day: midnight, or what follows where a zone skips midnight.
-fn start_of_day(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
+/// The first instant at which clocks in `zone` show this time, or what follows where they skip it, as some do midnight.
+pub(super) fn first_moment(time: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     const LONGEST_GAP_IN_HOURS: i64 = 26;
-    let midnight = date.and_time(NaiveTime::MIN);
     (0..LONGEST_GAP_IN_HOURS * 4)
-        .find_map(|quarter| zone.from_local_datetime(&(midnight + Span::minutes(15 * quarter))).earliest())
-        .map_or_else(|| midnight.and_utc(), |moment| moment.to_utc())
+        .find_map(|quarter| zone.from_local_datetime(&(time + Span::minutes(15 * quarter))).earliest())
+        .map_or_else(|| time.and_utc(), |moment| moment.to_utc())
 }
 
 #[cfg(test)]
@@ -214,13 +226,13 @@ mod tests {
         ];
         for (given, zone, expected) in cases {
             assert_eq!(
-                expiry(&parse(given), zone).map(|at| at.to_rfc3339()),
+                moment(&parse(given), zone).map(|at| at.to_rfc3339()),
                 Ok(expected.to_owned()),
                 "{given} {zone}"
             );
         }
         for given in ["2027-03-31T18:00:00", "18:00:00", "\"2027-03-31\"", "12"] {
-            assert!(expiry(&parse(given), Tz::UTC).is_err(), "{given}");
+            assert!(moment(&parse(given), Tz::UTC).is_err(), "{given}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
 
 mod instruments;
+mod telling;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,22 +11,21 @@ use std::time::Duration;
 use anyhow::Context;
 use prometheus::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::receiver;
 use crate::config::{self, Config, Cost};
 use crate::engine::{self, Engine, Order, Pulse};
 use crate::expose::{ReloadRequest, Server, State};
-use crate::memory::Batch;
-use crate::snapshot::Snapshot;
-use crate::store::{self, Keeper, Store, Wires};
+use crate::receiver::{self, Http};
+use crate::store::{self, Store};
 use crate::syncro::{self, Budget, Client, readable_by_others};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 
 use instruments::Instruments;
+use telling::{Telling, told};
 
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -33,8 +33,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 const ORDERS: usize = 4;
 /// Turns of the loop whose memories wait for the store, which takes them at once even while it writes.
 const BATCHES: usize = 16;
-/// Notices on their way to a receiver, and back; what is more waits in the store's own queue.
-const DELIVERIES: usize = 64;
 
 /// The running daemon.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ pub struct Daemon {
     server: Server,
     engine: JoinHandle<Result<(), String>>,
     keeper: JoinHandle<Result<(), String>>,
-    keep: watch::Sender<Duration>,
+    telling: Telling,
     pulse: Pulse,
     stop: CancellationToken,
 }
@@ -66,7 +64,10 @@ impl Daemon {
         let instruments = Instruments::new(&registry).context("register metrics")?;
         let client_instruments = syncro::Instruments::new(&registry).context("register metrics")?;
         let engine_instruments = engine::Instruments::new(&registry).context("register metrics")?;
-        let store_instruments = store::Instruments::new(&registry).context("register metrics")?;
+        let counters = telling::Instruments {
+            store: store::Instruments::new(&registry).context("register metrics")?,
+            receiver: receiver::Instruments::new(&registry).context("register metrics")?,
+        };
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
@@ -85,8 +86,8 @@ impl Daemon {
         client_instruments.budget(config.syncro.requests_per_minute);
         loaded(&config);
         started(&config, server.address);
-        let (keep, kept) = watch::channel(config.storage.keep);
-        let keeper = remember(store, store_instruments, remembered, pictures, kept);
+        let (told, keep) = (told(&config, server.address), config.storage.keep);
+        let (telling, keeper) = Telling::start(told, keep, store, counters, remembered, pictures, Http::default());
         let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
         Ok(Self {
             path,
@@ -100,7 +101,7 @@ impl Daemon {
             server,
             engine,
             keeper,
-            keep,
+            telling,
             pulse,
             stop,
         })
@@ -204,7 +205,7 @@ impl Daemon {
             let old = std::mem::replace(&mut self.server, server);
             tokio::spawn(old.stop());
         }
-        self.keep.send_replace(config.storage.keep);
+        self.telling.configure(told(&config, self.server.address), config.storage.keep);
         if config.storage.path != self.config.storage.path {
             tracing::warn!(
                 event = "config_warning",
@@ -215,20 +216,6 @@ impl Daemon {
         self.config = Arc::clone(&config);
         self.orders.send(Order::Reload { config, client }).await.map_err(|_| "the loop has ended".to_owned())
     }
-}
-
-/// Starts what remembers, and the receiver that it tells.
-fn remember(
-    store: Store,
-    instruments: store::Instruments,
-    batches: mpsc::Receiver<Batch>,
-    pictures: watch::Receiver<Arc<Snapshot>>,
-    keep: watch::Receiver<Duration>,
-) -> JoinHandle<Result<(), String>> {
-    let (receiver, deliveries) = mpsc::channel(DELIVERIES);
-    let (told, done) = mpsc::channel(DELIVERIES);
-    tokio::spawn(receiver::log(deliveries, told));
-    tokio::spawn(Keeper::new(store, instruments, Wires { batches, receiver, done, pictures, keep }).run())
 }
 
 /// Why a part ended that should go on.

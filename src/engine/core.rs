@@ -173,6 +173,7 @@ impl Core {
         Snapshot {
             tokens: Arc::clone(tokens),
             tenants: Arc::clone(tenants),
+            maintenance: Arc::clone(&self.config.maintenance),
             checks_due: self.waiting.len(),
             last_tick: self.last_tick,
             first_sweep_done: self.first_sweep_done,

@@ -45,7 +45,8 @@ impl Core {
     /// Tells what time alone has made true of a token, and sees to its next look.
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get(&key) else { return };
-        let rules = Rules { alerts: &self.config.alerts, now };
+        let held_until = self.config.held_until(&watch.token.tenant.name, now);
+        let rules = Rules { alerts: &self.config.alerts, now, held: held_until.is_some() };
         let neighbours = self.neighbours(key);
         let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
         let mut firing = watch.firing.to_vec();
@@ -67,7 +68,8 @@ impl Core {
         if let Some((queue, at)) = watch.waiting.take() {
             self.waiting.remove(&(queue, at, key));
         }
-        let mut wake = next_change(rules, &watch.token, &watch.standing, &watch.firing);
+        // While alerts are held nothing changes but that they no longer are.
+        let mut wake = held_until.or_else(|| next_change(rules, &watch.token, &watch.standing, &watch.firing));
         let due = watch.look_at.map_or(watch.plan.at(), |at| at.min(watch.plan.at()));
         if self.asked_token.contains(&key) {
             // It comes back here when the answer does.
@@ -171,7 +173,7 @@ impl Core {
         let asked =
             standings.filter(|standing| standing.validity.last_attempt.is_some() && standing.unreadable.is_none());
         let silent = silent(asked.map(|standing| &standing.validity));
-        let rules = Rules { alerts: &self.config.alerts, now };
+        let rules = Rules { alerts: &self.config.alerts, now, held: self.config.held_until(name, now).is_some() };
         let mut firing = tenant.firing.to_vec();
         let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, &mut firing);
         if firing != *tenant.firing {

@@ -23,6 +23,7 @@ const PIECE: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Exposition {
     snapshot: Arc<Snapshot>,
+    now: DateTime<Utc>,
     family: usize,
     token: usize,
     /// Tokens by tenant and security group, for what belongs to a group.
@@ -30,11 +31,11 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Begins with the first family.
-    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+    /// Begins with the first family. What depends on the time is so at `now`.
+    pub fn new(snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
         let mut by_group: Vec<usize> = (0..snapshot.tokens.len()).collect();
         by_group.sort_by(|left, right| group(&snapshot.tokens[*left]).cmp(&group(&snapshot.tokens[*right])));
-        Self { snapshot, family: 0, token: 0, by_group }
+        Self { snapshot, now, family: 0, token: 0, by_group }
     }
 }
 
@@ -71,7 +72,7 @@ impl Iterator for Exposition {
                 end
             }
             super::metrics::Write::Fleet(write) => {
-                write(&mut text, name, &self.snapshot);
+                write(&mut text, name, &self.snapshot, self.now);
                 tokens.len()
             }
         };

@@ -30,11 +30,11 @@ pub(super) enum Write {
     /// Once for the tokens whose users share a tenant and a security group.
     Group(fn(&mut Text, &str, &[&TokenPicture])),
     /// Once.
-    Fleet(fn(&mut Text, &str, &Snapshot)),
+    Fleet(fn(&mut Text, &str, &Snapshot, DateTime<Utc>)),
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub const FAMILIES: [Family; 9] = [
+pub const FAMILIES: [Family; 10] = [
     Family {
         name: "syncro_token_info",
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of the SHA-256 of its value.",
@@ -82,6 +82,12 @@ pub const FAMILIES: [Family; 9] = [
         help: "Last check of a token that gave a verdict, in seconds since the epoch; 0 before the first.",
         labels: &["tenant", "token_name", "check"],
         write: Write::Token(last_success),
+    },
+    Family {
+        name: "syncro_tenant_maintenance",
+        help: "Whether alerts of a tenant are held by [[maintenance]] now: 1 or 0.",
+        labels: &["tenant"],
+        write: Write::Fleet(maintenance),
     },
     Family {
         name: "syncro_alerts_firing",
@@ -186,7 +192,14 @@ fn last_success(text: &mut Text, name: &str, picture: &TokenPicture) {
     attempts(text, name, picture, |attempts| attempts.last_success);
 }
 
-fn firing(text: &mut Text, name: &str, snapshot: &Snapshot) {
+fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
+    for tenant in snapshot.tenants.iter().map(|tenant| tenant.name.as_str()) {
+        let held = snapshot.maintenance.iter().any(|known| known.holds(tenant, now).is_some());
+        text.series(name, &[("tenant", tenant)], held);
+    }
+}
+
+fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
     let mut counts: HashMap<(Alert, Severity), usize> = HashMap::new();
     let of_tokens = snapshot.tokens.iter().flat_map(|picture| picture.firing.iter());
     for firing in of_tokens.chain(snapshot.tenants.iter().flat_map(|tenant| tenant.firing.iter())) {

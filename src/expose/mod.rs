@@ -2,6 +2,7 @@
 
 mod exposition;
 mod metrics;
+mod runbook;
 mod server;
 
 pub use exposition::Exposition;

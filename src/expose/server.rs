@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State as Extract;
+use axum::extract::{Path, State as Extract};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,6 +26,7 @@ use crate::snapshot::Snapshot;
 use crate::system::clock;
 
 use super::exposition::Exposition;
+use super::runbook::section;
 
 /// Prometheus opens one or two connections; more than this at once is not scraping.
 const CONNECTIONS: usize = 256;
@@ -96,6 +97,7 @@ fn router(state: State) -> Router {
     Router::new()
         .route("/", get(landing))
         .route("/metrics", get(metrics))
+        .route("/runbooks/{alert}", get(runbook))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
@@ -158,9 +160,15 @@ async fn metrics(Extract(state): Extract<State>) -> Response {
         tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
     }
     let snapshot = Arc::clone(&state.pictures.borrow());
-    let pieces = std::iter::once(Bytes::from(own)).chain(Exposition::new(snapshot));
+    let pieces = std::iter::once(Bytes::from(own)).chain(Exposition::new(snapshot, clock::now()));
     let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response()
+}
+
+async fn runbook(Path(alert): Path<String>) -> Response {
+    let known = |section| (StatusCode::OK, format!("{section}\n")).into_response();
+    let unknown = || (StatusCode::NOT_FOUND, "no such alert\n").into_response();
+    section(&alert).map_or_else(unknown, known)
 }
 
 async fn healthy(Extract(state): Extract<State>) -> Response {

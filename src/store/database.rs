@@ -11,13 +11,12 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, par
 use serde::de::DeserializeOwned;
 
 use crate::alert::Firing;
-use crate::alert::receiver::{Delivery, LOG};
 use crate::config::TokenId;
-use crate::memory::{Entry, Memory, Remembered};
+use crate::memory::{Delivery, Entry, Memory, Remembered};
 use crate::standing::{Evidence, Standing};
 
 use super::error::Problem;
-use super::unwritten::{Queued, Unwritten};
+use super::unwritten::Unwritten;
 use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
@@ -157,10 +156,14 @@ fn memory(connection: &Connection) -> Result<Memory, Problem> {
 fn untold(connection: &Connection) -> Result<Vec<Delivery>, Problem> {
     let mut untold = Vec::new();
     let mut outbox =
-        connection.prepare("SELECT id, notice FROM outbox WHERE told_at IS NULL AND receiver = ?1 ORDER BY id")?;
-    let mut rows = outbox.query([LOG])?;
+        connection.prepare("SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL ORDER BY id")?;
+    let mut rows = outbox.query([])?;
     while let Some(row) = rows.next()? {
-        untold.push(Delivery { id: row.get(0)?, notice: Arc::new(json(row, 1, "a notice")?) });
+        let receiver = Arc::from(row.get::<_, String>(1)?);
+        let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
+            .map_err(|error| Problem::Damaged(format!("when a notice was queued cannot be read: {error}")))?;
+        let notice = Arc::new(json(row, 3, "a notice")?);
+        untold.push(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notice });
     }
     Ok(untold)
 }
@@ -245,8 +248,8 @@ fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Probl
 fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<(), Problem> {
     let mut queue =
         transaction.prepare("INSERT INTO outbox (id, receiver, queued_at, notice) VALUES (?1, ?2, ?3, ?4)")?;
-    for Queued { id, at, notice } in &unwritten.queued {
-        queue.execute(params![id, LOG, written(*at), to_json(&**notice)?])?;
+    for Delivery { id, receiver, queued_at, notice } in &unwritten.queued {
+        queue.execute(params![id, receiver, written(*queued_at), to_json(&**notice)?])?;
     }
     let mut told = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
     for (id, at) in &unwritten.told {

@@ -11,8 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
-use crate::alert::receiver::Delivery;
-use crate::memory::Batch;
+use crate::memory::{Batch, Delivery};
 use crate::snapshot::Snapshot;
 use crate::system::clock;
 
@@ -21,7 +20,7 @@ use super::database::Database;
 use super::error::Problem;
 use super::instruments::Instruments;
 use super::lock::Lock;
-use super::unwritten::{Queued, Unwritten};
+use super::unwritten::Unwritten;
 
 /// Commits are at least this far apart, however many tokens there are. The mark that something was told does not wait for
 /// its turn, since until then a crash repeats it; marks too are at least this far apart.
@@ -38,8 +37,10 @@ const FORGET_EVERY: Duration = Duration::from_hours(24);
 pub struct Wires {
     /// What is to be remembered. When nothing more can come, the keeper ends in order.
     pub batches: mpsc::Receiver<Batch>,
-    /// The receiver of what is to be told.
+    /// Where what is to be told goes.
     pub receiver: mpsc::Sender<Delivery>,
+    /// The names of all who are told everything.
+    pub receivers: watch::Receiver<Arc<[Arc<str>]>>,
     /// The numbers of what it has told.
     pub done: mpsc::Receiver<i64>,
     /// What is believed now, for a store that has to be begun anew.
@@ -55,6 +56,7 @@ pub struct Keeper {
     instruments: Instruments,
     batches: mpsc::Receiver<Batch>,
     receiver: Option<mpsc::Sender<Delivery>>,
+    receivers: watch::Receiver<Arc<[Arc<str>]>>,
     done: mpsc::Receiver<i64>,
     pictures: watch::Receiver<Arc<Snapshot>>,
     keep: watch::Receiver<Duration>,
@@ -93,13 +95,14 @@ impl Keeper {
     /// A keeper that goes on with an open store.
     pub fn new(store: Store, instruments: Instruments, wires: Wires) -> Self {
         let Store { path, database, untold, next_id, lock } = store;
-        let Wires { batches, receiver, done, pictures, keep } = wires;
+        let Wires { batches, receiver, receivers, done, pictures, keep } = wires;
         instruments.up(true);
         Self {
             path,
             instruments,
             batches,
             receiver: Some(receiver),
+            receivers,
             done,
             pictures,
             keep,
@@ -174,12 +177,17 @@ impl Keeper {
     }
 
     fn take(&mut self, mut batch: Batch, now: DateTime<Utc>) {
-        for notice in std::mem::take(&mut batch.notices) {
-            let (id, notice) = (self.next_id, Arc::new(notice));
-            self.next_id += 1;
-            self.queued.push(Delivery { id, notice: Arc::clone(&notice) });
-            self.unwritten.queued.push(Queued { id, at: now, notice });
+        let receivers = Arc::clone(&self.receivers.borrow());
+        let mut new = Vec::new();
+        for notice in std::mem::take(&mut batch.notices).into_iter().map(Arc::new) {
+            for receiver in receivers.iter() {
+                let (id, receiver, notice) = (self.next_id, Arc::clone(receiver), Arc::clone(&notice));
+                self.next_id += 1;
+                new.push(Delivery { id, receiver, queued_at: now, notice });
+            }
         }
+        self.unwritten.queued.extend(new.iter().cloned());
+        self.queued.extend(new);
         self.unwritten.merge(Unwritten { batch, ..Unwritten::default() });
         if !self.up {
             self.deliveries.extend(self.queued.drain(..));

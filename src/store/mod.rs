@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::receiver::Delivery;
-use crate::memory::Memory;
+use crate::memory::{Delivery, Memory};
 
 use database::Database;
 use lock::Lock;

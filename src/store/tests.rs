@@ -10,12 +10,11 @@ use tokio::sync::{mpsc, watch};
 use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
-use super::unwritten::{Queued, Unwritten};
+use super::unwritten::Unwritten;
 use super::{Instruments, Keeper, Store, Wires, Wish, history};
-use crate::alert::receiver::Delivery;
 use crate::alert::{Alert, AlertKey, Firing, Notice, Severity, Status, Words};
 use crate::config::TokenId;
-use crate::memory::{Batch, Entry, Keep, Memory};
+use crate::memory::{Batch, Delivery, Entry, Keep, Memory};
 use crate::snapshot::{Snapshot, TokenPicture};
 use crate::standing::{Evidence, Policy, Standing, Transition, TransitionKind, step};
 use crate::syncro::ProbeObservation;
@@ -57,6 +56,10 @@ fn firing() -> Vec<Firing> {
 fn notice(token_name: &str) -> Notice {
     let key = AlertKey { alert: Alert::TokenRejected, of: id(token_name), subject: None };
     Notice { key, status: Status::Firing, severity: Severity::Critical, since: at(0), words: Words::default() }
+}
+
+fn queued(id: i64) -> Delivery {
+    Delivery { id, receiver: "log".into(), queued_at: at(10), notice: Arc::new(notice("a")) }
 }
 
 fn changed(token_name: &str, seconds: i64) -> Entry {
@@ -126,7 +129,7 @@ fn what_is_written_is_read_again() {
         Keep::Firing { of: TokenId::of_tenant("acme"), firing: Arc::new(firing()) },
         Keep::Entry(changed("a", 10)),
     ]);
-    written.queued = (1..=3).map(|id| Queued { id, at: at(10), notice: Arc::new(notice("a")) }).collect();
+    written.queued = (1..=3).map(queued).collect();
     written.told = vec![(2, at(11))];
     place.open().write(&written, at(10)).unwrap();
     let (memory, untold, next_id) = place.load();
@@ -145,7 +148,7 @@ fn what_is_written_is_read_again() {
 fn the_views_show_people_what_is_kept() {
     let place = Place::new();
     let mut written = unwritten([keep_standing("a"), Keep::Firing { of: id("a"), firing: Arc::new(firing()) }]);
-    written.queued = vec![Queued { id: 1, at: at(10), notice: Arc::new(notice("a")) }];
+    written.queued = vec![queued(1)];
     place.open().write(&written, at(10)).unwrap();
     assert_eq!(place.count("SELECT count(*) FROM standings WHERE state = 'valid' AND last_check > '2027'"), 1);
     assert_eq!(place.count("SELECT count(*) FROM permissions WHERE permission LIKE 'Tickets%' AND NOT held"), 1);
@@ -178,7 +181,7 @@ fn a_store_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
 fn one_write_is_whole_or_nothing() {
     let place = Place::new();
     let mut twice = unwritten([keep_standing("a"), Keep::Entry(changed("a", 10))]);
-    twice.queued = [1, 1].map(|id| Queued { id, at: at(10), notice: Arc::new(notice("a")) }).into();
+    twice.queued = [1, 1].map(queued).into();
     place.open().write(&twice, at(10)).unwrap_err();
     assert!(place.load().0.tokens.is_empty() && place.names().is_empty() && place.load().1.is_empty());
 }
@@ -209,7 +212,7 @@ fn what_is_too_old_is_forgotten_but_not_what_is_still_to_be_told() {
         Keep::Entry(changed("a", 10)),
         Keep::Entry(changed("a", 1000)),
     ]);
-    written.queued = (1..=2).map(|id| Queued { id, at: at(10), notice: Arc::new(notice("a")) }).collect();
+    written.queued = (1..=2).map(queued).collect();
     written.told = vec![(1, at(11))];
     place.open().write(&written, at(10)).unwrap();
     place.open().write(&unwritten([Keep::Retired(id("gone"))]), at(20)).unwrap();
@@ -323,7 +326,8 @@ impl Bench {
         let snapshot = Snapshot { tokens: Arc::new(vec![picture]), ..Snapshot::default() };
         let (pictures, shown) = watch::channel(Arc::new(snapshot));
         let (keep, kept) = watch::channel(Duration::from_hours(24 * 400));
-        let wires = Wires { batches: remembered, receiver, done: told, pictures: shown, keep: kept };
+        let (_, receivers) = watch::channel(Arc::from([Arc::from("log")]));
+        let wires = Wires { batches: remembered, receiver, receivers, done: told, pictures: shown, keep: kept };
         let (store, _) = Store::open(&place.path()).unwrap();
         let keeper = Keeper::new(store, instruments, wires);
         let task = tokio::spawn(keeper.run());

@@ -1,11 +1,8 @@
 //! What waits to be written: bounded, and merged so that a token waits once however often it was looked at. Values only.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
-use crate::alert::Notice;
-use crate::memory::Batch;
+use crate::memory::{Batch, Delivery};
 
 /// So many lines of history and of the outbox are kept while nothing can be written; older ones are given up. Thousands
 /// of tokens that all die and come back within one outage of the disk make fewer.
@@ -17,19 +14,11 @@ pub(super) struct Unwritten {
     /// Standings, firing and history.
     pub(super) batch: Batch,
     /// New rows of the outbox.
-    pub(super) queued: Vec<Queued>,
+    pub(super) queued: Vec<Delivery>,
     /// Rows of the outbox that have been told since.
     pub(super) told: Vec<(i64, DateTime<Utc>)>,
     /// What is older may be forgotten.
     pub(super) forget_before: Option<DateTime<Utc>>,
-}
-
-/// A new row of the outbox.
-#[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) id: i64,
-    pub(super) at: DateTime<Utc>,
-    pub(super) notice: Arc<Notice>,
 }
 
 impl Unwritten {

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{NoProxy, Proxy, redirect};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use tokio::time::Instant;
 
 use crate::catalog::{Method, Probe};
 use crate::config::{self, Tenant};
-use crate::system::clock;
+use crate::system::{clock, http};
 
 use super::classify::Answer;
 use super::{Budget, Failure, Instruments, Lane, Reason, TokenValue};
@@ -49,22 +47,7 @@ impl Client {
     /// # Errors
     /// When no TLS client can be made, for example without any root certificate.
     pub fn new(config: &config::Syncro, budget: Arc<Budget>, instruments: Instruments) -> Result<Self, String> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("syncro-token-monitor/", env!("CARGO_PKG_VERSION")))
-            .timeout(config.timeout)
-            .connect_timeout(config.timeout)
-            .read_timeout(config.timeout)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(2)
-            // Only https may go through a proxy: what is sent in clear text stays on this machine.
-            .no_proxy();
-        let proxy = ["HTTPS_PROXY", "https_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
-        if let Some(proxy) = proxy.filter(|proxy| !proxy.is_empty()) {
-            let proxy = Proxy::https(proxy).map_err(|error| format!("use HTTPS_PROXY: {}", error.without_url()))?;
-            builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
-        }
+        let builder = http::client(config.timeout)?.pool_idle_timeout(IDLE_CONNECTION).pool_max_idle_per_host(2);
         let http = builder.build().map_err(|error| format!("make an HTTP client: {error:?}"))?;
         Ok(Self { http, budget, instruments })
     }
@@ -127,7 +110,7 @@ impl Client {
             Err(error) => return (method, Err((None, error.into()))),
         };
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), clock::now());
+        let retry_after = http::retry_after(response.headers(), clock::now());
         (method, read(response).await.map(|answer| (answer, retry_after)).map_err(|failure| (Some(status), failure)))
     }
 
@@ -158,37 +141,4 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, Failure> {
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, content_type, body })
-}
-
-/// `Retry-After` in either of its forms.
-fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    value.parse().map(Duration::from_secs).ok().or_else(|| {
-        let date = DateTime::parse_from_rfc2822(value).ok()?;
-        (date.to_utc() - now).to_std().ok()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_understood_in_seconds_and_as_a_date() {
-        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
-        let cases = [
-            (Some("30"), Some(30)),
-            (Some("Fri, 15 Jan 2027 08:01:00 GMT"), Some(60)),
-            (Some("Fri, 15 Jan 2027 07:00:00 GMT"), None),
-            (Some("soon"), None),
-            (None, None),
-        ];
-        for (value, expected) in cases {
-            let mut headers = HeaderMap::new();
-            if let Some(value) = value {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
-            }
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value:?}");
-        }
-    }
 }

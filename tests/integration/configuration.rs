@@ -12,12 +12,14 @@ colour = "blue"
 
 [web]
 listen = "everywhere"
+external_url = "gopher://x"
 lissten = "127.0.0.1:1"
 
 [syncro]
 requests_per_minute = -5
 timeout = "soon"
 probes = "write-all"
+audit_excess = 1
 
 [schedule]
 validity = "*/5 * * * *"
@@ -30,9 +32,50 @@ confirm_after = 30
 expiry_notice = ["30d", "a week"]
 confirmation = 2
 
+[[alerts.alertmanagers]]
+url = "ftp://alerts.example"
+
+[[alerts.alertmanagers]]
+url = "http://am.example:9093"
+username = "ops"
+certificate_file = "c"
+timeout = "1h"
+
+[[alerts.alertmanagers]]
+url = "http://am.example:9093"
+bearer_token_file = "b"
+username = "ops"
+password_file = "p"
+
+[[alerts.webhooks]]
+name = "log"
+url = "https://hooks.example/?key=secret"
+url_file = "u"
+format = "teams"
+method = "GET"
+headers = { Authorization = "Bearer x", "X Y" = "z", X-Number = 3 }
+
+[[alerts.webhooks]]
+url = "https://hooks.example/T4f2a9c81d0b34e7a95c1f2e3d4b5a697"
+
 [storage]
 path = ""
 keep = "1h"
+
+[[maintenance]]
+tenants = ["acmee"]
+weekdays = ["sunday", "someday"]
+times = "22-23"
+
+[[maintenance]]
+weekdays = ["sat"]
+from = 2027-01-01
+
+[[maintenance]]
+from = 2027-01-02
+to = 2027-01-01T12:00:00Z
+
+[[maintenance]]
 
 [profiles]
 strange = 3
@@ -61,6 +104,7 @@ permissions = ["Tickets - Edti", "Tickets - Edit", "tickets – edit", 3]
 
 [[tenants.tokens]]
 name = "jumpcloud"
+auto_rotated = "yes"
 token = "secret"
 
 [[tenants]]

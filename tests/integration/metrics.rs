@@ -7,7 +7,7 @@ use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 25] = [
+const CONTRACT: [(&str, &str); 26] = [
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
     ("syncro_token_state", "tenant,token_name,state"),
     ("syncro_token_expiry_timestamp_seconds", "tenant,token_name"),
@@ -17,6 +17,7 @@ const CONTRACT: [(&str, &str); 25] = [
     ("syncro_token_last_check_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_token_last_success_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_alerts_firing", "alert,severity"),
+    ("syncro_tenant_maintenance", "tenant"),
     ("syncro_checks_total", "check"),
     ("syncro_check_failures_total", "check,reason"),
     ("syncro_check_duration_seconds", "check"),

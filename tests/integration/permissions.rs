@@ -53,11 +53,11 @@ fn a_permission_taken_from_the_group_is_lost_with_the_cause_and_the_clicks() {
         ("permission", "Tickets - List/Search"),
         ("cause", "security_group"),
         ("evidence", "probe"),
-        ("runbook", "README.md#permissionlost"),
     ];
     for (name, value) in expected {
         assert_eq!(field(&line, name), value, "{line}");
     }
+    assert_eq!(field(&line, "runbook"), format!("{}/runbooks/PermissionLost", daemon.address));
     assert!(
         field(&line, "message").contains("Security Groups > `Technicians` > tick `Tickets - List/Search`"),
         "{line}"

@@ -3,7 +3,7 @@
 use crate::alert::{Notice, Severity, Status, runbook};
 
 /// Writes one notice: critical as ERROR, warning as WARN, resolved as INFO.
-pub(super) fn tell(notice: &Notice) {
+pub(super) fn tell(notice: &Notice, external_url: &str) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -21,7 +21,7 @@ pub(super) fn tell(notice: &Notice) {
                 evidence = notice.words.evidence.map(|evidence| evidence.as_str()),
                 shown_by = notice.words.shown_by.as_deref(),
                 since = %notice.since.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
-                runbook = runbook(notice.key.alert),
+                runbook = runbook(external_url, notice.key.alert),
                 "{}",
                 notice.words.message
             )

@@ -1,0 +1,72 @@
+//! `test-alert`: one alert that is plainly a test, firing and over, through every receiver; says what each answered.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::alert::{Alert, AlertKey, Notice, Severity, Status, Words};
+use crate::config::{self, Receiver, TokenId};
+use crate::exit::Exit;
+use crate::memory::Delivery;
+use crate::receiver::{Http, Trouble, once};
+use crate::system::clock;
+
+use super::table::table;
+use super::{print, usage};
+
+pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(faults) => {
+            // Without standard error there is nobody to tell.
+            writeln!(std::io::stderr(), "{faults}").ok();
+            return Exit::Configuration;
+        }
+    };
+    let chosen = |receiver: &&Arc<Receiver>| wanted.as_ref().is_none_or(|name| *name == receiver.name);
+    let receivers: Vec<_> = config.alerts.receivers.iter().filter(chosen).collect();
+    if receivers.is_empty() {
+        let names: Vec<_> = config.alerts.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
+        let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
+        return usage(&format!("find a receiver to test; known besides the log: {known}"));
+    }
+    let external_url = config.web.external_url.clone().unwrap_or_else(|| format!("http://{}", config.web.listen));
+    let (mut rows, mut all_took_it) = (Vec::new(), true);
+    for receiver in receivers {
+        let mut post = Http::default();
+        for status in [Status::Firing, Status::Resolved] {
+            let answer = once(&mut post, receiver, &delivery(receiver, status), &external_url).await;
+            all_took_it &= answer.is_ok();
+            let answer = answer
+                .map_or_else(|Trouble { why, detail, .. }| format!("{}: {detail}", why.as_str()), |()| "ok".to_owned());
+            rows.push(vec![
+                receiver.name.clone(),
+                receiver.kind.as_str().to_owned(),
+                status.as_str().to_owned(),
+                answer,
+            ]);
+        }
+    }
+    print(&table(&["RECEIVER", "KIND", "STATUS", "ANSWER"], &rows));
+    if all_took_it { Exit::Success } else { Exit::Failure }
+}
+
+fn delivery(receiver: &Receiver, status: Status) -> Delivery {
+    let message = match status {
+        Status::Resolved => "over: this was a test of syncro-token-monitor; nothing was wrong",
+        Status::Firing | Status::Reminder => {
+            "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything"
+        }
+    };
+    let key = AlertKey { alert: Alert::TestAlert, of: TokenId::of_tenant("test"), subject: None };
+    let words = Words { message: message.to_owned(), ..Words::default() };
+    let now = clock::now();
+    let notice = Notice { key, status, severity: Severity::Warning, since: now, words };
+    // A number that no notice of the outbox has.
+    Delivery {
+        id: -now.timestamp_millis(),
+        receiver: receiver.name.as_str().into(),
+        queued_at: now,
+        notice: Arc::new(notice),
+    }
+}

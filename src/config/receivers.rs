@@ -1,0 +1,257 @@
+//! Who is told besides the log: `[[alerts.alertmanagers]]` and `[[alerts.webhooks]]`. Pure; no secret stands here, only
+//! the files in which they are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Value;
+use url::Url;
+
+use super::fault::{Fault, Problem, looks_like_token, shown};
+use super::fleet::file_path;
+use super::raw::{Notes, Section};
+use super::validate::Places;
+use super::value;
+
+/// The log is a receiver too, always there.
+pub const LOG: &str = "log";
+
+/// Long enough for a slow service, short enough not to hold up what comes next.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One receiver of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    /// The operator's name for it: a label, and what `test-alert --receiver` takes.
+    pub name: String,
+    /// What it understands.
+    pub kind: ReceiverKind,
+    /// Where it is.
+    pub address: Address,
+    /// How we say who we are.
+    pub authorization: Authorization,
+    /// Root certificates to trust instead of the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key, PEM.
+    pub identity: Option<Identity>,
+    /// How long one request may take, connecting included.
+    pub timeout: Duration,
+}
+
+/// What a receiver understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiverKind {
+    /// The API v2 of one Alertmanager.
+    Alertmanager,
+    /// One request for each notice.
+    Webhook(Webhook),
+}
+
+impl ReceiverKind {
+    /// The word in tables.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Alertmanager => "alertmanager",
+            Self::Webhook(Webhook { format: Format::Json, .. }) => "webhook",
+            Self::Webhook(Webhook { format: Format::Slack, .. }) => "slack",
+        }
+    }
+}
+
+/// How a webhook is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// What the body is.
+    pub format: Format,
+    /// Whether PUT rather than POST.
+    pub put: bool,
+    /// Headers besides ours.
+    pub headers: Vec<(String, String)>,
+    /// The file with the secret that signs the body.
+    pub secret_file: Option<PathBuf>,
+}
+
+/// What the body of a webhook is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Our own JSON, as the README describes it.
+    Json,
+    /// What Slack and those who imitate it take.
+    Slack,
+}
+
+/// Where a receiver is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Written in the configuration.
+    Url(String),
+    /// In a file, where whoever knows it may post.
+    File(PathBuf),
+}
+
+/// How we say who we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorization {
+    /// Not at all.
+    None,
+    /// A name, and a password in a file.
+    Basic {
+        /// The name.
+        username: String,
+        /// Where the password is.
+        password_file: PathBuf,
+    },
+    /// A bearer token in a file.
+    Bearer(PathBuf),
+}
+
+/// A client certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate and those between it and the root, PEM.
+    pub certificate_file: PathBuf,
+    /// Its key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// Reads both lists; adds what is allowed but probably not meant to `warnings`.
+pub(super) fn receivers(
+    alerts: &mut Section<'_>,
+    places: &Places<'_>,
+    notes: &mut Notes<'_>,
+    warnings: &mut Vec<Fault>,
+) -> Vec<Arc<Receiver>> {
+    let mut receivers: Vec<Arc<Receiver>> = Vec::new();
+    for (key, is_webhook) in [("alertmanagers", false), ("webhooks", true)] {
+        for section in alerts.sections(key, notes) {
+            let path = section.path("name");
+            let Some(receiver) = receiver(section, is_webhook, places, notes, warnings) else { continue };
+            if receiver.name == LOG || receivers.iter().any(|known| known.name == receiver.name) {
+                let problem = format!("the receiver name {} is used twice", shown(&receiver.name));
+                notes.fault(&path, Problem::new(problem, "each receiver once; `log` is the log"));
+            }
+            receivers.push(Arc::new(receiver));
+        }
+    }
+    receivers
+}
+
+fn receiver(
+    mut section: Section<'_>,
+    is_webhook: bool,
+    places: &Places<'_>,
+    notes: &mut Notes<'_>,
+    warnings: &mut Vec<Fault>,
+) -> Option<Receiver> {
+    let file = |value: &Value| file_path(value, places.configuration);
+    let name = section.read("name", notes, value::name);
+    let url = section.read("url", notes, address);
+    let url_file = section.read("url_file", notes, file);
+    let authorization = authorization(&mut section, places, notes);
+    let ca_file = section.read("ca_file", notes, file);
+    let identity = identity(&mut section, places, notes);
+    let bounds = Duration::from_millis(100)..=Duration::from_mins(1);
+    let timeout = section.read("timeout", notes, |value| value::duration(value, bounds)).unwrap_or(TIMEOUT);
+    let kind = if is_webhook {
+        ReceiverKind::Webhook(webhook(&mut section, places, notes))
+    } else {
+        ReceiverKind::Alertmanager
+    };
+    if section.has("url") == section.has("url_file") {
+        let problem = if section.has("url") { "two places for one receiver: url, url_file" } else { "missing" };
+        notes.fault(&section.path("url"), Problem::new(problem, "one of url, url_file"));
+    }
+    if name.is_none() && !section.has("name") && (is_webhook || !section.has("url")) {
+        notes.fault(&section.path("name"), Problem::new("missing", "a name for it, which becomes a label"));
+    }
+    if let Some(url) = url.as_ref().filter(|url| url.scheme() == "http" && !value::is_loopback(url))
+        && (authorization != Authorization::None)
+    {
+        let problem = format!("http sends what is in the secret files to `{}` in clear text", host(url));
+        let (file, path) = (notes.file.to_owned(), section.path("url"));
+        warnings.push(Fault { file, path, problem, allowed: "an https URL".to_owned() });
+    }
+    section.finish(notes);
+    // An Alertmanager is known well enough by its host.
+    let name = name.or_else(|| url.as_ref().map(host))?;
+    let address = match (url, url_file) {
+        (Some(url), _) => Address::Url(url.as_str().trim_end_matches('/').to_owned()),
+        (None, file) => Address::File(file?),
+    };
+    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout })
+}
+
+fn authorization(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Authorization {
+    let file = |value: &Value| file_path(value, places.configuration);
+    let username = section.read("username", notes, value::name);
+    let password_file = section.read("password_file", notes, file);
+    let bearer_file = section.read("bearer_token_file", notes, file);
+    if section.has("username") != section.has("password_file") {
+        let missing = if section.has("username") { "password_file" } else { "username" };
+        notes.fault(&section.path(missing), Problem::new("missing", "username and password_file together"));
+    }
+    if section.has("bearer_token_file") && section.has("username") {
+        let problem = Problem::new("two ways to say who we are", "username with password_file, or bearer_token_file");
+        notes.fault(&section.path("bearer_token_file"), problem);
+    }
+    match (username, password_file, bearer_file) {
+        (_, _, Some(file)) => Authorization::Bearer(file),
+        (Some(username), Some(password_file), None) => Authorization::Basic { username, password_file },
+        _ => Authorization::None,
+    }
+}
+
+fn identity(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Option<Identity> {
+    let file = |value: &Value| file_path(value, places.configuration);
+    let certificate_file = section.read("certificate_file", notes, file);
+    let key_file = section.read("key_file", notes, file);
+    if section.has("certificate_file") != section.has("key_file") {
+        let missing = if section.has("key_file") { "certificate_file" } else { "key_file" };
+        notes.fault(&section.path(missing), Problem::new("missing", "certificate_file and key_file together"));
+    }
+    Some(Identity { certificate_file: certificate_file?, key_file: key_file? })
+}
+
+fn webhook(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Webhook {
+    let formats = [("json", Format::Json), ("slack", Format::Slack)];
+    let format = section.read("format", notes, |value| value::word(value, &formats)).unwrap_or(Format::Json);
+    let methods = [("POST", false), ("PUT", true)];
+    let put = section.read("method", notes, |value| value::word(value, &methods)).unwrap_or(false);
+    let secret_file = section.read("secret_file", notes, |value| file_path(value, places.configuration));
+    let headers = section.entries("headers", notes, header);
+    Webhook { format, put, headers, secret_file }
+}
+
+fn header(name: &str, value: &Value) -> Result<(String, String), Problem> {
+    const OURS: [&str; 4] = ["authorization", "content-length", "content-type", "host"];
+    let allowed = "a header's name and text; what is secret goes into bearer_token_file, password_file or secret_file";
+    let text = value::text(value, allowed)?;
+    if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(Problem::new(format!("{} is not for the configuration to set", shown(name)), allowed));
+    }
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let is_text = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if looks_like_token(text) || !is_name || !is_text {
+        return Err(Problem::new(format!("{} is not a usable header", shown(name)), allowed));
+    }
+    Ok((name.to_owned(), text.to_owned()))
+}
+
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn address(value: &Value) -> Result<Url, Problem> {
+    let allowed = "an http or https URL without user, query or fragment; one that is a secret goes into url_file";
+    let url = value::url(value, allowed)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Problem::new(format!("the scheme {} is not supported", shown(url.scheme())), allowed));
+    }
+    if looks_like_token(url.path()) {
+        return Err(Problem::new("not shown: it looks as if it held a secret", allowed));
+    }
+    Ok(url)
+}

@@ -1,0 +1,81 @@
+//! What a webhook is sent: one request for each notice, in our own JSON or as Slack takes it. Pure.
+
+use serde_json::{Value, json};
+
+use crate::alert::{Severity, Status, runbook};
+use crate::config::{Format, Webhook};
+use crate::memory::Delivery;
+
+use super::post::Outgoing;
+
+/// The version of our own JSON. Keys may be added to it, none will go or change its meaning.
+const VERSION: u32 = 1;
+/// The same for every attempt to tell one notice, so that a receiver can know it again.
+const KEY: &str = "Idempotency-Key";
+
+/// The request that tells one notice.
+pub(super) fn request(webhook: &Webhook, delivery: &Delivery, external_url: &str) -> Outgoing {
+    let body = match webhook.format {
+        Format::Json => ours(delivery, external_url),
+        Format::Slack => slack(delivery, external_url),
+    };
+    let mut headers = vec![(KEY.to_owned(), delivery.id.to_string())];
+    headers.extend(webhook.headers.iter().cloned());
+    Outgoing { path: "", put: webhook.put, headers, body: body.to_string(), signed_by: webhook.secret_file.clone() }
+}
+
+fn ours(delivery: &Delivery, external_url: &str) -> Value {
+    let Delivery { id, queued_at, notice, .. } = delivery;
+    let words = &notice.words;
+    let moment = |at: &chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    json!({
+        "version": VERSION,
+        "id": id,
+        "at": moment(queued_at),
+        "key": notice.key.to_string(),
+        "alert": notice.key.alert.as_str(),
+        "status": notice.status.as_str(),
+        "severity": notice.severity.as_str(),
+        "tenant": notice.key.of.tenant,
+        "token_name": (!notice.key.of.token_name.is_empty()).then_some(&notice.key.of.token_name),
+        "profile": words.profile,
+        "security_group": words.security_group,
+        "permission": words.permission,
+        "right": words.right,
+        "cause": words.cause,
+        "evidence": words.evidence,
+        "shown_by": words.shown_by,
+        "since": moment(&notice.since),
+        "message": words.message,
+        "runbook": runbook(external_url, notice.key.alert),
+        "url": format!("{external_url}/"),
+    })
+}
+
+/// Text that others read too: Mattermost, Rocket.Chat, Discord below `/slack`.
+fn slack(delivery: &Delivery, external_url: &str) -> Value {
+    let notice = &delivery.notice;
+    let (sign, colour) = match (notice.status, notice.severity) {
+        (Status::Resolved, _) => ("\u{2705}", "good"),
+        (_, Severity::Critical) => ("\u{1f534}", "danger"),
+        (_, Severity::Warning) => ("\u{1f7e0}", "warning"),
+    };
+    let of = [&notice.key.of.tenant, &notice.key.of.token_name].into_iter().filter(|name| !name.is_empty());
+    let of = of.map(|name| escaped(name)).collect::<Vec<_>>().join(" / ");
+    let alert = notice.key.alert.as_str();
+    let title = format!("{sign} {} {}: *{alert}* {of}", notice.status.as_str(), notice.severity.as_str());
+    json!({
+        "text": title.trim_end(),
+        "attachments": [{
+            "color": colour,
+            "fallback": notice.words.message,
+            "text": format!("{}\n<{}|What to do>", escaped(&notice.words.message), runbook(external_url, notice.key.alert)),
+            "ts": notice.since.timestamp(),
+        }],
+    })
+}
+
+/// The three characters that mean something to Slack (its page "Formatting text for app surfaces").
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,119 @@
+//! A receiver of alerts on a socket of its own: what it was sent, and what it answers.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// What a receiver answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// A status with a text.
+    Text(u16, &'static str),
+    /// A status with a web page.
+    Page(u16),
+    /// Nothing, ever.
+    Hang,
+}
+
+/// One request that came.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) taken: bool,
+}
+
+impl Sent {
+    pub(crate) fn body(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// The receiver.
+pub(crate) struct Sink {
+    runtime: Runtime,
+    pub(crate) address: SocketAddr,
+    state: Shared,
+}
+
+type Shared = Arc<Mutex<(Answer, Vec<Sent>)>>;
+
+impl Sink {
+    pub(crate) fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state: Shared = Arc::new(Mutex::new((Answer::Text(200, "ok"), Vec::new())));
+        let router = Router::new().fallback(take).with_state(Arc::clone(&state));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { runtime, address, state }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn answers(&self, answer: Answer) {
+        self.state.lock().unwrap().0 = answer;
+    }
+
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.state.lock().unwrap().1.clone()
+    }
+
+    /// The bodies of the requests that it has taken.
+    pub(crate) fn taken(&self) -> Vec<Value> {
+        self.sent().iter().filter(|sent| sent.taken).map(Sent::body).collect()
+    }
+
+    /// Waits until so many requests have been taken.
+    #[expect(clippy::disallowed_methods, reason = "what never comes must not be waited for")]
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<Value> {
+        let end = std::time::Instant::now() + Duration::from_mins(1);
+        while self.taken().len() < count {
+            assert!(std::time::Instant::now() < end, "{count} taken never came: {:?}", self.sent());
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
+        }
+        self.taken()
+    }
+}
+
+async fn take(State(state): State<Shared>, request: Request) -> Response {
+    let (request, body) = request.into_parts();
+    let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap();
+    let answer = {
+        let mut state = state.lock().unwrap();
+        let answer = state.0.clone();
+        state.1.push(Sent {
+            method: request.method.to_string(),
+            path: request.uri.path().to_owned(),
+            headers: request.headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+            taken: matches!(answer, Answer::Text(200..300, _)),
+        });
+        answer
+    };
+    match answer {
+        Answer::Text(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
+        Answer::Page(status) => {
+            let headers = [(header::CONTENT_TYPE, "text/html")];
+            (StatusCode::from_u16(status).unwrap(), headers, "<html><h1>Log in</h1></html>").into_response()
+        }
+        Answer::Hang => std::future::pending().await,
+    }
+}
