@@ -33,7 +33,7 @@ pub struct TenantPicture {
 pub struct Snapshot {
     /// Every configured token, tenant by tenant.
     pub tokens: Arc<Vec<TokenPicture>>,
-    /// What fires for tenants as a whole.
+    /// What fires for tenants as a whole, and for all of them together under an empty name.
     pub tenants: Arc<Vec<TenantPicture>>,
     /// When alerts are held.
     pub maintenance: Arc<[Maintenance]>,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TokenId;
 
 pub use neighbours::Neighbour;
-pub use rules::{Rules, Tenancy, next_change, retire, tenant_alerts, token_alerts};
+pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
 pub use words::{Words, runbook};
 
 /// Every alert there is.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Alerts, Token, TokenId};
-use crate::standing::{Standing, TokenState};
+use crate::standing::{LONGEST_OUTAGE as OUTAGE, Outage, Standing, TokenState};
 
 use super::conditions::{Condition, permissions, state};
 use super::neighbours::{Neighbour, is_of_group};
@@ -80,6 +80,28 @@ pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Fi
     let of = TokenId::of_tenant(tenancy.tenant);
     rules
         .reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| Cow::Borrowed("a look gave a verdict"))
+}
+
+/// The same for all tenants together; `before` is what was going on.
+#[must_use]
+pub fn fleet_alerts(
+    rules: Rules<'_>,
+    outage: Option<&Outage>,
+    before: Option<&Outage>,
+    firing: &mut Vec<Firing>,
+) -> Vec<Notice> {
+    let condition = outage.filter(|outage| outage.is_certain()).map(|outage| Condition {
+        alert: Alert::SyncroOutage,
+        subject: None,
+        severity: Severity::Critical,
+        since: outage.since(),
+        notices: 0,
+        words: words::outage(outage),
+    });
+    let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= OUTAGE);
+    let why = if overruled { "ten minutes of looking say that it is the tokens" } else { "it has passed" };
+    let of = TokenId::of_fleet();
+    rules.reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| Cow::Borrowed(why))
 }
 
 /// The next moment at which something may have to be told although nothing new is seen.

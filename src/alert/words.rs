@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Token;
-use crate::standing::{Cause, Evidence, PermissionStanding, Standing};
+use crate::standing::{Cause, Evidence, Outage, PermissionStanding, Standing};
 
 use super::Alert;
 
@@ -217,6 +217,22 @@ pub(super) fn unreachable(tenant: &str, since: DateTime<Utc>, reason: &str) -> W
         "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be wrong with them. Look whether its Syncro answers from this machine",
         day(since)
     );
+    Words { message, ..Words::default() }
+}
+
+/// `SyncroOutage`.
+pub(super) fn outage(outage: &Outage) -> Words {
+    const SEE: &str = "Look whether Syncro has an outage, and whether this machine reaches it as usual";
+    let since = day(outage.since());
+    let message = match outage {
+        Outage::TurnedBad { state, tenants, of, .. } => format!(
+            "the tokens of {tenants} of {of} tenants that were looked at since {since} look {} all at once, so it is probably not the tokens. {SEE}. No alert about a token is told until this has passed, or until ten minutes of looking say that it is the tokens",
+            state.as_str().replace('_', " ")
+        ),
+        Outage::Unreachable { tenants, of, .. } => format!(
+            "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is known to be wrong with their tokens. {SEE}"
+        ),
+    };
     Words { message, ..Words::default() }
 }
 

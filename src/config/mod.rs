@@ -275,6 +275,11 @@ impl TokenId {
     pub fn of_tenant(name: &str) -> Self {
         Self { tenant: name.to_owned(), token_name: String::new() }
     }
+
+    /// All tenants together: no tenant has an empty name.
+    pub fn of_fleet() -> Self {
+        Self::of_tenant("")
+    }
 }
 
 /// Where a token value is read from.

@@ -15,7 +15,7 @@ use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
 use crate::snapshot::{Snapshot, TenantPicture, TokenPicture};
-use crate::standing::Standing;
+use crate::standing::{Outage, Standing};
 use crate::syncro::{Fingerprint, Look};
 
 use super::checker::Ended;
@@ -54,6 +54,8 @@ pub(super) struct Watch {
     pub(super) waiting: Option<(Queue, DateTime<Utc>)>,
     /// A changed configuration makes a full look due then.
     pub(super) look_at: Option<DateTime<Utc>>,
+    /// Whether it works is looked at then, because others turned bad.
+    pub(super) peek_at: Option<DateTime<Utc>>,
     /// What became due while nobody watched is made up for then, not at once with all others.
     pub(super) catch_up: Option<DateTime<Utc>>,
     /// The first full look from then on audits it too, if that is configured.
@@ -88,6 +90,16 @@ pub struct Core {
     pub(super) tenants: BTreeMap<String, Tenant>,
     /// Tokens that left the configuration, by their value.
     pub(super) retired: HashMap<Fingerprint, (TokenId, Arc<Standing>)>,
+    /// Tenants of which a token that worked is refused in a way that is not believed yet.
+    pub(super) turned: BTreeSet<String>,
+    /// Whether many of them turned bad alike.
+    pub(super) outage: Option<Outage>,
+    /// Those who turned bad are not taken for an outage before then: one has lasted so long that it was none.
+    pub(super) overruled_until: Option<DateTime<Utc>>,
+    /// When most could be looked at again; who has not been looked at since is not told of.
+    pub(super) reachable_since: Option<DateTime<Utc>>,
+    /// What fires for all tenants together.
+    pub(super) fleet_firing: Arc<Vec<Firing>>,
     /// Tenants that gave no verdict, to be told of when their time has come.
     pub(super) silent: BTreeSet<String>,
     pub(super) next_key: u64,
@@ -118,6 +130,11 @@ impl Core {
             watches: BTreeMap::new(),
             tenants: BTreeMap::new(),
             retired: HashMap::new(),
+            turned: BTreeSet::new(),
+            outage: None,
+            overruled_until: None,
+            reachable_since: None,
+            fleet_firing: Arc::default(),
             silent: BTreeSet::new(),
             next_key: 0,
             agenda: BTreeSet::new(),
@@ -167,8 +184,10 @@ impl Core {
             firing: Arc::clone(&tenant.firing),
         };
         let (watches, known) = (&self.watches, &self.tenants);
+        let fleet = || TenantPicture { name: String::new(), firing: Arc::clone(&self.fleet_firing) };
         let (tokens, tenants) = self.painted.get_or_insert_with(|| {
-            (Arc::new(watches.values().map(token).collect()), Arc::new(known.iter().map(tenant).collect()))
+            let tenants = known.iter().map(tenant).chain([fleet()]).collect();
+            (Arc::new(watches.values().map(token).collect()), Arc::new(tenants))
         });
         Snapshot {
             tokens: Arc::clone(tokens),

@@ -51,6 +51,7 @@ impl Core {
     fn job(&mut self, key: WatchKey, lane: Lane, now: DateTime<Utc>) -> Option<Job> {
         let watch = self.watches.get_mut(&key)?;
         watch.waiting = None;
+        watch.peek_at.take_if(|at| *at <= now);
         let forced = watch.look_at.take_if(|at| *at <= now).is_some();
         let scope = if forced { watch.plan.permissions.map(|_| Scope::Full) } else { watch.plan.scope(now) };
         let scope = scope.filter(|_| lane != Lane::Validity);
@@ -81,8 +82,8 @@ impl Core {
 }
 
 /// Where a token with a due look waits.
-pub(super) fn queue(plan: &Plan, look_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Queue {
-    if look_at.is_some_and(|at| at <= now) || plan.lane(now) == Lane::Urgent {
+pub(super) fn queue(plan: &Plan, wished: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Queue {
+    if wished.is_some_and(|at| at <= now) || plan.lane(now) == Lane::Urgent {
         Queue::Urgent
     } else {
         match (plan.validity.at <= now, plan.scope(now)) {

@@ -9,6 +9,7 @@ mod dispatch;
 mod effect;
 mod instruments;
 mod log;
+mod outage;
 mod pulse;
 mod reload;
 mod review;

@@ -45,6 +45,10 @@ impl Core {
             watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
             (watch.standing, watch.firing) = (Arc::new(standing), Arc::new(firing));
         }
+        self.fleet_firing = Arc::new(memory.tenants.remove("").unwrap_or_default());
+        self.recall_sights();
+        // Who gave no verdict is found out by the first beat.
+        self.silent.extend(self.tenants.keys().cloned());
         for (name, firing) in memory.tenants {
             match self.tenants.get_mut(&name) {
                 Some(tenant) => tenant.firing = Arc::new(firing),
@@ -97,6 +101,7 @@ impl Core {
         for (name, mut tenant) in gone {
             resolve(&TokenId::of_tenant(&name), &mut tenant.firing, effects);
         }
+        self.recall_sights();
     }
 
     /// Watches one more token, of which nothing is known; it is due at once.
@@ -107,9 +112,10 @@ impl Core {
         let plan = plan(&token, phase, &standing, &self.config, now);
         self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
         let firing = Arc::default();
-        let (waiting, look_at, catch_up) = (None, None, None);
+        let (waiting, look_at, peek_at, catch_up) = (None, None, None, None);
         let audit_from = audit_from(phase, None, &self.config, self.sweep, now);
-        let watch = Watch { token, phase, standing, firing, plan, wake: now, waiting, look_at, catch_up, audit_from };
+        let watch =
+            Watch { token, phase, standing, firing, plan, wake: now, waiting, look_at, peek_at, catch_up, audit_from };
         self.watches.insert(key, watch);
         self.agenda.insert((now, key));
         self.unseen.insert(key);

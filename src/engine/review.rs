@@ -37,6 +37,7 @@ impl Core {
             self.agenda.remove(&(at, key));
             self.review(key, now, effects);
         }
+        self.judge_outage(now, effects);
         for tenant in std::mem::take(&mut self.silent) {
             self.review_tenant(&tenant, now, effects);
         }
@@ -46,7 +47,7 @@ impl Core {
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get(&key) else { return };
         let held_until = self.config.held_until(&watch.token.tenant.name, now);
-        let rules = Rules { alerts: &self.config.alerts, now, held: held_until.is_some() };
+        let rules = Rules { alerts: &self.config.alerts, now, held: held_until.is_some() || self.is_frozen() };
         let neighbours = self.neighbours(key);
         let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
         let mut firing = watch.firing.to_vec();
@@ -69,12 +70,14 @@ impl Core {
             self.waiting.remove(&(queue, at, key));
         }
         // While alerts are held nothing changes but that they no longer are.
-        let mut wake = held_until.or_else(|| next_change(rules, &watch.token, &watch.standing, &watch.firing));
-        let due = watch.look_at.map_or(watch.plan.at(), |at| at.min(watch.plan.at()));
+        let next = || next_change(rules, &watch.token, &watch.standing, &watch.firing);
+        let mut wake = if rules.held { held_until } else { next() };
+        let wished = watch.look_at.into_iter().chain(watch.peek_at).min();
+        let due = wished.map_or(watch.plan.at(), |at| at.min(watch.plan.at()));
         if self.asked_token.contains(&key) {
             // It comes back here when the answer does.
         } else if due <= now {
-            let queue = queue(&watch.plan, watch.look_at, now);
+            let queue = queue(&watch.plan, wished, now);
             watch.waiting = Some((queue, due));
             self.waiting.insert((queue, due, key));
         } else {
@@ -105,6 +108,7 @@ impl Core {
             }
         }
         self.recognise(key, look, now, effects);
+        let frozen = self.is_frozen();
         let Some(watch) = self.watches.get_mut(&key) else { return };
         watch.catch_up = None;
         let (id, token, standing) = (watch.token.id(), Arc::clone(&watch.token), Arc::make_mut(&mut watch.standing));
@@ -118,6 +122,7 @@ impl Core {
             confirmations: self.config.alerts.confirmations.get(),
             probes: self.config.syncro.probes,
             news_for: self.config.alerts.remind_every,
+            frozen,
         };
         let transitions = step(standing, look, policy);
         watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
@@ -133,6 +138,9 @@ impl Core {
             matches!(known.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
         });
         effects.extend(transitions.into_iter().map(entry));
+        if check == Check::Validity {
+            self.note_sight(key, now, effects);
+        }
         self.review(key, now, effects);
         if of_group {
             self.tell_neighbours(key, now, effects);
@@ -166,14 +174,21 @@ impl Core {
         }
     }
 
-    pub(super) fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let Some(tenant) = self.tenants.get_mut(name) else { return };
-        let standings = tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &watch.standing);
+    /// Since when nothing could be learnt about any token of a tenant, and why not the last time.
+    pub(super) fn silence(&self, name: &str) -> Option<(DateTime<Utc>, &'static str)> {
+        let members = &self.tenants.get(name)?.members;
+        let standings = members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &watch.standing);
         // A token without a usable value was not looked at, so it says nothing about its tenant.
         let asked =
             standings.filter(|standing| standing.validity.last_attempt.is_some() && standing.unreadable.is_none());
-        let silent = silent(asked.map(|standing| &standing.validity));
-        let rules = Rules { alerts: &self.config.alerts, now, held: self.config.held_until(name, now).is_some() };
+        silent(asked.map(|standing| &standing.validity))
+    }
+
+    pub(super) fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let silent = self.silence(name);
+        let held = self.config.held_until(name, now).is_some() || self.is_one_of_many(name);
+        let Some(tenant) = self.tenants.get_mut(name) else { return };
+        let rules = Rules { alerts: &self.config.alerts, now, held };
         let mut firing = tenant.firing.to_vec();
         let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, &mut firing);
         if firing != *tenant.firing {
@@ -188,6 +203,7 @@ impl Core {
     }
 }
 
+/// As effects.
 pub(super) fn told(notices: Vec<Notice>) -> impl Iterator<Item = Effect> {
     notices.into_iter().map(|notice| Effect::Keep(Keep::Notice(notice)))
 }

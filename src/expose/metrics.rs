@@ -193,7 +193,8 @@ fn last_success(text: &mut Text, name: &str, picture: &TokenPicture) {
 }
 
 fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
-    for tenant in snapshot.tenants.iter().map(|tenant| tenant.name.as_str()) {
+    let names = snapshot.tenants.iter().map(|tenant| tenant.name.as_str());
+    for tenant in names.filter(|name| !name.is_empty()) {
         let held = snapshot.maintenance.iter().any(|known| known.holds(tenant, now).is_some());
         text.series(name, &[("tenant", tenant)], held);
     }

@@ -11,7 +11,7 @@ pub(super) fn tell(notice: &Notice, external_url: &str) {
                 alert = notice.key.alert.as_str(),
                 status = notice.status.as_str(),
                 severity = notice.severity.as_str(),
-                tenant = notice.key.of.tenant,
+                tenant = (!notice.key.of.tenant.is_empty()).then_some(notice.key.of.tenant.as_str()),
                 token_name = (!notice.key.of.token_name.is_empty()).then_some(notice.key.of.token_name.as_str()),
                 profile = notice.words.profile.as_deref(),
                 security_group = notice.words.security_group.as_deref(),

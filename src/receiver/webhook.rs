@@ -36,7 +36,7 @@ fn ours(delivery: &Delivery, external_url: &str) -> Value {
         "alert": notice.key.alert.as_str(),
         "status": notice.status.as_str(),
         "severity": notice.severity.as_str(),
-        "tenant": notice.key.of.tenant,
+        "tenant": (!notice.key.of.tenant.is_empty()).then_some(&notice.key.of.tenant),
         "token_name": (!notice.key.of.token_name.is_empty()).then_some(&notice.key.of.token_name),
         "profile": words.profile,
         "security_group": words.security_group,

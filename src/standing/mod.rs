@@ -3,6 +3,7 @@
 
 mod belief;
 mod excess;
+mod outage;
 mod permissions;
 mod step;
 mod user;
@@ -15,6 +16,7 @@ use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
 pub use belief::Belief;
 pub use excess::{Audit, Excess};
+pub use outage::{FEWEST, LONGEST as LONGEST_OUTAGE, Outage, SAMPLE, TenantSight, turned_bad, unreachable};
 pub use permissions::{Cause, Evidence, PermissionStanding, PermissionState, RightStanding};
 pub use step::{Policy, step};
 pub use user::{GroupChange, User};

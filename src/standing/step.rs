@@ -27,6 +27,8 @@ pub struct Policy<'a> {
     pub probes: Probes,
     /// How long a change of the security group is news.
     pub news_for: Duration,
+    /// Whether what is bad is not to be believed for now: too many turned bad alike.
+    pub frozen: bool,
 }
 
 /// Takes one look into a standing; returns what changed.
@@ -99,8 +101,10 @@ impl Changes<'_> {
             Some(doubt) if doubt.state == seen => Doubt { times: doubt.times + 1, ..doubt },
             _ => Doubt { state: seen, times: 1, first: self.now },
         };
-        if seen != TokenState::Valid && doubt.times < self.policy.confirmations {
-            standing.doubt = Some(doubt);
+        if seen != TokenState::Valid && (self.policy.frozen || doubt.times < self.policy.confirmations) {
+            // What was frozen is believed at its next sight.
+            let times = doubt.times.min(self.policy.confirmations.saturating_sub(1));
+            standing.doubt = Some(Doubt { times, ..doubt });
             return;
         }
         if standing.state != TokenState::Unknown || seen != TokenState::Valid {

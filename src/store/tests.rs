@@ -34,6 +34,7 @@ fn standing() -> Standing {
         confirmations: 1,
         probes: crate::config::Probes::ReadOnly,
         news_for: Duration::from_hours(24),
+        frozen: false,
     };
     let _ = step(&mut standing, &looked(0, works(&[("ticket.write", true)])), policy());
     let _ = step(&mut standing, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());

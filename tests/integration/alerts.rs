@@ -112,3 +112,37 @@ fn the_text_log_says_the_same_as_the_json_log() {
     }
     assert!(!line.contains('\u{1b}'), "no colours in a pipe: {line:?}");
 }
+
+#[test]
+fn a_glitch_of_syncro_is_one_message_and_no_token_is_told_of() {
+    let names = ["one", "two", "three", "four", "five"];
+    let scenario: String = names.iter().map(|name| ACME.replace("acme", name)).collect();
+    let mut configuration = Configuration { validity: "4s", permissions: "1h", ..Configuration::default() };
+    for name in names {
+        configuration = configuration.tenant(name, &format!("value-of-{name}"), "");
+    }
+    let world = World::new(&format!("requests_per_minute = 0\n{scenario}"));
+    configuration.requests_per_minute = 10_000;
+    let mut daemon = world.run(&configuration);
+    for name in names {
+        while !daemon.seen.iter().any(|line| line["check"] == "validity" && line["tenant"] == name) {
+            daemon.checks(name, "validity", 1);
+        }
+    }
+    let refuses = |how| Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 };
+    world.happens(refuses(Misbehaviour::Status(401)));
+    let line = daemon.alert("SyncroOutage", "firing");
+    assert_eq!((&line["severity"], &line["tenant"]), (&"critical".into(), &serde_json::Value::Null), "{line}");
+    assert!(line["message"].as_str().unwrap().contains("it is probably not the tokens"), "{line}");
+    let firing = "syncro_alerts_firing{alert=\"SyncroOutage\",severity=\"critical\"}";
+    assert_eq!(daemon.metric(firing), Some(1.0));
+    daemon.checks("one", "validity", 4);
+    assert_eq!(daemon.metric("syncro_token_state{tenant=\"one\",token_name=\"jumpcloud\",state=\"valid\"}"), Some(1.0));
+    world.happens(Incident::Behaves);
+    daemon.alert("SyncroOutage", "resolved");
+    assert_eq!(daemon.metric(firing), Some(0.0));
+    for name in names {
+        daemon.checks(name, "validity", 2);
+    }
+    assert_eq!(daemon.told(), ["SyncroOutage firing", "SyncroOutage resolved"]);
+}

@@ -31,6 +31,7 @@ impl Watched {
             confirmations: 2,
             probes: Probes::ReadOnly,
             news_for: std::time::Duration::from_hours(24),
+            frozen: false,
         };
         let _ = step(&mut self.standing, look, policy);
         self.tell(look.at)

@@ -32,7 +32,7 @@ impl Changes<'_> {
             }
         }
         // A token that stopped working while it was asked is refused everything, whatever it may do.
-        let works = standing.state == TokenState::Valid && standing.doubt.is_none();
+        let works = standing.state == TokenState::Valid && standing.doubt.is_none() && !self.policy.frozen;
         if works {
             Audit::see(&mut standing.audit, look, self.policy.token, self.now);
         }

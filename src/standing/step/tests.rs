@@ -9,7 +9,13 @@ const LIST: &str = "Tickets - List/Search";
 const EDIT: &str = "Tickets - Edit";
 
 fn policy(token: &Token) -> Policy<'_> {
-    Policy { token, confirmations: 2, probes: Probes::ReadOnly, news_for: std::time::Duration::from_hours(24) }
+    Policy {
+        token,
+        confirmations: 2,
+        probes: Probes::ReadOnly,
+        news_for: std::time::Duration::from_hours(24),
+        frozen: false,
+    }
 }
 
 fn kinds(transitions: &[Transition]) -> Vec<(TransitionKind, &str, &str)> {

@@ -1,0 +1,215 @@
+//! A fleet of tenants in virtual time: what is told when many, few or one of them turn bad.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::syncro::{Me, MeObservation};
+use crate::testing::me;
+
+/// A fleet whose answers come at once.
+struct Fleet {
+    core: Core,
+    now: i64,
+    answers: BTreeMap<String, MeObservation>,
+    told: Vec<(i64, String)>,
+    /// Requests for `/me`.
+    asked: usize,
+}
+
+impl Fleet {
+    /// So many tenants with a token each, all well, each looked at twice.
+    fn new(tenants: usize) -> Self {
+        let tokens = (0..tenants).map(|number| {
+            let mut token = token("jumpcloud", &[]);
+            let tenant = Arc::make_mut(&mut token.tenant);
+            tenant.name = format!("tenant-{number:03}");
+            token
+        });
+        let core = new(Arc::new(config(tokens.collect())), at(0));
+        let mut fleet = Self { core, now: 0, answers: BTreeMap::new(), told: Vec::new(), asked: 0 };
+        fleet.run(601);
+        assert_eq!(fleet.told, []);
+        fleet
+    }
+
+    /// The answer for these tenants from now on.
+    fn answer(&mut self, tenants: std::ops::Range<usize>, observation: &MeObservation) {
+        self.answers.extend(tenants.map(|number| (format!("tenant-{number:03}"), observation.clone())));
+    }
+
+    fn run(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.now += 1;
+            self.happens(Event::Tick);
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        let mut effects = self.core.handle(event, at(self.now));
+        while !effects.is_empty() {
+            let mut more = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Start(job) => more.extend(self.look(&job)),
+                    Effect::Keep(Keep::Notice(notice)) => {
+                        let (alert, status) = (notice.key.alert.as_str(), notice.status.as_str());
+                        self.told.push((self.now, format!("{alert} {status}")));
+                    }
+                    _ => {}
+                }
+            }
+            effects = more;
+        }
+    }
+
+    fn look(&mut self, job: &crate::engine::Job) -> Vec<Effect> {
+        self.asked += 1;
+        let observation = self.answers.get(&job.token.tenant.name).cloned();
+        let observation = observation.unwrap_or_else(|| MeObservation::Works(Me { subdomain: None, ..me(&[]) }));
+        let wants = job.permissions.is_some() && matches!(observation, MeObservation::Works(_));
+        let look = Box::new(looked(self.now, observation));
+        let ended_now = (!wants).then(|| ended(job));
+        let mut effects = self.core.handle(Event::Looked { key: job.key, look, ended: ended_now }, at(self.now));
+        if wants {
+            let look = Box::new(probed(self.now, &[]));
+            let end = Some(ended(job));
+            effects.extend(self.core.handle(Event::Looked { key: job.key, look, ended: end }, at(self.now)));
+        }
+        effects
+    }
+
+    /// What was told, each once, in order of its first time.
+    fn words(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        self.told.iter().map(|(_, told)| told.as_str()).filter(|told| seen.insert(*told)).collect()
+    }
+
+    fn count(&self, told: &str) -> usize {
+        self.told.iter().filter(|(_, known)| known == told).count()
+    }
+}
+
+#[test]
+fn a_glitch_that_refuses_every_token_for_minutes_is_one_message_whatever_the_size_of_the_fleet() {
+    for tenants in [4, 5, 20, 200] {
+        for observation in [MeObservation::Refused, MeObservation::Blocked] {
+            let mut fleet = Fleet::new(tenants);
+            fleet.answer(0..tenants, &observation);
+            fleet.run(400);
+            assert_eq!(fleet.words(), ["SyncroOutage firing"], "{tenants} tenants");
+            fleet.answers.clear();
+            fleet.run(600);
+            assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"], "{tenants} tenants");
+            assert_eq!(fleet.told.len(), 2, "{tenants} tenants: {:?}", fleet.told);
+        }
+    }
+}
+
+#[test]
+fn after_ten_minutes_it_is_the_tokens() {
+    let mut fleet = Fleet::new(20);
+    fleet.answer(0..20, &MeObservation::Refused);
+    fleet.run(590);
+    assert_eq!(fleet.words(), ["SyncroOutage firing"]);
+    let began = fleet.told[0].0;
+    fleet.run(400);
+    assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
+    assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (20, 1));
+    let resolved = fleet.told.iter().find(|(_, told)| told == "SyncroOutage resolved").unwrap().0;
+    assert!((resolved - began - 600).abs() < 60, "{began} {resolved}");
+}
+
+#[test]
+fn a_few_that_turn_bad_are_told_at_once_as_ever() {
+    for (tenants, bad) in [(3, 3), (4, 2), (20, 1), (20, 2), (12, 6), (20, 10), (30, 15)] {
+        let mut fleet = Fleet::new(tenants);
+        fleet.answer(0..bad, &MeObservation::Refused);
+        fleet.run(300 + 30 + 30);
+        assert_eq!(fleet.words(), ["TokenRejected firing"], "{bad} of {tenants}");
+        assert_eq!(fleet.count("TokenRejected firing"), bad, "{bad} of {tenants}");
+    }
+}
+
+#[test]
+fn those_who_stay_bad_when_an_outage_has_passed_are_told() {
+    let mut fleet = Fleet::new(10);
+    fleet.answer(0..10, &MeObservation::Refused);
+    fleet.run(400);
+    fleet.answers.retain(|tenant, _| tenant == "tenant-003");
+    fleet.run(400);
+    assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
+    assert_eq!(fleet.count("TokenRejected firing"), 1);
+}
+
+#[test]
+fn one_token_that_dies_costs_a_look_at_four_others_and_no_more() {
+    let mut fleet = Fleet::new(200);
+    let quiet = fleet.asked;
+    fleet.run(300);
+    let usual = fleet.asked - quiet;
+    fleet.answer(7..8, &MeObservation::Refused);
+    let before = fleet.asked;
+    fleet.run(300);
+    // Once more to confirm it, four of others.
+    let more = fleet.asked - before;
+    assert!((usual..=usual + 5).contains(&more), "{more} against {usual}");
+    assert_eq!(fleet.count("TokenRejected firing"), 1);
+}
+
+#[test]
+fn a_fleet_of_which_nothing_can_be_learnt_is_one_message() {
+    let mut fleet = Fleet::new(20);
+    fleet.answer(0..20, &MeObservation::Failed(failure()));
+    fleet.run(3600);
+    assert_eq!(fleet.words(), ["SyncroOutage firing"]);
+    assert_eq!(fleet.told.len(), 1, "{:?}", fleet.told);
+    let (began, _) = fleet.told[0];
+    assert!((601 + 900..=601 + 900 + 300).contains(&began), "after unreachable_after: {began}");
+    fleet.answers.retain(|tenant, _| tenant < &"tenant-002".to_owned());
+    fleet.run(1000);
+    let words = fleet.words();
+    assert_eq!(words, ["SyncroOutage firing", "SyncroOutage resolved", "TenantUnreachable firing"]);
+    assert_eq!(fleet.count("TenantUnreachable firing"), 2, "those who stay silent");
+}
+
+#[test]
+fn tokens_that_expire_on_one_day_are_told_each() {
+    let mut fleet = Fleet::new(10);
+    let mut config = (*fleet.core.config).clone();
+    for token in &mut config.tokens {
+        Arc::make_mut(token).expires = Some(at(1000));
+    }
+    config.alerts.expiry_notice.clear();
+    fleet.happens(Event::Reload(Arc::new(config)));
+    fleet.run(1000 - fleet.now - 1);
+    fleet.told.clear();
+    fleet.answer(0..10, &MeObservation::Refused);
+    fleet.run(60);
+    assert_eq!(fleet.words(), ["TokenExpired firing"]);
+    assert_eq!(fleet.count("TokenExpired firing"), 10);
+}
+
+#[test]
+fn an_outage_goes_on_over_a_restart_and_over_a_reload() {
+    let mut fleet = Fleet::new(10);
+    fleet.answer(0..10, &MeObservation::Refused);
+    fleet.run(400);
+    let snapshot = fleet.core.snapshot();
+    let batch = crate::memory::Batch::of(&snapshot);
+    let mut memory = Memory::default();
+    for (id, standing) in batch.standings {
+        let firing = batch.firing[&id].to_vec();
+        let standing = (*standing.unwrap()).clone();
+        memory.tokens.insert(id, crate::memory::Remembered { standing, firing });
+    }
+    memory.tenants.insert(String::new(), batch.firing[&TokenId::of_fleet()].to_vec());
+    let config = Arc::clone(&fleet.core.config);
+    (fleet.core, _) = Core::start(Arc::clone(&config), memory, at(fleet.now));
+    fleet.run(60);
+    fleet.happens(Event::Reload(config));
+    fleet.run(60);
+    assert_eq!(fleet.told.len(), 1, "{:?}", fleet.told);
+    fleet.answers.clear();
+    fleet.run(400);
+    assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"]);
+}

@@ -1,0 +1,144 @@
+//! How the core finds out that many turned bad alike, what it holds meanwhile, and how it goes on afterwards. Pure.
+//!
+//! Checks are spread over minutes, confirmations come after seconds: when a token that worked is refused, a few tokens of
+//! other tenants are looked at too, so that an outage is known before the first of its victims is told of.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::{Rules, fleet_alerts};
+use crate::config::TokenId;
+use crate::memory::Keep;
+use crate::standing::{FEWEST, LONGEST_OUTAGE, Outage, SAMPLE, TenantSight, TokenState, turned_bad, unreachable};
+
+use super::core::{Core, Tenant, Watch};
+use super::effect::{Effect, WatchKey};
+use super::review::told;
+
+impl Core {
+    /// What a look at a token says of its tenant; when that turned bad just now, others are looked at.
+    pub(super) fn note_sight(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(name) = self.watches.get(&key).map(|watch| watch.token.tenant.name.clone()) else { return };
+        let turned =
+            self.tenants.get(&name).and_then(|tenant| self.sight(tenant)).is_some_and(|sight| sight.turned.is_some());
+        if !turned {
+            self.turned.remove(&name);
+        } else if self.turned.insert(name) && self.outage.is_none() {
+            self.peek(key, FEWEST, now, now, effects);
+        }
+        let certain = self.outage.is_some_and(|outage| outage.is_certain());
+        if !certain && (self.turned.len() > FEWEST / 2 || self.silent.len() > FEWEST / 2) {
+            self.judge_outage(now, effects);
+            if let Some(Outage::TurnedBad { since, of, certain: false, .. }) = self.outage {
+                self.peek(key, SAMPLE.saturating_sub(of), since, now, effects);
+            }
+        }
+    }
+
+    /// Tenants that turned bad before the program ended.
+    pub(super) fn recall_sights(&mut self) {
+        let turned = |tenant: &Tenant| self.sight(tenant).is_some_and(|sight| sight.turned.is_some());
+        self.turned = self.tenants.iter().filter(|(_, tenant)| turned(tenant)).map(|(name, _)| name.clone()).collect();
+    }
+
+    fn sight(&self, tenant: &Tenant) -> Option<TenantSight> {
+        TenantSight::of(tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.standing))
+    }
+
+    /// Looks at a token that works of each of a few tenants that come next, have not turned and have not been looked at
+    /// since then.
+    fn peek(
+        &mut self,
+        key: WatchKey,
+        most: usize,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.tenants.len() < FEWEST || most == 0 {
+            return;
+        }
+        let mut peeks: Vec<(&str, WatchKey)> = Vec::with_capacity(most);
+        let others = self.watches.range(key..).chain(self.watches.range(..key));
+        for (other, watch) in others {
+            let tenant = watch.token.tenant.name.as_str();
+            let is_new = !self.turned.contains(tenant) && peeks.iter().all(|(known, _)| *known != tenant);
+            if is_new && works(watch) && watch.standing.validity.last_success < Some(since) {
+                // Whose answer is under way will be heard of without being asked.
+                peeks.push((tenant, *other));
+            }
+            if peeks.len() == most {
+                break;
+            }
+        }
+        for other in peeks.into_iter().map(|(_, other)| other).collect::<Vec<_>>() {
+            if let Some(watch) = self.watches.get_mut(&other).filter(|_| !self.asked_token.contains(&other)) {
+                watch.peek_at = Some(now);
+                self.review(other, now, effects);
+            }
+        }
+    }
+
+    /// Judges whether there is an outage now, tells of it, and goes on with everybody when it has passed.
+    pub(super) fn judge_outage(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let patience =
+            chrono::TimeDelta::from_std(self.config.alerts.unreachable_after).unwrap_or(chrono::TimeDelta::MAX);
+        let outage = if self.turned.len() > FEWEST / 2 && self.overruled_until.is_none_or(|until| until <= now) {
+            let sights: Vec<_> = self.tenants.values().filter_map(|tenant| self.sight(tenant)).collect();
+            turned_bad(&sights, now)
+        } else {
+            None
+        };
+        let outage = outage.or_else(|| {
+            let silent: Vec<_> = self.silent.iter().filter_map(|name| Some(self.silence(name)?.0)).collect();
+            unreachable(&silent, self.tenants.len(), patience, now)
+        });
+        let before = std::mem::replace(&mut self.outage, outage);
+        match (before, outage) {
+            (Some(Outage::TurnedBad { since, .. }), None) if now - since >= LONGEST_OUTAGE => {
+                self.overruled_until = Some(now + LONGEST_OUTAGE);
+            }
+            (Some(Outage::Unreachable { .. }), None) => self.reachable_since = Some(now),
+            _ => {}
+        }
+        if outage.is_none() && self.fleet_firing.is_empty() {
+            return;
+        }
+        let mut firing = self.fleet_firing.to_vec();
+        let rules = Rules { alerts: &self.config.alerts, now, held: false };
+        let notices = fleet_alerts(rules, outage.as_ref(), before.as_ref(), &mut firing);
+        if firing != *self.fleet_firing {
+            self.fleet_firing = Arc::new(firing);
+            let of = TokenId::of_fleet();
+            effects.push(Effect::Keep(Keep::Firing { of, firing: Arc::clone(&self.fleet_firing) }));
+        }
+        effects.extend(told(notices));
+        if before.is_some_and(|before| before.freezes()) && !self.is_frozen() {
+            for key in self.watches.keys().copied().collect::<Vec<_>>() {
+                self.review(key, now, effects);
+            }
+        }
+    }
+
+    /// Whether what is seen of tokens now is not to be believed.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.outage.is_some_and(|outage| outage.freezes())
+    }
+
+    /// Whether it is not told of this tenant alone that nothing can be learnt about it: it is so with most, or was when it
+    /// was last looked at.
+    pub(super) fn is_one_of_many(&self, name: &str) -> bool {
+        let looked_at = |since| {
+            let members = self.tenants.get(name).into_iter().flat_map(|tenant| &tenant.members);
+            let mut attempts = members.filter_map(|key| self.watches.get(key)?.standing.validity.last_attempt);
+            attempts.any(|at| at >= since)
+        };
+        matches!(self.outage, Some(Outage::Unreachable { .. }))
+            || self.reachable_since.is_some_and(|since| !looked_at(since))
+    }
+}
+
+fn works(watch: &Watch) -> bool {
+    watch.standing.state == TokenState::Valid && watch.standing.doubt.is_none()
+}

@@ -1,0 +1,202 @@
+//! Many tenants that turn bad alike at once are one outage of Syncro, or of the way to it, not many dead tokens. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Standing, TokenState};
+
+/// Fewer tenants than this turn bad alike by chance.
+pub const FEWEST: usize = 4;
+/// What goes on for longer than this is so: the tokens are bad.
+pub const LONGEST: TimeDelta = TimeDelta::minutes(10);
+/// In a larger fleet so many tenants say enough about all of them.
+pub const SAMPLE: usize = 32;
+/// Who cannot be looked at for so long is left out of account.
+const PATIENCE: TimeDelta = TimeDelta::minutes(1);
+
+/// What is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outage {
+    /// Tokens that worked are refused alike.
+    TurnedBad {
+        /// In which way.
+        state: TokenState,
+        /// Since when, as it was first seen.
+        since: DateTime<Utc>,
+        /// How many tenants.
+        tenants: usize,
+        /// Of how many that have been looked at since.
+        of: usize,
+        /// Whether enough have been.
+        certain: bool,
+    },
+    /// Nothing can be learnt.
+    Unreachable {
+        /// Since when about the first.
+        since: DateTime<Utc>,
+        /// How many tenants.
+        tenants: usize,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+impl Outage {
+    /// Since when.
+    pub fn since(&self) -> DateTime<Utc> {
+        match self {
+            Self::TurnedBad { since, .. } | Self::Unreachable { since, .. } => *since,
+        }
+    }
+
+    /// Whether it is more than a suspicion.
+    pub fn is_certain(&self) -> bool {
+        matches!(self, Self::TurnedBad { certain: true, .. } | Self::Unreachable { .. })
+    }
+
+    /// Whether what is seen of tokens now is not to be believed.
+    pub fn freezes(&self) -> bool {
+        matches!(self, Self::TurnedBad { .. })
+    }
+}
+
+/// One tenant, whose tokens worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantSight {
+    /// Since when a token of it is refused in a way that is not believed yet, and in which.
+    pub turned: Option<(TokenState, DateTime<Utc>)>,
+    /// When a token of it was last seen to work.
+    pub worked: Option<DateTime<Utc>>,
+}
+
+impl TenantSight {
+    /// What the standings of a tenant's tokens show; `None` if none of them worked.
+    pub fn of<'a>(standings: impl Iterator<Item = &'a Standing>) -> Option<Self> {
+        let mut sight: Option<Self> = None;
+        for standing in standings.filter(|standing| standing.state == TokenState::Valid) {
+            let sight = sight.get_or_insert(Self { turned: None, worked: None });
+            match &standing.doubt {
+                Some(doubt) if is_alike(doubt.state) => {
+                    let earlier = sight.turned.filter(|(_, first)| *first <= doubt.first);
+                    sight.turned = earlier.or(Some((doubt.state, doubt.first)));
+                }
+                Some(_) => {}
+                None => sight.worked = sight.worked.max(standing.validity.last_success),
+            }
+        }
+        sight
+    }
+}
+
+/// Whether many may be in this state for one reason that is not theirs. Those who expired, or whose file is gone, have
+/// reasons of their own.
+fn is_alike(state: TokenState) -> bool {
+    match state {
+        TokenState::Rejected | TokenState::Blocked | TokenState::LockedOut | TokenState::WrongAccount => true,
+        TokenState::Expired | TokenState::Unreadable | TokenState::Valid | TokenState::Unknown => false,
+    }
+}
+
+/// Whether over half of the tenants that have been looked at since the first of them turned bad did so alike. That is
+/// only suspected until all of them have been looked at, or enough for a sample.
+pub fn turned_bad(sights: &[TenantSight], now: DateTime<Utc>) -> Option<Outage> {
+    if sights.len() < FEWEST {
+        return None;
+    }
+    let states = TokenState::ALL.into_iter().filter(|state| is_alike(*state));
+    states.filter_map(|state| turned_to(state, sights, now)).find(|outage| now - outage.since() < LONGEST)
+}
+
+fn turned_to(state: TokenState, sights: &[TenantSight], now: DateTime<Utc>) -> Option<Outage> {
+    let turned = sights.iter().filter_map(|sight| sight.turned).filter(|(seen, _)| *seen == state);
+    let since = turned.clone().map(|(_, first)| first).min()?;
+    let tenants = turned.count();
+    let well = sights.iter().filter(|sight| sight.turned.is_none() && sight.worked >= Some(since)).count();
+    let of = tenants + well;
+    let certain = of >= sights.len().min(SAMPLE) || now - since >= PATIENCE;
+    (2 * tenants > of.max(FEWEST)).then_some(Outage::TurnedBad { state, since, tenants, of, certain })
+}
+
+/// Whether over half of the tenants give no verdict, the first of them for `patience`.
+pub fn unreachable(silent: &[DateTime<Utc>], of: usize, patience: TimeDelta, now: DateTime<Utc>) -> Option<Outage> {
+    let (since, tenants) = (*silent.iter().min()?, silent.len());
+    let most = of >= FEWEST && 2 * tenants > of;
+    (most && since + patience <= now).then_some(Outage::Unreachable { since, tenants, of })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standing::{Policy, step};
+    use crate::syncro::MeObservation;
+    use crate::testing::{at, looked, token, works};
+
+    fn bad(first: i64) -> TenantSight {
+        TenantSight { turned: Some((TokenState::Rejected, at(first))), worked: None }
+    }
+
+    fn well(worked: i64) -> TenantSight {
+        TenantSight { turned: None, worked: Some(at(worked)) }
+    }
+
+    #[test]
+    fn over_half_of_at_least_four_tenants_alike_are_an_outage_for_ten_minutes() {
+        let blocked = TenantSight { turned: Some((TokenState::Blocked, at(5))), worked: None };
+        let cases = [
+            ("three of three", vec![bad(1), bad(2), bad(3)], 5, None),
+            ("three of four", vec![bad(1), bad(2), bad(3), well(2)], 5, Some(true)),
+            ("three of four, one not looked at since", vec![bad(1), bad(2), bad(3), well(0)], 5, Some(false)),
+            ("nor for a minute", vec![bad(1), bad(2), bad(3), well(0)], 61, Some(true)),
+            ("two of four", vec![bad(1), bad(2), well(2), well(3)], 5, None),
+            ("two of two looked at since", vec![bad(1), bad(2), well(0), well(0)], 5, None),
+            ("three of six", vec![bad(1), bad(2), bad(3), well(2), well(2), well(2)], 5, None),
+            ("four of seven", vec![bad(1), bad(2), bad(3), bad(4), well(2), well(2), well(2)], 5, Some(true)),
+            ("thirty-one of a hundred", [vec![bad(1); 31], vec![well(0); 69]].concat(), 5, Some(false)),
+            ("a sample of a hundred", [vec![bad(1); 32], vec![well(0); 68]].concat(), 5, Some(true)),
+            ("a sample, half of it well", [vec![bad(1); 16], vec![well(2); 16], vec![well(0); 68]].concat(), 5, None),
+            ("not alike", vec![bad(1), bad(2), blocked, blocked], 5, None),
+            ("for ten minutes", vec![bad(1), bad(2), bad(3), bad(4)], 600, Some(true)),
+            ("for longer", vec![bad(1), bad(2), bad(3), bad(4)], 601, None),
+        ];
+        for (case, sights, now, expected) in cases {
+            assert_eq!(turned_bad(&sights, at(now)).map(|outage| outage.is_certain()), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn tenants_without_a_verdict_are_an_outage_when_they_are_most_and_the_first_has_been_silent_long_enough() {
+        let patience = TimeDelta::minutes(15);
+        let silent = |moments: &[i64], of, now| {
+            let moments: Vec<_> = moments.iter().map(|moment| at(*moment)).collect();
+            unreachable(&moments, of, patience, at(now)).is_some()
+        };
+        assert!(silent(&[0, 250, 290], 5, 900));
+        assert!(!silent(&[0, 250, 290], 5, 899), "not long enough");
+        assert!(!silent(&[0, 250], 4, 900), "half");
+        assert!(!silent(&[0, 250, 290], 3, 900), "few tenants");
+        assert!(!silent(&[], 9, 900));
+    }
+
+    #[test]
+    fn a_tenant_turns_bad_when_a_token_that_worked_is_refused_and_that_is_not_believed_yet() {
+        let token = token("t", &[]);
+        let mut standing = Standing::default();
+        let mut sight = |seconds, observation, frozen| {
+            let policy = Policy {
+                token: &token,
+                confirmations: 2,
+                probes: crate::config::Probes::ReadOnly,
+                news_for: std::time::Duration::from_hours(24),
+                frozen,
+            };
+            let _ = step(&mut standing, &looked(seconds, observation), policy);
+            (TenantSight::of([&standing].into_iter()), standing.state)
+        };
+        assert_eq!(sight(0, works(&[]), false).0, Some(well(0)));
+        for seconds in [10, 20, 30] {
+            let (seen, state) = sight(seconds, MeObservation::Refused, true);
+            assert_eq!((seen, state), (Some(bad(10)), TokenState::Valid), "frozen");
+        }
+        let believed = sight(40, MeObservation::Refused, false);
+        assert_eq!(believed, (None, TokenState::Rejected), "confirmed enough when it is no longer frozen");
+    }
+}
