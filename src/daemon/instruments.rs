@@ -12,6 +12,7 @@ const REVISION: Option<&str> = option_env!("SYNCRO_TOKEN_MONITOR_REVISION");
 pub(super) struct Instruments {
     successful: IntGauge,
     success_timestamp: Gauge,
+    receivers: IntGauge,
 }
 
 impl Instruments {
@@ -24,6 +25,10 @@ impl Instruments {
             "syncro_monitor_config_last_reload_success_timestamp_seconds",
             "When the configuration was last loaded, in seconds since the epoch.",
         )?;
+        let receivers = IntGauge::new(
+            "syncro_monitor_receivers",
+            "Configured receivers of alerts besides the log. Rules that tell the same keep silent while there are any.",
+        )?;
         let build = IntGaugeVec::new(
             Opts::new("syncro_monitor_build_info", "Which build this is; the value is always 1."),
             &["version", "revision"],
@@ -31,9 +36,15 @@ impl Instruments {
         build.get_metric_with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION.unwrap_or("unknown")])?.set(1);
         registry.register(Box::new(successful.clone()))?;
         registry.register(Box::new(success_timestamp.clone()))?;
+        registry.register(Box::new(receivers.clone()))?;
         registry.register(Box::new(build))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Self { successful, success_timestamp })
+        Ok(Self { successful, success_timestamp, receivers })
+    }
+
+    /// So many are told besides the log.
+    pub(super) fn receivers(&self, count: usize) {
+        self.receivers.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(super) fn reloaded(&self, successful: bool, now: DateTime<Utc>) {

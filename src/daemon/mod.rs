@@ -84,6 +84,7 @@ impl Daemon {
         let stop = CancellationToken::new();
         instruments.reloaded(true, clock::now());
         client_instruments.budget(config.syncro.requests_per_minute);
+        instruments.receivers(config.alerts.receivers.len());
         loaded(&config);
         started(&config, server.address);
         let (told, keep) = (told(&config, server.address), config.storage.keep);
@@ -205,6 +206,7 @@ impl Daemon {
             let old = std::mem::replace(&mut self.server, server);
             tokio::spawn(old.stop());
         }
+        self.instruments.receivers(config.alerts.receivers.len());
         self.telling.configure(told(&config, self.server.address), config.storage.keep);
         if config.storage.path != self.config.storage.path {
             tracing::warn!(

@@ -34,7 +34,7 @@ pub(super) enum Write {
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub const FAMILIES: [Family; 10] = [
+pub const FAMILIES: [Family; 11] = [
     Family {
         name: "syncro_token_info",
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of the SHA-256 of its value.",
@@ -58,6 +58,12 @@ pub const FAMILIES: [Family; 10] = [
         help: "Whether a wanted permission is held: 1 granted, 0 missing; absent while not known.",
         labels: &["tenant", "token_name", "permission"],
         write: Write::Token(permission),
+    },
+    Family {
+        name: "syncro_token_permission_required",
+        help: "Whether an integration breaks without a wanted permission: 1 required, 0 only recommended.",
+        labels: &["tenant", "token_name", "permission"],
+        write: Write::Token(required),
     },
     Family {
         name: "syncro_token_permissions",
@@ -140,6 +146,12 @@ fn permission(text: &mut Text, name: &str, picture: &TokenPicture) {
         if state != PermissionState::Unverified {
             text.series(name, &[("permission", permission)], state == PermissionState::Granted);
         }
+    }
+}
+
+fn required(text: &mut Text, name: &str, picture: &TokenPicture) {
+    for wanted in &picture.token.wanted {
+        text.series(name, &[("permission", wanted.permission.name())], wanted.required);
     }
 }
 

@@ -20,6 +20,8 @@ mod metrics;
 mod permissions;
 mod preflight;
 mod probes;
+mod prometheus;
+mod real;
 mod receivers;
 mod requests;
 mod secrets;

@@ -7,7 +7,7 @@ use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 26] = [
+const CONTRACT: [(&str, &str); 28] = [
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
     ("syncro_token_state", "tenant,token_name,state"),
     ("syncro_token_expiry_timestamp_seconds", "tenant,token_name"),
@@ -17,6 +17,7 @@ const CONTRACT: [(&str, &str); 26] = [
     ("syncro_token_last_check_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_token_last_success_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_alerts_firing", "alert,severity"),
+    ("syncro_token_permission_required", "tenant,token_name,permission"),
     ("syncro_tenant_maintenance", "tenant"),
     ("syncro_checks_total", "check"),
     ("syncro_check_failures_total", "check,reason"),
@@ -31,6 +32,7 @@ const CONTRACT: [(&str, &str); 26] = [
     ("syncro_monitor_last_tick_timestamp_seconds", ""),
     ("syncro_monitor_store_up", ""),
     ("syncro_monitor_store_commits_total", ""),
+    ("syncro_monitor_receivers", ""),
     ("syncro_monitor_build_info", "revision,version"),
     ("syncro_monitor_config_last_reload_successful", ""),
     ("syncro_monitor_config_last_reload_success_timestamp_seconds", ""),

@@ -1,0 +1,164 @@
+//! The files for Prometheus and Alertmanager are held to account by those programs themselves, and an incident travels all
+//! the way through them.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use syncro_token_monitor::simulator::Incident;
+
+use crate::harness::{ACME, Configuration, World, request, text};
+use crate::real::{Server, have, project, until};
+use crate::sink::Sink;
+
+fn passes(program: &str, arguments: &[&str]) {
+    let folder = project("config/prometheus");
+    let output = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+}
+
+#[test]
+fn rules_and_examples_are_what_promtool_and_amtool_accept() {
+    if !have(&["promtool", "amtool"]) {
+        return;
+    }
+    passes("promtool", &["check", "rules", "syncro-token-monitor.rules.yml"]);
+    passes("promtool", &["test", "rules", "syncro-token-monitor.tests.yml"]);
+    passes("promtool", &["check", "config", "prometheus.yml"]);
+    passes("amtool", &["check-config", "../alertmanager/alertmanager.yml"]);
+}
+
+/// Every alerting rule has cases, words and a page to read on.
+#[test]
+fn every_rule_says_what_to_do_and_is_tested_to_fire_to_keep_silent_and_to_resolve() {
+    let read = |name: &str| std::fs::read_to_string(project(&format!("config/prometheus/{name}"))).unwrap();
+    let (rules, tests) = (read("syncro-token-monitor.rules.yml"), read("syncro-token-monitor.tests.yml"));
+    let readme = std::fs::read_to_string(project("README.md")).unwrap();
+    let mut alerts = 0;
+    for rule in rules.split("- alert: ").skip(1) {
+        alerts += 1;
+        let name = rule.lines().next().unwrap();
+        for part in ["severity: ", "summary: ", "description: ", "runbook_url: "] {
+            assert!(rule.contains(part), "{name} has no {part}");
+        }
+        let runbook = rule.split("runbook_url: \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let section = runbook.rsplit(['/', '#']).next().unwrap();
+        let headings = readme.lines().filter_map(|line| line.strip_prefix("### "));
+        assert!(
+            headings.into_iter().any(|heading| heading.eq_ignore_ascii_case(section)),
+            "{name}: no section {section}"
+        );
+        let here = format!("alertname: {name}\n");
+        let checks = tests.split(here.as_str()).skip(1);
+        let fires: Vec<bool> = checks.map(|rest| rest.trim_start().starts_with("exp_alerts:\n")).collect();
+        let first = fires.iter().position(|fires| *fires);
+        let silent_before = first.is_some_and(|first| fires[..first].contains(&false));
+        let resolves = first.is_some_and(|first| fires[first..].contains(&false));
+        assert!(silent_before && resolves, "{name}: {fires:?}");
+    }
+    assert!(alerts >= 12, "{alerts}");
+}
+
+#[test]
+fn the_exposition_is_clean_to_promtool() {
+    if !have(&["promtool"]) {
+        return;
+    }
+    let (world, sink) = (World::new(ACME), Sink::new());
+    let receivers = format!("[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\n", sink.url());
+    let mut configuration = Configuration::acme("expires = 2099-01-01\npermissions = [\"Tickets - List/Search\"]");
+    configuration.syncro = "audit_excess = true".to_owned();
+    configuration.permissions = "1m";
+    let mut daemon = world.run(&configuration.alerts(&receivers));
+    daemon.checks("acme", "permissions", 1);
+    let (_, exposition) = daemon.get("/metrics");
+    let mut child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}
+
+fn alerts(alertmanager: &Server) -> Vec<Value> {
+    let (status, text) = alertmanager.get("/api/v2/alerts");
+    assert_eq!(status, 200, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The pages that a webhook of Alertmanager got, as `status alertname`.
+fn pages(pager: &Sink) -> Vec<String> {
+    let word = |page: &Value| {
+        let alertname = page["groupLabels"]["alertname"].as_str().unwrap_or_default().to_owned();
+        format!("{} {alertname}", page["status"].as_str().unwrap())
+    };
+    pager.taken().iter().map(word).collect()
+}
+
+#[test]
+fn an_incident_travels_from_syncro_to_the_pager_and_is_read_back_from_both() {
+    if !have(&["prometheus", "prometheus-alertmanager"]) {
+        return;
+    }
+    let (world, pager, hook) = (World::new(ACME), Sink::new(), Sink::new());
+    let alertmanager = Server::alertmanager(&world.path(""), &pager.url());
+    let receivers = format!(
+        "[[alerts.alertmanagers]]\nurl = \"http://{}\"\n[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\n",
+        alertmanager.address,
+        hook.url()
+    );
+    let mut daemon = world.run(&Configuration::acme("").alerts(&receivers));
+    let prometheus = Server::prometheus(&world.path(""), &daemon.address, Some(&alertmanager));
+    let one = |query: &str| until(query, || prometheus.query(query).first().map(|sample| sample["value"][1].clone()));
+    one("syncro_token_state{state=\"valid\"} == 1");
+    world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
+    let told = daemon.alert("TokenRejected", "firing");
+    let active = until("the alert in Alertmanager", || alerts(&alertmanager).into_iter().next());
+    let labels = &active["labels"];
+    assert_eq!((&labels["alertname"], &labels["tenant"]), (&"TokenRejected".into(), &"acme".into()), "{active}");
+    assert_eq!((&active["status"]["state"], &active["startsAt"]), (&"active".into(), &told["since"]), "{active}");
+    assert_eq!(active["annotations"]["description"], told["message"]);
+    let runbook = active["annotations"]["runbook_url"].as_str().unwrap();
+    assert_eq!(request("GET", runbook).0, 200, "{runbook}");
+    assert_eq!(request("GET", active["generatorURL"].as_str().unwrap()).0, 200, "{active}");
+    until("the page", || pages(&pager).contains(&"firing TokenRejected".to_owned()).then_some(()));
+    assert_eq!(hook.wait_for(1)[0]["alert"], "TokenRejected");
+    assert_eq!(one("syncro_token_state{state=\"rejected\"} == 1"), "1");
+    assert_eq!(one("syncro_alerts_firing{alert=\"TokenRejected\"} == 1"), "1");
+    assert_eq!(one("state:syncro_tokens:count{state=\"rejected\"} == 1"), "1", "recording rules");
+    let rules = prometheus.query("ALERTS{alertname=~\"SyncroToken.*\"}");
+    assert!(rules.is_empty(), "rules keep silent while the daemon tells by itself: {rules:?}");
+    world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "resolved");
+    until("no alert in Alertmanager", || alerts(&alertmanager).is_empty().then_some(()));
+    until("the all-clear", || pages(&pager).contains(&"resolved TokenRejected".to_owned()).then_some(()));
+    assert_eq!(hook.wait_for(2)[1]["status"], "resolved");
+    one("syncro_token_state{state=\"valid\"} == 1");
+    assert_eq!(pages(&pager), ["firing TokenRejected", "resolved TokenRejected"], "one page, one all-clear");
+}
+
+#[test]
+fn without_a_receiver_of_its_own_the_rules_page_and_once() {
+    if !have(&["prometheus", "prometheus-alertmanager"]) {
+        return;
+    }
+    let (world, pager) = (World::new(ACME), Sink::new());
+    let alertmanager = Server::alertmanager(&world.path(""), &pager.url());
+    let mut daemon = world.run(&Configuration::acme(""));
+    let prometheus = Server::prometheus(&world.path(""), &daemon.address, Some(&alertmanager));
+    daemon.checks("acme", "validity", 1);
+    world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "firing");
+    let firing = "ALERTS{alertname=\"SyncroTokenRejected\",alertstate=\"firing\",tenant=\"acme\"}";
+    until(firing, || prometheus.query(firing).into_iter().next());
+    until("the page", || pages(&pager).contains(&"firing SyncroTokenRejected".to_owned()).then_some(()));
+    world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
+    until("the all-clear", || pages(&pager).contains(&"resolved SyncroTokenRejected".to_owned()).then_some(()));
+    assert_eq!(pages(&pager), ["firing SyncroTokenRejected", "resolved SyncroTokenRejected"]);
+}

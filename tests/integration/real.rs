@@ -1,0 +1,135 @@
+//! Real Prometheus, Alertmanager and their tools, where they are installed. Where they are not, a test says what it
+//! skips; with `SYNCRO_REQUIRE_REAL` set, as CI has it, nothing is skipped.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::request;
+
+/// Whether a program can be run; says so if not.
+pub(crate) fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing = programs.iter().find(|name| !std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
+    let Some(missing) = missing else { return true };
+    assert!(std::env::var_os("SYNCRO_REQUIRE_REAL").is_none(), "`{missing}` is not installed");
+    println!("skipped: `{missing}` is not installed");
+    false
+}
+
+/// A file of this project.
+pub(crate) fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A server of somebody else, until it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn start(folder: &Path, name: &str, arguments: impl Fn(u16) -> Vec<String>) -> Server {
+    let port = free_port();
+    let log = fs::File::create(folder.join(format!("{name}.log"))).unwrap();
+    let child = Command::new(name)
+        .args(arguments(port))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let server = Server { child, address: format!("127.0.0.1:{port}") };
+    until(&format!("{name} to be ready"), || {
+        let up = std::net::TcpStream::connect(&server.address).is_ok();
+        up.then(|| server.get("/-/ready")).filter(|(status, _)| *status == 200)
+    });
+    server
+}
+
+impl Server {
+    /// A Prometheus that scrapes a daemon every second and applies our rules; alerts go to the Alertmanager, if any.
+    pub(crate) fn prometheus(folder: &Path, daemon: &str, alertmanager: Option<&Server>) -> Self {
+        let alerting = alertmanager.map_or_else(String::new, |server| {
+            format!(
+                "alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: [\"{}\"] }}] }}] }}\n",
+                server.address
+            )
+        });
+        let config = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+             scrape_configs: [{{ job_name: syncro-token-monitor, static_configs: [{{ targets: [\"{}\"] }}] }}]\n\
+             rule_files: [\"{}\"]\n{alerting}",
+            daemon.trim_start_matches("http://"),
+            project("config/prometheus/syncro-token-monitor.rules.yml").display()
+        );
+        let path = folder.join("prometheus.yml");
+        fs::write(&path, config).unwrap();
+        start(folder, "prometheus", |port| {
+            vec![
+                format!("--config.file={}", path.display()),
+                format!("--storage.tsdb.path={}", folder.join("tsdb").display()),
+                format!("--web.listen-address=127.0.0.1:{port}"),
+            ]
+        })
+    }
+
+    /// An Alertmanager that pages a webhook at once.
+    pub(crate) fn alertmanager(folder: &Path, pager: &str) -> Self {
+        let config = format!(
+            "route: {{ receiver: pager, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h }}\n\
+             receivers: [{{ name: pager, webhook_configs: [{{ url: \"{pager}\" }}] }}]\n"
+        );
+        let path = folder.join("alertmanager.yml");
+        fs::write(&path, config).unwrap();
+        start(folder, "prometheus-alertmanager", |port| {
+            vec![
+                format!("--config.file={}", path.display()),
+                format!("--storage.path={}", folder.join("alertmanager").display()),
+                format!("--web.listen-address=127.0.0.1:{port}"),
+                "--cluster.listen-address=".to_owned(),
+            ]
+        })
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        request("GET", &format!("http://{}{path}", self.address))
+    }
+
+    /// What a query answers now: its samples.
+    pub(crate) fn query(&self, query: &str) -> Vec<Value> {
+        let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let (status, text) = self.get(&format!("/api/v1/query?query={encoded}"));
+        assert_eq!(status, 200, "{query}: {text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["data"]["result"].as_array().unwrap().clone()
+    }
+}
+
+/// Waits until something is so.
+#[expect(clippy::disallowed_methods, reason = "what never comes must not be waited for")]
+pub(crate) fn until<T>(what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_mins(1);
+    loop {
+        if let Some(found) = is_so() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}: never so");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
