@@ -143,9 +143,7 @@ fn simulate_serves_a_scenario_and_tells_what_it_was_asked() {
 
 #[test]
 fn the_demo_shows_incidents_their_alerts_and_their_resolution_and_serves_metrics() {
-    let mut command = program();
-    command.args(["--log-format", "json", "demo"]);
-    let mut daemon = Daemon::spawn(command);
+    let mut daemon = Daemon::demo();
     let expected = [
         "PermissionLost",
         "SecurityGroupRightLost",

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -210,6 +211,15 @@ impl Daemon {
     pub(crate) fn start(config: &Path, arguments: &[&str]) -> Self {
         let mut command = program();
         command.arg("--config").arg(config).args(["--log-format", "json"]).args(arguments).arg("run");
+        Self::spawn(command)
+    }
+
+    /// Starts the demo. One at a time: each looks whether the usual port is free before it takes it.
+    pub(crate) fn demo() -> Self {
+        static STARTING: Mutex<()> = Mutex::new(());
+        let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut command = program();
+        command.args(["--log-format", "json", "demo"]);
         Self::spawn(command)
     }
 

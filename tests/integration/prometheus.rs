@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use syncro_token_monitor::simulator::Incident;
 
-use crate::harness::{ACME, Configuration, World, request, text};
+use crate::harness::{ACME, Configuration, Daemon, World, request, text};
 use crate::real::{Server, have, project, until};
 use crate::sink::Sink;
 
@@ -161,4 +161,37 @@ fn without_a_receiver_of_its_own_the_rules_page_and_once() {
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
     until("the all-clear", || pages(&pager).contains(&"resolved SyncroTokenRejected".to_owned()).then_some(()));
     assert_eq!(pages(&pager), ["firing SyncroTokenRejected", "resolved SyncroTokenRejected"]);
+}
+
+/// Every query of the dashboard, as it is asked with everything chosen.
+fn queries() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(project("config/grafana/syncro-token-monitor.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let mut queries = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let query = target["expr"].as_str().unwrap().replace("$tenant", ".*").replace("$__rate_interval", "1m");
+            assert!(!query.contains('$'), "{query}: an unknown variable");
+            queries.push((panel["title"].as_str().unwrap().to_owned(), query));
+        }
+    }
+    queries
+}
+
+#[test]
+fn no_panel_of_the_dashboard_is_empty_on_the_demo_fleet() {
+    let queries = queries();
+    assert!(queries.len() >= 15, "{queries:?}");
+    if !have(&["prometheus"]) {
+        return;
+    }
+    let world = World::new(ACME);
+    let demo = Daemon::demo();
+    let prometheus = Server::prometheus(&world.path(""), &demo.address, None);
+    for (panel, query) in queries {
+        until(&format!("{panel}: {query}"), || {
+            let samples = prometheus.query(&query);
+            samples.iter().any(|sample| sample["value"][1] != "NaN").then_some(())
+        });
+    }
 }
