@@ -178,7 +178,7 @@ fn now_as_text() -> String {
 #[test]
 fn maintenance_holds_alerts_and_tells_afterwards_what_is_still_wrong() {
     let (world, sink) = (World::new(&(ACME.to_owned() + &ACME.replace("acme", "other"))), Sink::new());
-    let end = chrono::DateTime::from_timestamp(crate::harness::now() + 8, 0).unwrap().to_rfc3339();
+    let end = chrono::DateTime::from_timestamp(crate::harness::now() + 15, 0).unwrap().to_rfc3339();
     let configuration = Configuration::acme("").alerts(&webhook(&sink, "")).tenant("other", "value-of-other", "");
     let path = world.configure(&configuration);
     let window = format!("\n[[maintenance]]\ntenants = [\"acme\"]\nfrom = 2020-01-01\nto = {end}\n");
