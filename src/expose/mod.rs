@@ -1,5 +1,6 @@
 //! What people and Prometheus see. Reads the picture that the engine publishes; changes nothing.
 
+mod api;
 mod exposition;
 mod metrics;
 mod runbook;

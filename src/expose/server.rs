@@ -1,4 +1,4 @@
-//! The HTTP server: metrics, health, reload. Bounded in connections, heads and patience; bodies are never read.
+//! The HTTP server: metrics, JSON, health, reload. Bounded in connections, heads and patience; bodies are never read.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::snapshot::Snapshot;
 use crate::system::clock;
 
+use super::api::Tokens;
 use super::exposition::Exposition;
 use super::runbook::section;
 
@@ -97,6 +98,7 @@ fn router(state: State) -> Router {
     Router::new()
         .route("/", get(landing))
         .route("/metrics", get(metrics))
+        .route("/api/v1/tokens", get(tokens))
         .route("/runbooks/{alert}", get(runbook))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
@@ -163,6 +165,12 @@ async fn metrics(Extract(state): Extract<State>) -> Response {
     let pieces = std::iter::once(Bytes::from(own)).chain(Exposition::new(snapshot, clock::now()));
     let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response()
+}
+
+async fn tokens(Extract(state): Extract<State>) -> Response {
+    let pieces = Tokens::new(Arc::clone(&state.pictures.borrow()));
+    let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn runbook(Path(alert): Path<String>) -> Response {

@@ -147,3 +147,31 @@ fn the_content_type_is_the_one_that_prometheus_3_demands() {
     });
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
 }
+
+#[test]
+fn every_standing_is_there_as_json_with_evidence_and_without_secrets() {
+    let world = World::new(ACME);
+    let wants = "expires = 2099-01-01\npermissions = [\"Tickets - List/Search\", \"Tickets - Merge\"]";
+    let mut daemon = world.run(&Configuration::acme(wants).tenant("nobody", "no-such-value", ""));
+    daemon.checks("acme", "permissions", 1);
+    daemon.checks("nobody", "validity", 1);
+    let (status, text) = daemon.get("/api/v1/tokens");
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let tokens = found["tokens"].as_array().unwrap();
+    assert_eq!((status, tokens.len()), (200, 2), "{text}");
+    let (acme, nobody) = (&tokens[0], &tokens[1]);
+    assert_eq!(
+        (&acme["tenant"], &acme["token_name"], &acme["state"]),
+        (&"acme".into(), &"jumpcloud".into(), &"valid".into())
+    );
+    assert_eq!((&acme["security_group"], &acme["global_admin"]), (&"Technicians".into(), &false.into()));
+    let (list, merge) = (&acme["permissions"][0], &acme["permissions"][1]);
+    assert_eq!((&list["state"], &list["evidence"], &list["answer"]), (&"granted".into(), &"probe".into(), &200.into()));
+    assert_eq!(list["shown_by"], "GET /tickets answered 200");
+    assert_eq!((&merge["state"], &merge["evidence"]), (&"unverified".into(), &serde_json::Value::Null));
+    assert_eq!((&nobody["state"], &nobody["checks"]["validity"]["reason"]), (&"unknown".into(), &"not_syncro".into()));
+    for hidden in ["value-of-acme", "no-such-value", "@"] {
+        assert!(!text.contains(hidden), "{hidden}");
+    }
+    assert_eq!(daemon.post("/api/v1/tokens").0, 405);
+}
