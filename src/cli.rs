@@ -59,6 +59,13 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
     Demo,
+    /// Print a completion script, for packagers.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for packagers.
+    Man,
 }
 
 /// Arguments of `check`.

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod finding;
 mod history;
+mod packaging;
 mod preflight;
 mod run;
 mod simulate;
@@ -28,6 +29,8 @@ pub fn carry_out(cli: Cli) -> Exit {
         Command::Validate => return validate::validate(&cli.config),
         Command::Catalog { subject, output } => return catalog::catalog(&cli.config, subject, output),
         Command::History(arguments) => return history::history(&cli.config, arguments),
+        Command::Completions { shell } => return packaging::completions(shell),
+        Command::Man => return packaging::man(),
         _ => {}
     }
     // One thread: the daemon waits most of the time, and the allocator keeps memory apart for each thread, so that with
@@ -44,7 +47,11 @@ pub fn carry_out(cli: Cli) -> Exit {
             Command::TestAlert { receiver } => test_alert::test_alert(&cli.config, receiver).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Demo => demo::demo().await,
-            Command::Validate | Command::Catalog { .. } | Command::History(_) => Exit::Success,
+            Command::Validate
+            | Command::Catalog { .. }
+            | Command::History(_)
+            | Command::Completions { .. }
+            | Command::Man => Exit::Success,
         }
     });
     // A name that is still being looked up, or a disk that hangs, must not keep the program from ending.

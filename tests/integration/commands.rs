@@ -169,3 +169,19 @@ fn the_demo_shows_incidents_their_alerts_and_their_resolution_and_serves_metrics
     daemon.signal("INT");
     assert_eq!(daemon.ended().code(), Some(0));
 }
+
+#[test]
+fn packagers_get_completions_and_a_manual_page_that_name_every_command() {
+    let commands = ["run", "check", "preflight", "validate", "catalog", "history", "test-alert", "simulate", "demo"];
+    let bash = call(&["completions", "bash"]);
+    let man = call(&["man"]);
+    for (output, start) in [(bash, "_syncro__token__monitor()"), (man, ".ie")] {
+        let out = text(&output.stdout);
+        assert_eq!((output.status.code(), out.starts_with(start)), (Some(0), true), "{out}");
+        for command in commands {
+            let named = out.contains(command) || out.contains(&command.replace('-', "\\-"));
+            assert!(named, "{command} is not in {out}");
+        }
+    }
+    assert_eq!(call(&["completions", "tcsh"]).status.code(), Some(64));
+}

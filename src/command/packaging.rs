@@ -1,0 +1,24 @@
+//! `completions` and `man`: what packagers install beside the program, made from the command line's own definition.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+use super::print;
+
+pub(super) fn completions(shell: Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
+    print(&String::from_utf8_lossy(&script));
+    Exit::Success
+}
+
+pub(super) fn man() -> Exit {
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    clap_mangen::Man::new(Cli::command()).section("8").render(&mut page).unwrap_or_default();
+    print(&String::from_utf8_lossy(&page));
+    Exit::Success
+}
