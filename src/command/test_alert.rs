@@ -14,6 +14,9 @@ use crate::system::clock;
 use super::table::table;
 use super::{print, usage};
 
+/// The same for the beginning and the end: an Alertmanager shows the one that came last.
+const MESSAGE: &str = "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything";
+
 pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
@@ -52,14 +55,8 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
 }
 
 fn delivery(receiver: &Receiver, status: Status) -> Delivery {
-    let message = match status {
-        Status::Resolved => "over: this was a test of syncro-token-monitor; nothing was wrong",
-        Status::Firing | Status::Reminder => {
-            "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything"
-        }
-    };
     let key = AlertKey { alert: Alert::TestAlert, of: TokenId::of_tenant("test"), subject: None };
-    let words = Words { message: message.to_owned(), ..Words::default() };
+    let words = Words { message: MESSAGE.to_owned(), ..Words::default() };
     let now = clock::now();
     let notice = Notice { key, status, severity: Severity::Warning, since: now, words };
     // A number that no notice of the outbox has.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use syncro_token_monitor::simulator::Incident;
 
-use crate::harness::{ACME, Configuration, Daemon, World, request, text};
+use crate::harness::{ACME, Configuration, Daemon, World, call, request, text};
 use crate::real::{Server, have, project, until};
 use crate::sink::Sink;
 
@@ -161,6 +161,24 @@ fn without_a_receiver_of_its_own_the_rules_page_and_once() {
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
     until("the all-clear", || pages(&pager).contains(&"resolved SyncroTokenRejected".to_owned()).then_some(()));
     assert_eq!(pages(&pager), ["firing SyncroTokenRejected", "resolved SyncroTokenRejected"]);
+}
+
+#[test]
+fn a_test_alert_is_paged_although_it_is_over_soon() {
+    if !have(&["prometheus-alertmanager"]) {
+        return;
+    }
+    let (world, pager) = (World::new(ACME), Sink::new());
+    let alertmanager = Server::alertmanager(&world.path(""), &pager.url());
+    let receivers = format!("[[alerts.alertmanagers]]\nurl = \"http://{}\"\n", alertmanager.address);
+    let path = world.configure(&Configuration::acme("").alerts(&receivers));
+    let output = call(&["-c", path.to_str().unwrap(), "test-alert"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let active = until("the test in Alertmanager", || alerts(&alertmanager).into_iter().next());
+    let over = |moment: &Value| moment.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp();
+    let left = over(&active["endsAt"]) - crate::harness::now();
+    assert!((60..=130).contains(&left), "longer than a usual group_wait, and then over by itself: {active}");
+    until("the page", || pages(&pager).contains(&"firing TestAlert".to_owned()).then_some(()));
 }
 
 /// Every query of the dashboard, as it is asked with everything chosen.
