@@ -102,7 +102,7 @@ impl Core {
             (Some(Outage::Unreachable { .. }), None) => self.reachable_since = Some(now),
             _ => {}
         }
-        if outage.is_none() && self.fleet_firing.is_empty() {
+        if before.is_none() && outage.is_none() && self.fleet_firing.is_empty() {
             return;
         }
         let mut firing = self.fleet_firing.to_vec();

@@ -213,3 +213,27 @@ fn an_outage_goes_on_over_a_restart_and_over_a_reload() {
     fleet.run(400);
     assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"]);
 }
+
+#[test]
+fn a_suspicion_that_comes_to_nothing_delays_nobodys_notices() {
+    const MARK: i64 = 10;
+    let mut fleet = Fleet::new(12);
+    let mut config = (*fleet.core.config).clone();
+    for token in &mut config.tokens {
+        Arc::make_mut(token).expires = Some(at(3000));
+    }
+    // A notice for every token at every tenth second from 1000 on.
+    config.alerts.expiry_notice =
+        (1..=200).rev().map(|mark| std::time::Duration::from_secs(mark * MARK as u64)).collect();
+    fleet.happens(Event::Reload(Arc::new(config)));
+    fleet.run(1100 - fleet.now);
+    fleet.told.clear();
+    fleet.answer(0..6, &MeObservation::Refused);
+    fleet.run(400);
+    assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (6, 0));
+    for mark in (1100 + MARK..1500).step_by(MARK as usize) {
+        let told = |known: &&(i64, String)| known.0 == mark && known.1.starts_with("TokenExpiring");
+        let told = fleet.told.iter().filter(told).count();
+        assert_eq!(told, 12, "at {mark}");
+    }
+}
