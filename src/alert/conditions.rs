@@ -61,8 +61,7 @@ pub(super) fn state(token: &Token, standing: &Standing) -> Option<Condition> {
 
 pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> {
     let missing = token.wanted.iter().filter_map(|wanted| {
-        let index = standing.permissions.binary_search_by_key(&wanted.permission, |known| known.permission).ok()?;
-        let known = &standing.permissions[index];
+        let known = standing.of_permission(wanted.permission)?;
         (known.state() == PermissionState::Missing).then_some((wanted, known))
     });
     missing

@@ -89,7 +89,7 @@ impl Finding {
     /// What was found of each wanted permission.
     pub(super) fn permissions(&self) -> Vec<Permission> {
         let wanted = self.token.wanted.iter().map(|wanted| {
-            let known = self.standing.permissions.iter().find(|known| known.permission == wanted.permission);
+            let known = self.standing.of_permission(wanted.permission);
             let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
             let seen = known.filter(|known| known.belief.held.is_some());
             Permission {

@@ -33,7 +33,7 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
         let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
         return usage(&format!("find a receiver to test; known besides the log: {known}"));
     }
-    let external_url = config.web.external_url.clone().unwrap_or_else(|| format!("http://{}", config.web.listen));
+    let external_url = config.web.url(config.web.listen);
     let (mut rows, mut all_took_it) = (Vec::new(), true);
     for receiver in receivers {
         let mut post = Http::default();

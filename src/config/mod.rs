@@ -70,6 +70,13 @@ pub struct Web {
     pub external_url: Option<String>,
 }
 
+impl Web {
+    /// How people reach what listens on `address`, without a slash at the end.
+    pub fn url(&self, address: SocketAddr) -> String {
+        self.external_url.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+}
+
 /// `[syncro]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syncro {

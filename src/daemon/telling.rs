@@ -67,8 +67,7 @@ impl Telling {
 
 /// Who is told, as the configuration says.
 pub(super) fn told(config: &Config, address: SocketAddr) -> Told {
-    let external_url = config.web.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    Told { receivers: config.alerts.receivers.clone(), external_url }
+    Told { receivers: config.alerts.receivers.clone(), external_url: config.web.url(address) }
 }
 
 #[cfg(test)]

@@ -3,18 +3,15 @@
 //! Checks are spread over minutes, confirmations come after seconds: when a token that worked is refused, a few tokens of
 //! other tenants are looked at too, so that an outage is known before the first of its victims is told of.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use crate::alert::{Rules, fleet_alerts};
 use crate::config::TokenId;
-use crate::memory::Keep;
 use crate::standing::{FEWEST, LONGEST_OUTAGE, Outage, SAMPLE, TenantSight, TokenState, turned_bad, unreachable};
 
 use super::core::{Core, Tenant, Watch};
 use super::effect::{Effect, WatchKey};
-use super::review::told;
+use super::review::{shared, told};
 
 impl Core {
     /// What a look at a token says of its tenant; when that turned bad just now, others are looked at.
@@ -108,11 +105,7 @@ impl Core {
         let mut firing = self.fleet_firing.to_vec();
         let rules = Rules { alerts: &self.config.alerts, now, held: false };
         let notices = fleet_alerts(rules, outage.as_ref(), before.as_ref(), &mut firing);
-        if firing != *self.fleet_firing {
-            self.fleet_firing = Arc::new(firing);
-            let of = TokenId::of_fleet();
-            effects.push(Effect::Keep(Keep::Firing { of, firing: Arc::clone(&self.fleet_firing) }));
-        }
+        effects.extend(shared(TokenId::of_fleet, &mut self.fleet_firing, firing));
         effects.extend(told(notices));
         if before.is_some_and(|before| before.freezes()) && !self.is_frozen() {
             for key in self.watches.keys().copied().collect::<Vec<_>>() {

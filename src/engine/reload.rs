@@ -174,9 +174,7 @@ fn resolve(of: &TokenId, firing: &mut Arc<Vec<Firing>>, effects: &mut Vec<Effect
 /// Whether a permission can be asked for that no look has asked for: it is wanted only now.
 fn wants_more(token: &Token, standing: &Standing, config: &Config) -> bool {
     let mut asked = token.wanted.iter().map(|wanted| wanted.permission);
-    let is_new = |permission| {
-        config.syncro.probes.allowed(permission).is_some()
-            && standing.permissions.binary_search_by_key(&permission, |known| known.permission).is_err()
-    };
+    let is_new =
+        |permission| config.syncro.probes.allowed(permission).is_some() && standing.of_permission(permission).is_none();
     standing.permission_checks.last_success.is_some() && asked.any(is_new)
 }

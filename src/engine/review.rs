@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alert::{Notice, Rules, Tenancy, next_change, tenant_alerts, token_alerts};
+use crate::alert::{Firing, Notice, Rules, Tenancy, next_change, tenant_alerts, token_alerts};
 use crate::config::TokenId;
 use crate::memory::{Entry, Keep};
 use crate::plan::{audit_from, plan};
@@ -53,10 +53,8 @@ impl Core {
         let mut firing = watch.firing.to_vec();
         let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, &mut firing);
         let Some(watch) = self.watches.get_mut(&key) else { return };
-        if firing != *watch.firing {
-            watch.firing = Arc::new(firing);
-            effects.push(Effect::Keep(Keep::Firing { of: watch.token.id(), firing: Arc::clone(&watch.firing) }));
-        }
+        let of = || watch.token.id();
+        effects.extend(shared(of, &mut watch.firing, firing));
         effects.extend(told(notices));
         watch.plan = plan(&watch.token, watch.phase, &watch.standing, &self.config, now);
         if let Some(then) = watch.catch_up {
@@ -191,16 +189,25 @@ impl Core {
         let rules = Rules { alerts: &self.config.alerts, now, held };
         let mut firing = tenant.firing.to_vec();
         let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, &mut firing);
-        if firing != *tenant.firing {
-            tenant.firing = Arc::new(firing);
-            let (of, firing) = (TokenId::of_tenant(name), Arc::clone(&tenant.firing));
-            effects.push(Effect::Keep(Keep::Firing { of, firing }));
-        }
+        effects.extend(shared(|| TokenId::of_tenant(name), &mut tenant.firing, firing));
         effects.extend(told(notices));
         if silent.is_some() {
             self.silent.insert(name.to_owned());
         }
     }
+}
+
+/// Shares what fires now, if it is not what fired before, and has it remembered.
+pub(super) fn shared(
+    of: impl FnOnce() -> TokenId,
+    known: &mut Arc<Vec<Firing>>,
+    firing: Vec<Firing>,
+) -> Option<Effect> {
+    if firing == **known {
+        return None;
+    }
+    *known = Arc::new(firing);
+    Some(Effect::Keep(Keep::Firing { of: of(), firing: Arc::clone(known) }))
 }
 
 /// As effects.

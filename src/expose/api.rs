@@ -93,10 +93,8 @@ fn token(picture: &TokenPicture) -> Value {
 }
 
 fn permissions(picture: &TokenPicture) -> Vec<Value> {
-    let known = &picture.standing.permissions;
     let wanted = picture.token.wanted.iter().map(|wanted| {
-        let index = known.binary_search_by_key(&wanted.permission, |known| known.permission).ok();
-        let known = index.map(|index| &known[index]);
+        let known = picture.standing.of_permission(wanted.permission);
         let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
         let seen = known.filter(|known| known.belief.held.is_some());
         json!({

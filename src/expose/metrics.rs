@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::{Alert, Severity};
 use crate::snapshot::{Snapshot, TokenPicture};
-use crate::standing::{Check, PermissionState, TokenState};
+use crate::standing::{Check, PermissionStanding, PermissionState, TokenState};
 
 use super::exposition::Text;
 
@@ -134,10 +134,9 @@ fn expiry(text: &mut Text, name: &str, picture: &TokenPicture) {
 
 /// What is believed of each wanted permission.
 fn believed(picture: &TokenPicture) -> impl Iterator<Item = (&'static str, PermissionState)> + '_ {
-    let known = &picture.standing.permissions;
-    picture.token.wanted.iter().map(move |wanted| {
-        let index = known.binary_search_by_key(&wanted.permission, |known| known.permission).ok();
-        (wanted.permission.name(), index.map_or(PermissionState::Unverified, |index| known[index].state()))
+    picture.token.wanted.iter().map(|wanted| {
+        let known = picture.standing.of_permission(wanted.permission);
+        (wanted.permission.name(), known.map_or(PermissionState::Unverified, PermissionStanding::state))
     })
 }
 

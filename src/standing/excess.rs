@@ -1,7 +1,7 @@
 //! What a token demonstrably may do beyond what its profile needs: asked once a day, told to nobody, shown to who looks.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::PermissionId;
 use crate::config::{Tenant, Token};
@@ -15,7 +15,7 @@ pub struct Audit {
     /// The last one that got answers.
     pub at: DateTime<Utc>,
     /// What is held and was not wanted then.
-    #[serde(deserialize_with = "known")]
+    #[serde(deserialize_with = "known_to_the_catalogue")]
     held: Vec<Excess>,
 }
 
@@ -33,10 +33,6 @@ impl Excess {
     pub fn shown_by(&self, tenant: &Tenant) -> Option<String> {
         shown_by_probe(tenant, self.permission, Some(self.answer))
     }
-}
-
-fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Excess>, D::Error> {
-    known_to_the_catalogue(deserializer)
 }
 
 impl Audit {

@@ -12,6 +12,7 @@ mod verdict;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
 pub use belief::Belief;
@@ -170,6 +171,12 @@ impl Standing {
             let theirs = other.permissions.iter().filter(of_group).find(|theirs| theirs.permission == known.permission);
             theirs.is_some_and(|theirs| theirs.state() != known.state())
         })
+    }
+
+    /// What is believed of a permission, if anything is.
+    pub fn of_permission(&self, permission: PermissionId) -> Option<&PermissionStanding> {
+        let index = self.permissions.binary_search_by_key(&permission, |known| known.permission).ok()?;
+        Some(&self.permissions[index])
     }
 
     /// When it was last audited.
