@@ -41,7 +41,12 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             profile: catalog().profile("jumpcloud").cloned(),
             wanted: wanted.clone(),
         };
-        TokenPicture { token: Arc::new(token), standing: Arc::clone(&standing), firing: Arc::default() }
+        TokenPicture {
+            token: Arc::new(token),
+            standing: Arc::clone(&standing),
+            firing: Arc::default(),
+            asked: Arc::default(),
+        }
     };
     Arc::new(Snapshot { tokens: Arc::new((0..tokens).map(picture).collect()), ..Snapshot::default() })
 }

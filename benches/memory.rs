@@ -78,15 +78,17 @@ fn main() {
             let seen = Seen::Me { fingerprint: fingerprint.clone(), observation: MeObservation::Works(me) };
             let end = syncro_token_monitor::engine::Ended { lane: job.lane, permissions: job.permissions.is_some() };
             let at = clock::now();
-            let (look, ended) =
-                (Box::new(Look { at, part: Part::Token(seen) }), job.permissions.is_none().then_some(end));
+            let (look, ended) = (
+                Box::new(Look { at, part: Part::Token(seen), asked: Vec::new() }),
+                job.permissions.is_none().then_some(end),
+            );
             effects.extend(core.handle(Event::Looked { key: job.key, look, ended }, at));
             if let Some(permissions) = job.permissions {
                 let user = Some(UserObservation::Group(Some("Technicians".to_owned())));
                 let shown = permissions.probes.into_iter().flat_map(|(_, shown)| shown);
                 let probes = shown.map(|permission| (permission, ProbeObservation::Granted(200))).collect();
                 let part = Part::Permissions(PermissionLook { full: true, user, probes, audit: None });
-                let look = Box::new(Look { at, part });
+                let look = Box::new(Look { at, part, asked: Vec::new() });
                 effects.extend(core.handle(Event::Looked { key: job.key, look, ended: Some(end) }, at));
             }
         }

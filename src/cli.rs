@@ -59,6 +59,8 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
     Demo,
+    /// Hash a password for `[web.auth.users]`: asked for on a terminal, else the first line of standard input.
+    HashPassword,
     /// Print a completion script, for packagers.
     Completions {
         /// For which shell.
@@ -129,7 +131,11 @@ pub enum Since {
     At(DateTime<Utc>),
 }
 
-fn since(text: &str) -> Result<Since, String> {
+/// Reads where a history begins.
+///
+/// # Errors
+/// When it is neither a duration, a day nor a moment.
+pub fn since(text: &str) -> Result<Since, String> {
     let day = || text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
     humantime::parse_duration(text)
         .map(Since::Ago)

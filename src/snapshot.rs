@@ -1,12 +1,14 @@
 //! One consistent picture of the fleet: what the engine shows to everyone who exposes it. Sharing it copies pointers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
 use crate::config::{Maintenance, Token};
-use crate::standing::Standing;
+use crate::standing::{Evidence, PermissionStanding, PermissionState, Standing, TokenState};
+use crate::syncro::Asked;
 
 /// One token in the picture.
 #[derive(Debug, Clone)]
@@ -17,6 +19,63 @@ pub struct TokenPicture {
     pub standing: Arc<Standing>,
     /// What fires for it.
     pub firing: Arc<Vec<Firing>>,
+    /// What it was last asked since the start, and how that went.
+    pub asked: Arc<[Asked]>,
+}
+
+/// How a token is, in one word, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// What uses it fails.
+    Broken,
+    /// It works, but something about it should be seen to.
+    Attention,
+    /// Nothing is known to be wrong, but the last look gave no verdict.
+    Unseen,
+    /// All is as it should be.
+    Well,
+}
+
+impl Health {
+    /// Every one, the worst first.
+    pub const ALL: [Self; 4] = [Self::Broken, Self::Attention, Self::Unseen, Self::Well];
+
+    /// The word in URLs and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Attention => "attention",
+            Self::Unseen => "unseen",
+            Self::Well => "well",
+        }
+    }
+}
+
+impl TokenPicture {
+    /// How it is. By what is believed rather than by what fires: alerts may be held, and of several tokens that a
+    /// security group hurts only one speaks.
+    pub fn health(&self) -> Health {
+        let standing = &self.standing;
+        let works = matches!(standing.state, TokenState::Valid | TokenState::Unknown);
+        if !works || self.lacks(|required, known| required && (known.evidence == Evidence::Probe || known.belief.lost))
+        {
+            Health::Broken
+        } else if !self.firing.is_empty() || self.lacks(|_, _| true) {
+            Health::Attention
+        } else if standing.state == TokenState::Unknown || standing.validity.failures > 0 {
+            Health::Unseen
+        } else {
+            Health::Well
+        }
+    }
+
+    /// Whether it lacks a wanted permission of this kind.
+    fn lacks(&self, is_meant: impl Fn(bool, &PermissionStanding) -> bool) -> bool {
+        self.token.wanted.iter().any(|wanted| {
+            let known = self.standing.of_permission(wanted.permission);
+            known.is_some_and(|known| known.state() == PermissionState::Missing && is_meant(wanted.required, known))
+        })
+    }
 }
 
 /// What fires for one tenant as a whole.
@@ -37,10 +96,59 @@ pub struct Snapshot {
     pub tenants: Arc<Vec<TenantPicture>>,
     /// When alerts are held.
     pub maintenance: Arc<[Maintenance]>,
+    /// How long before its expiry a token is spoken of; longest first.
+    pub expiry_notice: Arc<[Duration]>,
     /// Checks that should have begun.
     pub checks_due: usize,
     /// The last pulse of the loop.
     pub last_tick: Option<DateTime<Utc>>,
     /// Whether every token has been looked at since the start.
     pub first_sweep_done: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standing::{Policy, step};
+    use crate::syncro::{Look, MeObservation, ProbeObservation};
+    use crate::testing::{config, failure, looked, probed, token, works};
+
+    const LIST: &str = "Tickets - List/Search";
+
+    fn health(looks: &[Look], required: bool) -> Health {
+        let mut token = token("t", &[LIST]);
+        token.wanted[0].required = required;
+        let (config, mut standing) = (config(Vec::new()), Standing::default());
+        for look in looks {
+            let policy = Policy {
+                token: &token,
+                confirmations: 1,
+                probes: config.syncro.probes,
+                news_for: config.alerts.remind_every,
+                frozen: false,
+            };
+            let _ = step(&mut standing, look, policy);
+        }
+        let (token, standing) = (Arc::new(token), Arc::new(standing));
+        TokenPicture { token, standing, firing: Arc::default(), asked: Arc::default() }.health()
+    }
+
+    #[test]
+    fn a_token_is_broken_if_what_it_needs_is_gone_and_unseen_only_if_nothing_is_known_to_be_wrong() {
+        let well = || looked(0, works(&[]));
+        let not_seen = || looked(9, MeObservation::Failed(failure()));
+        let missing = || probed(1, &[(LIST, ProbeObservation::Missing)]);
+        let granted = || probed(1, &[(LIST, ProbeObservation::Granted(200))]);
+        let cases = [
+            ("never looked at", vec![], true, Health::Unseen),
+            ("all is well", vec![well(), granted()], true, Health::Well),
+            ("could not look", vec![well(), granted(), not_seen()], true, Health::Unseen),
+            ("a required permission is missing", vec![well(), missing()], true, Health::Broken),
+            ("it still is, though we could not look", vec![well(), missing(), not_seen()], true, Health::Broken),
+            ("a recommended one is missing", vec![well(), missing()], false, Health::Attention),
+        ];
+        for (case, looks, required, expected) in cases {
+            assert_eq!(health(&looks, required), expected, "{case}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
-    Address, Alerts, Authorization, Config, Format, Probes, Receiver, ReceiverKind, Schedule, Schedules, Storage,
+    Address, Alerts, Auth, Authorization, Config, Format, Probes, Receiver, ReceiverKind, Schedule, Schedules, Storage,
     Syncro, Tenant, Token, TokenSource, Wanted, Web, Webhook,
 };
 use crate::receiver::{Outgoing, Post, Trouble, Why};
@@ -50,7 +50,13 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
 pub(crate) fn config(tokens: Vec<Token>) -> Config {
     let minutes = |minutes| Schedule::Every(std::time::Duration::from_mins(minutes));
     Config {
-        web: Web { listen: ([127, 0, 0, 1], 0).into(), external_url: None },
+        web: Web {
+            listen: ([127, 0, 0, 1], 0).into(),
+            external_url: None,
+            health_listen: None,
+            tls: None,
+            auth: Auth::default(),
+        },
         syncro: Syncro {
             requests_per_minute: 90.try_into().unwrap(),
             timeout: std::time::Duration::from_secs(10),
@@ -61,7 +67,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
         alerts: Alerts {
             confirmations: 2.try_into().unwrap(),
             confirm_after: std::time::Duration::from_secs(30),
-            expiry_notice: [30, 14, 7, 1].map(|days| std::time::Duration::from_hours(24 * days)).to_vec(),
+            expiry_notice: [30, 14, 7, 1].map(|days| std::time::Duration::from_hours(24 * days)).into(),
             remind_every: std::time::Duration::from_hours(24),
             unreachable_after: std::time::Duration::from_mins(15),
             receivers: Vec::new(),
@@ -91,12 +97,13 @@ pub(crate) fn failure() -> Failure {
 
 pub(crate) fn looked(seconds: i64, observation: MeObservation) -> Look {
     let fingerprint = TokenValue::for_test("value").fingerprint();
-    Look { at: at(seconds), part: Part::Token(Seen::Me { fingerprint, observation }) }
+    Look { at: at(seconds), part: Part::Token(Seen::Me { fingerprint, observation }), asked: Vec::new() }
 }
 
 pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Look {
     let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
-    Look { at: at(seconds), part: Part::Permissions(PermissionLook { full: true, user: None, probes, audit: None }) }
+    let part = Part::Permissions(PermissionLook { full: true, user: None, probes, audit: None });
+    Look { at: at(seconds), part, asked: Vec::new() }
 }
 
 type Taken = (String, std::time::Duration, Value);

@@ -29,7 +29,7 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// What a thing means is decided in these.
-const PURE: [&str; 37] = [
+const PURE: [&str; 44] = [
     "catalog/mod.rs",
     "catalog/permission.rs",
     "catalog/profile.rs",
@@ -40,6 +40,7 @@ const PURE: [&str; 37] = [
     "config/fault.rs",
     "config/fleet.rs",
     "config/maintenance.rs",
+    "config/password.rs",
     "config/preflight.rs",
     "config/profiles.rs",
     "config/raw.rs",
@@ -47,6 +48,7 @@ const PURE: [&str; 37] = [
     "config/schedule.rs",
     "config/validate.rs",
     "config/value.rs",
+    "config/web.rs",
     "syncro/classify.rs",
     "syncro/look.rs",
     "standing/",
@@ -62,6 +64,11 @@ const PURE: [&str; 37] = [
     "engine/outage.rs",
     "engine/reload.rs",
     "engine/review.rs",
+    "expose/calendar.rs",
+    "expose/exposition.rs",
+    "expose/metrics.rs",
+    "expose/page/",
+    "expose/runbook.rs",
     "memory.rs",
     "receiver/alertmanager.rs",
     "receiver/backoff.rs",

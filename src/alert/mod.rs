@@ -15,7 +15,7 @@ use crate::config::TokenId;
 
 pub use neighbours::Neighbour;
 pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
-pub use words::{Words, runbook};
+pub use words::{Words, page, runbook};
 
 /// Every alert there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Token;
+use crate::config::{Token, TokenId};
 use crate::standing::{Cause, Evidence, Outage, PermissionStanding, Standing};
 
 use super::Alert;
@@ -35,6 +35,31 @@ pub struct Words {
     pub security_group: Option<String>,
     /// The profile of the integration that is hurt.
     pub profile: Option<String>,
+}
+
+impl Words {
+    /// The message in two parts: what happened and whom it hurts, and what to do about it. Names, in which anything may
+    /// stand, are between backticks.
+    pub fn parts(&self) -> (&str, &str) {
+        let mut is_name = false;
+        let end = self.message.char_indices().find(|(at, character)| {
+            is_name ^= *character == '`';
+            *character == '.' && !is_name && self.message[at + 1..].starts_with(' ')
+        });
+        end.map_or((&self.message, ""), |(at, _)| (&self.message[..at], &self.message[at + 2..]))
+    }
+}
+
+/// Where to look closer: the page of a token, the tokens of a tenant, or all of them.
+pub fn page(external_url: &str, of: &TokenId) -> String {
+    match (of.tenant.as_str(), of.token_name.as_str()) {
+        ("", _) => format!("{external_url}/"),
+        (tenant, "") => {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", tenant).finish();
+            format!("{external_url}/?{query}")
+        }
+        _ => format!("{external_url}{}", of.path()),
+    }
 }
 
 /// Where to read on: a page of the daemon.
@@ -177,8 +202,9 @@ pub(super) fn of_group<'a>(words: &Words, hurt: impl Iterator<Item = &'a Token>)
     if hurt.is_empty() {
         return words.clone();
     }
-    let too = format!("; others of the same security group are hurt too: {}. ", hurt.join(", "));
-    Words { message: words.message.replacen(". ", &too, 1), ..words.clone() }
+    let (what, mend) = words.parts();
+    let too = format!("; others of the same security group are hurt too: {}", hurt.join(", "));
+    Words { message: format!("{what}{too}. {mend}"), ..words.clone() }
 }
 
 /// `SecurityGroupRightLost`.
@@ -238,6 +264,27 @@ pub(super) fn outage(outage: &Outage) -> Words {
 
 /// The words of an alert that is over.
 pub(super) fn resolved(words: &Words, why: &str) -> Words {
-    let before = words.message.split(". ").next().unwrap_or_default();
+    let (before, _) = words.parts();
     Words { message: format!("over, {why}: {before}"), ..words.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_stop_in_a_name_ends_no_sentence() {
+        let parts = |message: &str| {
+            let words = Words { message: message.to_owned(), ..Words::default() };
+            let (what, mend) = words.parts();
+            (what.to_owned(), mend.to_owned(), resolved(&words, "seen again").message)
+        };
+        let (what, mend, over) =
+            parts("token `a` of tenant `Acme Inc. Ltd` expired; it fails. Make a new one: More. Then");
+        assert_eq!(what, "token `a` of tenant `Acme Inc. Ltd` expired; it fails");
+        assert_eq!(mend, "Make a new one: More. Then");
+        assert_eq!(over, format!("over, seen again: {what}"));
+        assert_eq!(parts("one sentence").0, "one sentence");
+        assert_eq!(parts("a backtick ` alone. Ends").1, "");
+    }
 }

@@ -9,7 +9,8 @@ use crate::cli::{HistoryArguments, Output, Since};
 use crate::config;
 use crate::daemon::rejected;
 use crate::exit::Exit;
-use crate::store::{self, HistoryLine, Wish};
+use crate::memory::{HistoryLine, Wish};
+use crate::store;
 use crate::system::clock;
 
 use super::table::table;
@@ -28,7 +29,7 @@ pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
         Since::At(moment) => Some(moment),
         Since::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| clock::now().checked_sub_signed(long)),
     });
-    match store::history(&config.storage.path, &Wish { tenant, token_name, since }) {
+    match store::history(&config.storage.path, &Wish { tenant, token_name, since, ..Wish::default() }) {
         Ok(lines) => {
             match output {
                 Output::Json => print_json(&json!(lines)),

@@ -4,6 +4,7 @@ mod catalog;
 mod check;
 mod demo;
 mod finding;
+mod hash_password;
 mod history;
 mod packaging;
 mod preflight;
@@ -29,6 +30,7 @@ pub fn carry_out(cli: Cli) -> Exit {
         Command::Validate => return validate::validate(&cli.config),
         Command::Catalog { subject, output } => return catalog::catalog(&cli.config, subject, output),
         Command::History(arguments) => return history::history(&cli.config, arguments),
+        Command::HashPassword => return hash_password::hash_password(),
         Command::Completions { shell } => return packaging::completions(shell),
         Command::Man => return packaging::man(),
         _ => {}
@@ -50,6 +52,7 @@ pub fn carry_out(cli: Cli) -> Exit {
             Command::Validate
             | Command::Catalog { .. }
             | Command::History(_)
+            | Command::HashPassword
             | Command::Completions { .. }
             | Command::Man => Exit::Success,
         }

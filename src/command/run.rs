@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::config;
 use crate::daemon::{Daemon, rejected};
 use crate::exit::Exit;
+use crate::expose::Door;
 use crate::system::signal::Signals;
 
 use super::failed;
@@ -17,6 +18,10 @@ pub(super) async fn run(path: PathBuf) -> Exit {
             return Exit::Configuration;
         }
     };
+    if let Err(faults) = Door::load(&config.web) {
+        rejected(faults.iter().map(String::as_str));
+        return Exit::Configuration;
+    }
     let outcome = async {
         let signals = Signals::listen()?;
         Daemon::start(path, config).await?.run(signals).await

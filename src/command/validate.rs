@@ -7,25 +7,31 @@ use std::time::Duration;
 use crate::config::{self, Config, Cost};
 use crate::daemon::warnings;
 use crate::exit::Exit;
+use crate::expose::Door;
 use crate::syncro::TokenValue;
 
 use super::print;
 
 pub(super) fn validate(path: &Path) -> Exit {
-    match config::load(path) {
-        Ok(config) => {
-            print(&plan(&config));
-            Exit::Success
-        }
-        Err(faults) => {
-            let count = faults.0.len();
-            let faults =
-                format!("{faults}\n{count} {} in the configuration\n", if count == 1 { "fault" } else { "faults" });
-            // Without standard error there is nobody to tell.
-            std::io::stderr().write_all(faults.as_bytes()).ok();
-            Exit::Configuration
-        }
-    }
+    let faults = match config::load(path) {
+        Ok(config) => match Door::load(&config.web) {
+            Ok(_) => {
+                print(&plan(&config));
+                return Exit::Success;
+            }
+            Err(faults) => faults,
+        },
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    };
+    let count = faults.len();
+    let text = format!(
+        "{}\n{count} {} in the configuration\n",
+        faults.join("\n"),
+        if count == 1 { "fault" } else { "faults" }
+    );
+    // Without standard error there is nobody to tell.
+    std::io::stderr().write_all(text.as_bytes()).ok();
+    Exit::Configuration
 }
 
 fn plan(config: &Config) -> String {

@@ -6,6 +6,7 @@ mod fault;
 mod fleet;
 mod load;
 mod maintenance;
+mod password;
 mod preflight;
 mod profiles;
 mod raw;
@@ -13,16 +14,17 @@ mod receivers;
 mod schedule;
 mod validate;
 mod value;
+mod web;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
@@ -31,12 +33,17 @@ pub use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
 pub use load::{load, load_if_there};
 pub use maintenance::{Maintenance, Window};
+pub use password::{LONGEST_PASSWORD, PasswordHash};
 pub use preflight::candidate;
 pub use receivers::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
 pub use schedule::Schedule;
+pub use web::{Auth, HealthListen, Tls, Web};
 
 /// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).
 pub const SYNCRO_REQUESTS_PER_MINUTE: u32 = 180;
+
+/// What a segment of a path keeps as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The validated configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,22 +66,6 @@ pub struct Config {
     pub tokens: Vec<Arc<Token>>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Fault>,
-}
-
-/// `[web]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Web {
-    /// The address of metrics, health and pages.
-    pub listen: SocketAddr,
-    /// How people reach it, if not there; without a slash at the end.
-    pub external_url: Option<String>,
-}
-
-impl Web {
-    /// How people reach what listens on `address`, without a slash at the end.
-    pub fn url(&self, address: SocketAddr) -> String {
-        self.external_url.clone().unwrap_or_else(|| format!("http://{address}"))
-    }
 }
 
 /// `[syncro]`.
@@ -133,7 +124,7 @@ pub struct Alerts {
     /// How soon a bad verdict is re-checked.
     pub confirm_after: Duration,
     /// How long before its expiry a token is spoken of; longest first.
-    pub expiry_notice: Vec<Duration>,
+    pub expiry_notice: Arc<[Duration]>,
     /// How often a firing alert is told again.
     pub remind_every: Duration,
     /// How long a tenant may give no verdict before that is told.
@@ -283,10 +274,25 @@ impl TokenId {
         Self { tenant: name.to_owned(), token_name: String::new() }
     }
 
+    /// The path of its page, where the daemon serves pages.
+    pub fn path(&self) -> String {
+        format!("/tenants/{}/tokens/{}", segment(&self.tenant), segment(&self.token_name))
+    }
+
+    /// The path of its standing as JSON.
+    pub fn api_path(&self) -> String {
+        format!("/api/v1/tokens/{}/{}", segment(&self.tenant), segment(&self.token_name))
+    }
+
     /// All tenants together: no tenant has an empty name.
     pub fn of_fleet() -> Self {
         Self::of_tenant("")
     }
+}
+
+/// One segment of a path.
+fn segment(name: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(name, SEGMENT)
 }
 
 /// Where a token value is read from.

@@ -2,7 +2,6 @@
 //!
 //! Tenants and tokens are judged in `fleet`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,15 +15,14 @@ use super::profiles::Profiles;
 use super::raw::{Notes, Section};
 use super::receivers::receivers;
 use super::schedule::{Schedule, schedule};
-use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, Web, value};
+use super::web::web;
+use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Loopback only: what the daemon knows is nobody else's business unless the operator says so.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9760);
 /// Half of what Syncro allows an address, since other integrations share it.
 const REQUESTS_PER_MINUTE: u32 = 90;
 /// More than Syncro allows is a warning, since a simulator or several addresses may bear it; this is a mistake.
@@ -70,7 +68,7 @@ pub(super) fn validate(
 ) -> Result<Config, Faults> {
     let mut notes = Notes { file: &main.file, faults: &mut faults };
     let mut root = Section::root(&main.table);
-    let web = web(root.section("web", &mut notes), &mut notes);
+    let web = web(root.section("web", &mut notes), places, &mut notes);
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
     let (schedule, zone) = schedules(root.section("schedule", &mut notes), &mut notes);
     let mut warnings = Vec::new();
@@ -126,20 +124,6 @@ pub(super) fn validate(
     if faults.0.is_empty() { Ok(config) } else { Err(faults) }
 }
 
-fn web(mut section: Section<'_>, notes: &mut Notes<'_>) -> Web {
-    let listen = section.read("listen", notes, value::address).unwrap_or(LISTEN);
-    let external_url = section.read("external_url", notes, |value| {
-        let allowed = "the http or https URL at which people reach this daemon";
-        let url = value::url(value, allowed)?;
-        let known = matches!(url.scheme(), "http" | "https");
-        known
-            .then(|| url.as_str().trim_end_matches('/').to_owned())
-            .ok_or_else(|| Problem::new("not a web URL", allowed))
-    });
-    section.finish(notes);
-    Web { listen, external_url }
-}
-
 fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     let requests_per_minute =
         section.read("requests_per_minute", notes, |value| value::count(value, 1..=MOST_REQUESTS_PER_MINUTE));
@@ -186,7 +170,7 @@ fn alerts(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>, 
     Alerts {
         confirmations: confirmations.unwrap_or(non_zero(CONFIRMATIONS)),
         confirm_after: confirm_after.unwrap_or(CONFIRM_AFTER),
-        expiry_notice,
+        expiry_notice: expiry_notice.into(),
         remind_every: remind_every.unwrap_or(REMIND_EVERY),
         unreachable_after: unreachable_after.unwrap_or(UNREACHABLE_AFTER),
         receivers,

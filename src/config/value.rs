@@ -121,6 +121,8 @@ pub(super) fn name(value: &Value) -> Parsed<String> {
         || name.chars().count() > LONGEST
         || name.chars().any(char::is_control)
         || looks_like_token(name)
+        // Browsers take these for a way up, however they are written.
+        || matches!(name, "." | "..")
     {
         return Err(Problem::new(format!("{} is not a usable name", shown(name)), allowed));
     }

@@ -2,6 +2,7 @@
 
 mod instruments;
 mod telling;
+mod web;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,14 +11,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use prometheus::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Cost};
+use crate::config::{self, Config, Cost, TokenId};
 use crate::engine::{self, Engine, Order, Pulse};
-use crate::expose::{ReloadRequest, Server, State};
+use crate::expose::{Door, History, ReloadRequest, State};
 use crate::receiver::{self, Http};
 use crate::store::{self, Store};
 use crate::syncro::{self, Budget, Client, readable_by_others};
@@ -26,10 +26,11 @@ use crate::system::signal::{Signal, Signals};
 
 use instruments::Instruments;
 use telling::{Telling, told};
+use web::{Opened, Web};
 
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Reloads come by hand.
+/// Reloads and wishes for checks come by hand.
 const ORDERS: usize = 4;
 /// Turns of the loop whose memories wait for the store, which takes them at once even while it writes.
 const BATCHES: usize = 16;
@@ -43,9 +44,10 @@ pub struct Daemon {
     client_instruments: syncro::Instruments,
     budget: Arc<Budget>,
     orders: mpsc::Sender<Order>,
-    state: State,
+    reload: mpsc::Sender<ReloadRequest>,
     reloads: mpsc::Receiver<ReloadRequest>,
-    server: Server,
+    checks: mpsc::Receiver<TokenId>,
+    web: Web,
     engine: JoinHandle<Result<(), String>>,
     keeper: JoinHandle<Result<(), String>>,
     telling: Telling,
@@ -71,14 +73,20 @@ impl Daemon {
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
-        let listener = listen(config.web.listen).await?;
+        let door = Door::load(&config.web)
+            .map_err(|faults| anyhow::anyhow!("{}", faults.join("\n")))
+            .context("lock the door")?;
+        let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
         // Nothing else runs yet that it could hold up.
         let (store, memory) = Store::open(&config.storage.path)?;
         let (batches, remembered) = mpsc::channel(BATCHES);
         let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
-        let state = State { pictures: pictures.clone(), registry, reload };
-        let server = Server::start(listener, state.clone()).context("start the web server")?;
+        let (check, checks) = mpsc::channel(ORDERS);
+        let kept_at = config.storage.path.clone();
+        let history = History::new(move |wish| store::history(&kept_at, wish).map_err(|error| error.to_string()));
+        let state = State { pictures: pictures.clone(), registry, reload: reload.clone(), checks: check, history };
+        let web = Web::start(opened, state)?;
         let (pulse, knocks) = Pulse::start().await?;
         let (orders, ordered) = mpsc::channel(ORDERS);
         let stop = CancellationToken::new();
@@ -86,8 +94,8 @@ impl Daemon {
         client_instruments.budget(config.syncro.requests_per_minute);
         instruments.receivers(config.alerts.receivers.len());
         loaded(&config);
-        started(&config, server.address);
-        let (told, keep) = (told(&config, server.address), config.storage.keep);
+        started(&config, web.address);
+        let (told, keep) = (told(&config, web.address), config.storage.keep);
         let (telling, keeper) = Telling::start(told, keep, store, counters, remembered, pictures, Http::default());
         let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
         Ok(Self {
@@ -97,9 +105,10 @@ impl Daemon {
             client_instruments,
             budget,
             orders,
-            state,
+            reload,
             reloads,
-            server,
+            checks,
+            web,
             engine,
             keeper,
             telling,
@@ -110,7 +119,7 @@ impl Daemon {
 
     /// Where a wish to reload may be sent.
     pub fn reloads(&self) -> mpsc::Sender<ReloadRequest> {
-        self.state.reload.clone()
+        self.reload.clone()
     }
 
     /// Watches until a signal says stop.
@@ -133,6 +142,10 @@ impl Daemon {
                     // Who asked may have gone; the reload stands.
                     request.send(outcome).ok();
                 }
+                Some(token) = self.checks.recv() => {
+                    // A loop that has ended is noticed below.
+                    self.orders.send(Order::Check(token)).await.ok();
+                }
                 ended = &mut self.engine => {
                     engine_runs = false;
                     break Err(anyhow::anyhow!("go on: the loop ended by itself: {}", why(ended)));
@@ -141,7 +154,7 @@ impl Daemon {
                     keeper_runs = false;
                     break Err(anyhow::anyhow!("go on: the store's keeper ended by itself: {}", why(ended)));
                 }
-                () = self.server.ended() => break Err(anyhow::anyhow!("go on: the web server ended by itself")),
+                () = self.web.ended() => break Err(anyhow::anyhow!("go on: the web server ended by itself")),
             }
         };
         self.drain(engine_runs, keeper_runs).await;
@@ -160,7 +173,7 @@ impl Daemon {
             if keeper_runs {
                 self.keeper.await.ok();
             }
-            self.server.stop().await;
+            self.web.stop().await;
             self.pulse.stop().await;
         };
         if tokio::time::timeout(DRAIN, parts).await.is_err() {
@@ -191,23 +204,16 @@ impl Daemon {
             .map_err(|faults| faults.to_string())?;
         let config = Arc::new(config);
         let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
-        let server = if config.web.listen == self.config.web.listen {
-            None
-        } else {
-            let listener =
-                listen(config.web.listen).await.map_err(|error| format!("web.listen: failed to {error:#}"))?;
-            Some(Server::start(listener, self.state.clone()).map_err(|error| error.to_string())?)
-        };
+        let door = Door::load(&config.web).map_err(|faults| faults.join("\n"))?;
+        let opened = Opened::new(door, &config.web, Some(&self.config.web))
+            .await
+            .map_err(|(key, error)| format!("{key}: failed to {error:#}"))?;
         // From here on nothing can fail.
         self.budget.set(config.syncro.requests_per_minute);
         self.client_instruments.budget(config.syncro.requests_per_minute);
-        if let Some(server) = server {
-            // The old address may still be answering who asked for the reload, so nobody waits for its end.
-            let old = std::mem::replace(&mut self.server, server);
-            tokio::spawn(old.stop());
-        }
+        self.web.change(opened, &config.web, &self.config.web);
         self.instruments.receivers(config.alerts.receivers.len());
-        self.telling.configure(told(&config, self.server.address), config.storage.keep);
+        self.telling.configure(told(&config, self.web.address), config.storage.keep);
         if config.storage.path != self.config.storage.path {
             tracing::warn!(
                 event = "config_warning",
@@ -225,10 +231,6 @@ fn why(ended: Result<Result<(), String>, JoinError>) -> String {
     ended.map_err(|error| error.to_string()).flatten().err().unwrap_or_default()
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
-}
-
 /// Logs each line of what is wrong with a configuration.
 pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
     for fault in faults {
@@ -242,8 +244,9 @@ fn started(config: &Config, address: SocketAddr) {
         version = env!("CARGO_PKG_VERSION"),
         listen = %address,
         tokens = config.tokens.len(),
-        "watching {} tokens, listening on http://{address}",
-        config.tokens.len()
+        "watching {} tokens, listening on {}",
+        config.tokens.len(),
+        config.web.own_url(address)
     );
 }
 

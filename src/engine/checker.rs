@@ -11,8 +11,8 @@ use crate::catalog::PermissionId;
 use crate::config::Token;
 use crate::standing::{Expectation, TokenState, Verdict, judge};
 use crate::syncro::{
-    Client, Failure, Lane, Look, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Request, Seen,
-    TokenValue, Unreadable, UserObservation,
+    Answer, Asked, Client, Failure, Lane, Look, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Request,
+    Seen, TokenValue, Unreadable, UserObservation,
 };
 use crate::system::clock;
 
@@ -50,7 +50,8 @@ pub async fn look(client: &Client, job: Job, tell: &mpsc::Sender<Looked>) {
         Ok(value) => look_with(client, job, &value, tell).await,
         Err(unreadable) => {
             let Job { key, lane, permissions, .. } = job;
-            let look = Look { at: clock::now(), part: Part::Token(Seen::Unreadable(unreadable)) };
+            let part = Part::Token(Seen::Unreadable(unreadable));
+            let look = Look { at: clock::now(), part, asked: Vec::new() };
             let ended = Some(Ended { lane, permissions: permissions.is_some() });
             // Who listens goes away only when everything ends.
             tell.send(Looked { key, look, took: begin.elapsed(), ended }).await.unwrap_or_default();
@@ -65,7 +66,7 @@ pub async fn look_with(client: &Client, job: Job, value: &TokenValue, tell: &mps
     let end = Ended { lane, permissions: permissions.is_some() };
     let tell = async |look, took, ended| tell.send(Looked { key, look, took, ended }).await.unwrap_or_default();
     // `/me` is what everyone waits for; only what follows it yields.
-    let answer = client.ask(&token.tenant, value, Request::Me, lane.min(Lane::Validity)).await;
+    let (asked, answer) = client.ask(&token.tenant, value, Request::Me, lane.min(Lane::Validity)).await;
     let at = clock::now();
     let observation = answer.map_or_else(MeObservation::Failed, |answer| answer.me());
     let expectation = Expectation { subdomain: token.tenant.subdomain.as_deref(), expires: token.expires };
@@ -75,11 +76,13 @@ pub async fn look_with(client: &Client, job: Job, value: &TokenValue, tell: &mps
         _ => None,
     };
     let seen = Seen::Me { fingerprint: value.fingerprint(), observation };
-    tell(Look { at, part: Part::Token(seen) }, begin.elapsed(), next.is_none().then_some(end)).await;
+    let look = Look { at, part: Part::Token(seen), asked: vec![asked] };
+    tell(look, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
-        let permissions = Questions { client, token: &token, value, lane }.permissions(job, user).await;
-        tell(Look { at, part: Part::Permissions(permissions) }, begin.elapsed(), Some(end)).await;
+        let mut questions = Questions { client, token: &token, value, lane, asked: Vec::new() };
+        let permissions = Part::Permissions(questions.permissions(job, user).await);
+        tell(Look { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
     }
 }
 
@@ -101,15 +104,17 @@ struct Questions<'a> {
     token: &'a Token,
     value: &'a TokenValue,
     lane: Lane,
+    /// What has been asked so far.
+    asked: Vec<Asked>,
 }
 
 impl Questions<'_> {
-    async fn permissions(&self, job: PermissionJob, user: Option<u64>) -> PermissionLook {
+    async fn permissions(&mut self, job: PermissionJob, user: Option<u64>) -> PermissionLook {
         let mut look = PermissionLook { full: job.full, ..PermissionLook::default() };
         // Once the host does not answer, the other questions are not asked either: each would only wait in vain.
         let mut gone: Option<Failure> = None;
         if let Some(id) = user {
-            let seen = match self.client.ask(&self.token.tenant, self.value, Request::User(id), self.lane).await {
+            let seen = match self.one(Request::User(id)).await {
                 Ok(answer) => answer.user(),
                 Err(failure) => UserObservation::Failed(failure),
             };
@@ -125,13 +130,19 @@ impl Questions<'_> {
         look
     }
 
+    async fn one(&mut self, request: Request) -> Result<Answer, Failure> {
+        let (asked, answer) = self.client.ask(&self.token.tenant, self.value, request, self.lane).await;
+        self.asked.push(asked);
+        answer
+    }
+
     /// What each request shows of each of its permissions.
-    async fn ask(&self, requests: Requests, gone: &mut Option<Failure>) -> Vec<(PermissionId, ProbeObservation)> {
+    async fn ask(&mut self, requests: Requests, gone: &mut Option<Failure>) -> Vec<(PermissionId, ProbeObservation)> {
         let mut observations = Vec::new();
         for (probe, shown) in requests {
             let seen = match &gone {
                 Some(failure) => ProbeObservation::Failed(failure.clone()),
-                None => match self.client.ask(&self.token.tenant, self.value, Request::Probe(probe), self.lane).await {
+                None => match self.one(Request::Probe(probe)).await {
                     Ok(answer) => answer.probe(probe),
                     Err(failure) => ProbeObservation::Failed(failure),
                 },

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
 use crate::snapshot::{Snapshot, TenantPicture, TokenPicture};
 use crate::standing::{Outage, Standing};
-use crate::syncro::{Fingerprint, Look};
+use crate::syncro::{Asked, Fingerprint, Look};
 
 use super::checker::Ended;
 use super::dispatch::{Queue, SLOTS};
@@ -38,6 +38,8 @@ pub enum Event {
     },
     /// Another configuration.
     Reload(Arc<Config>),
+    /// Somebody wants a token to be looked at now.
+    Check(TokenId),
 }
 
 /// One token that is watched.
@@ -60,6 +62,8 @@ pub(super) struct Watch {
     pub(super) catch_up: Option<DateTime<Utc>>,
     /// The first full look from then on audits it too, if that is configured.
     pub(super) audit_from: DateTime<Utc>,
+    /// What it was last asked, and how that went; not remembered over a restart.
+    pub(super) asked: Arc<[Asked]>,
 }
 
 impl Watch {
@@ -162,6 +166,7 @@ impl Core {
             Event::Tick => self.tick(now, &mut effects),
             Event::Looked { key, look, ended } => self.looked(key, &look, ended, now, &mut effects),
             Event::Reload(config) => self.reload(config, now, &mut effects),
+            Event::Check(token) => self.check(&token, now, &mut effects),
         }
         self.first_sweep_done |= self.unseen.is_empty();
         let shown = effects.iter().any(|effect| !matches!(effect, Effect::Start(_)));
@@ -178,6 +183,7 @@ impl Core {
             token: Arc::clone(&watch.token),
             standing: Arc::clone(&watch.standing),
             firing: Arc::clone(&watch.firing),
+            asked: Arc::clone(&watch.asked),
         };
         let tenant = |(name, tenant): (&String, &Tenant)| TenantPicture {
             name: name.clone(),
@@ -193,6 +199,7 @@ impl Core {
             tokens: Arc::clone(tokens),
             tenants: Arc::clone(tenants),
             maintenance: Arc::clone(&self.config.maintenance),
+            expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
             checks_due: self.waiting.len(),
             last_tick: self.last_tick,
             first_sweep_done: self.first_sweep_done,

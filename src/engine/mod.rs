@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, TokenId};
 use crate::memory::{Batch, Entry, Keep, Memory};
 use crate::snapshot::Snapshot;
 use crate::syncro::Client;
@@ -46,6 +46,8 @@ pub enum Order {
         /// A client that asks as it says.
         client: Client,
     },
+    /// Look at a token now.
+    Check(TokenId),
 }
 
 /// The loop and what it owns.
@@ -120,10 +122,13 @@ impl Engine {
                         events.push(Event::Looked { key, look: Box::new(look), ended });
                     }
                 }
-                Some(Order::Reload { config, client }) = orders.recv() => {
-                    self.client = client;
-                    events.push(Event::Reload(config));
-                }
+                Some(order) = orders.recv() => events.push(match order {
+                    Order::Reload { config, client } => {
+                        self.client = client;
+                        Event::Reload(config)
+                    }
+                    Order::Check(token) => Event::Check(token),
+                }),
             }
         }
         self.looks.shutdown().await;

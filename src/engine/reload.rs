@@ -111,11 +111,23 @@ impl Core {
         let (phase, standing) = (Phase::of(&token), Arc::new(Standing::default()));
         let plan = plan(&token, phase, &standing, &self.config, now);
         self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
-        let firing = Arc::default();
+        let (firing, asked) = (Arc::default(), Arc::default());
         let (waiting, look_at, peek_at, catch_up) = (None, None, None, None);
         let audit_from = audit_from(phase, None, &self.config, self.sweep, now);
-        let watch =
-            Watch { token, phase, standing, firing, plan, wake: now, waiting, look_at, peek_at, catch_up, audit_from };
+        let watch = Watch {
+            token,
+            phase,
+            standing,
+            firing,
+            plan,
+            wake: now,
+            waiting,
+            look_at,
+            peek_at,
+            catch_up,
+            audit_from,
+            asked,
+        };
         self.watches.insert(key, watch);
         self.agenda.insert((now, key));
         self.unseen.insert(key);

@@ -9,13 +9,15 @@ use crate::config::TokenId;
 use crate::memory::{Entry, Keep};
 use crate::plan::{audit_from, plan};
 use crate::standing::{Attempts, Check, Policy, TransitionKind, step};
-use crate::syncro::{Failure, Look};
+use crate::syncro::{Asked, Failure, Look, Part};
 
 use super::checker::Ended;
 use super::core::{Core, Watch};
 use super::dispatch::queue;
 use super::effect::{Checked, Effect, Outcome, WatchKey, checked_by};
 
+/// What every look begins with.
+const ME: &str = "/me";
 /// A clock that goes back by more than this was set; less is drift.
 const SET_BACK: TimeDelta = TimeDelta::seconds(5);
 
@@ -41,6 +43,17 @@ impl Core {
         for tenant in std::mem::take(&mut self.silent) {
             self.review_tenant(&tenant, now, effects);
         }
+    }
+
+    /// Makes a full look at a token due now. It waits for the budget like any other, and wishing twice changes nothing.
+    pub(super) fn check(&mut self, token: &TokenId, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let members = self.tenants.get(&token.tenant).map(|tenant| tenant.members.as_slice()).unwrap_or_default();
+        let named = |key: &&WatchKey| self.watches.get(key).is_some_and(|watch| watch.token.name == token.token_name);
+        let Some(key) = members.iter().find(named).copied() else { return };
+        if let Some(watch) = self.watches.get_mut(&key) {
+            watch.look_at = Some(now);
+        }
+        self.review(key, now, effects);
     }
 
     /// Tells what time alone has made true of a token, and sees to its next look.
@@ -109,6 +122,7 @@ impl Core {
         let frozen = self.is_frozen();
         let Some(watch) = self.watches.get_mut(&key) else { return };
         watch.catch_up = None;
+        watch.asked = asked(&watch.asked, look);
         let (id, token, standing) = (watch.token.id(), Arc::clone(&watch.token), Arc::make_mut(&mut watch.standing));
         let failures = match check {
             Check::Validity => standing.validity.failures,
@@ -195,6 +209,19 @@ impl Core {
             self.silent.insert(name.to_owned());
         }
     }
+}
+
+/// What a token was last asked: a full look at the permissions replaces all that was asked of them before, any other
+/// look the same question.
+fn asked(before: &[Asked], look: &Look) -> Arc<[Asked]> {
+    let forgets_others = matches!(&look.part, Part::Permissions(look) if look.full);
+    let is_kept = |known: &&Asked| {
+        let again = look.asked.iter().any(|asked| asked.is_same_question(known));
+        !again && (!forgets_others || known.path == ME)
+    };
+    let me = look.asked.iter().filter(|asked| asked.path == ME);
+    let others = look.asked.iter().filter(|asked| asked.path != ME);
+    me.chain(before.iter().filter(is_kept)).chain(others).cloned().collect()
 }
 
 /// Shares what fires now, if it is not what fired before, and has it remembered.

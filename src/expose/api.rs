@@ -1,14 +1,147 @@
-//! What is believed of every token, as JSON: the picture that the page and the metrics show, written piece by piece so that
-//! memory does not grow with the fleet. Never a token value, a user's name or an e-mail address.
+//! The JSON API: the picture that the page and the metrics show, and the history. `openapi.json` describes it, and a test
+//! holds the answers to it. Never a token value, a user's name or an e-mail address.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use bytes::Bytes;
+use chrono::TimeDelta;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::Firing;
+use crate::alert::{Firing, runbook};
+use crate::cli::{Since, since};
+use crate::memory::Wish;
 use crate::snapshot::{Snapshot, TokenPicture};
 use crate::standing::{Attempts, PermissionStanding, PermissionState};
+use crate::system::clock;
+
+use super::door::Door;
+use super::routes::{State, find, pieces};
+
+/// The description of this API.
+const OPENAPI: &str = include_str!("openapi.json");
+/// Transitions in one answer, if nothing else is wished for, and at most.
+const TRANSITIONS: u32 = 100;
+const MOST_TRANSITIONS: u32 = 1000;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/api/v1/tokens", get(tokens))
+        .route("/api/v1/tokens/{tenant}/{token_name}", get(one_token))
+        .route("/api/v1/tokens/{tenant}/{token_name}/check", post(check))
+        .route("/api/v1/transitions", get(transitions))
+        .route("/api/v1/alerts", get(alerts))
+        .route("/api/v1/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
+}
+
+fn answer(status: StatusCode, value: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
+}
+
+fn error(status: StatusCode, error: &str) -> Response {
+    answer(status, &json!({ "error": error }))
+}
+
+type TokenPath = Result<Path<(String, String)>, PathRejection>;
+
+fn no_such_token() -> Response {
+    error(StatusCode::NOT_FOUND, "no token of that name is configured for that tenant")
+}
+
+async fn tokens(Extract(state): Extract<State>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], pieces(Tokens::new(state.picture()))).into_response()
+}
+
+async fn one_token(Extract(state): Extract<State>, path: TokenPath) -> Response {
+    let snapshot = state.picture();
+    let found = path.ok().and_then(|Path((tenant, token_name))| find(&snapshot, &tenant, &token_name));
+    let Some(picture) = found else { return no_such_token() };
+    answer(StatusCode::OK, &detail(&snapshot, picture))
+}
+
+async fn check(Extract(state): Extract<State>, path: TokenPath) -> Response {
+    let snapshot = state.picture();
+    let found = path.ok().and_then(|Path((tenant, token_name))| find(&snapshot, &tenant, &token_name));
+    let Some(picture) = found else { return no_such_token() };
+    let id = picture.token.id();
+    let due = json!({ "tenant": id.tenant, "token_name": id.token_name, "check": "due" });
+    match state.checks.send(id).await {
+        Ok(()) => answer(StatusCode::ACCEPTED, &due),
+        Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"),
+    }
+}
+
+/// Which transitions are wished for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransitionsWish {
+    tenant: Option<String>,
+    token_name: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn transitions(Extract(state): Extract<State>, wish: Result<Query<TransitionsWish>, QueryRejection>) -> Response {
+    let wish = match wish {
+        Ok(Query(wish)) => wish,
+        Err(rejection) => return error(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    };
+    let moment = |key: &str, text: Option<String>| match text.as_deref().map(since).transpose() {
+        Ok(Some(Since::At(moment))) => Ok(Some(moment)),
+        Ok(Some(Since::Ago(long))) => Ok(ago(long)),
+        Ok(None) => Ok(None),
+        Err(why) => Err(format!("{key}: {why}")),
+    };
+    let (since, until) = match (moment("since", wish.since), moment("until", wish.until)) {
+        (Ok(since), Ok(until)) => (since, until),
+        (Err(why), _) | (_, Err(why)) => return error(StatusCode::BAD_REQUEST, &why),
+    };
+    let limit = wish.limit.unwrap_or(TRANSITIONS);
+    if !(1..=MOST_TRANSITIONS).contains(&limit) {
+        return error(StatusCode::BAD_REQUEST, &format!("limit: expected a number from 1 to {MOST_TRANSITIONS}"));
+    }
+    let wish = Wish { tenant: wish.tenant, token_name: wish.token_name, since, until, newest: Some(limit) };
+    match state.history.read(wish).await {
+        Ok(lines) => answer(StatusCode::OK, &json!({ "transitions": lines })),
+        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, &format!("the history cannot be read: {why}")),
+    }
+}
+
+fn ago(long: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
+    TimeDelta::from_std(long).ok().and_then(|long| clock::now().checked_sub_signed(long))
+}
+
+async fn alerts(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>) -> Response {
+    let snapshot = state.picture();
+    let of_tokens = snapshot.tokens.iter().flat_map(|picture| {
+        let id = || (picture.token.tenant.name.as_str(), picture.token.name.as_str());
+        picture.firing.iter().map(move |firing| (id(), firing))
+    });
+    let of_tenants = snapshot
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.firing.iter().map(move |firing| ((tenant.name.as_str(), ""), firing)));
+    let named = |name: &str| if name.is_empty() { Value::Null } else { name.into() };
+    let all = of_tokens.chain(of_tenants).map(|((tenant, token_name), firing)| {
+        let mut value = alert(firing);
+        value["tenant"] = named(tenant);
+        value["token_name"] = named(token_name);
+        value["shown_by"] = json!(firing.words.shown_by);
+        value["security_group"] = json!(firing.words.security_group);
+        value["profile"] = json!(firing.words.profile);
+        value["runbook"] = runbook(&door.base, firing.alert).into();
+        value
+    });
+    answer(StatusCode::OK, &json!({ "alerts": all.collect::<Vec<_>>() }))
+}
 
 /// Tokens written into one piece.
 const TOKENS_PER_PIECE: usize = 100;
@@ -53,7 +186,7 @@ impl Iterator for Tokens {
 }
 
 fn token(picture: &TokenPicture) -> Value {
-    let TokenPicture { token, standing, firing } = picture;
+    let TokenPicture { token, standing, firing, .. } = picture;
     let attempts = |attempts: &Attempts| {
         json!({
             "last_attempt": attempts.last_attempt,
@@ -74,6 +207,7 @@ fn token(picture: &TokenPicture) -> Value {
         "token_name": token.name,
         "subdomain": token.tenant.subdomain,
         "profile": token.profile_name(),
+        "health": picture.health().as_str(),
         "state": standing.state.as_str(),
         "since": standing.since,
         "unreadable": standing.unreadable.as_ref().map(ToString::to_string),
@@ -90,6 +224,34 @@ fn token(picture: &TokenPicture) -> Value {
         "excess": excess,
         "alerts": firing.iter().map(alert).collect::<Vec<_>>(),
     })
+}
+
+/// A token with what only its own answer holds.
+fn detail(snapshot: &Snapshot, picture: &TokenPicture) -> Value {
+    let mut value = token(picture);
+    let rights = picture.standing.rights.iter().filter_map(|known| {
+        let held = known.belief.held?;
+        Some(json!({ "right": known.right.as_str(), "held": held, "since": known.belief.since }))
+    });
+    let notices = picture.token.expires.filter(|_| !picture.token.auto_rotated).into_iter().flat_map(|expires| {
+        let before = snapshot.expiry_notice.iter().filter_map(|notice| TimeDelta::from_std(*notice).ok());
+        before.filter_map(move |before| expires.checked_sub_signed(before))
+    });
+    let asked = picture.asked.iter().map(|asked| {
+        json!({
+            "method": asked.method.as_str(),
+            "path": asked.path,
+            "at": asked.at,
+            "status": asked.status,
+            "reason": asked.reason,
+            "seconds": asked.took.as_secs_f64(),
+        })
+    });
+    value["rights"] = rights.collect();
+    value["notices"] = notices.map(|at| json!(at)).collect();
+    value["asked"] = asked.collect();
+    value["security_group_problem"] = json!(picture.standing.group_problem());
+    value
 }
 
 fn permissions(picture: &TokenPicture) -> Vec<Value> {

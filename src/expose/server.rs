@@ -1,84 +1,103 @@
-//! The HTTP server: metrics, JSON, health, reload. Bounded in connections, heads and patience; bodies are never read.
+//! The HTTP server: sockets, TLS, patience. Bounded in connections, heads and time; bodies are never read. Who may come in is
+//! decided by `door` and `gate`, what is answered by `routes`.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State as Extract};
-use axum::http::{StatusCode, header};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use chrono::TimeDelta;
-use futures_util::stream;
+use hyper::Request;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use prometheus::{Registry, TextEncoder};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::snapshot::Snapshot;
-use crate::system::clock;
+use super::connections::{Busy, Connection, Connections};
+use super::door::Door;
+use super::gate::Refusal;
 
-use super::api::Tokens;
-use super::exposition::Exposition;
-use super::runbook::section;
-
-/// Prometheus opens one or two connections; more than this at once is not scraping.
+/// Prometheus opens one or two connections, a browser six; more than this at once is not people looking.
 const CONNECTIONS: usize = 256;
+/// How long a connection waits for a place where all others are answering.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A handshake takes two round trips.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request head takes one round trip; an idle connection is closed after the same time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// More than any scraper sends.
+/// How long a client may take nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// More than any scraper or browser sends.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// The loop turns every second; after so long without a turn it does not.
-const LONGEST_TURN: TimeDelta = TimeDelta::seconds(15);
-/// What Prometheus calls the text format; version 3 refuses any other name.
-const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// What is told to everybody: whether the daemon is well, and nothing else.
+const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// Somebody asked to read the configuration again; the answer says what is wrong with it.
-pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+/// Where a server listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// On an address.
+    Tcp(TcpListener),
+    /// On a Unix socket.
+    Unix(UnixListener),
+}
 
-/// What the pages are made from.
-#[derive(Debug, Clone)]
-pub struct State {
-    /// The picture that the engine publishes.
-    pub pictures: watch::Receiver<Arc<Snapshot>>,
-    /// The daemon's own counters.
-    pub registry: Registry,
-    /// Where wishes to reload go.
-    pub reload: mpsc::Sender<ReloadRequest>,
+/// Whatever bytes come from and go to.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Listener {
+    async fn accept(&self) -> std::io::Result<(Box<dyn Stream>, Option<IpAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Box::new(stream), Some(peer.ip())))
+            }
+            Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
+        }
+    }
+
+    /// The address, if it is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 /// A server on one address.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it really listens.
-    pub address: SocketAddr,
     stop: CancellationToken,
     gone: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    /// Starts to serve on a socket that is already open.
-    ///
-    /// # Errors
-    /// When the socket does not know its address.
-    pub fn start(listener: TcpListener, state: State) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
+    /// Starts to serve on a socket that is already open. Another door, by a reload, ends the connections that came
+    /// through the one before.
+    pub fn start(listener: Listener, router: Router, doors: watch::Receiver<Arc<Door>>) -> Self {
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
         let (stopped, guard) = (stop.clone(), gone.clone().drop_guard());
         let task = tokio::spawn(async move {
             // Dropped however this ends, a panic included.
             let _guard = guard;
-            serve(listener, router(state), stopped).await;
+            serve(listener, router, doors, stopped).await;
         });
-        Ok(Self { address, stop, gone, task })
+        Self { stop, gone, task }
     }
 
     /// Takes no new connections, lets answers under way end, and returns when all have.
@@ -94,27 +113,14 @@ impl Server {
     }
 }
 
-fn router(state: State) -> Router {
-    Router::new()
-        .route("/", get(landing))
-        .route("/metrics", get(metrics))
-        .route("/api/v1/tokens", get(tokens))
-        .route("/runbooks/{alert}", get(runbook))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/-/reload", post(reload))
-        .with_state(state)
-}
-
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
+async fn serve(listener: Listener, router: Router, doors: watch::Receiver<Arc<Door>>, stop: CancellationToken) {
+    let (room, connections) = (Arc::new(Semaphore::new(CONNECTIONS)), Connections::default());
+    let mut tasks = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Usually too many open files; accepting again at once would only spin.
                     tracing::warn!(event = "accept_failed", "failed to accept a connection: {error}");
@@ -123,96 +129,211 @@ async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
                 }
             },
         };
-        let connection = http1::Builder::new()
+        if room.available_permits() == 0 {
+            connections.make_room();
+        }
+        // Who gets no place is turned away by the end of the connection.
+        let Ok(Ok(place)) = timeout(PATIENCE, Arc::clone(&room).acquire_owned()).await else { continue };
+        let visit = Visit {
+            peer,
+            connection: connections.add(),
+            router: router.clone(),
+            doors: doors.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(async move {
+            let _place = place;
+            visit.run(stream).await;
+        });
+        while tasks.try_join_next().is_some() {}
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// One connection and what it needs.
+struct Visit {
+    peer: Option<IpAddr>,
+    connection: Arc<Connection>,
+    router: Router,
+    doors: watch::Receiver<Arc<Door>>,
+    stop: CancellationToken,
+}
+
+impl Visit {
+    async fn run(mut self, stream: Box<dyn Stream>) {
+        let door = Arc::clone(&self.doors.borrow_and_update());
+        let goes = self.connection.goes.clone();
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = Box::pin(stream);
+        let talk = async {
+            match &door.tls {
+                None => self.talk(stream, &door).await,
+                Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => self.talk(stream, &door).await,
+                    Ok(Err(error)) => tracing::debug!(event = "connection_failed", "a TLS handshake failed: {error}"),
+                    Err(_) => tracing::debug!(event = "connection_failed", "a TLS handshake took too long"),
+                },
+            }
+        };
+        tokio::select! {
+            () = talk => {}
+            () = goes.cancelled() => {}
+        }
+    }
+
+    async fn talk(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin, door: &Arc<Door>) {
+        let (peer, connection, router) = (self.peer, &self.connection, &self.router);
+        let answer = |request| {
+            let (busy, door, router) = (connection.busy(), Arc::clone(door), router.clone());
+            async move {
+                let response = answer(&door, peer, router, request).await;
+                Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
+            }
+        };
+        let http = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(LONGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let stop = stop.clone();
-        connections.spawn(async move {
-            let _place = place;
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(event = "connection_failed", "a connection failed: {error}");
+            .serve_connection(TokioIo::new(stream), service_fn(answer));
+        let mut http = std::pin::pin!(http);
+        let ended = tokio::select! {
+            ended = http.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                http.as_mut().graceful_shutdown();
+                http.await
             }
-        });
-        while connections.try_join_next().is_some() {}
-    }
-    while connections.join_next().await.is_some() {}
-}
-
-async fn landing() -> Response {
-    const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>syncro-token-monitor</title>\n\
-        <h1>syncro-token-monitor</h1>\n<p>Watches the API tokens that integrations use against Syncro PSA accounts.</p>\n\
-        <ul>\n<li><a href=\"/metrics\">Metrics</a></li>\n<li><a href=\"/-/healthy\">Healthy</a></li>\n\
-        <li><a href=\"/-/ready\">Ready</a></li>\n</ul>\n</html>\n";
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE).into_response()
-}
-
-async fn metrics(Extract(state): Extract<State>) -> Response {
-    let mut own = String::new();
-    if let Err(error) = TextEncoder::new().encode_utf8(&state.registry.gather(), &mut own) {
-        tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
-    }
-    let snapshot = Arc::clone(&state.pictures.borrow());
-    let pieces = std::iter::once(Bytes::from(own)).chain(Exposition::new(snapshot, clock::now()));
-    let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response()
-}
-
-async fn tokens(Extract(state): Extract<State>) -> Response {
-    let pieces = Tokens::new(Arc::clone(&state.pictures.borrow()));
-    let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-async fn runbook(Path(alert): Path<String>) -> Response {
-    let known = |section| (StatusCode::OK, format!("{section}\n")).into_response();
-    let unknown = || (StatusCode::NOT_FOUND, "no such alert\n").into_response();
-    section(&alert).map_or_else(unknown, known)
-}
-
-async fn healthy(Extract(state): Extract<State>) -> Response {
-    let last = state.pictures.borrow().last_tick;
-    match last {
-        Some(last) if clock::now() - last <= LONGEST_TURN => (StatusCode::OK, "the loop turns\n").into_response(),
-        Some(last) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("the loop has not turned since {last}\n")).into_response()
+            Ok(()) = self.doors.changed() => {
+                http.as_mut().graceful_shutdown();
+                http.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(event = "connection_failed", "a connection failed: {error}");
         }
-        None => (StatusCode::SERVICE_UNAVAILABLE, "the loop has not turned yet\n").into_response(),
     }
 }
 
-async fn ready(Extract(state): Extract<State>) -> Response {
-    let snapshot = Arc::clone(&state.pictures.borrow());
-    if snapshot.first_sweep_done {
-        return (StatusCode::OK, "every token has been looked at\n").into_response();
-    }
-    let looked_at = snapshot.tokens.iter().filter(|picture| picture.standing.validity.last_attempt.is_some()).count();
-    let text = format!("{looked_at} of {} tokens have been looked at\n", snapshot.tokens.len());
-    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+/// The body of an answer; while it is being sent the connection is not idle.
+struct Answer {
+    body: Body,
+    _busy: Busy,
 }
 
-async fn reload(Extract(state): Extract<State>) -> Response {
-    let (answer, answered) = oneshot::channel();
-    let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();
-    if state.reload.send(answer).await.is_err() {
-        return gone();
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
     }
-    match answered.await {
-        Ok(Ok(())) => (StatusCode::OK, "the configuration was reloaded\n").into_response(),
-        Ok(Err(faults)) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the configuration was not reloaded, the running one stays:\n{faults}\n"),
-        )
-            .into_response(),
-        Err(_) => gone(),
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+async fn answer(door: &Arc<Door>, peer: Option<IpAddr>, router: Router, mut request: Request<Incoming>) -> Response {
+    let mut response = if let Some(refused) = refusal(door, peer, &request).await {
+        refused
+    } else {
+        request.extensions_mut().insert(Arc::clone(door));
+        let Ok(answered) = TowerToHyperService::new(router).call(request).await;
+        answered
+    };
+    for (name, value) in SAFE {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    response
+}
+
+/// What keeps a page that shows names from elsewhere harmless, whatever they are. No HSTS: it would bind every port of
+/// the host, of which only one is ours.
+const SAFE: [(HeaderName, HeaderValue); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Why a request is not answered, if it is not.
+async fn refusal(door: &Door, peer: Option<IpAddr>, request: &Request<Incoming>) -> Option<Response> {
+    if HEALTH.contains(&request.uri().path()) {
+        return None;
+    }
+    match door.gate.lets_in(peer, request.headers()).await {
+        Ok(()) => {}
+        Err(Refusal::Unknown) => {
+            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
+            return Some((StatusCode::UNAUTHORIZED, ask, "who are you?\n").into_response());
+        }
+        Err(Refusal::Throttled(wait)) => {
+            let wait = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
+            return Some((StatusCode::TOO_MANY_REQUESTS, wait, "too many wrong guesses\n").into_response());
+        }
+    }
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !is_safe && comes_from_elsewhere(request.headers(), door.origin.as_deref()) {
+        let text = "a page of another site may change nothing here\n";
+        return Some((StatusCode::FORBIDDEN, text).into_response());
+    }
+    None
+}
+
+/// Whether a browser says that a page of another site sent this. What is no browser says nothing of the kind, and is not
+/// led astray by pages either.
+fn comes_from_elsewhere(headers: &HeaderMap, known_as: Option<&str>) -> bool {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+    let origin = text(header::ORIGIN);
+    if origin.is_some() && origin == known_as {
+        return false;
+    }
+    match (text(HeaderName::from_static("sec-fetch-site")), origin) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) != text(header::HOST),
+        (None, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_another_site_is_known_by_what_its_browser_says() {
+        let cases: [(&[(&str, &str)], bool); 9] = [
+            (&[], false),
+            (&[("sec-fetch-site", "same-origin"), ("origin", "http://monitor:9760")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "cross-site"), ("origin", "https://ops.example")], false),
+            (&[("origin", "http://monitor:9760")], false),
+            (&[("origin", "http://evil.example")], true),
+            (&[("origin", "null")], true),
+        ];
+        for (given, expected) in cases {
+            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("monitor:9760"))]);
+            for (name, value) in given {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            assert_eq!(comes_from_elsewhere(&headers, Some("https://ops.example")), expected, "{given:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::alert::{Alert, Severity, Status, Words, runbook};
+use crate::alert::{Alert, Severity, Status, Words, page, runbook};
 use crate::config::TokenId;
 use crate::memory::Delivery;
 use crate::snapshot::Snapshot;
@@ -63,7 +63,7 @@ impl Board {
             of_tokens.chain(of_tenants).flat_map(|(of, known)| known.iter().map(move |one| (of.clone(), one)))
         {
             let labels = labels(&of, known.alert, known.severity, &known.words);
-            let alert = alert(&labels, known.alert, &known.words, known.since, now + BELIEVED, external_url);
+            let alert = alert(&labels, &of, known.alert, &known.words, (known.since, now + BELIEVED), external_url);
             firing.insert(labels, alert);
         }
         let mut ended = BTreeMap::new();
@@ -76,7 +76,8 @@ impl Board {
             let labels = labels(&notice.key.of, notice.key.alert, notice.severity, &notice.words);
             if !firing.contains_key(&labels) {
                 let end = (*queued_at).min(now);
-                let alert = alert(&labels, notice.key.alert, &notice.words, notice.since, end, external_url);
+                let alert =
+                    alert(&labels, &notice.key.of, notice.key.alert, &notice.words, (notice.since, end), external_url);
                 ended.insert(labels, alert);
             }
         }
@@ -96,7 +97,8 @@ impl Board {
 pub(super) fn alone(delivery: &Delivery, external_url: &str, now: DateTime<Utc>) -> String {
     let Delivery { notice, .. } = delivery;
     let labels = labels(&notice.key.of, notice.key.alert, notice.severity, &notice.words);
-    json!([alert(&labels, notice.key.alert, &notice.words, notice.since, now + TEST, external_url)]).to_string()
+    json!([alert(&labels, &notice.key.of, notice.key.alert, &notice.words, (notice.since, now + TEST), external_url)])
+        .to_string()
 }
 
 /// What identifies an alert must not change while it fires: who is short of a permission, say, is no label.
@@ -123,17 +125,17 @@ fn labels(of: &TokenId, alert: Alert, severity: Severity, words: &Words) -> Labe
 
 fn alert(
     labels: &Labels,
+    of: &TokenId,
     alert: Alert,
     words: &Words,
-    since: DateTime<Utc>,
-    end: DateTime<Utc>,
+    (since, end): (DateTime<Utc>, DateTime<Utc>),
     external_url: &str,
 ) -> Value {
     let mut annotations = Map::new();
     let subject = words.permission.as_ref().or(words.right.as_ref());
-    let of = [labels.get("tenant"), labels.get("token_name"), subject].into_iter().flatten().map(String::as_str);
-    let of = of.collect::<Vec<_>>().join(" / ");
-    let summary = if of.is_empty() { alert.as_str().to_owned() } else { format!("{}: {of}", alert.as_str()) };
+    let about = [labels.get("tenant"), labels.get("token_name"), subject].into_iter().flatten().map(String::as_str);
+    let about = about.collect::<Vec<_>>().join(" / ");
+    let summary = if about.is_empty() { alert.as_str().to_owned() } else { format!("{}: {about}", alert.as_str()) };
     annotations.insert("summary".to_owned(), summary.into());
     annotations.insert("description".to_owned(), words.message.clone().into());
     annotations.insert("runbook_url".to_owned(), runbook(external_url, alert).into());
@@ -150,7 +152,7 @@ fn alert(
         // What began must have begun before it ended.
         "startsAt": moment(since.min(end)),
         "endsAt": moment(end),
-        "generatorURL": format!("{external_url}/"),
+        "generatorURL": page(external_url, of),
     })
 }
 

@@ -41,6 +41,7 @@ fn picture(firing: &[&str]) -> Arc<Snapshot> {
             token: Arc::new(token(name, &[])),
             standing: Arc::new(Standing::default()),
             firing: Arc::new(vec![firing]),
+            asked: Arc::default(),
         }
     };
     Arc::new(Snapshot { tokens: Arc::new(firing.iter().map(picture).collect()), ..Snapshot::default() })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::alert::{Severity, Status, runbook};
+use crate::alert::{Severity, Status, page, runbook};
 use crate::config::{Format, Webhook};
 use crate::memory::Delivery;
 
@@ -48,7 +48,7 @@ fn ours(delivery: &Delivery, external_url: &str) -> Value {
         "since": moment(&notice.since),
         "message": words.message,
         "runbook": runbook(external_url, notice.key.alert),
-        "url": format!("{external_url}/"),
+        "url": page(external_url, &notice.key.of),
     })
 }
 
@@ -69,7 +69,7 @@ fn slack(delivery: &Delivery, external_url: &str) -> Value {
         "attachments": [{
             "color": colour,
             "fallback": notice.words.message,
-            "text": format!("{}\n<{}|What to do>", escaped(&notice.words.message), runbook(external_url, notice.key.alert)),
+            "text": format!("{}\n<{}|What to do> · <{}|Look closer>", escaped(&notice.words.message), runbook(external_url, notice.key.alert), page(external_url, &notice.key.of)),
             "ts": notice.since.timestamp(),
         }],
     })

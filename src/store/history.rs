@@ -2,51 +2,15 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, params};
-use serde::Serialize;
+
+use crate::memory::{HistoryLine, Wish};
 
 use super::database::version;
 use super::error::{Problem, StoreError};
 use super::written;
 
-/// Which lines of the history are wished for.
-#[derive(Debug, Clone, Default)]
-pub struct Wish {
-    /// Only this tenant.
-    pub tenant: Option<String>,
-    /// Only tokens of this name.
-    pub token_name: Option<String>,
-    /// Only what was settled then or later.
-    pub since: Option<DateTime<Utc>>,
-}
-
-/// One change of what was believed. Moments are texts such as `2026-11-23T10:00:00.123Z`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HistoryLine {
-    /// When it was settled.
-    pub at: String,
-    /// The tenant.
-    pub tenant: String,
-    /// The token.
-    pub token_name: String,
-    /// What kind of thing changed.
-    pub kind: String,
-    /// Which one, where there are several: a permission or a right.
-    pub subject: Option<String>,
-    /// What was believed before.
-    pub before: String,
-    /// What was believed after.
-    pub after: String,
-    /// When it was first seen.
-    pub since: String,
-    /// What showed it, for permissions.
-    pub evidence: Option<String>,
-    /// The same in words: the request and its answer, or the user's right.
-    pub shown_by: Option<String>,
-}
-
-/// The history in the order of time.
+/// The history in the order of time; the newest first if only so many lines are wished for.
 ///
 /// # Errors
 /// When there is no store at `path`, or it cannot be read.
@@ -63,12 +27,15 @@ fn read(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, Problem> {
     let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
     // A daemon that has not been restarted since the program was upgraded may still write the older schema.
     let shown_by = if version < 2 { "NULL" } else { "shown_by" };
+    let (order, limit) = wish.newest.map_or(("ASC", -1), |newest| ("DESC", i64::from(newest)));
     let mut statement = connection.prepare(&format!(
         "SELECT at, tenant, token_name, kind, subject, before, after, since, evidence, {shown_by} FROM transitions
          WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR at >= ?3)
-         ORDER BY at, id"
+           AND (?4 IS NULL OR at < ?4)
+         ORDER BY at {order}, id {order} LIMIT ?5"
     ))?;
-    let lines = statement.query_map(params![wish.tenant, wish.token_name, wish.since.map(written)], |row| {
+    let chosen = params![wish.tenant, wish.token_name, wish.since.map(written), wish.until.map(written), limit];
+    let lines = statement.query_map(chosen, |row| {
         Ok(HistoryLine {
             at: row.get(0)?,
             tenant: row.get(1)?,

@@ -20,7 +20,7 @@ use database::Database;
 use lock::Lock;
 
 pub use error::{Problem, StoreError};
-pub use history::{HistoryLine, Wish, history};
+pub use history::history;
 pub use instruments::Instruments;
 pub use keeper::{Keeper, Wires};
 

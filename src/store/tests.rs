@@ -11,10 +11,10 @@ use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
-use super::{Instruments, Keeper, Store, Wires, Wish, history};
+use super::{Instruments, Keeper, Store, Wires, history};
 use crate::alert::{Alert, AlertKey, Firing, Notice, Severity, Status, Words};
 use crate::config::TokenId;
-use crate::memory::{Batch, Delivery, Entry, Keep, Memory};
+use crate::memory::{Batch, Delivery, Entry, Keep, Memory, Wish};
 use crate::snapshot::{Snapshot, TokenPicture};
 use crate::standing::{Evidence, Policy, Standing, Transition, TransitionKind, step};
 use crate::syncro::ProbeObservation;
@@ -233,6 +233,10 @@ fn the_history_is_filtered_by_tenant_token_and_time() {
     let count = |wish: Wish| history(&place.path(), &wish).unwrap().len();
     assert_eq!(count(Wish { token_name: Some("a".to_owned()), ..Wish::default() }), 2);
     assert_eq!(count(Wish { since: Some(at(20)), ..Wish::default() }), 2);
+    assert_eq!(count(Wish { until: Some(at(20)), ..Wish::default() }), 1);
+    let newest = history(&place.path(), &Wish { newest: Some(2), ..Wish::default() }).unwrap();
+    assert_eq!(newest.iter().map(|line| line.token_name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(newest[0].at > newest[1].at, "the newest first");
     assert_eq!(count(Wish { tenant: Some("other".to_owned()), ..Wish::default() }), 0);
 }
 
@@ -323,6 +327,7 @@ impl Bench {
             token: Arc::new(token("pictured", &[])),
             standing: Arc::new(standing()),
             firing: Arc::default(),
+            asked: Arc::default(),
         };
         let snapshot = Snapshot { tokens: Arc::new(vec![picture]), ..Snapshot::default() };
         let (pictures, shown) = watch::channel(Arc::new(snapshot));

@@ -1,5 +1,6 @@
 //! The one HTTP client. It can send only what [`Request`] can say: `/me`, a user, and the catalogue's probes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::config::{self, Tenant};
 use crate::system::{clock, http};
 
 use super::classify::Answer;
-use super::{Budget, Failure, Instruments, Lane, Reason, TokenValue};
+use super::{Asked, Budget, Failure, Instruments, Lane, Reason, TokenValue};
 
 /// A list of one row or a user is a few KiB; nothing we need is longer than this, unpacked.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -52,30 +53,33 @@ impl Client {
         Ok(Self { http, budget, instruments })
     }
 
-    /// Sends one request when the budget lets it, and reads the answer as far as it is read at all.
-    ///
-    /// # Errors
-    /// Why there is no answer. The daemon's other requests wait too if Syncro asked for it.
+    /// Sends one request when the budget lets it, and reads the answer as far as it is read at all; or tells why there is
+    /// no answer. The daemon's other requests wait too if Syncro asks for it.
     pub async fn ask(
         &self,
         tenant: &Tenant,
         token: &TokenValue,
         request: Request,
         lane: Lane,
-    ) -> Result<Answer, Failure> {
+    ) -> (Asked, Result<Answer, Failure>) {
         let queued = Instant::now();
         self.budget.permit(lane).await;
         self.instruments.waited(queued.elapsed());
         let sent = Instant::now();
         let (method, outcome) = self.send(tenant, token, request).await;
+        let (took, at) = (sent.elapsed(), clock::now());
         let status = outcome.as_ref().map_or_else(|(status, _)| *status, |(answer, _)| Some(answer.status));
-        self.instruments.requested(method, status, Some(sent.elapsed()));
-        let (answer, retry_after) = outcome.map_err(|(_, failure)| failure)?;
-        if answer.is_throttled() {
-            self.throttled(tenant, retry_after);
-            return Err(Failure::new(Reason::Throttled, "Syncro asks to send fewer requests"));
-        }
-        Ok(answer)
+        self.instruments.requested(method, status, Some(took));
+        let answer = match outcome {
+            Ok((answer, retry_after)) if answer.is_throttled() => {
+                self.throttled(tenant, retry_after);
+                Err(Failure::new(Reason::Throttled, "Syncro asks to send fewer requests"))
+            }
+            Ok((answer, _)) => Ok(answer),
+            Err((_, failure)) => Err(failure),
+        };
+        let reason = answer.as_ref().err().map(|failure| failure.reason);
+        (Asked { method, path: path(tenant, request), at, status, reason, took }, answer)
     }
 
     async fn send(
@@ -84,13 +88,12 @@ impl Client {
         token: &TokenValue,
         request: Request,
     ) -> (Method, Result<(Answer, Option<Duration>), (Option<u16>, Failure)>) {
-        let base = &tenant.base_url;
+        let url = format!("{}{}", tenant.base_url, path(tenant, request));
         let (method, url, body) = match request {
-            Request::Me => (Method::Get, format!("{base}/me"), None),
-            Request::User(id) => (Method::Get, format!("{base}/users/{id}"), None),
+            Request::Me | Request::User(_) => (Method::Get, url, None),
             Request::Probe(probe) => {
                 let query = probe.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-                (probe.method(), format!("{base}{}{query}", tenant.path_of(probe)), probe.body.clone())
+                (probe.method(), format!("{url}{query}"), probe.body.clone())
             }
         };
         let verb = match method {
@@ -125,6 +128,15 @@ impl Client {
             "Syncro asks to send fewer requests; all requests wait for {} s",
             pause.as_secs()
         );
+    }
+}
+
+/// What is asked of, below the tenant's base URL.
+fn path(tenant: &Tenant, request: Request) -> Cow<'static, str> {
+    match request {
+        Request::Me => "/me".into(),
+        Request::User(id) => format!("/users/{id}").into(),
+        Request::Probe(probe) => tenant.path_of(probe),
     }
 }
 

@@ -1,10 +1,37 @@
 //! Everything one look at one token brought back, before anybody says what it means.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
-use crate::catalog::PermissionId;
+use crate::catalog::{Method, PermissionId};
 
-use super::{Failure, Fingerprint, MeObservation, ProbeObservation, Unreadable, UserObservation};
+use super::{Failure, Fingerprint, MeObservation, ProbeObservation, Reason, Unreadable, UserObservation};
+
+/// One request of a look and how it went: never what was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// How it was asked.
+    pub method: Method,
+    /// Of what: the path below the tenant's base URL.
+    pub path: Cow<'static, str>,
+    /// When the answer was there, or none came.
+    pub at: DateTime<Utc>,
+    /// The answer's status, if there was an answer.
+    pub status: Option<u16>,
+    /// Why it told nothing, if it did not.
+    pub reason: Option<Reason>,
+    /// From sending to the end of the answer; waiting for the budget is not counted.
+    pub took: Duration,
+}
+
+impl Asked {
+    /// Whether both are the same question.
+    pub fn is_same_question(&self, other: &Self) -> bool {
+        (self.method, &self.path) == (other.method, &other.path)
+    }
+}
 
 /// What was seen of the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +84,8 @@ pub struct Look {
     pub at: DateTime<Utc>,
     /// What it is about.
     pub part: Part,
+    /// The requests that it took, in order.
+    pub asked: Vec<Asked>,
 }
 
 /// One part of a look.

@@ -15,7 +15,7 @@ pub use classify::{Answer, MOST_RIGHTS, Me, MeObservation, ProbeObservation, Rig
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};
 pub use instruments::Instruments;
-pub use look::{Look, Part, PermissionLook, Seen};
+pub use look::{Asked, Look, Part, PermissionLook, Seen};
 pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
 
 /// Who waits for whom when the request budget is short: a later lane never holds up an earlier one.

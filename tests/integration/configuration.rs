@@ -14,6 +14,15 @@ colour = "blue"
 listen = "everywhere"
 external_url = "gopher://x"
 lissten = "127.0.0.1:1"
+health_listen = "unix"
+insecure = "no"
+
+[web.tls]
+certificate_file = "web.pem"
+
+[web.auth]
+users = { "al:ice" = "$2b$12$K0KIVI31r9wTCnXKzoI1M.OSRdsXPhj7C1k0eyG8W9gXjn4fwaLnC", bob = "secret-of-bob" }
+bearer_token_files = "prometheus-token"
 
 [syncro]
 requests_per_minute = -5

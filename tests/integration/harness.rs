@@ -85,9 +85,10 @@ impl World {
     /// Writes a configuration: quick, on a free port, and then as given.
     pub(crate) fn configure(&self, configuration: &Configuration) -> PathBuf {
         let mut text = format!(
-            "[web]\nlisten = \"127.0.0.1:0\"\n[syncro]\nrequests_per_minute = {}\ntimeout = \"2s\"\n{}\n\
+            "[web]\n{}\n[syncro]\nrequests_per_minute = {}\ntimeout = \"2s\"\n{}\n\
              [schedule]\nvalidity = \"{}\"\npermissions = \"{}\"\n\
              [alerts]\nconfirm_after = \"1s\"\n{}\n[storage]\npath = \"{}\"\n",
+            configuration.web,
             configuration.requests_per_minute,
             configuration.syncro,
             configuration.validity,
@@ -128,6 +129,7 @@ impl World {
 /// What is configured, where it differs from what the harness does anyway.
 #[derive(Clone)]
 pub(crate) struct Configuration {
+    pub(crate) web: String,
     pub(crate) requests_per_minute: u32,
     pub(crate) syncro: String,
     pub(crate) validity: &'static str,
@@ -174,6 +176,7 @@ impl Configuration {
 impl Default for Configuration {
     fn default() -> Self {
         Self {
+            web: "listen = \"127.0.0.1:0\"".to_owned(),
             requests_per_minute: 170,
             syncro: String::new(),
             validity: "2s",

@@ -9,14 +9,17 @@
 
 mod alerts;
 mod bad_input;
+mod browser;
 mod catalog;
 mod commands;
 mod configuration;
 mod harness;
 mod kills;
 mod lifecycle;
+mod locks;
 mod memory;
 mod metrics;
+mod pages;
 mod permissions;
 mod preflight;
 mod probes;

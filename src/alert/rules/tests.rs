@@ -121,6 +121,7 @@ fn a_changed_group_is_news_for_one_reminder_interval_or_until_it_is_changed_back
         Look {
             at: at(seconds),
             part: Part::Permissions(PermissionLook { full: true, user, ..PermissionLook::default() }),
+            asked: Vec::new(),
         }
     };
     let mut watched = Watched::new();

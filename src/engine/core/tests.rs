@@ -144,3 +144,46 @@ fn a_changed_token_is_looked_at_at_once_after_a_reload() {
     let asked: Vec<_> = job.permissions.unwrap().probes.into_iter().flat_map(|(_, shown)| shown).collect();
     assert_eq!(asked, [permission(LIST), permission("Customers - List/Search")]);
 }
+
+#[test]
+fn a_check_that_somebody_wishes_for_is_one_full_look_at_that_token_alone() {
+    let mut core = new(Arc::new(config(vec![token("t", &[LIST]), token("other", &[LIST])])), at(0));
+    let effects = core.handle(Event::Tick, at(0));
+    answer(&mut core, &effects, 0, &works(&[]));
+    let wish = |name: &str| Event::Check(TokenId { tenant: "acme".to_owned(), token_name: name.to_owned() });
+    assert_eq!(core.handle(wish("nobody"), at(9)), []);
+    let mut effects = core.handle(wish("t"), at(10));
+    effects.extend(core.handle(wish("t"), at(10)));
+    effects.extend(core.handle(Event::Tick, at(11)));
+    let [job] = jobs(&effects).try_into().expect("one job");
+    assert_eq!(job.token.name, "t");
+    assert!(job.permissions.is_some_and(|permissions| permissions.full));
+}
+
+#[test]
+fn what_a_token_was_last_asked_is_shown_each_question_once() {
+    let mut core = new(Arc::new(config(vec![token("t", &[LIST])])), at(0));
+    let asked = |second: i64, path: &'static str| Asked {
+        method: crate::catalog::Method::Get,
+        path: path.into(),
+        at: at(second),
+        status: Some(200),
+        reason: None,
+        took: Duration::from_millis(5),
+    };
+    let look = |core: &mut Core, mut look: Look, paths: &[&'static str], second| {
+        look.asked = paths.iter().map(|path| asked(second, path)).collect();
+        let _ = core.handle(Event::Looked { key: WatchKey(0), look: Box::new(look), ended: None }, at(second));
+        let picture = core.snapshot().tokens[0].asked.clone();
+        picture.iter().map(|asked| (asked.path.to_string(), (asked.at - at(0)).num_seconds())).collect::<Vec<_>>()
+    };
+    let full = |second| probed(second, &[(LIST, ProbeObservation::Granted(200))]);
+    look(&mut core, looked(0, works(&[])), &["/me"], 0);
+    let shown = look(&mut core, full(1), &["/users/1", "/tickets", "/leads"], 1);
+    assert_eq!(shown, [("/me", 0), ("/users/1", 1), ("/tickets", 1), ("/leads", 1)].map(|(p, s)| (p.to_owned(), s)));
+    let shown = look(&mut core, looked(2, works(&[])), &["/me"], 2);
+    assert_eq!(shown.first(), Some(&("/me".to_owned(), 2)));
+    assert_eq!(shown.len(), 4);
+    let shown = look(&mut core, full(3), &["/tickets"], 3);
+    assert_eq!(shown, [("/me", 2), ("/tickets", 3)].map(|(p, s)| (p.to_owned(), s)), "what is no longer asked is gone");
+}

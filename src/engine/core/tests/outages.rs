@@ -179,7 +179,7 @@ fn tokens_that_expire_on_one_day_are_told_each() {
     for token in &mut config.tokens {
         Arc::make_mut(token).expires = Some(at(1000));
     }
-    config.alerts.expiry_notice.clear();
+    config.alerts.expiry_notice = Arc::default();
     fleet.happens(Event::Reload(Arc::new(config)));
     fleet.run(1000 - fleet.now - 1);
     fleet.told.clear();

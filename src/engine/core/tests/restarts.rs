@@ -131,7 +131,7 @@ impl Machine {
             let wants = job.permissions.is_some() && matches!(answer.me, MeObservation::Works(_));
             let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
             let part = Part::Token(Seen::Me { fingerprint, observation: answer.me });
-            let look = Box::new(Look { at: at(self.now), part });
+            let look = Box::new(Look { at: at(self.now), part, asked: Vec::new() });
             let (key, end) = (job.key, ended(&job));
             jobs.extend(self.handle(Event::Looked { key, look, ended: (!wants).then_some(end) }));
             if wants {

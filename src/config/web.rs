@@ -1,0 +1,166 @@
+//! `[web]`: where the daemon listens and who may look. Pure; secrets are in files, of which only the paths stand here.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use toml::Value;
+
+use super::fault::{Problem, shown};
+use super::fleet::file_path;
+use super::password::PasswordHash;
+use super::raw::{Notes, Section};
+use super::receivers::Identity;
+use super::validate::Places;
+use super::value;
+
+/// Loopback only: what the daemon knows is nobody else's business unless the operator says so.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9760);
+
+/// `[web]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// The address of metrics, health and pages.
+    pub listen: SocketAddr,
+    /// How people reach it, if not there; without a slash at the end.
+    pub external_url: Option<String>,
+    /// Where health alone is told besides, in clear text and to everybody.
+    pub health_listen: Option<HealthListen>,
+    /// TLS, if it is spoken.
+    pub tls: Option<Tls>,
+    /// Who may look; everybody if nobody is named.
+    pub auth: Auth,
+}
+
+/// A second place for the health of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HealthListen {
+    /// An address.
+    Address(SocketAddr),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+/// `[web.tls]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Our certificate and its key.
+    pub identity: Identity,
+    /// Whom a client must have its certificate from, PEM; none is asked for if this is not set.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// `[web.auth]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// People, with the hashes of their passwords.
+    pub users: Vec<(String, PasswordHash)>,
+    /// Files, each with a token that a program may show.
+    pub bearer_token_files: Vec<PathBuf>,
+}
+
+impl Auth {
+    /// Whether anybody may look.
+    pub fn is_open(&self) -> bool {
+        self.users.is_empty() && self.bearer_token_files.is_empty()
+    }
+}
+
+impl Web {
+    /// How people reach what listens on `address`, without a slash at the end.
+    pub fn url(&self, address: SocketAddr) -> String {
+        self.external_url.clone().unwrap_or_else(|| self.own_url(address))
+    }
+
+    /// The URL of what listens on `address`, without a slash at the end.
+    pub fn own_url(&self, address: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    }
+}
+
+pub(super) fn web(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Web {
+    let listen = section.read("listen", notes, value::address).unwrap_or(LISTEN);
+    let external_url = section.read("external_url", notes, |value| {
+        let allowed = "the http or https URL at which people reach this daemon";
+        let url = value::url(value, allowed)?;
+        let known = matches!(url.scheme(), "http" | "https");
+        known
+            .then(|| url.as_str().trim_end_matches('/').to_owned())
+            .ok_or_else(|| Problem::new("not a web URL", allowed))
+    });
+    let health_listen = section.read("health_listen", notes, |value| health_listen(value, places));
+    if health_listen == Some(HealthListen::Address(listen)) && listen.port() != 0 {
+        let problem = Problem::new("the same as web.listen, which tells health too", "another address");
+        notes.fault(&section.path("health_listen"), problem);
+    }
+    let insecure = section.read("insecure", notes, value::flag).unwrap_or(false);
+    let tls = tls(&mut section, places, notes);
+    let faults = notes.faults.0.len();
+    let auth = auth(section.section("auth", notes), places, notes);
+    if section.has("auth") && auth.is_open() && notes.faults.0.len() == faults {
+        let problem =
+            Problem::new("names nobody", "users, bearer_token_files or both; without [web.auth] everybody may look");
+        notes.fault(&section.path("auth"), problem);
+    }
+    let asks_who_it_is = !auth.is_open() || tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+    let locked = tls.is_some() && asks_who_it_is;
+    if !(listen.ip().is_loopback() || locked || insecure) {
+        let problem = format!("`{listen}` is open to the network, without TLS or without asking who looks");
+        let allowed =
+            "a loopback address; or web.tls together with web.auth or web.tls.client_ca_file; or insecure = true";
+        notes.fault(&section.path("listen"), Problem::new(problem, allowed));
+    }
+    section.finish(notes);
+    Web { listen, external_url, health_listen, tls, auth }
+}
+
+fn health_listen(value: &Value, places: &Places<'_>) -> Result<HealthListen, Problem> {
+    let allowed = "an address with a port such as \"127.0.0.1:9762\", or \"unix:\" and the path of a socket";
+    let text = value::text(value, allowed)?;
+    match text.strip_prefix("unix:") {
+        Some(path) => file_path(&path.into(), places.configuration).map(HealthListen::Socket),
+        None => value::address(value).map(HealthListen::Address),
+    }
+    .map_err(|problem| Problem { allowed: allowed.to_owned(), ..problem })
+}
+
+fn tls(web: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Option<Tls> {
+    let wished = web.has("tls");
+    let mut section = web.section("tls", notes);
+    let mut file = |key, notes: &mut Notes<'_>| {
+        let path = section.read(key, notes, |value| file_path(value, places.configuration));
+        (path, section.has(key), section.path(key))
+    };
+    let (certificate_file, has_certificate, certificate_path) = file("certificate_file", notes);
+    let (key_file, has_key, key_path) = file("key_file", notes);
+    let (client_ca_file, ..) = file("client_ca_file", notes);
+    for (has, path) in [(has_certificate, certificate_path), (has_key, key_path)] {
+        if wished && !has {
+            notes.fault(&path, Problem::new("missing", "certificate_file and key_file, PEM"));
+        }
+    }
+    section.finish(notes);
+    let identity = Identity { certificate_file: certificate_file?, key_file: key_file? };
+    Some(Tls { identity, client_ca_file })
+}
+
+fn auth(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Auth {
+    let users = section.entries("users", notes, |name, hash| {
+        let allowed = "a name without a colon, and a hash that `hash-password` prints";
+        let hash = PasswordHash::parse(value::text(hash, allowed)?).ok_or_else(|| {
+            let problem =
+                "not a bcrypt or Argon2 hash, or one that takes too long to check; a password itself never stands here";
+            Problem::new(problem, allowed)
+        })?;
+        let usable = value::name(&name.into()).is_ok() && !name.contains(':');
+        if usable {
+            Ok((name.to_owned(), hash))
+        } else {
+            Err(Problem::new(format!("{} is not a usable name", shown(name)), allowed))
+        }
+    });
+    let file = |value: &Value| file_path(value, places.configuration);
+    let files = section.read_list("bearer_token_files", "a list of paths of files", notes, file);
+    section.finish(notes);
+    Auth { users, bearer_token_files: files.unwrap_or_default() }
+}

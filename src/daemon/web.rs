@@ -1,0 +1,152 @@
+//! The web server and the second place for health: opened at the start, changed by a reload, stopped. Whatever can fail
+//! fails before anything is changed.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::watch;
+
+use crate::config::{self, HealthListen};
+use crate::expose::{self, Door, Listener, Server, State};
+
+/// What has been opened and does not serve yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    door: Door,
+    main: Option<(Listener, SocketAddr)>,
+    health: Option<(Listener, Option<SocketFile>)>,
+}
+
+impl Opened {
+    /// Opens what `config` says, behind `door`; what `running` has open already stays as it is.
+    ///
+    /// # Errors
+    /// The key of what cannot be opened, and why.
+    pub(super) async fn new(
+        door: Door,
+        config: &config::Web,
+        running: Option<&config::Web>,
+    ) -> Result<Self, (&'static str, anyhow::Error)> {
+        let listen = |error| ("web.listen", error);
+        let health_listen = |error| ("web.health_listen", error);
+        let mut main = None;
+        if running.is_none_or(|running| running.listen != config.listen) {
+            let listener = tcp(config.listen).await.map_err(listen)?;
+            let address = listener.local_addr().context("learn the own address").map_err(listen)?;
+            main = Some((Listener::Tcp(listener), address));
+        }
+        let mut health = None;
+        if running.is_none_or(|running| running.health_listen != config.health_listen) {
+            health = match &config.health_listen {
+                None => None,
+                Some(HealthListen::Address(address)) => {
+                    Some((Listener::Tcp(tcp(*address).await.map_err(health_listen)?), None))
+                }
+                Some(HealthListen::Socket(path)) => {
+                    let listener = unix(path).await.map_err(health_listen)?;
+                    Some((Listener::Unix(listener), Some(SocketFile(path.clone()))))
+                }
+            };
+        }
+        Ok(Self { door, main, health })
+    }
+}
+
+async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
+}
+
+/// A socket that somebody left behind is taken over; one that answers is not.
+async fn unix(path: &Path) -> anyhow::Result<UnixListener> {
+    let bind = || UnixListener::bind(path);
+    let listener = match bind() {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && UnixStream::connect(path).await.is_err() => {
+            std::fs::remove_file(path).and_then(|()| bind())
+        }
+        bound => bound,
+    };
+    listener.with_context(|| format!("listen on `{}`", path.display()))
+}
+
+/// The file of a Unix socket, removed when nobody listens any more.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // It may have been removed by somebody else.
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+/// Both servers.
+#[derive(Debug)]
+pub(super) struct Web {
+    /// Where the main one really listens.
+    pub(super) address: SocketAddr,
+    server: Server,
+    health: Option<(Server, Option<SocketFile>)>,
+    doors: watch::Sender<Arc<Door>>,
+    state: State,
+}
+
+impl Web {
+    /// Serves what has been opened.
+    pub(super) fn start(opened: Opened, state: State) -> anyhow::Result<Self> {
+        let Opened { door, main, health } = opened;
+        let (listener, address) = main.context("serve: nothing is open")?;
+        let (doors, door) = watch::channel(Arc::new(door));
+        let server = Server::start(listener, expose::all(state.clone()), door);
+        let mut web = Self { address, server, health: None, doors, state };
+        web.health = health.map(|health| web.start_health(health));
+        Ok(web)
+    }
+
+    fn start_health(&self, (listener, file): (Listener, Option<SocketFile>)) -> (Server, Option<SocketFile>) {
+        // Health is told to everybody.
+        let (_, open) = watch::channel(Arc::default());
+        (Server::start(listener, expose::health(self.state.clone()), open), file)
+    }
+
+    /// Goes on as `config` says, with what has been opened for it.
+    pub(super) fn change(&mut self, opened: Opened, config: &config::Web, before: &config::Web) {
+        let Opened { door, main, health } = opened;
+        self.doors.send_replace(Arc::new(door));
+        // Old addresses may still be answering who asked for the reload, so nobody waits for their end.
+        if let Some((listener, address)) = main {
+            let server = Server::start(listener, expose::all(self.state.clone()), self.doors.subscribe());
+            self.address = address;
+            tokio::spawn(std::mem::replace(&mut self.server, server).stop());
+        }
+        if config.health_listen != before.health_listen {
+            let health = health.map(|health| self.start_health(health));
+            if let Some((old, file)) = std::mem::replace(&mut self.health, health) {
+                drop(file);
+                tokio::spawn(old.stop());
+            }
+        }
+    }
+
+    /// Waits until one of them has ended, which none should by itself. Cancel-safe.
+    pub(super) async fn ended(&self) {
+        match &self.health {
+            None => self.server.ended().await,
+            Some((health, _)) => tokio::select! {
+                () = self.server.ended() => {}
+                () = health.ended() => {}
+            },
+        }
+    }
+
+    /// Lets answers under way end.
+    pub(super) async fn stop(self) {
+        self.server.stop().await;
+        if let Some((health, _file)) = self.health {
+            health.stop().await;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What fires, as it is shown: what broke, since when, whom it hurts, and the clicks that mend it.
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::{Alert, Firing, Severity};
+use crate::snapshot::{Snapshot, TokenPicture};
+
+use super::Frame;
+use super::when::When;
+
+/// One alert.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) severity: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) alert: &'static str,
+    pub(super) runbook: String,
+    /// What it is about: `acme / jumpcloud`, and its page.
+    pub(super) about: String,
+    pub(super) href: Option<String>,
+    pub(super) since: When,
+    pub(super) what: Vec<Piece>,
+    pub(super) mend: Vec<Piece>,
+    pub(super) shown_by: Option<String>,
+    order: (std::cmp::Reverse<Severity>, std::cmp::Reverse<DateTime<Utc>>),
+}
+
+fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) -> Card {
+    let (what, mend) = firing.words.parts();
+    let sign = match firing.severity {
+        Severity::Critical => "✖",
+        Severity::Warning => "▲",
+    };
+    Card {
+        severity: firing.severity.as_str(),
+        sign,
+        alert: firing.alert.as_str(),
+        runbook: format!("{}/runbooks/{}", frame.base, firing.alert.as_str()),
+        about,
+        href,
+        since: When::new(firing.since, frame.now),
+        what: pieces(&sentence(what)),
+        mend: pieces(&sentence(mend)),
+        shown_by: firing.words.shown_by.clone(),
+        order: (std::cmp::Reverse(firing.severity), std::cmp::Reverse(firing.since)),
+    }
+}
+
+/// A piece of a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    /// Whether it is a name, as what stands between backticks is.
+    pub(super) is_name: bool,
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
+    let piece = |(index, text): (usize, &str)| Piece { text: text.to_owned(), is_name: index % 2 == 1 };
+    text.split('`').enumerate().map(piece).filter(|piece| !piece.text.is_empty()).collect()
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
+}
+
+/// What fires for one token.
+pub(super) fn of_token(frame: Frame<'_>, picture: &TokenPicture) -> Vec<Card> {
+    let about = || format!("{} / {}", picture.token.tenant.name, picture.token.name);
+    let mut cards: Vec<_> = picture.firing.iter().map(|firing| card(frame, firing, about(), None)).collect();
+    cards.sort_by_key(|card| card.order);
+    cards
+}
+
+/// What fires for the fleet, the worst and newest first; at most so many, and how many more there are.
+pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (Vec<Card>, usize) {
+    let of_tokens =
+        snapshot.tokens.iter().flat_map(|picture| picture.firing.iter().map(move |known| (known, Some(picture), "")));
+    let of_tenants = snapshot
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.firing.iter().map(move |known| (known, None, tenant.name.as_str())));
+    let mut all: Vec<_> = of_tokens.chain(of_tenants).collect();
+    let outage_first = |firing: &Firing| firing.alert != Alert::SyncroOutage;
+    all.sort_by_key(|(known, ..)| {
+        (outage_first(known), std::cmp::Reverse(known.severity), std::cmp::Reverse(known.since))
+    });
+    let more = all.len().saturating_sub(most);
+    let cards = all.into_iter().take(most).map(|(known, picture, tenant)| match picture {
+        Some(picture) => {
+            let about = format!("{} / {}", picture.token.tenant.name, picture.token.name);
+            card(frame, known, about, Some(frame.token_path(picture)))
+        }
+        None if tenant.is_empty() => card(frame, known, "all tenants".to_owned(), None),
+        None => card(frame, known, tenant.to_owned(), None),
+    });
+    (cards.collect(), more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_out_and_sentences_are_sentences() {
+        let shown = |text: &str| {
+            pieces(&sentence(text)).into_iter().map(|piece| (piece.text, piece.is_name)).collect::<Vec<_>>()
+        };
+        let piece = |text: &str, is_name| (text.to_owned(), is_name);
+        assert_eq!(shown("token `a.b` broke"), [piece("Token ", false), piece("a.b", true), piece(" broke.", false)]);
+        assert_eq!(shown("élan"), [piece("Élan.", false)]);
+        assert_eq!(shown(""), []);
+    }
+}

@@ -1,0 +1,33 @@
+//! The status page of the demo in a real browser, by `tests/browser/look.mjs`: its promises, and photographs of it.
+
+use std::process::{Command, Stdio};
+
+use crate::harness::{Daemon, text};
+use crate::real::{have, project};
+
+#[test]
+fn people_see_an_incident_without_a_reload_and_find_its_token_by_keyboard() {
+    if !have(&["chromium", "node"]) {
+        return;
+    }
+    let folder = project("tests/browser");
+    if !folder.join("node_modules").is_dir() {
+        assert!(std::env::var_os("SYNCRO_REQUIRE_REAL").is_none(), "npm ci was not run in tests/browser");
+        println!("skipped: npm ci was not run in tests/browser");
+        return;
+    }
+    let photographs = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("status-page");
+    std::fs::create_dir_all(&photographs).unwrap();
+    let daemon = Daemon::demo();
+    let looked = Command::new("node")
+        .arg(folder.join("look.mjs"))
+        .args([daemon.address.as_ref(), photographs.as_os_str()])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(looked.status.success(), "{}{}", text(&looked.stdout), text(&looked.stderr));
+    println!("photographs of the page are in {}", photographs.display());
+    for name in ["fleet-desktop-light", "fleet-phone-dark", "token-desktop-dark", "token-phone-light"] {
+        assert!(photographs.join(format!("{name}.png")).metadata().is_ok_and(|file| file.len() > 10_000), "{name}");
+    }
+}
