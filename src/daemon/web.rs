@@ -115,7 +115,12 @@ impl Web {
     /// Goes on as `config` says, with what has been opened for it.
     pub(super) fn change(&mut self, opened: Opened, config: &config::Web, before: &config::Web) {
         let Opened { door, main, health } = opened;
-        self.doors.send_replace(Arc::new(door));
+        // Another door ends every connection and forgets who is known, which a reload of something else need not do.
+        let same =
+            (&config.tls, &config.auth, &config.external_url) == (&before.tls, &before.auth, &before.external_url);
+        if !(same && door.is_made_from_the_same(&self.doors.borrow())) {
+            self.doors.send_replace(Arc::new(door));
+        }
         // Old addresses may still be answering who asked for the reload, so nobody waits for their end.
         if let Some((listener, address)) = main {
             let server = Server::start(listener, expose::all(self.state.clone()), self.doors.subscribe());

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// An answer takes less, even the metrics of thousands of tokens over a slow line; a longer one may have to go too.
-const LONGEST_ANSWER: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 
 /// What is known of all connections.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +78,11 @@ impl Connection {
                 *place = open.enter(is_busy, goes);
             }
         });
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// A request has come; the connection is idle again when what is returned is dropped.

@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
@@ -31,6 +32,8 @@ pub struct Door {
     pub(super) base: String,
     /// Scheme, host and port that people see, where they are not ours.
     pub(super) origin: Option<String>,
+    /// A digest of the files that it was built from.
+    made_from: [u8; 32],
 }
 
 impl std::fmt::Debug for Door {
@@ -44,16 +47,22 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
+    /// Whether the files of both hold the same.
+    pub fn is_made_from_the_same(&self, other: &Self) -> bool {
+        self.made_from == other.made_from
+    }
+
     /// Reads the files that `[web]` names.
     ///
     /// # Errors
     /// What is wrong with each, by its key; never what is in it.
     pub fn load(web: &Web) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
-        let tls = web.tls.as_ref().and_then(|tls| acceptor(tls).map_err(|fault| faults.push(fault)).ok());
+        let mut files = Files(Sha256::new());
+        let tls = web.tls.as_ref().and_then(|tls| acceptor(tls, &mut files).map_err(|fault| faults.push(fault)).ok());
         let mut bearers = Vec::new();
         for (index, path) in web.auth.bearer_token_files.iter().enumerate() {
-            let read = read(path, &format!("web.auth.bearer_token_files[{index}]")).and_then(|text| {
+            let read = files.read(path, &format!("web.auth.bearer_token_files[{index}]")).and_then(|text| {
                 let token = text.trim_ascii();
                 let usable = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
                 let fault =
@@ -70,31 +79,41 @@ impl Door {
         let origin = external.as_ref().map(|url| url.origin().ascii_serialization());
         let base = external.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         match gate {
-            Ok(gate) if faults.is_empty() => Ok(Self { tls, gate, base, origin }),
+            Ok(gate) if faults.is_empty() => {
+                let made_from = files.0.finalize().into();
+                Ok(Self { tls, gate, base, origin, made_from })
+            }
             _ => Err(faults),
         }
     }
 }
 
-fn read(path: &Path, key: &str) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("{key}: failed to read `{}`: {error}", path.display());
-    if fs::metadata(path).map_err(failed)?.len() > LARGEST_FILE {
-        return Err(format!("{key}: `{}` is larger than 1 MiB", path.display()));
+/// The files that a door is built from, as one digest.
+struct Files(Sha256);
+
+impl Files {
+    fn read(&mut self, path: &Path, key: &str) -> Result<Vec<u8>, String> {
+        let failed = |error: std::io::Error| format!("{key}: failed to read `{}`: {error}", path.display());
+        if fs::metadata(path).map_err(failed)?.len() > LARGEST_FILE {
+            return Err(format!("{key}: `{}` is larger than 1 MiB", path.display()));
+        }
+        let read = fs::read(path).map_err(failed)?;
+        self.0.update(Sha256::digest(&read));
+        Ok(read)
     }
-    fs::read(path).map_err(failed)
 }
 
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor, String> {
-    let certificates = |path: &Path, key: &str| {
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path, key)?).collect();
+fn acceptor(tls: &Tls, files: &mut Files) -> Result<TlsAcceptor, String> {
+    let certificates = |path: &Path, key: &str, files: &mut Files| {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files.read(path, key)?).collect();
         let found = found.map_err(|error| format!("{key}: `{}` is not PEM: {error}", path.display()))?;
         let fault = || format!("{key}: `{}` holds no certificate", path.display());
         if found.is_empty() { Err(fault()) } else { Ok(found) }
     };
     let (certificate_file, key_file) = (&tls.identity.certificate_file, &tls.identity.key_file);
-    let chain = certificates(certificate_file, "web.tls.certificate_file")?;
+    let chain = certificates(certificate_file, "web.tls.certificate_file", files)?;
     // The error may tell of the line, so only that there is none is said.
-    let key = PrivateKeyDer::from_pem_slice(&read(key_file, "web.tls.key_file")?)
+    let key = PrivateKeyDer::from_pem_slice(&files.read(key_file, "web.tls.key_file")?)
         .map_err(|_| format!("web.tls.key_file: `{}` holds no private key", key_file.display()))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -105,7 +124,7 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, String> {
         Some(path) => {
             const KEY: &str = "web.tls.client_ca_file";
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(path, KEY)? {
+            for certificate in certificates(path, KEY, files)? {
                 roots.add(certificate).map_err(|error| format!("{KEY}: {error}"))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{Busy, Connection, Connections};
+use super::connections::{Busy, Connection, Connections, LONGEST_ANSWER};
 use super::door::Door;
 use super::gate::Refusal;
 
@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request head takes one round trip; an idle connection is closed after the same time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is in the pipe of a connection that has to end gets so long to leave it.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a client may take nothing of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// More than any scraper or browser sends.
@@ -166,13 +168,19 @@ impl Visit {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let stream = Box::pin(stream);
+        let stop = self.stop.clone();
         let talk = async {
             match &door.tls {
                 None => self.talk(stream, &door).await,
-                Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => self.talk(stream, &door).await,
-                    Ok(Err(error)) => tracing::debug!(event = "connection_failed", "a TLS handshake failed: {error}"),
-                    Err(_) => tracing::debug!(event = "connection_failed", "a TLS handshake took too long"),
+                Some(tls) => tokio::select! {
+                    () = stop.cancelled() => {}
+                    accepted = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => match accepted {
+                        Ok(Ok(stream)) => self.talk(stream, &door).await,
+                        Ok(Err(error)) => {
+                            tracing::debug!(event = "connection_failed", "a TLS handshake failed: {error}");
+                        }
+                        Err(_) => tracing::debug!(event = "connection_failed", "a TLS handshake took too long"),
+                    },
                 },
             }
         };
@@ -198,15 +206,17 @@ impl Visit {
             .serve_connection(TokioIo::new(stream), service_fn(answer));
         let mut http = std::pin::pin!(http);
         let ended = tokio::select! {
-            ended = http.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                http.as_mut().graceful_shutdown();
-                http.await
-            }
-            Ok(()) = self.doors.changed() => {
-                http.as_mut().graceful_shutdown();
-                http.await
-            }
+            ended = http.as_mut() => Some(ended),
+            () = self.stop.cancelled() => None,
+            Ok(()) = self.doors.changed() => None,
+        };
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            http.as_mut().graceful_shutdown();
+            // An answer may take its time; who has sent half a request has had it.
+            let patience = if connection.is_busy() { LONGEST_ANSWER } else { FAREWELL };
+            timeout(patience, http).await.unwrap_or(Ok(()))
         };
         if let Err(error) = ended {
             tracing::debug!(event = "connection_failed", "a connection failed: {error}");

@@ -331,6 +331,26 @@ fn what_is_no_request_is_refused_and_costs_nobody_else_anything() {
 }
 
 #[test]
+fn nobody_who_says_nothing_or_half_of_it_holds_up_the_end() {
+    let world = World::new(ACME);
+    let (_, (certificate, key), _) = certificates();
+    world.write("web.pem", &certificate);
+    world.write("web.key", &key);
+    let tls = "\n[web.tls]\ncertificate_file = \"web.pem\"\nkey_file = \"web.key\"";
+    for tls in ["", tls] {
+        let web = format!("listen = \"127.0.0.1:0\"{tls}");
+        let mut daemon = world.run(&Configuration { web, ..Configuration::acme("") });
+        let [silent, mut half, idle] = [(); 3].map(|()| TcpStream::connect(socket(&daemon)).unwrap());
+        half.write_all(if tls.is_empty() { b"GET / HTT" } else { b"\x16\x03\x01\x02" }).unwrap();
+        daemon.checks("acme", "validity", 1);
+        daemon.signal("TERM");
+        assert!(daemon.ended().success());
+        assert!(daemon.seen.iter().all(|line| line["event"] != "drain_timeout"), "tls: {}", !tls.is_empty());
+        drop((silent, half, idle));
+    }
+}
+
+#[test]
 fn a_crowd_of_ten_thousand_and_clients_that_send_a_byte_now_and_then_shut_nobody_out() {
     rlimit::increase_nofile_limit(15_000).unwrap();
     let world = World::new(ACME);
