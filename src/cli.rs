@@ -59,6 +59,8 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
     Demo,
+    /// Ask the daemon of this configuration whether it is well; exit 0 if it is, else 1.
+    Health,
     /// Hash a password for `[web.auth.users]`: asked for on a terminal, else the first line of standard input.
     HashPassword,
     /// Print a completion script, for packagers.

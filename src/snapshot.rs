@@ -100,6 +100,8 @@ pub struct Snapshot {
     pub expiry_notice: Arc<[Duration]>,
     /// Checks that should have begun.
     pub checks_due: usize,
+    /// When there is something to do next, if nothing waits already.
+    pub next_check: Option<DateTime<Utc>>,
     /// The last pulse of the loop.
     pub last_tick: Option<DateTime<Utc>>,
     /// Whether every token has been looked at since the start.

@@ -56,6 +56,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             health_listen: None,
             tls: None,
             auth: Auth::default(),
+            insecure: false,
         },
         syncro: Syncro {
             requests_per_minute: 90.try_into().unwrap(),

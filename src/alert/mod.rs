@@ -96,6 +96,28 @@ impl Alert {
         }
     }
 
+    /// What the journal knows its lines by, for ever; `systemd/syncro-token-monitor.catalog` explains each.
+    pub fn message_id(self) -> &'static str {
+        match self {
+            Self::TokenExpired => "103bd63c22665ebdb74a41db8ea632b7",
+            Self::TokenRejected => "04c618a4ec5d5760993200fbb0b41167",
+            Self::TokenWrongAccount => "2a1541c8e67952efae789c8eccaaa0cf",
+            Self::TokenUserLockedOut => "298bed4492515b55979bd58cdf9db7aa",
+            Self::TokenBlocked => "f26a748173dd5e40b431d4915b2b8205",
+            Self::TokenExpiring => "91267b8921b852b7ab19d107abeaa2ec",
+            Self::TokenExpiryOutdated => "399ff3479d0c541092e5fa096821fa02",
+            Self::TokenUnreadable => "4980da99bc3954cea0ba8ca6e81ffa00",
+            Self::PermissionLost => "1f53fe600b285b96b484d05a7e3e556f",
+            Self::PermissionMissing => "b78fa25475e85733be9d885639e3d641",
+            Self::SecurityGroupRightLost => "b8b49713590e5351a4afaf204af2d8cb",
+            Self::SecurityGroupChanged => "8cd39345ba04551b9bb46e6df2e60fc4",
+            Self::GlobalAdminLost => "57872b65cb3b5c949bd81c809cf54deb",
+            Self::TenantUnreachable => "8996e37ecc7c5c5c9f71acd4878cc821",
+            Self::SyncroOutage => "7ebd9d8c604c54dfa8143f9ed85a4fc2",
+            Self::TestAlert => "01e32266163b522dbd42ecfcc900cbc1",
+        }
+    }
+
     /// Whether it speaks of what a token may do, and so is held while the token does not work.
     pub fn is_held_while_not_valid(self) -> bool {
         matches!(

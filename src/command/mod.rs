@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod finding;
 mod hash_password;
+mod health;
 mod history;
 mod packaging;
 mod preflight;
@@ -17,13 +18,14 @@ mod validate;
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::alert::Alert;
 use crate::cli::{Cli, Command, LogFormat};
 use crate::exit::Exit;
 use crate::system::telemetry;
 
 /// Carries out a command; returns how the program ends.
 pub fn carry_out(cli: Cli) -> Exit {
-    if let Err(error) = telemetry::start(cli.log_format == LogFormat::Json, &cli.log_level) {
+    if let Err(error) = telemetry::start(cli.log_format == LogFormat::Json, &cli.log_level, message_id) {
         return usage(&error);
     }
     match cli.command {
@@ -48,6 +50,7 @@ pub fn carry_out(cli: Cli) -> Exit {
             Command::Preflight(arguments) => preflight::preflight(&cli.config, arguments).await,
             Command::TestAlert { receiver } => test_alert::test_alert(&cli.config, receiver).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
+            Command::Health => health::health(&cli.config).await,
             Command::Demo => demo::demo().await,
             Command::Validate
             | Command::Catalog { .. }
@@ -60,6 +63,13 @@ pub fn carry_out(cli: Cli) -> Exit {
     // A name that is still being looked up, or a disk that hangs, must not keep the program from ending.
     runtime.shutdown_background();
     exit
+}
+
+/// What the journal knows a line by.
+fn message_id(event: &str, alert: &str) -> Option<&'static str> {
+    let named = |known: &Alert| event == "alert" && known.as_str() == alert;
+    let all = Alert::ALL.into_iter().map(|(alert, _)| alert).chain([Alert::TestAlert]);
+    all.into_iter().find(named).map(Alert::message_id)
 }
 
 /// Says on standard error what could not be done.

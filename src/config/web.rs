@@ -16,6 +16,10 @@ use super::value;
 /// Loopback only: what the daemon knows is nobody else's business unless the operator says so.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9760);
 
+/// What an address that the network can reach needs.
+const LOCKED: &str =
+    "a loopback address; or web.tls together with web.auth or web.tls.client_ca_file; or insecure = true";
+
 /// `[web]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
@@ -29,6 +33,8 @@ pub struct Web {
     pub tls: Option<Tls>,
     /// Who may look; everybody if nobody is named.
     pub auth: Auth,
+    /// Whether that is meant where the network can reach it too.
+    pub insecure: bool,
 }
 
 /// A second place for the health of the daemon.
@@ -71,6 +77,12 @@ impl Web {
         self.external_url.clone().unwrap_or_else(|| self.own_url(address))
     }
 
+    /// Whether the daemon may listen there: on loopback, or locked, or as somebody said who knows better.
+    pub fn may_listen_on(&self, address: SocketAddr) -> bool {
+        let asks_who_it_is = !self.auth.is_open() || self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+        address.ip().is_loopback() || (self.tls.is_some() && asks_who_it_is) || self.insecure
+    }
+
     /// The URL of what listens on `address`, without a slash at the end.
     pub fn own_url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -102,16 +114,14 @@ pub(super) fn web(mut section: Section<'_>, places: &Places<'_>, notes: &mut Not
             Problem::new("names nobody", "users, bearer_token_files or both; without [web.auth] everybody may look");
         notes.fault(&section.path("auth"), problem);
     }
-    let asks_who_it_is = !auth.is_open() || tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
-    let locked = tls.is_some() && asks_who_it_is;
-    if !(listen.ip().is_loopback() || locked || insecure) {
-        let problem = format!("`{listen}` is open to the network, without TLS or without asking who looks");
-        let allowed =
-            "a loopback address; or web.tls together with web.auth or web.tls.client_ca_file; or insecure = true";
-        notes.fault(&section.path("listen"), Problem::new(problem, allowed));
-    }
+    let path = section.path("listen");
     section.finish(notes);
-    Web { listen, external_url, health_listen, tls, auth }
+    let web = Web { listen, external_url, health_listen, tls, auth, insecure };
+    if !web.may_listen_on(listen) {
+        let problem = format!("`{listen}` is open to the network, without TLS or without asking who looks");
+        notes.fault(&path, Problem::new(problem, LOCKED));
+    }
+    web
 }
 
 fn health_listen(value: &Value, places: &Places<'_>) -> Result<HealthListen, Problem> {

@@ -1,6 +1,7 @@
 //! Builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
 
 mod instruments;
+mod status;
 mod telling;
 mod web;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use prometheus::Registry;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +20,12 @@ use crate::config::{self, Config, Cost, TokenId};
 use crate::engine::{self, Engine, Order, Pulse};
 use crate::expose::{Door, History, ReloadRequest, State};
 use crate::receiver::{self, Http};
+use crate::snapshot::Snapshot;
 use crate::store::{self, Store};
 use crate::syncro::{self, Budget, Client, readable_by_others};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
+use crate::system::systemd::Manager;
 
 use instruments::Instruments;
 use telling::{Telling, told};
@@ -48,6 +51,10 @@ pub struct Daemon {
     reloads: mpsc::Receiver<ReloadRequest>,
     checks: mpsc::Receiver<TokenId>,
     web: Web,
+    manager: Manager,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    /// Whether the last reload was rejected.
+    rejected: bool,
     engine: JoinHandle<Result<(), String>>,
     keeper: JoinHandle<Result<(), String>>,
     telling: Telling,
@@ -96,7 +103,8 @@ impl Daemon {
         loaded(&config);
         started(&config, web.address);
         let (told, keep) = (told(&config, web.address), config.storage.keep);
-        let (telling, keeper) = Telling::start(told, keep, store, counters, remembered, pictures, Http::default());
+        let (telling, keeper) =
+            Telling::start(told, keep, store, counters, remembered, pictures.clone(), Http::default());
         let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
         Ok(Self {
             path,
@@ -109,6 +117,9 @@ impl Daemon {
             reloads,
             checks,
             web,
+            manager: Manager::from_environment(),
+            pictures,
+            rejected: false,
             engine,
             keeper,
             telling,
@@ -128,6 +139,8 @@ impl Daemon {
     /// When a part of the daemon died.
     pub async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let (mut engine_runs, mut keeper_runs) = (true, true);
+        let mut last_tick = None;
+        self.manager.ready();
         let outcome = loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -141,6 +154,13 @@ impl Daemon {
                     let outcome = self.reload().await;
                     // Who asked may have gone; the reload stands.
                     request.send(outcome).ok();
+                }
+                Ok(()) = self.pictures.changed() => {
+                    // Not every picture is a turn of the loop by its pulse, which alone feeds the watchdog.
+                    let tick = self.pictures.borrow_and_update().last_tick;
+                    if tick != std::mem::replace(&mut last_tick, tick) {
+                        self.turned();
+                    }
                 }
                 Some(token) = self.checks.recv() => {
                     // A loop that has ended is noticed below.
@@ -163,7 +183,15 @@ impl Daemon {
         Ok(())
     }
 
+    /// Tells the service manager that the loop turns, and how the fleet is.
+    fn turned(&mut self) {
+        let snapshot = Arc::clone(&self.pictures.borrow());
+        let (status, countdown) = status::status(&snapshot, self.rejected, clock::now());
+        self.manager.turned(&status, &countdown);
+    }
+
     async fn drain(self, engine_runs: bool, keeper_runs: bool) {
+        self.manager.stopping(DRAIN * 2);
         self.stop.cancel();
         let parts = async {
             // A panic is reported by the panic itself. The keeper ends when the loop has, and everything is written.
@@ -187,8 +215,15 @@ impl Daemon {
 
     /// Reads the configuration again and swaps it in, or leaves the running one untouched and says why.
     async fn reload(&mut self) -> Result<(), String> {
+        self.manager.reloading();
         let outcome = self.swap().await;
         self.instruments.reloaded(outcome.is_ok(), clock::now());
+        self.rejected = outcome.is_err();
+        self.manager.reloaded(if self.rejected {
+            "the configuration was rejected, the one before runs on"
+        } else {
+            "the configuration was reloaded"
+        });
         match &outcome {
             Ok(()) => loaded(&self.config),
             Err(faults) => rejected(faults.lines()),
@@ -239,13 +274,14 @@ pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
 }
 
 fn started(config: &Config, address: SocketAddr) {
+    let tokens = config.tokens.len();
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
         listen = %address,
-        tokens = config.tokens.len(),
-        "watching {} tokens, listening on {}",
-        config.tokens.len(),
+        tokens,
+        "watching {tokens} {}, listening on {}",
+        if tokens == 1 { "token" } else { "tokens" },
         config.web.own_url(address)
     );
 }

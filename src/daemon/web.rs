@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::config::{self, HealthListen};
 use crate::expose::{self, Door, Listener, Server, State};
+use crate::system::systemd;
 
 /// What has been opened and does not serve yet.
 #[derive(Debug)]
@@ -35,7 +36,12 @@ impl Opened {
         let health_listen = |error| ("web.health_listen", error);
         let mut main = None;
         if running.is_none_or(|running| running.listen != config.listen) {
-            let listener = tcp(config.listen).await.map_err(listen)?;
+            // Only at the start: what was handed over is ours until the end.
+            let handed_over = if running.is_none() { handed_over(config).map_err(listen)? } else { None };
+            let listener = match handed_over {
+                Some(listener) => listener,
+                None => tcp(config.listen).await.map_err(listen)?,
+            };
             let address = listener.local_addr().context("learn the own address").map_err(listen)?;
             main = Some((Listener::Tcp(listener), address));
         }
@@ -54,6 +60,20 @@ impl Opened {
         }
         Ok(Self { door, main, health })
     }
+}
+
+/// The socket that the service manager opened, if it did.
+fn handed_over(config: &config::Web) -> anyhow::Result<Option<TcpListener>> {
+    let what = || "take over the socket of the service manager";
+    let Some(listener) = systemd::handed_over().with_context(what)? else { return Ok(None) };
+    let address = listener.local_addr().with_context(what)?;
+    if !config.may_listen_on(address) {
+        anyhow::bail!(
+            "{}: `{address}` is open to the network, which needs web.tls with web.auth, or insecure = true",
+            what()
+        );
+    }
+    TcpListener::from_std(listener).map(Some).with_context(what)
 }
 
 async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -201,6 +201,7 @@ impl Core {
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
             checks_due: self.waiting.len(),
+            next_check: if self.waiting.is_empty() { self.agenda.first().map(|(at, _)| *at) } else { self.last_tick },
             last_tick: self.last_tick,
             first_sweep_done: self.first_sweep_done,
         }

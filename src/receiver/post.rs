@@ -135,7 +135,7 @@ async fn client(receiver: &Receiver) -> Result<reqwest::Client, Trouble> {
     let mut builder = http::client(receiver.timeout).map_err(Trouble::secret)?;
     let unusable = |path: &std::path::Path| {
         let path = path.display().to_string();
-        move |error: reqwest::Error| Trouble::secret(format!("`{path}` cannot be used: {}", innermost(&error)))
+        move |error: reqwest::Error| Trouble::secret(format!("`{path}` cannot be used: {}", http::innermost(&error)))
     };
     if let Some(path) = &receiver.ca_file {
         let pem = bytes(path).await.map_err(Trouble::secret)?;
@@ -148,7 +148,9 @@ async fn client(receiver: &Receiver) -> Result<reqwest::Client, Trouble> {
         pem.extend_from_slice(&key);
         builder = builder.identity(Identity::from_pem(&pem).map_err(unusable(&identity.certificate_file))?);
     }
-    builder.build().map_err(|error| Trouble::secret(format!("failed to make an HTTP client: {}", innermost(&error))))
+    builder
+        .build()
+        .map_err(|error| Trouble::secret(format!("failed to make an HTTP client: {}", http::innermost(&error))))
 }
 
 async fn send(
@@ -211,14 +213,6 @@ fn signature(secret: &[u8], body: &[u8]) -> String {
 fn trouble(error: reqwest::Error) -> Trouble {
     let Failure { reason, detail } = error.into();
     Trouble::new(Why::NoAnswer(reason), detail)
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 async fn read(mut response: reqwest::Response) -> Result<(), Trouble> {

@@ -49,7 +49,11 @@ impl Client {
     /// When no TLS client can be made, for example without any root certificate.
     pub fn new(config: &config::Syncro, budget: Arc<Budget>, instruments: Instruments) -> Result<Self, String> {
         let builder = http::client(config.timeout)?.pool_idle_timeout(IDLE_CONNECTION).pool_max_idle_per_host(2);
-        let http = builder.build().map_err(|error| format!("make an HTTP client: {error:?}"))?;
+        let http = builder.build().map_err(|error| {
+            let cause = http::innermost(&error);
+            let hint = if cause.contains("certificates") { "; install the package ca-certificates" } else { "" };
+            format!("make an HTTP client: {cause}{hint}")
+        })?;
         Ok(Self { http, budget, instruments })
     }
 

@@ -30,6 +30,15 @@ pub fn client(timeout: Duration) -> Result<ClientBuilder, String> {
     }
 }
 
+/// What is at the bottom of an error, in its own words.
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 /// `Retry-After` in either of its forms.
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

@@ -1,6 +1,8 @@
-//! The machine around the program: its clock, its signals, where its log lines go. Nothing here decides anything.
+//! The machine around the program: its clock, its signals, its service manager, where its log lines go. Nothing here decides anything.
 
 pub mod clock;
 pub mod http;
+pub mod journal;
 pub mod signal;
+pub mod systemd;
 pub mod telemetry;

@@ -1,0 +1,145 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_syncro_token_monitor_global_optspecs
+    string join \n c/config= log-format= log-level= h/help V/version
+end
+
+function __fish_syncro_token_monitor_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_syncro_token_monitor_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_syncro_token_monitor_using_subcommand
+    set -l cmd (__fish_syncro_token_monitor_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -s V -l version -d 'Print version'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "run" -d 'Watch all tokens until told to stop (SIGTERM or SIGINT); reload on SIGHUP'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "check" -d 'Look at every token once, now; exit 0 all well, 1 warning, 2 critical, 3 could not tell'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "preflight" -d 'Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "test-alert" -d 'Send an alert that is plainly a test, firing and over, through every receiver; exit 0 if each took it, else 1'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "validate" -d 'Read the configuration and print every fault at once, or the plan; never touches the network'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "catalog" -d 'Print what is known about Syncro\'s permissions and what integrations need'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "history" -d 'Print what changed in the past, from the store of a daemon that may be running'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "simulate" -d 'Serve a simulated Syncro API for fire drills'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "demo" -d 'Run the daemon against the simulator in one process: a small fleet with incidents within two minutes'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "health" -d 'Ask the daemon of this configuration whether it is well; exit 0 if it is, else 1'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "hash-password" -d 'Hash a password for `[web.auth.users]`: asked for on a terminal, else the first line of standard input'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "completions" -d 'Print a completion script, for packagers'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "man" -d 'Print the manual page, for packagers'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand run" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand run" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand run" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -l tenant -d 'Only this tenant' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -l token-name -d 'Only tokens of this name' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -l output -d 'How to print the findings' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l subdomain -d 'The account, as in `https://SUBDOMAIN.syncromsp.com`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l profile -d 'What the integration needs: a name that `catalog profiles` lists, or one of `[profiles.NAME]`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l token-file -d 'A file that holds the token value and nothing else. Without it the value is read from standard input' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l base-url -d 'Where the API is, if not at the account\'s own address: a proxy or a simulator' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l output -d 'How to print the findings' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l receiver -d 'Only through this one' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand validate" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand validate" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand validate" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand catalog" -l output -d 'How to print it' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand catalog" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand catalog" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand catalog" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand catalog" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -l tenant -d 'Only this tenant' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -l token-name -d 'Only tokens of this name' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -l since -d 'Only what happened since then: so long ago (`7d`, `12h`), a day (`2026-11-23`, UTC) or a moment (`2026-11-23T10:00:00Z`)' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -l output -d 'How to print it' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand simulate" -l listen -d 'The address to serve on' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand simulate" -l scenario -d 'The scenario: tenants, groups, tokens, and what happens when. The demo\'s fleet if left out' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand simulate" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand simulate" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand simulate" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand demo" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand demo" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand demo" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand health" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand health" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand health" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand hash-password" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand hash-password" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand hash-password" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand hash-password" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand completions" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand completions" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand completions" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand man" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand man" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
+json\t'One flat object a line'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand man" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "run" -d 'Watch all tokens until told to stop (SIGTERM or SIGINT); reload on SIGHUP'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "check" -d 'Look at every token once, now; exit 0 all well, 1 warning, 2 critical, 3 could not tell'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "preflight" -d 'Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "test-alert" -d 'Send an alert that is plainly a test, firing and over, through every receiver; exit 0 if each took it, else 1'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "validate" -d 'Read the configuration and print every fault at once, or the plan; never touches the network'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "catalog" -d 'Print what is known about Syncro\'s permissions and what integrations need'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "history" -d 'Print what changed in the past, from the store of a daemon that may be running'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "simulate" -d 'Serve a simulated Syncro API for fire drills'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "demo" -d 'Run the daemon against the simulator in one process: a small fleet with incidents within two minutes'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "health" -d 'Ask the daemon of this configuration whether it is well; exit 0 if it is, else 1'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "hash-password" -d 'Hash a password for `[web.auth.users]`: asked for on a terminal, else the first line of standard input'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "completions" -d 'Print a completion script, for packagers'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "man" -d 'Print the manual page, for packagers'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand help; and not __fish_seen_subcommand_from run check preflight test-alert validate catalog history simulate demo health hash-password completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

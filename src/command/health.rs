@@ -1,0 +1,69 @@
+//! `health`: is the daemon of this configuration well? For whatever supervises it and has no other way to ask.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::config::{self, HealthListen, Web};
+use crate::daemon::rejected;
+use crate::exit::Exit;
+use crate::system::http;
+
+use super::{failed, print};
+
+/// The answer is at hand; a daemon that needs longer is not well.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn health(path: &Path) -> Exit {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(faults) => {
+            rejected(faults.to_string().lines());
+            return Exit::Configuration;
+        }
+    };
+    match ask(&config.web).await {
+        Ok((true, text)) => {
+            print(&text);
+            Exit::Success
+        }
+        Ok((false, text)) => {
+            print(&text);
+            Exit::Failure
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// Whether it is well, and what it says.
+async fn ask(web: &Web) -> anyhow::Result<(bool, String)> {
+    let builder = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
+    let (builder, url) = match &web.health_listen {
+        Some(HealthListen::Socket(path)) => {
+            (builder.unix_socket(path.as_path()), "http://localhost/-/healthy".to_owned())
+        }
+        Some(HealthListen::Address(address)) => (builder, format!("http://{}/-/healthy", reachable(*address))),
+        None => {
+            // Its certificate is for the name that people use, which need not lead here.
+            anyhow::ensure!(web.tls.is_none(), "ask for health: with web.tls, set web.health_listen too");
+            (builder, format!("http://{}/-/healthy", reachable(web.listen)))
+        }
+    };
+    let client = builder.build().context("make an HTTP client")?;
+    let why = |error: reqwest::Error| anyhow::anyhow!("ask for health: {}", http::innermost(&error.without_url()));
+    let response = client.get(url).send().await.map_err(why)?;
+    let well = response.status().is_success();
+    Ok((well, response.text().await.map_err(why)?))
+}
+
+/// Where what listens on every address can be reached from here.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
+}

@@ -1,0 +1,69 @@
+//! The fleet in one sentence, for `systemctl status`. Pure.
+
+use chrono::{DateTime, Utc};
+
+use crate::snapshot::{Health, Snapshot};
+use crate::standing::TokenState;
+
+/// `watching 42 tokens; 1 expired` and `; next check in 3 s`.
+pub(super) fn status(snapshot: &Snapshot, rejected: bool, now: DateTime<Utc>) -> (String, String) {
+    let count = |chosen: &dyn Fn(&crate::snapshot::TokenPicture) -> bool| {
+        snapshot.tokens.iter().filter(|picture| chosen(picture)).count()
+    };
+    let all = snapshot.tokens.len();
+    let mut parts = vec![format!("watching {all} {}", if all == 1 { "token" } else { "tokens" })];
+    for state in TokenState::ALL.into_iter().filter(|state| *state != TokenState::Valid) {
+        let of_state = count(&|picture| picture.standing.state == state);
+        if of_state > 0 {
+            let word =
+                if state == TokenState::Unknown { "not seen yet".to_owned() } else { state.as_str().replace('_', " ") };
+            parts.push(format!("{of_state} {word}"));
+        }
+    }
+    let lacking = count(&|picture| picture.standing.state == TokenState::Valid && picture.health() == Health::Broken);
+    if lacking > 0 {
+        parts.push(format!("{lacking} without a permission"));
+    }
+    if rejected {
+        parts.push("the last reload was rejected".to_owned());
+    }
+    let seconds = snapshot.next_check.map(|next| (next - now).num_seconds().max(0));
+    let countdown = seconds.map(|seconds| match seconds {
+        0 => "; checking now".to_owned(),
+        1..120 => format!("; next check in {seconds} s"),
+        _ => format!("; next check in {} min", seconds / 60),
+    });
+    (parts.join("; "), countdown.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::snapshot::TokenPicture;
+    use crate::standing::Standing;
+    use crate::testing::{at, token};
+
+    #[test]
+    fn the_sentence_says_what_is_wrong_and_when_it_is_looked_at_next() {
+        let picture = |state| {
+            let (token, standing) = (Arc::new(token("t", &[])), Arc::new(Standing { state, ..Standing::default() }));
+            TokenPicture { token, standing, firing: Arc::default(), asked: Arc::default() }
+        };
+        let said = |states: &[TokenState], rejected, next: Option<i64>| {
+            let tokens = Arc::new(states.iter().copied().map(picture).collect());
+            let snapshot = Snapshot { tokens, next_check: next.map(at), ..Snapshot::default() };
+            let (status, countdown) = status(&snapshot, rejected, at(0));
+            format!("{status}{countdown}")
+        };
+        let (valid, expired, locked_out) = (TokenState::Valid, TokenState::Expired, TokenState::LockedOut);
+        assert_eq!(said(&[valid, expired], false, Some(3)), "watching 2 tokens; 1 expired; next check in 3 s");
+        assert_eq!(
+            said(&[locked_out], true, Some(-1)),
+            "watching 1 token; 1 locked out; the last reload was rejected; checking now"
+        );
+        assert_eq!(said(&[], false, Some(300)), "watching 0 tokens; next check in 5 min");
+        assert_eq!(said(&[TokenState::Unknown], false, None), "watching 1 token; 1 not seen yet");
+    }
+}
