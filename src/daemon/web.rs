@@ -77,7 +77,10 @@ fn handed_over(config: &config::Web) -> anyhow::Result<Option<TcpListener>> {
 }
 
 async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
+    let listener = TcpListener::bind(address).await;
+    let is_taken = listener.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
+    let hint = if is_taken { " (`ss -ltnp` shows what does already; web.listen chooses another port)" } else { "" };
+    listener.with_context(|| format!("listen on {address}{hint}"))
 }
 
 /// A socket that somebody left behind is taken over; one that answers is not.

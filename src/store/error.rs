@@ -74,6 +74,12 @@ impl From<std::io::Error> for Problem {
             std::io::ErrorKind::StorageFull => Self::Full,
             // Every file is made if it is not there.
             std::io::ErrorKind::NotFound => Self::Other("its folder does not exist".to_owned()),
+            std::io::ErrorKind::IsADirectory => {
+                Self::Other("it is a folder; move that away, or set `storage.path` to a file".to_owned())
+            }
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Self::Other(format!(
+                "{error}; the user whom the daemon runs as must be able to write there, as systemd's StateDirectory= sees to"
+            )),
             _ => Self::Other(error.to_string()),
         }
     }

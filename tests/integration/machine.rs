@@ -42,11 +42,11 @@ impl Machine {
             .spawn()
             .unwrap();
         let children = format!("/proc/{0}/task/{0}/children", container.id());
-        let leader = until("the container to have a first process", || {
-            std::fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned)
-        });
-        let machine = Self { container, leader };
+        let mut machine = Self { container, leader: String::new() };
         until("the machine to be up", || {
+            // Its first child only sets up the one that stays.
+            let pids = std::fs::read_to_string(&children).ok()?;
+            pids.split_whitespace().last()?.clone_into(&mut machine.leader);
             let state = machine.run("systemctl is-system-running 2>/dev/null");
             matches!(text(&state.stdout).trim(), "running" | "degraded").then_some(())
         });
@@ -306,7 +306,8 @@ fn says_what_is_wrong(machine: &Machine, world: &World, port: u16) {
     machine.configure(&configuration(world, taken.local_addr().unwrap().port(), ""));
     assert!(!machine.run("systemctl restart syncro-token-monitor").status.success());
     assert_eq!(machine.property("SubState"), "auto-restart");
-    assert!(lines(&since).contains("failed to listen on 127.0.0.1"), "{}", lines(&since));
+    let told = lines(&since);
+    assert!(told.contains("failed to listen on 127.0.0.1") && told.contains("web.listen chooses another"), "{told}");
     drop(taken);
     machine.is("active");
     machine.configure(&configuration(world, port, ""));
@@ -324,8 +325,14 @@ fn says_what_is_wrong(machine: &Machine, world: &World, port: u16) {
     let since = now();
     machine.sh("systemctl stop syncro-token-monitor; cd /var/lib/private/syncro-token-monitor; mv state.db kept; mkdir state.db");
     assert!(!machine.run("systemctl start syncro-token-monitor").status.success());
-    assert!(lines(&since).contains("state.db"), "{}", lines(&since));
+    assert!(lines(&since).contains("state.db`: it is a folder; move that away"), "{}", lines(&since));
     machine.sh("systemctl stop syncro-token-monitor; cd /var/lib/private/syncro-token-monitor; rmdir state.db; mv kept state.db");
+    let since = now();
+    machine.drop_in("[Service]\\nReadOnlyPaths=/var/lib/private/syncro-token-monitor\\n");
+    assert!(!machine.run("systemctl start syncro-token-monitor").status.success());
+    assert!(lines(&since).contains("must be able to write there"), "{}", lines(&since));
+    machine.sh("systemctl stop syncro-token-monitor");
+    machine.drop_in("");
     machine.sh("systemctl reset-failed syncro-token-monitor; systemctl start syncro-token-monitor");
 }
 
