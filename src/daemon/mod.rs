@@ -185,6 +185,9 @@ impl Daemon {
 
     /// Tells the service manager that the loop turns, and how the fleet is.
     fn turned(&mut self) {
+        if !self.manager.listens() {
+            return;
+        }
         let snapshot = Arc::clone(&self.pictures.borrow());
         let (status, countdown) = status::status(&snapshot, self.rejected, clock::now());
         self.manager.turned(&status, &countdown);

@@ -7,20 +7,22 @@ use crate::standing::TokenState;
 
 /// `watching 42 tokens; 1 expired` and `; next check in 3 s`.
 pub(super) fn status(snapshot: &Snapshot, rejected: bool, now: DateTime<Utc>) -> (String, String) {
-    let count = |chosen: &dyn Fn(&crate::snapshot::TokenPicture) -> bool| {
-        snapshot.tokens.iter().filter(|picture| chosen(picture)).count()
-    };
+    let (mut of_state, mut lacking) = ([0_usize; TokenState::ALL.len()], 0_usize);
+    for picture in snapshot.tokens.iter() {
+        let state = picture.standing.state;
+        of_state[state as usize] += 1;
+        lacking += usize::from(state == TokenState::Valid && picture.health() == Health::Broken);
+    }
     let all = snapshot.tokens.len();
     let mut parts = vec![format!("watching {all} {}", if all == 1 { "token" } else { "tokens" })];
-    for state in TokenState::ALL.into_iter().filter(|state| *state != TokenState::Valid) {
-        let of_state = count(&|picture| picture.standing.state == state);
-        if of_state > 0 {
-            let word =
-                if state == TokenState::Unknown { "not seen yet".to_owned() } else { state.as_str().replace('_', " ") };
-            parts.push(format!("{of_state} {word}"));
+    for (state, count) in TokenState::ALL.into_iter().map(|state| (state, of_state[state as usize])) {
+        match state {
+            _ if count == 0 => {}
+            TokenState::Valid => {}
+            TokenState::Unknown => parts.push(format!("{count} not seen yet")),
+            _ => parts.push(format!("{count} {}", state.as_str().replace('_', " "))),
         }
     }
-    let lacking = count(&|picture| picture.standing.state == TokenState::Valid && picture.health() == Health::Broken);
     if lacking > 0 {
         parts.push(format!("{lacking} without a permission"));
     }

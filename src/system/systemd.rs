@@ -16,6 +16,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(10);
 /// The service manager, or nobody.
 #[derive(Debug)]
 pub struct Manager {
+    listens: bool,
     /// How often the watchdog wants to be fed, if there is one.
     feed_every: Option<Duration>,
     fed: Option<Instant>,
@@ -30,11 +31,17 @@ impl Manager {
     pub fn from_environment() -> Self {
         // Half of it is the custom; a quarter leaves room for a machine that is busy.
         Self {
+            listens: std::env::var_os("NOTIFY_SOCKET").is_some(),
             feed_every: sd_notify::watchdog_enabled().map(|long| long / 4),
             fed: None,
             told: None,
             unheard: AtomicBool::new(false),
         }
+    }
+
+    /// Whether there is somebody to tell.
+    pub fn listens(&self) -> bool {
+        self.listens
     }
 
     /// Everything that was to be proven at the start is.

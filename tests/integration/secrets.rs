@@ -27,7 +27,21 @@ fn a_canary_appears_in_no_log_line_at_trace_no_metric_no_page_and_no_finding() {
     while !daemon.told().contains(&"TokenUnreadable firing".to_owned()) {
         daemon.wait("an alert", |line| line["event"] == "alert");
     }
-    for page in ["/", "/metrics", "/-/ready", "/-/healthy", "/nowhere"] {
+    let pages = [
+        "/",
+        "/tenants/acme/tokens/jumpcloud",
+        "/tenants/odd/tokens/jumpcloud",
+        "/api/v1/tokens",
+        "/api/v1/tokens/acme/jumpcloud",
+        "/api/v1/alerts",
+        "/api/v1/transitions",
+        "/calendar.ics",
+        "/metrics",
+        "/-/ready",
+        "/-/healthy",
+        "/nowhere",
+    ];
+    for page in pages {
         clean(page, &daemon.get(page).1);
     }
     clean("/-/reload", &daemon.post("/-/reload").1);
