@@ -1,8 +1,11 @@
 //! What fires, as it is shown: what broke, since when, whom it hurts, and the clicks that mend it.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Alert, Firing, Severity};
+use crate::alert::{Alert, Firing, Severity, page};
+use crate::config::TokenId;
 use crate::snapshot::{Snapshot, TokenPicture};
 
 use super::Frame;
@@ -22,7 +25,11 @@ pub(super) struct Card {
     pub(super) what: Vec<Piece>,
     pub(super) mend: Vec<Piece>,
     pub(super) shown_by: Option<String>,
-    order: (std::cmp::Reverse<Severity>, std::cmp::Reverse<DateTime<Utc>>),
+}
+
+/// The worst and newest come first, before them what may explain all others.
+fn order(firing: &Firing) -> (bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
+    (firing.alert != Alert::SyncroOutage, Reverse(firing.severity), Reverse(firing.since))
 }
 
 fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) -> Card {
@@ -42,7 +49,6 @@ fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) 
         what: pieces(&sentence(what)),
         mend: pieces(&sentence(mend)),
         shown_by: firing.words.shown_by.clone(),
-        order: (std::cmp::Reverse(firing.severity), std::cmp::Reverse(firing.since)),
     }
 }
 
@@ -70,9 +76,9 @@ fn sentence(text: &str) -> String {
 /// What fires for one token.
 pub(super) fn of_token(frame: Frame<'_>, picture: &TokenPicture) -> Vec<Card> {
     let about = || format!("{} / {}", picture.token.tenant.name, picture.token.name);
-    let mut cards: Vec<_> = picture.firing.iter().map(|firing| card(frame, firing, about(), None)).collect();
-    cards.sort_by_key(|card| card.order);
-    cards
+    let mut all: Vec<_> = picture.firing.iter().collect();
+    all.sort_by_key(|firing| order(firing));
+    all.into_iter().map(|firing| card(frame, firing, about(), None)).collect()
 }
 
 /// What fires for the fleet, the worst and newest first; at most so many, and how many more there are.
@@ -84,10 +90,7 @@ pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (V
         .iter()
         .flat_map(|tenant| tenant.firing.iter().map(move |known| (known, None, tenant.name.as_str())));
     let mut all: Vec<_> = of_tokens.chain(of_tenants).collect();
-    let outage_first = |firing: &Firing| firing.alert != Alert::SyncroOutage;
-    all.sort_by_key(|(known, ..)| {
-        (outage_first(known), std::cmp::Reverse(known.severity), std::cmp::Reverse(known.since))
-    });
+    all.sort_by_key(|(known, ..)| order(known));
     let more = all.len().saturating_sub(most);
     let cards = all.into_iter().take(most).map(|(known, picture, tenant)| match picture {
         Some(picture) => {
@@ -95,7 +98,7 @@ pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (V
             card(frame, known, about, Some(frame.token_path(picture)))
         }
         None if tenant.is_empty() => card(frame, known, "all tenants".to_owned(), None),
-        None => card(frame, known, tenant.to_owned(), None),
+        None => card(frame, known, tenant.to_owned(), Some(page(frame.base, &TokenId::of_tenant(tenant)))),
     });
     (cards.collect(), more)
 }
