@@ -3,6 +3,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,16 +84,22 @@ async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("listen on {address}{hint}"))
 }
 
-/// A socket that somebody left behind is taken over; one that answers is not.
+/// A socket that somebody left behind is taken over: one that refuses. What is no socket, answers, or cannot be asked, is
+/// left alone.
 async fn unix(path: &Path) -> anyhow::Result<UnixListener> {
     let bind = || UnixListener::bind(path);
     let listener = match bind() {
-        Err(error) if error.kind() == ErrorKind::AddrInUse && UnixStream::connect(path).await.is_err() => {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_left_behind(path).await => {
             std::fs::remove_file(path).and_then(|()| bind())
         }
         bound => bound,
     };
     listener.with_context(|| format!("listen on `{}`", path.display()))
+}
+
+async fn is_left_behind(path: &Path) -> bool {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket && UnixStream::connect(path).await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// The file of a Unix socket, removed when nobody listens any more.

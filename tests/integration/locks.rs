@@ -290,6 +290,23 @@ fn health_has_a_place_of_its_own_that_nobody_need_be_named_for() {
     assert!(!socket.exists(), "nothing is left behind");
 }
 
+#[test]
+fn what_stands_where_the_health_socket_should_and_is_none_of_ours_is_left_alone() {
+    let world = World::new(ACME);
+    let answered = std::os::unix::net::UnixListener::bind(world.path("answered.sock")).unwrap();
+    let file = world.write("file", "somebody's work");
+    for place in ["file", "answered.sock"] {
+        let web = format!("listen = \"127.0.0.1:0\"\nhealth_listen = \"unix:{place}\"");
+        let path = world.configure(&Configuration { web, ..Configuration::acme("") });
+        let output = call(&["-c", path.to_str().unwrap(), "run"]);
+        assert_eq!(output.status.code(), Some(1), "{place}");
+        assert!(text(&output.stderr).contains(place), "{}", text(&output.stderr));
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "somebody's work");
+    assert!(UnixStream::connect(world.path("answered.sock")).is_ok());
+    drop(answered);
+}
+
 fn socket(daemon: &Daemon) -> SocketAddr {
     daemon.address.trim_start_matches("http://").parse().unwrap()
 }
