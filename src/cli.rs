@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Watches the API tokens that integrations use against Syncro PSA accounts.
@@ -131,6 +131,16 @@ pub enum Since {
     Ago(Duration),
     /// Then.
     At(DateTime<Utc>),
+}
+
+impl Since {
+    /// The moment; `None` if it is before all time.
+    pub fn moment(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::At(moment) => Some(moment),
+            Self::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| now.checked_sub_signed(long)),
+        }
+    }
 }
 
 /// Reads where a history begins.

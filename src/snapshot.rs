@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
-use crate::config::{Maintenance, Token};
+use crate::config::{Maintenance, Token, held_until};
 use crate::standing::{Evidence, PermissionStanding, PermissionState, Standing, TokenState};
 use crate::syncro::Asked;
 
@@ -21,6 +21,27 @@ pub struct TokenPicture {
     pub firing: Arc<Vec<Firing>>,
     /// What it was last asked since the start, and how that went.
     pub asked: Arc<[Asked]>,
+}
+
+impl Snapshot {
+    /// Everything that fires, with the tenant and the token that it is for: no token where it is for a tenant as a whole,
+    /// neither where it is for all of them.
+    pub fn firing(&self) -> impl Iterator<Item = (&str, &str, &Firing)> {
+        let of_tokens = self.tokens.iter().flat_map(|picture| {
+            let token = &picture.token;
+            picture.firing.iter().map(|firing| (token.tenant.name.as_str(), token.name.as_str(), firing))
+        });
+        let of_tenants = self
+            .tenants
+            .iter()
+            .flat_map(|tenant| tenant.firing.iter().map(|firing| (tenant.name.as_str(), "", firing)));
+        of_tokens.chain(of_tenants)
+    }
+
+    /// Until when alerts of this tenant are held by maintenance, if they are now.
+    pub fn held_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        held_until(&self.maintenance, tenant, now)
+    }
 }
 
 /// How a token is, in one word, the worst first.

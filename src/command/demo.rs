@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config;
 use crate::daemon::{Daemon, rejected};
 use crate::exit::Exit;
-use crate::expose::ReloadRequest;
+use crate::expose::{Door, ReloadRequest};
 use crate::simulator::{DEMO, Scenario, Simulator, Tenant};
 use crate::system::clock;
 use crate::system::signal::Signals;
@@ -69,7 +69,7 @@ async fn start() -> anyhow::Result<()> {
         configuration = %path.display(),
         "four simulated tenants; within two minutes a group, two tokens and a tick are lost and mended; Ctrl-C ends it"
     );
-    let daemon = Daemon::start(path, config).await?;
+    let daemon = Daemon::start(path, config, Door::default()).await?;
     let renewal = tokio::spawn(renew(files, daemon.reloads()));
     let outcome = daemon.run(signals).await;
     stop.cancel();

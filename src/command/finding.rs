@@ -90,7 +90,7 @@ impl Finding {
     pub(super) fn permissions(&self) -> Vec<Permission> {
         let wanted = self.token.wanted.iter().map(|wanted| {
             let known = self.standing.of_permission(wanted.permission);
-            let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
+            let state = self.standing.permission_state(wanted.permission);
             let seen = known.filter(|known| known.belief.held.is_some());
             Permission {
                 id: wanted.permission,

@@ -6,32 +6,24 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::config::{self, HealthListen, Web};
-use crate::daemon::rejected;
+use crate::config::{HealthListen, Web};
 use crate::exit::Exit;
 use crate::system::http;
 
-use super::{failed, print};
+use super::{failed, load, print};
 
 /// The answer is at hand; a daemon that needs longer is not well.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn health(path: &Path) -> Exit {
-    let config = match config::load(path) {
+    let config = match load(path) {
         Ok(config) => config,
-        Err(faults) => {
-            rejected(faults.to_string().lines());
-            return Exit::Configuration;
-        }
+        Err(exit) => return exit,
     };
     match ask(&config.web).await {
-        Ok((true, text)) => {
+        Ok((is_well, text)) => {
             print(&text);
-            Exit::Success
-        }
-        Ok((false, text)) => {
-            print(&text);
-            Exit::Failure
+            if is_well { Exit::Success } else { Exit::Failure }
         }
         Err(error) => failed(&error),
     }

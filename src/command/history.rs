@@ -2,33 +2,24 @@
 
 use std::path::Path;
 
-use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::cli::{HistoryArguments, Output, Since};
-use crate::config;
-use crate::daemon::rejected;
+use crate::cli::{HistoryArguments, Output};
 use crate::exit::Exit;
 use crate::memory::{HistoryLine, Wish};
 use crate::store;
 use crate::system::clock;
 
 use super::table::table;
-use super::{failed, print, print_json};
+use super::{failed, load, print, print_json};
 
 pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
-    let config = match config::load(path) {
+    let config = match load(path) {
         Ok(config) => config,
-        Err(faults) => {
-            rejected(faults.to_string().lines());
-            return Exit::Configuration;
-        }
+        Err(exit) => return exit,
     };
     let HistoryArguments { tenant, token_name, since, output } = arguments;
-    let since = since.and_then(|since| match since {
-        Since::At(moment) => Some(moment),
-        Since::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| clock::now().checked_sub_signed(long)),
-    });
+    let since = since.and_then(|since| since.moment(clock::now()));
     match store::history(&config.storage.path, &Wish { tenant, token_name, since, ..Wish::default() }) {
         Ok(lines) => {
             match output {

@@ -17,9 +17,12 @@ mod validate;
 
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 
 use crate::alert::Alert;
 use crate::cli::{Cli, Command, LogFormat};
+use crate::config::{self, Config};
+use crate::daemon::rejected;
 use crate::exit::Exit;
 use crate::system::telemetry;
 
@@ -70,6 +73,14 @@ fn message_id(event: &str, alert: &str) -> Option<&'static str> {
     let named = |known: &Alert| event == "alert" && known.as_str() == alert;
     let all = Alert::ALL.into_iter().map(|(alert, _)| alert).chain([Alert::TestAlert]);
     all.into_iter().find(named).map(Alert::message_id)
+}
+
+/// Reads the configuration, or logs every fault and says how the program ends.
+fn load(path: &Path) -> Result<Config, Exit> {
+    config::load(path).map_err(|faults| {
+        rejected(faults.to_string().lines());
+        Exit::Configuration
+    })
 }
 
 /// Says on standard error what could not be done.

@@ -62,6 +62,11 @@ impl Maintenance {
     }
 }
 
+/// Until when alerts of this tenant are held by any of these, if they are now.
+pub fn held_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    all.iter().filter_map(|maintenance| maintenance.holds(tenant, now)).max()
+}
+
 /// The window that begins on this day, by the clock on the wall: a change of clocks makes it shorter or longer.
 fn span(day: NaiveDate, begin: NaiveTime, length: TimeDelta, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let from = day.and_time(begin);

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
 pub use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
 pub use load::{load, load_if_there};
-pub use maintenance::{Maintenance, Window};
+pub use maintenance::{Maintenance, Window, held_until};
 pub use password::{LONGEST_PASSWORD, PasswordHash};
 pub use preflight::candidate;
 pub use receivers::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
@@ -145,7 +145,7 @@ pub struct Storage {
 impl Config {
     /// Until when alerts of this tenant are held by maintenance, if they are now.
     pub fn held_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.maintenance.iter().filter_map(|maintenance| maintenance.holds(tenant, now)).max()
+        held_until(&self.maintenance, tenant, now)
     }
 }
 
@@ -242,6 +242,13 @@ impl Token {
             .filter_map(|(permission, _)| Some((probes.allowed(permission)?, vec![permission])))
             .filter(|(probe, _)| shows(probe) && unasked(probe))
             .collect()
+    }
+
+    /// When its expiry is spoken of, with how long before that is; never of one that is renewed by itself.
+    pub fn notices(&self, before: &[Duration]) -> impl Iterator<Item = (TimeDelta, DateTime<Utc>)> {
+        let expires = self.expires.filter(|_| !self.auto_rotated);
+        let before = before.iter().filter_map(|before| TimeDelta::from_std(*before).ok());
+        before.filter_map(move |before| Some((before, expires?.checked_sub_signed(before)?)))
     }
 
     /// Whether it needs this permission.

@@ -63,11 +63,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts watching what `config`, read from `path`, says.
+    /// Starts watching what `config`, read from `path`, says, behind `door`, loaded for it.
     ///
     /// # Errors
     /// When the port is taken, the store cannot be used, or something else that is needed cannot be had.
-    pub async fn start(path: PathBuf, config: Config) -> anyhow::Result<Self> {
+    pub async fn start(path: PathBuf, config: Config, door: Door) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let registry = Registry::new();
         let instruments = Instruments::new(&registry).context("register metrics")?;
@@ -80,9 +80,6 @@ impl Daemon {
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
-        let door = Door::load(&config.web)
-            .map_err(|faults| anyhow::anyhow!("{}", faults.join("\n")))
-            .context("lock the door")?;
         let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
         // Nothing else runs yet that it could hold up.
         let (store, memory) = Store::open(&config.storage.path)?;

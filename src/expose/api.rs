@@ -2,28 +2,26 @@
 //! holds the answers to it. Never a token value, a user's name or an e-mail address.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State as Extract};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State as Extract};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
-use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alert::{Firing, runbook};
-use crate::cli::{Since, since};
+use crate::cli::since;
 use crate::memory::Wish;
 use crate::snapshot::{Snapshot, TokenPicture};
-use crate::standing::{Attempts, PermissionStanding, PermissionState};
+use crate::standing::{Attempts, PermissionState};
 use crate::system::clock;
 
 use super::door::Door;
-use super::routes::{State, find, pieces};
+use super::routes::{State, TokenPath, find, pieces};
 
 /// The description of this API.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -49,8 +47,6 @@ fn error(status: StatusCode, error: &str) -> Response {
     answer(status, &json!({ "error": error }))
 }
 
-type TokenPath = Result<Path<(String, String)>, PathRejection>;
-
 fn no_such_token() -> Response {
     error(StatusCode::NOT_FOUND, "no token of that name is configured for that tenant")
 }
@@ -61,15 +57,13 @@ async fn tokens(Extract(state): Extract<State>) -> Response {
 
 async fn one_token(Extract(state): Extract<State>, path: TokenPath) -> Response {
     let snapshot = state.picture();
-    let found = path.ok().and_then(|Path((tenant, token_name))| find(&snapshot, &tenant, &token_name));
-    let Some(picture) = found else { return no_such_token() };
+    let Some(picture) = find(&snapshot, path) else { return no_such_token() };
     answer(StatusCode::OK, &detail(&snapshot, picture))
 }
 
 async fn check(Extract(state): Extract<State>, path: TokenPath) -> Response {
     let snapshot = state.picture();
-    let found = path.ok().and_then(|Path((tenant, token_name))| find(&snapshot, &tenant, &token_name));
-    let Some(picture) = found else { return no_such_token() };
+    let Some(picture) = find(&snapshot, path) else { return no_such_token() };
     let id = picture.token.id();
     let due = json!({ "tenant": id.tenant, "token_name": id.token_name, "check": "due" });
     match state.checks.send(id).await {
@@ -95,9 +89,7 @@ async fn transitions(Extract(state): Extract<State>, wish: Result<Query<Transiti
         Err(rejection) => return error(StatusCode::BAD_REQUEST, &rejection.body_text()),
     };
     let moment = |key: &str, text: Option<String>| match text.as_deref().map(since).transpose() {
-        Ok(Some(Since::At(moment))) => Ok(Some(moment)),
-        Ok(Some(Since::Ago(long))) => Ok(ago(long)),
-        Ok(None) => Ok(None),
+        Ok(since) => Ok(since.and_then(|since| since.moment(clock::now()))),
         Err(why) => Err(format!("{key}: {why}")),
     };
     let (since, until) = match (moment("since", wish.since), moment("until", wish.until)) {
@@ -115,22 +107,10 @@ async fn transitions(Extract(state): Extract<State>, wish: Result<Query<Transiti
     }
 }
 
-fn ago(long: Duration) -> Option<chrono::DateTime<chrono::Utc>> {
-    TimeDelta::from_std(long).ok().and_then(|long| clock::now().checked_sub_signed(long))
-}
-
 async fn alerts(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>) -> Response {
     let snapshot = state.picture();
-    let of_tokens = snapshot.tokens.iter().flat_map(|picture| {
-        let id = || (picture.token.tenant.name.as_str(), picture.token.name.as_str());
-        picture.firing.iter().map(move |firing| (id(), firing))
-    });
-    let of_tenants = snapshot
-        .tenants
-        .iter()
-        .flat_map(|tenant| tenant.firing.iter().map(move |firing| ((tenant.name.as_str(), ""), firing)));
     let named = |name: &str| if name.is_empty() { Value::Null } else { name.into() };
-    let all = of_tokens.chain(of_tenants).map(|((tenant, token_name), firing)| {
+    let all = snapshot.firing().map(|(tenant, token_name, firing)| {
         let mut value = alert(firing);
         value["tenant"] = named(tenant);
         value["token_name"] = named(token_name);
@@ -233,10 +213,7 @@ fn detail(snapshot: &Snapshot, picture: &TokenPicture) -> Value {
         let held = known.belief.held?;
         Some(json!({ "right": known.right.as_str(), "held": held, "since": known.belief.since }))
     });
-    let notices = picture.token.expires.filter(|_| !picture.token.auto_rotated).into_iter().flat_map(|expires| {
-        let before = snapshot.expiry_notice.iter().filter_map(|notice| TimeDelta::from_std(*notice).ok());
-        before.filter_map(move |before| expires.checked_sub_signed(before))
-    });
+    let notices = picture.token.notices(&snapshot.expiry_notice);
     let asked = picture.asked.iter().map(|asked| {
         json!({
             "method": asked.method.as_str(),
@@ -248,7 +225,7 @@ fn detail(snapshot: &Snapshot, picture: &TokenPicture) -> Value {
         })
     });
     value["rights"] = rights.collect();
-    value["notices"] = notices.map(|at| json!(at)).collect();
+    value["notices"] = notices.map(|(_, at)| json!(at)).collect();
     value["asked"] = asked.collect();
     value["security_group_problem"] = json!(picture.standing.group_problem());
     value
@@ -257,7 +234,7 @@ fn detail(snapshot: &Snapshot, picture: &TokenPicture) -> Value {
 fn permissions(picture: &TokenPicture) -> Vec<Value> {
     let wanted = picture.token.wanted.iter().map(|wanted| {
         let known = picture.standing.of_permission(wanted.permission);
-        let state = known.map_or(PermissionState::Unverified, PermissionStanding::state);
+        let state = picture.standing.permission_state(wanted.permission);
         let seen = known.filter(|known| known.belief.held.is_some());
         json!({
             "permission": wanted.permission,

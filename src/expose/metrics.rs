@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::{Alert, Severity};
 use crate::snapshot::{Snapshot, TokenPicture};
-use crate::standing::{Check, PermissionStanding, PermissionState, TokenState};
+use crate::standing::{Check, PermissionState, TokenState};
 
 use super::exposition::Text;
 
@@ -134,10 +134,11 @@ fn expiry(text: &mut Text, name: &str, picture: &TokenPicture) {
 
 /// What is believed of each wanted permission.
 fn believed(picture: &TokenPicture) -> impl Iterator<Item = (&'static str, PermissionState)> + '_ {
-    picture.token.wanted.iter().map(|wanted| {
-        let known = picture.standing.of_permission(wanted.permission);
-        (wanted.permission.name(), known.map_or(PermissionState::Unverified, PermissionStanding::state))
-    })
+    picture
+        .token
+        .wanted
+        .iter()
+        .map(|wanted| (wanted.permission.name(), picture.standing.permission_state(wanted.permission)))
 }
 
 fn permission(text: &mut Text, name: &str, picture: &TokenPicture) {
@@ -206,15 +207,13 @@ fn last_success(text: &mut Text, name: &str, picture: &TokenPicture) {
 fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
     let names = snapshot.tenants.iter().map(|tenant| tenant.name.as_str());
     for tenant in names.filter(|name| !name.is_empty()) {
-        let held = snapshot.maintenance.iter().any(|known| known.holds(tenant, now).is_some());
-        text.series(name, &[("tenant", tenant)], held);
+        text.series(name, &[("tenant", tenant)], snapshot.held_until(tenant, now).is_some());
     }
 }
 
 fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
     let mut counts: HashMap<(Alert, Severity), usize> = HashMap::new();
-    let of_tokens = snapshot.tokens.iter().flat_map(|picture| picture.firing.iter());
-    for firing in of_tokens.chain(snapshot.tenants.iter().flat_map(|tenant| tenant.firing.iter())) {
+    for (_, _, firing) in snapshot.firing() {
         *counts.entry((firing.alert, firing.severity)).or_default() += 1;
     }
     for (alert, severities) in Alert::ALL {

@@ -110,8 +110,12 @@ fn health_routes() -> Router<State> {
     Router::new().route("/-/healthy", get(healthy)).route("/-/ready", get(ready))
 }
 
-/// A token of the picture.
-pub(super) fn find<'a>(snapshot: &'a Snapshot, tenant: &str, token_name: &str) -> Option<&'a TokenPicture> {
+/// The names of a tenant and a token in a path; what cannot be read names nobody.
+pub(super) type TokenPath = Result<Path<(String, String)>, PathRejection>;
+
+/// The token of the picture that a path names.
+pub(super) fn find(snapshot: &Snapshot, path: TokenPath) -> Option<&TokenPicture> {
+    let Path((tenant, token_name)) = path.ok()?;
     snapshot.tokens.iter().find(|picture| picture.token.name == token_name && picture.token.tenant.name == tenant)
 }
 
@@ -155,30 +159,21 @@ fn no_such_token(door: &Door) -> Response {
     problem(door, StatusCode::NOT_FOUND, "No such token", "No token of that name is configured for that tenant.")
 }
 
-async fn token(
-    Extract(state): Extract<State>,
-    Extension(door): Extension<Arc<Door>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-) -> Response {
-    let (snapshot, frame) = (state.picture(), Frame::new(&door.base, clock::now()));
-    let found = path.ok().and_then(|Path((tenant, token_name))| find(&snapshot, &tenant, &token_name));
-    let Some(picture) = found else { return no_such_token(&door) };
+async fn token(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>, path: TokenPath) -> Response {
+    let (snapshot, now) = (state.picture(), clock::now());
+    let frame = Frame::new(&door.base, now);
+    let Some(picture) = find(&snapshot, path) else { return no_such_token(&door) };
     let TokenId { tenant, token_name } = picture.token.id();
-    let since = Some(page::start(clock::now()));
+    let since = Some(page::start(now));
     let wish = Wish { tenant: Some(tenant), token_name: Some(token_name), since, ..Wish::default() };
     let history = state.history.read(wish).await;
     let past = history.as_deref().map_err(String::as_str);
     html(StatusCode::OK, page::token(frame, &snapshot, picture, past))
 }
 
-async fn check(
-    Extract(state): Extract<State>,
-    Extension(door): Extension<Arc<Door>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-) -> Response {
+async fn check(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>, path: TokenPath) -> Response {
     let snapshot = state.picture();
-    let found = path.ok().and_then(|Path((tenant, token_name))| find(&snapshot, &tenant, &token_name));
-    let Some(picture) = found else { return no_such_token(&door) };
+    let Some(picture) = find(&snapshot, path) else { return no_such_token(&door) };
     let frame = Frame::new(&door.base, clock::now());
     if state.checks.send(picture.token.id()).await.is_err() {
         return problem(&door, StatusCode::SERVICE_UNAVAILABLE, "Stopping", "The daemon is stopping.");

@@ -53,15 +53,8 @@ impl Board {
         now: DateTime<Utc>,
     ) -> Update {
         let mut firing = BTreeMap::new();
-        let of_tokens = snapshot
-            .tokens
-            .iter()
-            .filter(|picture| !picture.firing.is_empty())
-            .map(|picture| (picture.token.id(), &picture.firing));
-        let of_tenants = snapshot.tenants.iter().map(|tenant| (TokenId::of_tenant(&tenant.name), &tenant.firing));
-        for (of, known) in
-            of_tokens.chain(of_tenants).flat_map(|(of, known)| known.iter().map(move |one| (of.clone(), one)))
-        {
+        for (tenant, token_name, known) in snapshot.firing() {
+            let of = TokenId { tenant: tenant.to_owned(), token_name: token_name.to_owned() };
             let labels = labels(&of, known.alert, known.severity, &known.words);
             let alert = alert(&labels, &of, known.alert, &known.words, (known.since, now + BELIEVED), external_url);
             firing.insert(labels, alert);

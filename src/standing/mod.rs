@@ -179,6 +179,11 @@ impl Standing {
         Some(&self.permissions[index])
     }
 
+    /// Whether a permission is held, as far as it can be told.
+    pub fn permission_state(&self, permission: PermissionId) -> PermissionState {
+        self.of_permission(permission).map_or(PermissionState::Unverified, PermissionStanding::state)
+    }
+
     /// When it was last audited.
     pub fn audited(&self) -> Option<DateTime<Utc>> {
         self.audit.as_ref().map(|audit| audit.at)

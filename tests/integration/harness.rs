@@ -30,6 +30,18 @@ users = [{ id = 1, group = "Technicians" }]
 tokens = [{ value = "value-of-acme", user = 1, permissions = "all" }]
 "#;
 
+/// What can be read of a daemon that watches the token `jumpcloud` of `acme`, and holds names of tokens or what they are.
+pub(crate) const PAGES: [&str; 8] = [
+    "/",
+    "/tenants/acme/tokens/jumpcloud",
+    "/api/v1/tokens",
+    "/api/v1/tokens/acme/jumpcloud",
+    "/api/v1/alerts",
+    "/api/v1/transitions",
+    "/calendar.ics",
+    "/metrics",
+];
+
 /// A simulated Syncro, and a folder for the program's files.
 pub(crate) struct World {
     runtime: Runtime,

@@ -83,22 +83,18 @@ pub(super) fn of_token(frame: Frame<'_>, picture: &TokenPicture) -> Vec<Card> {
 
 /// What fires for the fleet, the worst and newest first; at most so many, and how many more there are.
 pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (Vec<Card>, usize) {
-    let of_tokens =
-        snapshot.tokens.iter().flat_map(|picture| picture.firing.iter().map(move |known| (known, Some(picture), "")));
-    let of_tenants = snapshot
-        .tenants
-        .iter()
-        .flat_map(|tenant| tenant.firing.iter().map(move |known| (known, None, tenant.name.as_str())));
-    let mut all: Vec<_> = of_tokens.chain(of_tenants).collect();
-    all.sort_by_key(|(known, ..)| order(known));
+    let mut all: Vec<_> = snapshot.firing().collect();
+    all.sort_by_key(|(.., known)| order(known));
     let more = all.len().saturating_sub(most);
-    let cards = all.into_iter().take(most).map(|(known, picture, tenant)| match picture {
-        Some(picture) => {
-            let about = format!("{} / {}", picture.token.tenant.name, picture.token.name);
-            card(frame, known, about, Some(frame.token_path(picture)))
-        }
-        None if tenant.is_empty() => card(frame, known, "all tenants".to_owned(), None),
-        None => card(frame, known, tenant.to_owned(), Some(page(frame.base, &TokenId::of_tenant(tenant)))),
+    let cards = all.into_iter().take(most).map(|(tenant, token_name, known)| {
+        let of = TokenId { tenant: tenant.to_owned(), token_name: token_name.to_owned() };
+        let about = match (tenant, token_name) {
+            ("", _) => "all tenants".to_owned(),
+            (tenant, "") => tenant.to_owned(),
+            _ => format!("{tenant} / {token_name}"),
+        };
+        let href = (!tenant.is_empty()).then(|| page(frame.base, &of));
+        card(frame, known, about, href)
     });
     (cards.collect(), more)
 }

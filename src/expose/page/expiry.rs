@@ -54,13 +54,8 @@ pub(super) struct Mark {
 
 /// The notices of a token, the first one first.
 pub(super) fn marks(token: &Token, notices: &[Duration], now: DateTime<Utc>) -> Vec<Mark> {
-    let Some(expires) = token.expires.filter(|_| !token.auto_rotated) else { return Vec::new() };
-    let mark = |notice: &Duration| {
-        let notice = TimeDelta::from_std(*notice).ok()?;
-        let at = expires.checked_sub_signed(notice)?;
-        Some(Mark { before: span(notice), when: When::new(at, now), passed: at <= now })
-    };
-    notices.iter().filter_map(mark).collect()
+    let mark = |(before, at)| Mark { before: span(before), when: When::new(at, now), passed: at <= now };
+    token.notices(notices).map(mark).collect()
 }
 
 #[cfg(test)]

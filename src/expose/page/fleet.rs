@@ -148,7 +148,7 @@ pub(in super::super) fn fleet(
         }
     });
     let (alerts, more_alerts) = of_fleet(frame, snapshot, MOST_ALERTS);
-    let maintained = |name: &str| snapshot.maintenance.iter().any(|known| known.holds(name, frame.now).is_some());
+    let maintained = |name: &str| snapshot.held_until(name, frame.now).is_some();
     let from = (page - 1) * ROWS;
     Ok(Page {
         frame,
@@ -209,23 +209,23 @@ fn address(frame: Frame<'_>, q: &str, state: &str, page: usize) -> String {
 
 fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, picture: &TokenPicture) -> Row {
     let TokenPicture { token, standing, .. } = picture;
+    let counts = Counts::of(picture);
     Row {
         tenant: token.tenant.name.clone(),
         token_name: token.name.clone(),
         href: frame.token_path(picture),
         badge: health.into(),
-        why: why(health, picture),
+        why: why(health, picture, counts.missing),
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),
-        counts: Counts::of(picture),
+        counts,
         last_look: standing.validity.last_attempt.map(|at| When::new(at, frame.now)),
         trouble: standing.validity.reason.map(Reason::as_str),
     }
 }
 
 /// Why a token is how it is, in a few words.
-fn why(health: Health, picture: &TokenPicture) -> String {
+fn why(health: Health, picture: &TokenPicture, missing: usize) -> String {
     let known = picture.standing.state;
-    let missing = Counts::of(picture).missing;
     if !matches!(known, TokenState::Valid | TokenState::Unknown) {
         return state(known);
     }

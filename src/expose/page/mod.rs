@@ -12,7 +12,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::snapshot::{Health, TokenPicture};
-use crate::standing::{PermissionStanding, PermissionState, TokenState};
+use crate::standing::{PermissionState, TokenState};
 
 pub(super) use fleet::{FleetWish, fleet};
 pub(super) use strip::start;
@@ -90,8 +90,7 @@ impl Counts {
     fn of(picture: &TokenPicture) -> Self {
         let mut counts = Self::default();
         for wanted in &picture.token.wanted {
-            let known = picture.standing.of_permission(wanted.permission);
-            match known.map_or(PermissionState::Unverified, PermissionStanding::state) {
+            match picture.standing.permission_state(wanted.permission) {
                 PermissionState::Granted => counts.held += 1,
                 PermissionState::Missing => counts.missing += 1,
                 PermissionState::Unverified => counts.unverified += 1,

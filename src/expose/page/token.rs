@@ -5,7 +5,7 @@ use askama::Template;
 
 use crate::memory::HistoryLine;
 use crate::snapshot::{Snapshot, TokenPicture};
-use crate::standing::{Attempts, Cause, PermissionStanding, PermissionState};
+use crate::standing::{Attempts, Cause, PermissionState};
 
 use super::alerts::{Card, of_token};
 use super::expiry::{Expiry, Mark, marks};
@@ -115,12 +115,7 @@ pub(in super::super) fn token(
         badge: picture.health().into(),
         state: state(standing.state),
         since: standing.since.map(|at| When::new(at, now)),
-        held_until: snapshot
-            .maintenance
-            .iter()
-            .filter_map(|known| known.holds(&token.tenant.name, now))
-            .max()
-            .map(|at| When::new(at, now)),
+        held_until: snapshot.held_until(&token.tenant.name, now).map(|at| When::new(at, now)),
         alerts: of_token(frame, picture),
         subdomain: token.tenant.subdomain.as_deref(),
         profile: profile.map(|profile| profile.title.as_str()),
@@ -184,7 +179,7 @@ fn permissions(frame: Frame<'_>, picture: &TokenPicture) -> Vec<Permission> {
     let one = |wanted: &crate::config::Wanted| {
         let known = picture.standing.of_permission(wanted.permission);
         let shown = known.filter(|known| known.belief.held.is_some());
-        let (class, sign, word) = match known.map_or(PermissionState::Unverified, PermissionStanding::state) {
+        let (class, sign, word) = match picture.standing.permission_state(wanted.permission) {
             PermissionState::Granted => ("well", "✓", "held"),
             PermissionState::Missing if wanted.required => ("broken", "✖", "missing"),
             PermissionState::Missing => ("attention", "▲", "missing"),
