@@ -240,7 +240,7 @@ impl Daemon {
         let config = Arc::new(config);
         let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
         let door = Door::load(&config.web).map_err(|faults| faults.join("\n"))?;
-        let opened = Opened::new(door, &config.web, Some(&self.config.web))
+        let opened = Opened::new(door, &config.web, Some((&self.config.web, self.web.address)))
             .await
             .map_err(|(key, error)| format!("{key}: failed to {error:#}"))?;
         // From here on nothing can fail.

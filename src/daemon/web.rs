@@ -24,21 +24,21 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens what `config` says, behind `door`; what `running` has open already stays as it is.
+    /// Opens what `config` says, behind `door`; what `running` has open already, on which address, stays as it is.
     ///
     /// # Errors
     /// The key of what cannot be opened, and why.
     pub(super) async fn new(
         door: Door,
         config: &config::Web,
-        running: Option<&config::Web>,
+        running: Option<(&config::Web, SocketAddr)>,
     ) -> Result<Self, (&'static str, anyhow::Error)> {
         let listen = |error| ("web.listen", error);
         let health_listen = |error| ("web.health_listen", error);
         let mut main = None;
-        if running.is_none_or(|running| running.listen != config.listen) {
+        if running.is_none_or(|(running, _)| running.listen != config.listen) {
             // Only at the start: what was handed over is ours until the end.
-            let handed_over = if running.is_none() { handed_over(config).map_err(listen)? } else { None };
+            let handed_over = if running.is_none() { handed_over().map_err(listen)? } else { None };
             let listener = match handed_over {
                 Some(listener) => listener,
                 None => tcp(config.listen).await.map_err(listen)?,
@@ -46,8 +46,14 @@ impl Opened {
             let address = listener.local_addr().context("learn the own address").map_err(listen)?;
             main = Some((Listener::Tcp(listener), address));
         }
+        // The configuration speaks of its own address; a socket that was handed over may be open to more.
+        let address = main.as_ref().map(|(_, address)| *address).or(running.map(|(_, address)| address));
+        if let Some(address) = address.filter(|address| !config.may_listen_on(*address)) {
+            let needs = "is open to the network, which needs web.tls with web.auth, or insecure = true";
+            return Err(listen(anyhow::anyhow!("listen on `{address}`: it {needs}")));
+        }
         let mut health = None;
-        if running.is_none_or(|running| running.health_listen != config.health_listen) {
+        if running.is_none_or(|(running, _)| running.health_listen != config.health_listen) {
             health = match &config.health_listen {
                 None => None,
                 Some(HealthListen::Address(address)) => {
@@ -64,17 +70,9 @@ impl Opened {
 }
 
 /// The socket that the service manager opened, if it did.
-fn handed_over(config: &config::Web) -> anyhow::Result<Option<TcpListener>> {
-    let what = || "take over the socket of the service manager";
-    let Some(listener) = systemd::handed_over().with_context(what)? else { return Ok(None) };
-    let address = listener.local_addr().with_context(what)?;
-    if !config.may_listen_on(address) {
-        anyhow::bail!(
-            "{}: `{address}` is open to the network, which needs web.tls with web.auth, or insecure = true",
-            what()
-        );
-    }
-    TcpListener::from_std(listener).map(Some).with_context(what)
+fn handed_over() -> anyhow::Result<Option<TcpListener>> {
+    let listener = systemd::handed_over().and_then(|listener| listener.map(TcpListener::from_std).transpose());
+    listener.context("take over the socket of the service manager")
 }
 
 async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -183,5 +181,29 @@ impl Web {
         if let Some((health, _file)) = self.health {
             health.stop().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn an_open_socket_keeps_its_locks_whatever_the_configuration_says_of_its_own_address() {
+        let mut before = testing::config(Vec::new()).web;
+        before.insecure = true;
+        let after = config::Web { insecure: false, ..before.clone() };
+        let opened = async |config: &config::Web, on: &str| {
+            let running = Some((&before, on.parse().unwrap()));
+            Opened::new(Door::default(), config, running)
+                .await
+                .map(drop)
+                .map_err(|(key, error)| format!("{key}: {error:#}"))
+        };
+        assert_eq!(opened(&before, "192.0.2.1:9760").await, Ok(()));
+        assert_eq!(opened(&after, "127.0.0.1:9760").await, Ok(()));
+        let refused = opened(&after, "192.0.2.1:9760").await.unwrap_err();
+        assert!(refused.starts_with("web.listen: listen on `192.0.2.1:9760`: it is open to the network"), "{refused}");
     }
 }
