@@ -1,3 +1,6 @@
+//! What the store keeps over closing, crashes and faults of the disk, how the keeper goes on without it, and how the history
+//! is read.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! The loop in virtual time: slots, pulses, reloads, checks on demand. Restarts and outages have files of their own.
+
 mod outages;
 mod restarts;
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Alert, Firing, Severity, page};
+use crate::alert::{Alert, Firing, Severity, page, runbook};
 use crate::config::TokenId;
 use crate::snapshot::{Snapshot, TokenPicture};
 
@@ -42,7 +42,7 @@ fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) 
         severity: firing.severity.as_str(),
         sign,
         alert: firing.alert.as_str(),
-        runbook: format!("{}/runbooks/{}", frame.base, firing.alert.as_str()),
+        runbook: runbook(frame.base, firing.alert),
         about,
         href,
         since: When::new(firing.since, frame.now),
