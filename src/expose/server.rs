@@ -205,10 +205,13 @@ impl Visit {
             .max_buf_size(LONGEST_HEAD)
             .serve_connection(TokioIo::new(stream), service_fn(answer));
         let mut http = std::pin::pin!(http);
+        // In this order: the answer to the request that changed the doors has to say that the connection ends with it, or
+        // the client's next request would run into the end.
         let ended = tokio::select! {
-            ended = http.as_mut() => Some(ended),
+            biased;
             () = self.stop.cancelled() => None,
             Ok(()) = self.doors.changed() => None,
+            ended = http.as_mut() => Some(ended),
         };
         let ended = if let Some(ended) = ended {
             ended

@@ -103,10 +103,16 @@ fn guessing_is_slowed_down_and_a_reload_takes_in_another_bearer_token() {
     let told = caller.call(&Method::GET, &url, &[("authorization", "Bearer guess")]).unwrap();
     assert!(told.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 7);
     assert_eq!(caller.status(&url, "Bearer bearer-of-prometheus"), 200, "who is known is not held up");
-    world.write("prometheus-token", "another");
     let reload = format!("{}/-/reload", daemon.address);
-    let known = [("authorization", "Bearer bearer-of-prometheus")];
-    assert_eq!(caller.call(&Method::POST, &reload, &known).unwrap().status(), 200);
+    // What changes the locks ends connections, so the answer has to say that no other request may follow it on this one.
+    let mut known = "bearer-of-prometheus".to_owned();
+    for next in (0..20).map(|number| format!("token-{number}")).chain(["another".to_owned()]) {
+        world.write("prometheus-token", &next);
+        let answer = caller.call(&Method::POST, &reload, &[("authorization", &format!("Bearer {known}"))]).unwrap();
+        let connection = answer.headers().get("connection").map(|value| value.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), connection), (200, Some("close")));
+        known = next;
+    }
     assert_eq!(caller.status(&url, "Bearer another"), 200);
     assert_ne!(caller.status(&url, "Bearer bearer-of-prometheus"), 200);
     // A file that cannot be read is a fault, and the running locks stay.
