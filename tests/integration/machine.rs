@@ -12,6 +12,7 @@ use crate::harness::{World, request, text};
 use crate::real::{have, project, until};
 
 const UNIT: &str = "syncro-token-monitor.service";
+const INSTANCE: &str = "syncro-token-monitor@second.service";
 const CONFIG: &str = "/etc/syncro-token-monitor/config.toml";
 
 /// A machine, until it is dropped.
@@ -336,17 +337,15 @@ fn says_what_is_wrong(machine: &Machine, world: &World, port: u16) {
     machine.sh("systemctl reset-failed syncro-token-monitor; systemctl start syncro-token-monitor");
 }
 
-/// Another daemon beside it, as the unit with an `@` has it.
+/// Another daemon beside it, as the unit with an `@` has it. It stays.
 fn instances(machine: &Machine, world: &World) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     machine.sh("mkdir -p /etc/syncro-token-monitor/second; cp -a /etc/syncro-token-monitor/tokens /etc/syncro-token-monitor/second/");
     let text = configuration(world, port, "");
     machine.sh(&format!("cat > /etc/syncro-token-monitor/second/config.toml <<'END'\n{text}\nEND"));
-    machine.sh("systemctl start syncro-token-monitor@second; systemctl is-active syncro-token-monitor@second");
+    machine.sh(&format!("systemctl enable --now {INSTANCE}; systemctl is-active {INSTANCE}"));
     assert_eq!(request("GET", &format!("http://127.0.0.1:{port}/metrics")).0, 200);
-    machine.sh(
-        "test -s /var/lib/private/syncro-token-monitor-second/state.db; systemctl stop syncro-token-monitor@second",
-    );
+    machine.sh("test -s /var/lib/private/syncro-token-monitor-second/state.db");
     machine.is("active");
 }
 
@@ -366,7 +365,8 @@ fn takes_over_a_socket(machine: &Machine, port: u16) {
 }
 
 fn upgrades(machine: &Machine) {
-    let main = machine.property("MainPID");
+    let programs = || [UNIT, INSTANCE].map(|unit| machine.sh(&format!("systemctl show {unit} -p MainPID --value")));
+    let old = programs();
     let history = || {
         machine.sh(
             "cd /tmp; STATE_DIRECTORY=/var/lib/private/syncro-token-monitor syncro-token-monitor history --output json",
@@ -376,7 +376,9 @@ fn upgrades(machine: &Machine) {
     assert!(before.contains("rejected"), "{before}");
     machine.sh("apt-get install -y --no-install-recommends /packages/new.deb");
     machine.is("active");
-    assert_ne!(machine.property("MainPID"), main, "the new program runs");
+    for (new, old) in programs().into_iter().zip(old) {
+        assert!(new != old && new.trim() != "0", "the new program runs: {new}{old}");
+    }
     assert!(history().contains("rejected"), "what was remembered is kept");
     assert!(machine.sh(&format!("cat {CONFIG}")).contains("tokens_acme-jumpcloud"), "and so is what was configured");
     assert_eq!(machine.property("UnitFileState"), "enabled");
