@@ -3,7 +3,7 @@
 //! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud"; menu names as Syncro
 //! shows them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Token, TokenId};
@@ -129,20 +129,26 @@ pub(super) fn state(alert: Alert, token: &Token, standing: &Standing) -> Words {
 
 /// `TokenExpiring`.
 pub(super) fn expiring(token: &Token, standing: &Standing, expires: DateTime<Utc>, now: DateTime<Utc>) -> Words {
-    let left = expires - now;
-    let left = match (left.num_days(), left.num_hours(), left.num_minutes()) {
-        (days @ 2.., _, _) => format!("in {days} days"),
-        (_, hours @ 2.., _) => format!("in {hours} hours"),
-        (_, _, minutes @ 2..) => format!("in {minutes} minutes"),
-        _ => format!("in {} seconds", left.num_seconds().max(0)),
-    };
     let message = format!(
-        "{} expires {left}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from and its expiry into the configuration",
+        "{} expires {}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from and its expiry into the configuration",
         named(token),
+        when(expires - now),
         day(expires),
         hurt(token)
     );
     words(token, standing, message)
+}
+
+/// When something is that lies so far ahead.
+fn when(left: TimeDelta) -> String {
+    match (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds()) {
+        (days @ 2.., ..) => format!("in {days} days"),
+        (_, hours @ 2.., ..) => format!("in {hours} hours"),
+        (_, _, minutes @ 2.., _) => format!("in {minutes} minutes"),
+        (.., seconds @ 2..) => format!("in {seconds} seconds"),
+        // The alert goes on until the check that is due then has been believed.
+        _ => "now".to_owned(),
+    }
 }
 
 /// `TokenExpiryOutdated`.
@@ -286,5 +292,19 @@ mod tests {
         assert_eq!(over, format!("over, seen again: {what}"));
         assert_eq!(parts("one sentence").0, "one sentence");
         assert_eq!(parts("a backtick ` alone. Ends").1, "");
+    }
+    #[test]
+    fn an_expiry_is_said_in_a_unit_that_fits_and_is_now_once_it_has_come() {
+        let cases = [
+            (TimeDelta::days(2), "in 2 days"),
+            (TimeDelta::hours(47), "in 47 hours"),
+            (TimeDelta::minutes(119), "in 119 minutes"),
+            (TimeDelta::seconds(119), "in 119 seconds"),
+            (TimeDelta::zero(), "now"),
+            (TimeDelta::seconds(-30), "now"),
+        ];
+        for (left, expected) in cases {
+            assert_eq!(when(left), expected);
+        }
     }
 }
