@@ -1,5 +1,6 @@
 //! The loop in virtual time: slots, pulses, reloads, checks on demand. Restarts and outages have files of their own.
 
+mod machine;
 mod outages;
 mod restarts;
 

@@ -1,0 +1,169 @@
+//! A daemon that can be restarted, with a store in memory and a Syncro that answers as told.
+
+use super::*;
+use crate::alert::Notice;
+use crate::memory::{Batch, Entry, Remembered};
+use crate::standing::TransitionKind;
+use crate::syncro::{Look, Part, Seen, TokenValue, UserObservation};
+
+/// A store in memory: what was committed, as the real one would give it back.
+#[derive(Default)]
+pub(super) struct Store {
+    tokens: HashMap<TokenId, (Standing, bool)>,
+    pub(super) firing: HashMap<TokenId, Vec<Firing>>,
+    pub(super) history: Vec<Entry>,
+    pub(super) told: Vec<Notice>,
+}
+
+impl Store {
+    fn commit(&mut self, batch: Batch) {
+        for (id, standing) in batch.standings {
+            match standing {
+                Some(standing) => drop(self.tokens.insert(id, (again(&*standing), false))),
+                None => drop(self.tokens.get_mut(&id).map(|(_, retired)| *retired = true)),
+            }
+        }
+        for (id, firing) in batch.firing {
+            self.firing.insert(id, again(&*firing));
+        }
+        self.history.extend(batch.history);
+        self.told.extend(batch.notices);
+    }
+
+    fn memory(&self) -> Memory {
+        let mut memory = Memory::default();
+        for (id, (standing, retired)) in self.tokens.clone() {
+            if retired {
+                memory.retired.push((id, standing));
+            } else {
+                memory.tokens.insert(id, Remembered { standing, firing: Vec::new() });
+            }
+        }
+        for (id, firing) in self.firing.clone() {
+            if id.token_name.is_empty() {
+                memory.tenants.insert(id.tenant, firing);
+            } else if let Some(token) = memory.tokens.get_mut(&id) {
+                token.firing = firing;
+            }
+        }
+        memory
+    }
+
+    pub(super) fn kinds(&self) -> Vec<TransitionKind> {
+        let kind = |entry: &Entry| match entry {
+            Entry::Changed { transition, .. } => Some(transition.kind),
+            Entry::Renamed { .. } => None,
+        };
+        self.history.iter().filter_map(kind).collect()
+    }
+}
+
+/// As it comes back from where it was written.
+fn again<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+/// A daemon that can be restarted. Syncro answers as its `answers` say.
+pub(super) struct Machine {
+    pub(super) core: Core,
+    pub(super) store: Store,
+    pub(super) pending: Batch,
+    pub(super) now: i64,
+    /// By token: which value it uses, what `/me` answers, and what the list answers.
+    pub(super) answers: HashMap<String, Answer>,
+    /// Whether all users are in one security group, and are known to be.
+    pub(super) grouped: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) value: String,
+    pub(super) me: MeObservation,
+    pub(super) list: ProbeObservation,
+}
+
+pub(super) fn granted() -> Answer {
+    Answer { value: "value".to_owned(), me: works(&[("ticket.list", true)]), list: ProbeObservation::Granted(200) }
+}
+
+impl Machine {
+    pub(super) fn new(config: Config) -> Self {
+        let (core, _) = Core::start(Arc::new(config), Memory::default(), at(0));
+        Self {
+            core,
+            store: Store::default(),
+            pending: Batch::default(),
+            now: 0,
+            answers: HashMap::new(),
+            grouped: false,
+        }
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) -> Vec<crate::engine::Job> {
+        let jobs = jobs(&effects);
+        for effect in effects {
+            if let Effect::Keep(keep) = effect {
+                self.pending.add(keep);
+            }
+        }
+        jobs
+    }
+
+    pub(super) fn handle(&mut self, event: Event) -> Vec<crate::engine::Job> {
+        let effects = self.core.handle(event, at(self.now));
+        self.take(effects)
+    }
+
+    /// One second: what is due is looked at and answered.
+    pub(super) fn second(&mut self) -> usize {
+        self.now += 1;
+        let mut jobs = self.handle(Event::Tick);
+        let mut looks = 0;
+        while let Some(job) = jobs.pop() {
+            looks += 1;
+            let answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
+            let wants = job.permissions.is_some() && matches!(answer.me, MeObservation::Works(_));
+            let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
+            let part = Part::Token(Seen::Me { fingerprint, observation: answer.me });
+            let look = Box::new(Look { at: at(self.now), part, asked: Vec::new() });
+            let (key, end) = (job.key, ended(&job));
+            jobs.extend(self.handle(Event::Looked { key, look, ended: (!wants).then_some(end) }));
+            if wants {
+                let mut look = Box::new(probed(self.now, &[(LIST, answer.list)]));
+                if let (Part::Permissions(look), true) = (&mut look.part, self.grouped) {
+                    look.user = Some(UserObservation::Group(Some("Technicians".to_owned())));
+                }
+                jobs.extend(self.handle(Event::Looked { key, look, ended: Some(end) }));
+            }
+        }
+        looks
+    }
+
+    pub(super) fn seconds(&mut self, count: i64) {
+        for _ in 0..count {
+            self.second();
+        }
+        self.commit();
+    }
+
+    pub(super) fn commit(&mut self) {
+        self.store.commit(std::mem::take(&mut self.pending));
+    }
+
+    /// Dies, with what was not committed, and comes back after a while.
+    pub(super) fn crash(&mut self, config: Config, after: i64) {
+        self.pending = Batch::default();
+        self.now += after;
+        let (core, effects) = Core::start(Arc::new(config), self.store.memory(), at(self.now));
+        self.core = core;
+        self.take(effects);
+    }
+
+    pub(super) fn told(&self) -> Vec<String> {
+        self.store.told.iter().map(|told| format!("{} {}", told.key, told.status.as_str())).collect()
+    }
+
+    pub(super) fn answer(&mut self, token: &str, me: MeObservation, list: ProbeObservation) {
+        self.answers.insert(token.to_owned(), Answer { me, list, ..granted() });
+    }
+}
