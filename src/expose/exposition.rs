@@ -16,8 +16,11 @@ use super::metrics::{FAMILIES, Family};
 /// Tokens written into one piece: large enough to cost nothing, small enough to stay small.
 const TOKENS_PER_PIECE: usize = 250;
 
-/// What a piece takes: eight states of 250 tokens, of some hundred bytes each.
-const PIECE: usize = 256 * 1024;
+/// What a token takes of a piece, in bytes: eight states of some hundred each.
+const TOKEN: usize = 1024;
+
+/// What a family's name and help take, or the few series of a family that is of the whole fleet, in bytes.
+const HEAD: usize = 1024;
 
 /// The exposition of one snapshot, as an iterator over its pieces.
 #[derive(Debug)]
@@ -44,11 +47,12 @@ impl Iterator for Exposition {
 
     fn next(&mut self) -> Option<Bytes> {
         let Family { name, help, write, .. } = FAMILIES.get(self.family)?;
-        let mut text = Text { written: String::with_capacity(PIECE), about: String::new() };
+        let tokens = &self.snapshot.tokens;
+        let room = HEAD + TOKEN * TOKENS_PER_PIECE.min(tokens.len() - self.token);
+        let mut text = Text { written: String::with_capacity(room), about: String::new() };
         if self.token == 0 {
             text.head(name, help);
         }
-        let tokens = &self.snapshot.tokens;
         let end = match write {
             super::metrics::Write::Token(write) => {
                 let end = tokens.len().min(self.token + TOKENS_PER_PIECE);
