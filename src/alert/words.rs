@@ -293,6 +293,7 @@ mod tests {
         assert_eq!(parts("one sentence").0, "one sentence");
         assert_eq!(parts("a backtick ` alone. Ends").1, "");
     }
+
     #[test]
     fn an_expiry_is_said_in_a_unit_that_fits_and_is_now_once_it_has_come() {
         let cases = [
