@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::memory::Batch;
 use crate::receiver::{self, Post, Told};
 use crate::snapshot::Snapshot;
-use crate::store::{self, Keeper, Store};
+use crate::store::{self, Blocking, Keeper, Store};
 
 /// Notices on their way to the receivers, and back; what is more waits in the store's own queue.
 const DELIVERIES: usize = 64;
@@ -50,7 +50,8 @@ impl Telling {
         let (keep, kept) = watch::channel(keep);
         let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone() };
         tokio::spawn(receiver::run(wires, post, instruments.receiver));
-        let wires = store::Wires { batches, receiver, receivers, done: reports, pictures, keep: kept };
+        let disk = Arc::new(Blocking);
+        let wires = store::Wires { batches, receiver, receivers, done: reports, pictures, keep: kept, disk };
         let keeper = tokio::spawn(Keeper::new(store, instruments.store, wires).run());
         (Self { told, names, keep }, keeper)
     }

@@ -114,14 +114,11 @@ impl Engine {
             self.publish(now);
             events = Vec::new();
             tokio::select! {
+                // In a fixed order, so that a simulation can be replayed. None of those before the last can crowd it out:
+                // a pulse comes once a second, an order by hand.
+                biased;
                 () = stop.cancelled() => break,
                 Some(()) = pulse.recv() => events.push(Event::Tick),
-                _ = looked.recv_many(&mut batch, FINISHED) => {
-                    for Looked { key, look, took, ended } in batch.drain(..) {
-                        self.instruments.took(&look, took);
-                        events.push(Event::Looked { key, look: Box::new(look), ended });
-                    }
-                }
                 Some(order) = orders.recv() => events.push(match order {
                     Order::Reload { config, client } => {
                         self.client = client;
@@ -129,6 +126,12 @@ impl Engine {
                     }
                     Order::Check(token) => Event::Check(token),
                 }),
+                _ = looked.recv_many(&mut batch, FINISHED) => {
+                    for Looked { key, look, took, ended } in batch.drain(..) {
+                        self.instruments.took(&look, took);
+                        events.push(Event::Looked { key, look: Box::new(look), ended });
+                    }
+                }
             }
         }
         self.looks.shutdown().await;

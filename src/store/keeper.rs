@@ -17,6 +17,7 @@ use crate::system::clock;
 
 use super::Store;
 use super::database::Database;
+use super::disk::{Attempt, Disk, Work};
 use super::error::Problem;
 use super::instruments::Instruments;
 use super::lock::Lock;
@@ -47,6 +48,8 @@ pub struct Wires {
     pub pictures: watch::Receiver<Arc<Snapshot>>,
     /// How long history is kept.
     pub keep: watch::Receiver<Duration>,
+    /// Where commits are carried out.
+    pub disk: Arc<dyn Disk>,
 }
 
 /// The writer and what it has in hand.
@@ -60,6 +63,7 @@ pub struct Keeper {
     done: mpsc::Receiver<i64>,
     pictures: watch::Receiver<Arc<Snapshot>>,
     keep: watch::Receiver<Duration>,
+    disk: Arc<dyn Disk>,
     /// None while a commit has it, or when it could not be used.
     database: Option<Database>,
     commit: Option<JoinHandle<Attempt>>,
@@ -82,20 +86,11 @@ pub struct Keeper {
     _lock: Lock,
 }
 
-/// A commit that ended.
-#[derive(Debug)]
-struct Attempt {
-    database: Option<Database>,
-    /// What is still not written.
-    left: Unwritten,
-    outcome: Result<(), Problem>,
-}
-
 impl Keeper {
     /// A keeper that goes on with an open store.
     pub fn new(store: Store, instruments: Instruments, wires: Wires) -> Self {
         let Store { path, database, untold, next_id, lock } = store;
-        let Wires { batches, receiver, receivers, done, pictures, keep } = wires;
+        let Wires { batches, receiver, receivers, done, pictures, keep, disk } = wires;
         instruments.up(true);
         Self {
             path,
@@ -106,6 +101,7 @@ impl Keeper {
             done,
             pictures,
             keep,
+            disk,
             database: Some(database),
             commit: None,
             began: None,
@@ -141,6 +137,8 @@ impl Keeper {
             let next = self.next_commit();
             let hangs = self.began.unwrap_or_else(Instant::now) + PATIENCE;
             tokio::select! {
+                // In a fixed order, so that a simulation can be replayed; every branch waits again after each turn.
+                biased;
                 batch = self.batches.recv(), if self.batches_open => match batch {
                     Some(batch) => self.take(batch, clock::now()),
                     None => self.batches_open = false,
@@ -217,15 +215,8 @@ impl Keeper {
         }
         self.committing = std::mem::take(&mut self.queued);
         let (database, unwritten) = (self.database.take(), std::mem::take(&mut self.unwritten));
-        let (path, picture) = (self.path.clone(), Arc::clone(&self.pictures.borrow()));
-        self.commit = Some(spawn_blocking(move || {
-            // A store that failed is closed and opened again: what is wrong with it may be mended in between.
-            let database = database.filter(Database::is_in_place).map_or_else(|| Database::open(&path), Ok);
-            match database {
-                Ok(database) => commit(database, unwritten, &picture, now),
-                Err(error) => Attempt { database: None, left: unwritten, outcome: Err(error) },
-            }
-        }));
+        let picture = Arc::clone(&self.pictures.borrow());
+        self.commit = Some(self.disk.commit(Work::new(self.path.clone(), database, unwritten, picture, now)));
     }
 
     fn ended(&mut self, attempt: Attempt) {
@@ -260,18 +251,6 @@ impl Keeper {
                 problem.at(&self.path)
             );
         }
-    }
-}
-
-fn commit(mut database: Database, mut unwritten: Unwritten, picture: &Snapshot, now: DateTime<Utc>) -> Attempt {
-    if std::mem::take(&mut database.is_new) {
-        let mut all = Unwritten { batch: Batch::of(picture), ..Unwritten::default() };
-        all.merge(unwritten);
-        unwritten = all;
-    }
-    match database.write(&unwritten, now) {
-        Ok(()) => Attempt { database: Some(database), left: Unwritten::default(), outcome: Ok(()) },
-        Err(error) => Attempt { database: None, left: unwritten, outcome: Err(error) },
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is remembered: standings, what fires, the history, and what is still to be told, in one SQLite file. No rules.
 //!
-//! `database` reads and writes, `history` reads what has been, `keeper` is the one writer while the daemon runs.
+//! `database` reads and writes, `history` reads what has been, `keeper` is the one writer while the daemon runs, on a
+//! `disk`.
 
 mod database;
+mod disk;
 mod error;
 mod history;
 mod instruments;
@@ -19,6 +21,7 @@ use crate::memory::{Delivery, Memory};
 use database::Database;
 use lock::Lock;
 
+pub use disk::{Attempt, Blocking, Disk, Work};
 pub use error::{Problem, StoreError};
 pub use history::history;
 pub use instruments::Instruments;

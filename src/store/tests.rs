@@ -336,7 +336,8 @@ impl Bench {
         let (pictures, shown) = watch::channel(Arc::new(snapshot));
         let (keep, kept) = watch::channel(Duration::from_hours(24 * 400));
         let (_, receivers) = watch::channel(Arc::from([Arc::from("log")]));
-        let wires = Wires { batches: remembered, receiver, receivers, done: told, pictures: shown, keep: kept };
+        let disk = Arc::new(super::Blocking);
+        let wires = Wires { batches: remembered, receiver, receivers, done: told, pictures: shown, keep: kept, disk };
         let (store, _) = Store::open(&place.path()).unwrap();
         let keeper = Keeper::new(store, instruments, wires);
         let task = tokio::spawn(keeper.run());

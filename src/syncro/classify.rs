@@ -128,6 +128,11 @@ pub enum ProbeObservation {
 }
 
 impl Answer {
+    /// A complete answer with this status, content type and body.
+    pub fn new(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        Self { status, content_type: content_type.to_owned(), body }
+    }
+
     /// Whether Syncro asks to send fewer requests.
     pub(super) fn is_throttled(&self) -> bool {
         self.status == 429 || self.body.trim_ascii() == RETRY_LATER.as_bytes()

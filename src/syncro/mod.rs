@@ -1,6 +1,7 @@
 //! How Syncro is asked and what an answer says, in our words. Nothing here calls a token good or bad.
 //!
-//! `client` sends, `budget` makes it wait, `classify` reads answers, `token_value` keeps the secret.
+//! `client` asks over a `transport`, `budget` makes it wait, `classify` reads answers, `token_value` keeps the secret,
+//! `values` says where it comes from.
 
 mod budget;
 mod classify;
@@ -9,6 +10,8 @@ mod failure;
 mod instruments;
 mod look;
 mod token_value;
+mod transport;
+mod values;
 
 pub use budget::Budget;
 pub use classify::{Answer, MOST_RIGHTS, Me, MeObservation, ProbeObservation, Right, UserObservation};
@@ -17,6 +20,8 @@ pub use failure::{Failure, Reason};
 pub use instruments::Instruments;
 pub use look::{Asked, Look, Part, PermissionLook, Seen};
 pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
+pub use transport::{Lost, Outgoing, Received, Transport};
+pub use values::Values;
 
 /// Who waits for whom when the request budget is short: a later lane never holds up an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

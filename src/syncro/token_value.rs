@@ -135,7 +135,7 @@ pub fn readable_by_others(source: &TokenSource) -> Option<PathBuf> {
     (mode & OTHERS_MAY_READ != 0).then(|| path.clone())
 }
 
-fn place(source: &TokenSource) -> String {
+pub(super) fn place(source: &TokenSource) -> String {
     match source {
         TokenSource::File(path) => format!("the file `{}`", path.display()),
         TokenSource::Environment(name) => format!("the environment variable `{name}`"),

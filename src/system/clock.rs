@@ -1,9 +1,65 @@
 //! The only place that reads the wall clock (`clippy.toml` forbids it elsewhere). Everything that decides takes `now`.
+//!
+//! A simulation runs the program on a clock of its own, by the thread: see [`replace`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
 
 use chrono::{DateTime, SubsecRound, Utc};
 
+type Source = Box<dyn Fn() -> DateTime<Utc>>;
+
+thread_local! {
+    static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) };
+}
+
 /// The present, to the millisecond: finer would only make log lines longer.
-#[expect(clippy::disallowed_methods, reason = "this is the one place where the clock is read")]
 pub fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(3)
+    SOURCE.with_borrow(|source| source.as_ref().map_or_else(system, |source| source())).trunc_subsecs(3)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place where the clock is read")]
+fn system() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// Gives the current thread a clock of its own for as long as the returned value lives; what runs on other threads keeps
+/// the system's clock.
+#[must_use]
+pub fn replace(source: impl Fn() -> DateTime<Utc> + 'static) -> Replaced {
+    SOURCE.set(Some(Box::new(source)));
+    Replaced(PhantomData)
+}
+
+/// The current thread's own clock; when it is dropped, the system's clock counts again.
+pub struct Replaced(PhantomData<*const ()>);
+
+impl fmt::Debug for Replaced {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Replaced")
+    }
+}
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        SOURCE.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_its_own_clock_until_it_gives_it_back() {
+        let then = DateTime::from_timestamp(1_000_000_000, 0).unwrap();
+        {
+            let _replaced = replace(move || then);
+            assert_eq!(now(), then);
+            let elsewhere = std::thread::spawn(now).join().unwrap();
+            assert_ne!(elsewhere, then, "another thread has the system's clock");
+        }
+        assert_ne!(now(), then);
+    }
 }

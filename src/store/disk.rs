@@ -1,0 +1,91 @@
+//! Where a commit is carried out: on a thread where waiting for a disk holds up nobody, or where a simulation says.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::memory::Batch;
+use crate::snapshot::Snapshot;
+
+use super::database::Database;
+use super::error::Problem;
+use super::unwritten::Unwritten;
+
+/// Carries out commits, one after the other.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// Begins to carry out `work`.
+    fn commit(&self, work: Work) -> JoinHandle<Attempt>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub struct Blocking;
+
+impl Disk for Blocking {
+    fn commit(&self, work: Work) -> JoinHandle<Attempt> {
+        spawn_blocking(move || work.carry_out())
+    }
+}
+
+/// What one commit writes.
+#[derive(Debug)]
+pub struct Work {
+    path: PathBuf,
+    /// None if it could not be used the last time.
+    database: Option<Database>,
+    unwritten: Unwritten,
+    /// What is believed now, for a database that has to be begun anew.
+    picture: Arc<Snapshot>,
+    now: DateTime<Utc>,
+}
+
+/// A commit that ended.
+#[derive(Debug)]
+pub struct Attempt {
+    pub(super) database: Option<Database>,
+    /// What is still not written.
+    pub(super) left: Unwritten,
+    pub(super) outcome: Result<(), Problem>,
+}
+
+impl Work {
+    pub(super) fn new(
+        path: PathBuf,
+        database: Option<Database>,
+        unwritten: Unwritten,
+        picture: Arc<Snapshot>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self { path, database, unwritten, picture, now }
+    }
+
+    /// Writes all of it or nothing.
+    pub fn carry_out(self) -> Attempt {
+        let Self { path, database, unwritten, picture, now } = self;
+        // A store that failed is closed and opened again: what is wrong with it may be mended in between.
+        match database.filter(Database::is_in_place).map_or_else(|| Database::open(&path), Ok) {
+            Ok(database) => commit(database, unwritten, &picture, now),
+            Err(problem) => Attempt { database: None, left: unwritten, outcome: Err(problem) },
+        }
+    }
+
+    /// Writes nothing, as a disk does that fails with this error.
+    pub fn fail(self, error: std::io::Error) -> Attempt {
+        Attempt { database: None, left: self.unwritten, outcome: Err(error.into()) }
+    }
+}
+
+fn commit(mut database: Database, mut unwritten: Unwritten, picture: &Snapshot, now: DateTime<Utc>) -> Attempt {
+    if std::mem::take(&mut database.is_new) {
+        let mut all = Unwritten { batch: Batch::of(picture), ..Unwritten::default() };
+        all.merge(unwritten);
+        unwritten = all;
+    }
+    match database.write(&unwritten, now) {
+        Ok(()) => Attempt { database: Some(database), left: Unwritten::default(), outcome: Ok(()) },
+        Err(error) => Attempt { database: None, left: unwritten, outcome: Err(error) },
+    }
+}
