@@ -1,6 +1,6 @@
 //! What is to be remembered, on its way from the engine to the store, and what was, on its way back. Values only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -28,9 +28,9 @@ pub struct Delivery {
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The tokens that were watched.
-    pub tokens: HashMap<TokenId, Remembered>,
+    pub tokens: BTreeMap<TokenId, Remembered>,
     /// Alerts that fired for tenants as a whole.
-    pub tenants: HashMap<String, Vec<Firing>>,
+    pub tenants: BTreeMap<String, Vec<Firing>>,
     /// Tokens that left the configuration, so that one that comes back under another name is known again.
     pub retired: Vec<(TokenId, Standing)>,
 }

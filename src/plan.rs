@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::config::{AUDIT_INTERVAL, Config, Schedule, Token, USER_INTERVAL, coincide};
-use crate::standing::{Evidence, Standing, TokenState};
+use crate::standing::{Confirmation, Evidence, Standing, TokenState};
 use crate::syncro::{Lane, Reason};
 
 /// While we could not look, the pause between attempts doubles up to the interval, or to this for a cron schedule.
@@ -76,10 +76,12 @@ impl Plan {
 
     /// Puts off to `then` what was due before `started` and is not urgent: nobody watched, and all tokens at once
     /// would be a burst.
-    pub fn put_off(&mut self, started: DateTime<Utc>, then: DateTime<Utc>) {
+    /// Not beyond `expires`, the declared expiry: then a check is due at once.
+    pub fn put_off(&mut self, started: DateTime<Utc>, then: DateTime<Utc>, expires: Option<DateTime<Utc>>) {
+        let expires = expires.map(round_up).filter(|expires| *expires > started && *expires < then);
         for due in [Some(&mut self.validity), self.permissions.as_mut().map(|(due, _)| due)].into_iter().flatten() {
             if !due.urgent && due.at <= started {
-                due.at = due.at.max(then);
+                *due = Due { at: expires.unwrap_or(then).max(due.at), urgent: expires.is_some() };
             }
         }
     }
@@ -163,9 +165,8 @@ impl Planner<'_> {
         let mut due = Due { at: self.slot(schedule, None, last), urgent: false };
         if standing.validity.failures > 0 {
             due.at = due.at.min(self.retry(last, standing.validity.failures, schedule));
-        } else if self.wants_confirmation() {
-            // Not sooner either: two looks in the same moment would confirm nothing.
-            due = self.confirmation(last);
+        } else if let Some(confirmation) = self.wants_confirmation(last) {
+            due = confirmation;
         }
         if let Some(expires) = self.token.expires.map(round_up)
             && last < expires
@@ -192,10 +193,11 @@ impl Planner<'_> {
         };
         let full = Due { at: self.slot(schedule, grid, last), urgent: false };
         if standing.look_again {
-            return Some((self.confirmation(standing.validity.last_attempt.unwrap_or(last)), Scope::Full));
+            return Some((self.urgent(self.after(standing.validity.last_attempt.unwrap_or(last)), last), Scope::Full));
         }
-        if standing.permissions.iter().any(|known| by_probe_and_doubted(known.evidence, known.belief.doubts)) {
-            return Some((self.confirmation(last), Scope::Doubtful));
+        let doubted = standing.permissions.iter().filter(|known| known.evidence == Evidence::Probe);
+        if let Some(at) = doubted.filter_map(|known| known.belief.confirmable_at(self.confirmation())).min() {
+            return Some((self.urgent(at, last), Scope::Doubtful));
         }
         let doubtful = if standing.permission_checks.failures > 0
             && standing.permission_checks.reason != Some(Reason::NotSyncro)
@@ -207,20 +209,33 @@ impl Planner<'_> {
         Some(if doubtful.at < full.at { (doubtful, Scope::Doubtful) } else { (full, Scope::Full) })
     }
 
-    /// Whether something seen in `/me` was bad, or odd, and must be seen again before it is believed.
-    fn wants_confirmation(&self) -> bool {
-        let standing = self.standing;
-        let confirmations = self.config.alerts.confirmations.get();
+    /// When something seen in `/me` that was bad, or odd, is checked again, if it must be before it is believed. Not
+    /// sooner: two checks in the same moment would confirm nothing.
+    fn wants_confirmation(&self, last: DateTime<Utc>) -> Option<Due> {
+        let (standing, confirmation) = (self.standing, self.confirmation());
         let outlived = standing.worked_after_expiry;
-        standing.doubt.is_some()
-            || (outlived > 0 && outlived < confirmations)
-            || standing.user.as_ref().is_some_and(|user| user.admin.doubts > 0)
-            || standing.rights.iter().any(|known| known.belief.doubts > 0)
-            || standing.permissions.iter().any(|known| known.evidence == Evidence::Right && known.belief.doubts > 0)
+        let outlived = (outlived > 0 && outlived < confirmation.times).then(|| self.after(last));
+        let doubt = standing.doubt.as_ref().map(|doubt| confirmation.next(doubt.last));
+        let by_right = standing.permissions.iter().filter(|known| known.evidence == Evidence::Right);
+        let beliefs = standing.user.iter().map(|user| &user.admin);
+        let beliefs = beliefs.chain(standing.rights.iter().map(|known| &known.belief));
+        let beliefs = beliefs.chain(by_right.map(|known| &known.belief));
+        let doubted = beliefs.filter_map(|belief| belief.confirmable_at(confirmation));
+        doubted.chain(doubt).chain(outlived).min().map(|at| self.urgent(at, last))
     }
 
-    fn confirmation(&self, last: DateTime<Utc>) -> Due {
-        Due { at: last.trunc_subsecs(0) + delta(self.config.alerts.confirm_after), urgent: true }
+    fn confirmation(&self) -> Confirmation {
+        Confirmation::of(&self.config.alerts)
+    }
+
+    /// The least distance of a confirmation after a check.
+    fn after(&self, last: DateTime<Utc>) -> DateTime<Utc> {
+        self.confirmation().next(last)
+    }
+
+    /// A confirmation that counts from `at` on; what the check at `last` did not bring is tried again after as long.
+    fn urgent(&self, at: DateTime<Utc>, last: DateTime<Utc>) -> Due {
+        Due { at: round_up(if at > last { at } else { self.after(last) }), urgent: true }
     }
 
     fn retry(&self, last: DateTime<Utc>, failures: u32, schedule: &Schedule) -> DateTime<Utc> {
@@ -242,11 +257,12 @@ impl Planner<'_> {
     }
 }
 
-/// Whether a full look at `now` asks for the user's security group: at most once an hour.
+/// Whether a full check at `now` asks for the user's security group: at most once an hour, or when it may have changed.
 pub fn wants_user(standing: &Standing, now: DateTime<Utc>) -> bool {
     /// A look that comes every hour may begin a little less than an hour after one that was held up.
     const SLACK: TimeDelta = TimeDelta::seconds(60);
-    let asked = standing.user.as_ref().and_then(|user| user.group_asked);
+    let user = standing.user.as_ref();
+    let asked = user.filter(|user| user.doubted_at.is_none()).and_then(|user| user.group_asked);
     asked.is_none_or(|asked| now - asked >= delta(USER_INTERVAL) - SLACK)
 }
 

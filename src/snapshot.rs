@@ -9,6 +9,7 @@ use crate::alert::Firing;
 use crate::config::{Maintenance, Token, held_until};
 use crate::standing::{Evidence, PermissionStanding, PermissionState, Standing, TokenState};
 use crate::syncro::Asked;
+use crate::system::clock::Monotonic;
 
 /// One token in the picture.
 #[derive(Debug, Clone)]
@@ -123,8 +124,10 @@ pub struct Snapshot {
     pub checks_due: usize,
     /// When there is something to do next, if nothing waits already.
     pub next_check: Option<DateTime<Utc>>,
-    /// The last pulse of the loop.
+    /// The last pulse of the loop, by the wall clock.
     pub last_tick: Option<DateTime<Utc>>,
+    /// The same by the clock that is never set: whether the loop turns is judged by its age.
+    pub beat: Option<Monotonic>,
     /// Whether every token has been looked at since the start.
     pub first_sweep_done: bool,
 }
@@ -145,7 +148,7 @@ mod tests {
         for look in looks {
             let policy = Policy {
                 token: &token,
-                confirmations: 1,
+                confirmation: crate::standing::Confirmation::once(),
                 probes: config.syncro.probes,
                 news_for: config.alerts.remind_every,
                 frozen: false,

@@ -14,6 +14,7 @@ use crate::config::{
     Syncro, Tenant, Token, TokenSource, Wanted, Web, Webhook,
 };
 use crate::receiver::{Outgoing, Post, Trouble, Why};
+use crate::standing::Confirmation;
 use crate::syncro::{
     Failure, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Right, Seen, TokenValue,
 };
@@ -21,6 +22,11 @@ use crate::syncro::{
 /// A moment, so many seconds after a fixed one.
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// As confirmed by so many sights, however close.
+pub(crate) fn confirmed(times: u32) -> Confirmation {
+    Confirmation { times, after: TimeDelta::zero() }
 }
 
 pub(crate) fn permission(name: &str) -> PermissionId {

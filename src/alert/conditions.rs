@@ -15,22 +15,28 @@ pub(super) struct Condition {
     pub(super) severity: Severity,
     pub(super) since: DateTime<Utc>,
     pub(super) notices: usize,
+    /// When the token was last seen to have what is missing; the epoch if never, or if nothing is missing.
+    pub(super) granted_at: DateTime<Utc>,
+    /// Whether it may begin to fire now, besides going on if it fires already.
+    pub(super) may_begin: bool,
     pub(super) words: Words,
 }
 
 impl Condition {
-    /// Whether this token's alert is the one that speaks of its group; it names the neighbours whom that hurts too.
+    /// Whether this token's alert is the one that represents its group; it names the peers that need the same. An alert of
+    /// a peer that began before this token last had what it lost is about another loss.
     pub(super) fn speaks_for(&mut self, neighbours: &[Neighbour<'_>], firing: &[Firing]) -> bool {
         if neighbours.is_empty() || !is_of_group(self.alert, &self.words) {
             return true;
         }
         let subject = self.subject.as_deref();
         let fires = firing.iter().any(|known| known.alert == self.alert && known.subject.as_deref() == subject);
-        if !fires && neighbours.iter().any(|other| other.tells(self.alert, subject)) {
+        if !fires && neighbours.iter().any(|other| other.tells(self.alert, subject, self.granted_at)) {
             return false;
         }
         if self.alert != Alert::SecurityGroupRightLost {
-            let hurt: Vec<_> = neighbours.iter().filter_map(|other| Some((other, other.wants(subject?)?))).collect();
+            let needs = |other: &Neighbour<'_>| other.wants(subject?).filter(|_| !other.had(subject, self.since));
+            let hurt: Vec<_> = neighbours.iter().filter_map(|other| Some((other, needs(other)?))).collect();
             let required = hurt.iter().any(|(_, required)| *required);
             self.severity = self.severity.max(severity(self.alert, self.words.evidence, required));
             self.words = words::of_group(&self.words, hurt.iter().map(|(other, _)| other.token));
@@ -55,6 +61,8 @@ pub(super) fn state(token: &Token, standing: &Standing) -> Option<Condition> {
         severity: Severity::Critical,
         since: standing.since.unwrap_or_default(),
         notices: 0,
+        granted_at: DateTime::default(),
+        may_begin: true,
         words: words::state(alert, token, standing),
     })
 }
@@ -73,6 +81,9 @@ pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> 
                 severity: severity(alert, Some(known.evidence), wanted.required),
                 since: known.belief.since,
                 notices: 0,
+                granted_at: known.belief.granted_at(),
+                // What was shown before the token stopped working, or could not be asked since, begins nothing.
+                may_begin: known.evidence == Evidence::Right || !known.unseen && !standing.permissions_are_outdated(),
                 words: words::permission(alert, token, standing, known, wanted.required),
             }
         })

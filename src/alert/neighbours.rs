@@ -1,5 +1,7 @@
 //! One security group losing one permission is one alert, not one for each token: whose alert speaks for the others. Pure.
 
+use chrono::{DateTime, Utc};
+
 use crate::config::Token;
 use crate::standing::{Cause, PermissionState, Standing, TokenState};
 
@@ -26,11 +28,14 @@ pub(super) fn is_of_group(alert: Alert, words: &Words) -> bool {
 }
 
 impl Neighbour<'_> {
-    /// Whether its alert tells already what this one would.
-    pub(super) fn tells(&self, alert: Alert, subject: Option<&str>) -> bool {
+    /// Whether its alert tells already what this one would, of a token that had what it lost until `granted_at`.
+    pub(super) fn tells(&self, alert: Alert, subject: Option<&str>, granted_at: DateTime<Utc>) -> bool {
         let same = |other: Alert| is_of_right(other) == is_of_right(alert);
         let tells = |known: &Firing| {
-            is_of_group(known.alert, &known.words) && same(known.alert) && known.subject.as_deref() == subject
+            is_of_group(known.alert, &known.words)
+                && same(known.alert)
+                && known.subject.as_deref() == subject
+                && known.since >= granted_at
         };
         self.firing.iter().any(tells)
     }
@@ -50,6 +55,12 @@ impl Neighbour<'_> {
                 && known.cause == Cause::SecurityGroup
         };
         self.wants(subject).is_some() && self.standing.permissions.iter().any(missing)
+    }
+
+    /// Whether it was seen to have this permission at `since` or later.
+    pub(super) fn had(&self, permission: Option<&str>, since: DateTime<Utc>) -> bool {
+        let of = |known: &&crate::standing::PermissionStanding| Some(known.permission.name()) == permission;
+        self.standing.permissions.iter().find(of).is_some_and(|known| known.belief.granted_at() >= since)
     }
 
     /// Whether it needs this permission, and if so, whether its integration breaks without it.

@@ -35,7 +35,7 @@ pub fn token_alerts(
     if rules.held {
         return Vec::new();
     }
-    let expiring = firing.iter().any(|known| known.alert == Alert::TokenExpiring);
+    let expiring = firing.iter().find(|known| known.alert == Alert::TokenExpiring);
     let mut conditions: Vec<Condition> = state(token, standing).into_iter().collect();
     conditions.extend(rules.expiring(token, standing, expiring));
     conditions.extend(rules.outdated(token, standing));
@@ -44,7 +44,13 @@ pub fn token_alerts(
         conditions.extend(permissions(token, standing));
         conditions.extend(rules.user(token, standing));
     }
-    conditions.retain_mut(|due| due.speaks_for(neighbours, firing));
+    let waits = rules.waits_for_group(standing).is_some();
+    for due in conditions.iter_mut().filter(|due| is_of_group(due.alert, &due.words)) {
+        due.may_begin &= !waits;
+    }
+    // Nobody is spoken of together with others whom the same group may no longer concern.
+    let peers = if standing.current_group().is_some() || waits { neighbours } else { &[] };
+    conditions.retain_mut(|due| due.speaks_for(peers, firing));
     let is_held = |known: &Firing| {
         let of_group = is_of_group(known.alert, &known.words);
         held && known.alert.is_held_while_not_valid()
@@ -75,6 +81,8 @@ pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Fi
         severity: Severity::Warning,
         since,
         notices: 0,
+        granted_at: DateTime::default(),
+        may_begin: true,
         words: words::unreachable(tenancy.tenant, since, reason),
     });
     let of = TokenId::of_tenant(tenancy.tenant);
@@ -96,6 +104,8 @@ pub fn fleet_alerts(
         severity: Severity::Critical,
         since: outage.since(),
         notices: 0,
+        granted_at: DateTime::default(),
+        may_begin: true,
         words: words::outage(outage),
     });
     let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= OUTAGE);
@@ -118,7 +128,8 @@ pub fn next_change(rules: Rules<'_>, token: &Token, standing: &Standing, firing:
     let news = user.and_then(|user| user.group_change.as_ref()).map(|change| change.at);
     let news = news.into_iter().chain(user.filter(|user| user.admin.lost).map(|user| user.admin.since));
     let news = news.map(|at| at + rules.remind_every());
-    reminders.chain(notices).chain(news).filter(|at| *at > rules.now).min()
+    let group = rules.waits_for_group(standing);
+    reminders.chain(notices).chain(news).chain(group).filter(|at| *at > rules.now).min()
 }
 
 /// Whether an alert is told again every `remind_every`. Expiry has notices of its own, and news is no news the next day.
@@ -135,24 +146,37 @@ impl Rules<'_> {
         delta(self.alerts.unreachable_after)
     }
 
+    /// Until when nobody is told of the security group, because it is being read whether the user is still in it.
+    fn waits_for_group(&self, standing: &Standing) -> Option<DateTime<Utc>> {
+        /// What the two checks that follow may take besides.
+        const SLACK: TimeDelta = TimeDelta::seconds(5);
+        let doubted_at = standing.user.as_ref()?.doubted_at?;
+        let until = doubted_at + delta(self.alerts.confirm_after) * 2 + SLACK;
+        (self.now < until).then_some(until)
+    }
+
     /// `TokenExpiring` begins while the expiry is still ahead, and lasts until the date is moved.
-    fn expiring(&self, token: &Token, standing: &Standing, fires_already: bool) -> Option<Condition> {
+    fn expiring(&self, token: &Token, standing: &Standing, known: Option<&Firing>) -> Option<Condition> {
         let expires = token.expires.filter(|_| !token.auto_rotated)?;
-        let passed = |notice: &&std::time::Duration| {
-            expires.checked_sub_signed(delta(**notice)).is_none_or(|from| from <= self.now)
-        };
-        let notices = self.alerts.expiry_notice.iter().filter(passed).count();
+        let moments = self.alerts.expiry_notice.iter().map(|notice| expires.checked_sub_signed(delta(*notice)));
+        let passed = moments.clone().filter(|from| from.is_none_or(|from| from <= self.now));
+        let notices = passed.clone().count();
         let first = self.alerts.expiry_notice.first()?;
-        if notices == 0 || (expires <= self.now && !fires_already) {
+        if notices == 0 || (expires <= self.now && known.is_none()) {
             return None;
         }
         let last = notices == self.alerts.expiry_notice.len();
+        // One that is configured only now, for a moment long past, is no news.
+        let is_news = known.is_none_or(|known| passed.flatten().any(|from| from > known.told_at));
+        let notices = if is_news { notices } else { known.map_or(0, |known| known.notices) };
         Some(Condition {
             alert: Alert::TokenExpiring,
             subject: None,
             severity: if last { Severity::Critical } else { Severity::Warning },
             since: expires.checked_sub_signed(delta(*first)).unwrap_or(self.now),
             notices,
+            granted_at: DateTime::default(),
+            may_begin: true,
             words: words::expiring(token, standing, expires, self.now),
         })
     }
@@ -166,6 +190,8 @@ impl Rules<'_> {
             severity: Severity::Warning,
             since: expires,
             notices: 0,
+            granted_at: DateTime::default(),
+            may_begin: true,
             words: words::outdated(token, standing, expires),
         })
     }
@@ -178,6 +204,8 @@ impl Rules<'_> {
             severity: Severity::Warning,
             since,
             notices: 0,
+            granted_at: DateTime::default(),
+            may_begin: true,
             words,
         };
         let lost = standing.rights.iter().filter(|known| known.belief.held == Some(false) && known.belief.lost);
@@ -185,7 +213,8 @@ impl Rules<'_> {
             .map(|known| {
                 let right = known.right.as_str();
                 let words = words::right(token, standing, right);
-                condition(Alert::SecurityGroupRightLost, Some(right.to_owned()), known.belief.since, words)
+                let lost = condition(Alert::SecurityGroupRightLost, Some(right.to_owned()), known.belief.since, words);
+                Condition { granted_at: known.belief.granted_at(), ..lost }
             })
             .collect();
         let is_news = |at: &DateTime<Utc>| *at + self.remind_every() > self.now;
@@ -222,7 +251,7 @@ impl Rules<'_> {
             goes_on
         });
         for due in conditions {
-            let Condition { alert, subject, severity, since, notices: passed, words } = due;
+            let Condition { alert, subject, severity, since, notices: passed, may_begin, words, .. } = due;
             let known = firing.iter_mut().find(|known| known.alert == alert && known.subject == subject);
             if let Some(known) = known {
                 let worse = severity > known.severity || passed > known.notices;
@@ -232,7 +261,7 @@ impl Rules<'_> {
                     known.told_at = now;
                     notices.push(notice(of, known, Status::Reminder, known.words.clone()));
                 }
-            } else {
+            } else if may_begin {
                 let new = Firing { alert, subject, severity, since, told_at: now, notices: passed, words };
                 notices.push(notice(of, &new, Status::Firing, new.words.clone()));
                 firing.push(new);

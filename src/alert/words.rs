@@ -86,7 +86,7 @@ fn day(moment: DateTime<Utc>) -> String {
 
 /// The words common to all alerts about a token.
 fn words(token: &Token, standing: &Standing, message: String) -> Words {
-    let security_group = standing.security_group().map(str::to_owned);
+    let security_group = standing.current_group().map(str::to_owned);
     Words { message, security_group, profile: token.profile_name().map(str::to_owned), ..Words::default() }
 }
 
@@ -170,7 +170,7 @@ pub(super) fn permission(
     required: bool,
 ) -> Words {
     let (permission, cause, evidence) = (known.permission.name(), known.cause, known.evidence);
-    let group = standing.security_group();
+    let group = standing.current_group();
     let name = named(token);
     let happened = match (alert, evidence) {
         (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
@@ -209,13 +209,13 @@ pub(super) fn of_group<'a>(words: &Words, hurt: impl Iterator<Item = &'a Token>)
         return words.clone();
     }
     let (what, mend) = words.parts();
-    let too = format!("; others of the same security group are hurt too: {}", hurt.join(", "));
+    let too = format!("; others of the same security group need it too: {}", hurt.join(", "));
     Words { message: format!("{what}{too}. {mend}"), ..words.clone() }
 }
 
 /// `SecurityGroupRightLost`.
 pub(super) fn right(token: &Token, standing: &Standing, right: &str) -> Words {
-    let group = standing.security_group();
+    let group = standing.current_group();
     let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
     let message = format!(
         "the user of {} lost the right `{right}`; what needs it may fail. Look what was unticked: {GROUP} > {group}",

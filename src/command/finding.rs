@@ -64,7 +64,13 @@ impl Finding {
         // One look is all there is, so what it shows is believed.
         let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
         let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
-        let policy = Policy { token: &token, confirmations: 1, probes, news_for, frozen: false };
+        let policy = Policy {
+            token: &token,
+            confirmation: crate::standing::Confirmation::once(),
+            probes,
+            news_for,
+            frozen: false,
+        };
         for look in &parts {
             // Nothing was believed before, so no change is news.
             let _ = step(&mut standing, look, policy);

@@ -136,7 +136,7 @@ impl Daemon {
     /// When a part of the daemon died.
     pub async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let (mut engine_runs, mut keeper_runs) = (true, true);
-        let mut last_tick = None;
+        let mut last_beat = None;
         self.manager.ready();
         let outcome = loop {
             tokio::select! {
@@ -154,8 +154,8 @@ impl Daemon {
                 }
                 Ok(()) = self.pictures.changed() => {
                     // Not every picture is a turn of the loop by its pulse, which alone feeds the watchdog.
-                    let tick = self.pictures.borrow_and_update().last_tick;
-                    if tick != std::mem::replace(&mut last_tick, tick) {
+                    let beat = self.pictures.borrow_and_update().beat;
+                    if beat != std::mem::replace(&mut last_beat, beat) {
                         self.turned();
                     }
                 }

@@ -203,6 +203,7 @@ impl Core {
             checks_due: self.waiting.len(),
             next_check: if self.waiting.is_empty() { self.agenda.first().map(|(at, _)| *at) } else { self.last_tick },
             last_tick: self.last_tick,
+            beat: None,
             first_sweep_done: self.first_sweep_done,
         }
     }

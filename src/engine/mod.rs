@@ -25,7 +25,7 @@ use crate::config::{Config, TokenId};
 use crate::memory::{Batch, Entry, Keep, Memory};
 use crate::snapshot::Snapshot;
 use crate::syncro::Client;
-use crate::system::clock;
+use crate::system::clock::{self, Monotonic};
 
 pub use self::checker::{Ended, Looked, look, look_with};
 pub use self::core::{Core, Event};
@@ -62,6 +62,8 @@ pub struct Engine {
     batch: Batch,
     /// What follows from the memory alone.
     first: Vec<Effect>,
+    /// The last pulse.
+    beat: Option<Monotonic>,
 }
 
 impl Engine {
@@ -76,7 +78,8 @@ impl Engine {
         let (mut core, effects) = Core::start(config, memory, clock::now());
         let (snapshot, pictures) = watch::channel(Arc::new(core.snapshot()));
         let (looks, batch) = (JoinSet::new(), Batch::default());
-        (Self { core, client, instruments, snapshot, looks, batches, batch, first: effects }, pictures)
+        let first = effects;
+        (Self { core, client, instruments, snapshot, looks, batches, batch, first, beat: None }, pictures)
     }
 
     /// Turns until `stop`, then gives up what is under way: looks change nothing, so nothing is lost.
@@ -100,6 +103,9 @@ impl Engine {
         loop {
             let now = clock::now();
             for event in events {
+                if matches!(event, Event::Tick) {
+                    self.beat = Some(Monotonic::now());
+                }
                 for effect in self.core.handle(event, now) {
                     self.carry_out(effect, &finished);
                 }
@@ -160,7 +166,7 @@ impl Engine {
     }
 
     fn publish(&mut self, now: DateTime<Utc>) {
-        let snapshot = self.core.snapshot();
+        let snapshot = Snapshot { beat: self.beat, ..self.core.snapshot() };
         self.instruments.turned(&snapshot, now);
         self.snapshot.send_replace(Arc::new(snapshot));
     }

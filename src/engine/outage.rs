@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::{Rules, fleet_alerts};
 use crate::config::TokenId;
-use crate::standing::{FEWEST, LONGEST_OUTAGE, Outage, SAMPLE, TenantSight, TokenState, turned_bad, unreachable};
+use crate::standing::{
+    FEWEST, LONGEST_OUTAGE, Outage, SAMPLE, TenantContact, TenantSight, TokenState, turned_bad, unreachable,
+};
 
 use super::core::{Core, Tenant, Watch};
 use super::effect::{Effect, WatchKey};
@@ -19,16 +21,20 @@ impl Core {
         let Some(name) = self.watches.get(&key).map(|watch| watch.token.tenant.name.clone()) else { return };
         let turned =
             self.tenants.get(&name).and_then(|tenant| self.sight(tenant)).is_some_and(|sight| sight.turned.is_some());
+        let fell_silent = self.silence(&name).is_some() && !self.silent.contains(&name);
         if !turned {
             self.turned.remove(&name);
-        } else if self.turned.insert(name) && self.outage.is_none() {
-            self.peek(key, FEWEST, now, now, effects);
+        }
+        if (turned && self.turned.insert(name) || fell_silent) && self.outage.is_none() {
+            self.check_others(key, FEWEST, now, now, effects);
         }
         let certain = self.outage.is_some_and(|outage| outage.is_certain());
         if !certain && (self.turned.len() > FEWEST / 2 || self.silent.len() > FEWEST / 2) {
             self.judge_outage(now, effects);
             if let Some(Outage::TurnedBad { since, of, certain: false, .. }) = self.outage {
-                self.peek(key, SAMPLE.saturating_sub(of), since, now, effects);
+                self.check_others(key, SAMPLE.saturating_sub(of), since, now, effects);
+            } else if self.outage.is_none() && fell_silent {
+                self.check_others(key, SAMPLE, now, now, effects);
             }
         }
     }
@@ -43,9 +49,9 @@ impl Core {
         TenantSight::of(tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.standing))
     }
 
-    /// Looks at a token that works of each of a few tenants that come next, have not turned and have not been looked at
-    /// since then.
-    fn peek(
+    /// Checks at once a token that works of each of a few tenants that come next, have not turned and have not been
+    /// checked since then. Whoever was checked in vain is not asked again: its own next attempt will do.
+    fn check_others(
         &mut self,
         key: WatchKey,
         most: usize,
@@ -61,7 +67,7 @@ impl Core {
         for (other, watch) in others {
             let tenant = watch.token.tenant.name.as_str();
             let is_new = !self.turned.contains(tenant) && peeks.iter().all(|(known, _)| *known != tenant);
-            if is_new && works(watch) && watch.standing.validity.last_success < Some(since) {
+            if is_new && works(watch) && watch.standing.validity.last_attempt < Some(since) {
                 // Whose answer is under way will be heard of without being asked.
                 peeks.push((tenant, *other));
             }
@@ -88,8 +94,8 @@ impl Core {
             None
         };
         let outage = outage.or_else(|| {
-            let silent: Vec<_> = self.silent.iter().filter_map(|name| Some(self.silence(name)?.0)).collect();
-            unreachable(&silent, self.tenants.len(), patience, now)
+            let contacts = if self.silent.len() > FEWEST / 2 { self.contacts() } else { Vec::new() };
+            unreachable(&contacts, patience, now)
         });
         let before = std::mem::replace(&mut self.outage, outage);
         match (before, outage) {
@@ -112,6 +118,18 @@ impl Core {
                 self.review(key, now, effects);
             }
         }
+    }
+
+    fn contacts(&self) -> Vec<TenantContact> {
+        let answered = |tenant: &Tenant| {
+            let members = tenant.members.iter().filter_map(|key| self.watches.get(key));
+            members.filter_map(|watch| watch.standing.validity.last_success).max()
+        };
+        let contact = |(name, tenant): (&String, &Tenant)| TenantContact {
+            silent: self.silent.contains(name).then(|| self.silence(name)).flatten().map(|(since, _)| since),
+            answered: answered(tenant),
+        };
+        self.tenants.iter().map(contact).collect()
     }
 
     /// Whether what is seen of tokens now is not to be believed.

@@ -1,7 +1,7 @@
 //! How the loop takes up what is remembered and takes over another configuration: what stays keeps its standing, what
 //! goes is resolved and retired, what comes under another name is known again by its value. Pure.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use crate::syncro::{Look, Part, Seen};
 
 use super::core::{Core, Tenant, Watch};
 use super::effect::{Effect, WatchKey};
-use super::review::told;
+use super::review::{not_after, told};
 
 impl Core {
     /// Goes on where the program ended the last time.
@@ -33,6 +33,8 @@ impl Core {
             // The clock may have been set back while nobody watched.
             standing.not_after(now);
             standing.shrink_to_fit();
+            let mut firing = Arc::new(firing);
+            not_after(&mut firing, now);
             if standing.validity.last_attempt.is_some() {
                 let then = catch_up(watch.phase, &self.config.schedule.validity, self.sweep, now);
                 watch.catch_up = Some(then);
@@ -43,15 +45,19 @@ impl Core {
                 standing.audit = None;
             }
             watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
-            (watch.standing, watch.firing) = (Arc::new(standing), Arc::new(firing));
+            (watch.standing, watch.firing) = (Arc::new(standing), firing);
         }
         self.fleet_firing = Arc::new(memory.tenants.remove("").unwrap_or_default());
+        not_after(&mut self.fleet_firing, now);
         self.recall_sights();
         // Who gave no verdict is found out by the first beat.
         self.silent.extend(self.tenants.keys().cloned());
         for (name, firing) in memory.tenants {
             match self.tenants.get_mut(&name) {
-                Some(tenant) => tenant.firing = Arc::new(firing),
+                Some(tenant) => {
+                    tenant.firing = Arc::new(firing);
+                    not_after(&mut tenant.firing, now);
+                }
                 None => resolve(&TokenId::of_tenant(&name), &mut Arc::new(firing), effects),
             }
         }
@@ -64,9 +70,10 @@ impl Core {
     pub(super) fn reload(&mut self, config: Arc<Config>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         self.sweep = Cost::of(&config).sweep;
         self.config = config;
-        let mut known: HashMap<TokenId, WatchKey> =
+        let mut known: BTreeMap<TokenId, WatchKey> =
             self.watches.iter().map(|(key, watch)| (watch.token.id(), *key)).collect();
         let mut gone = std::mem::take(&mut self.tenants);
+        let mut stays = Vec::new();
         for token in &Arc::clone(&self.config).tokens {
             let name = &token.tenant.name;
             if let Some(tenant) = gone.remove(name) {
@@ -87,6 +94,10 @@ impl Core {
                 }
                 watch.audit_from = audit_from(watch.phase, watch.standing.audited(), &self.config, self.sweep, now);
             }
+            stays.push(key);
+        }
+        // Only now is it known who belongs to whom: of several tokens that a group concerns, one represents the others.
+        for key in stays {
             self.review(key, now, effects);
         }
         for (id, key) in known {

@@ -8,7 +8,7 @@ use crate::alert::{Firing, Notice, Rules, Tenancy, next_change, tenant_alerts, t
 use crate::config::TokenId;
 use crate::memory::{Entry, Keep};
 use crate::plan::{audit_from, plan};
-use crate::standing::{Attempts, Check, Policy, TransitionKind, step};
+use crate::standing::{Attempts, Check, Confirmation, Policy, TransitionKind, step};
 use crate::syncro::{Asked, Failure, Look, Part};
 
 use super::checker::Ended;
@@ -26,14 +26,7 @@ impl Core {
         let set_back = self.last_tick.is_some_and(|last| now + SET_BACK < last);
         self.last_tick = Some(now);
         if set_back {
-            self.painted = None;
-            for key in self.watches.keys().copied().collect::<Vec<_>>() {
-                if let Some(watch) = self.watches.get_mut(&key) {
-                    Arc::make_mut(&mut watch.standing).not_after(now);
-                    watch.catch_up = None;
-                }
-                self.review(key, now, effects);
-            }
+            self.set_back(now, effects);
         }
         while let Some((at, key)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
             self.agenda.remove(&(at, key));
@@ -42,6 +35,27 @@ impl Core {
         self.judge_outage(now, effects);
         for tenant in std::mem::take(&mut self.silent) {
             self.review_tenant(&tenant, now, effects);
+        }
+    }
+
+    /// The clock was set back to `now`: whatever waits for a moment that had already come would wait for it again.
+    fn set_back(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        self.painted = None;
+        self.overruled_until = None;
+        self.reachable_since = self.reachable_since.map(|since| since.min(now));
+        not_after(&mut self.fleet_firing, now);
+        self.tenants.values_mut().for_each(|tenant| not_after(&mut tenant.firing, now));
+        for key in self.watches.keys().copied().collect::<Vec<_>>() {
+            if let Some(watch) = self.watches.get_mut(&key) {
+                Arc::make_mut(&mut watch.standing).not_after(now);
+                not_after(&mut watch.firing, now);
+                watch.catch_up = None;
+                for at in [&mut watch.look_at, &mut watch.peek_at].into_iter().flatten() {
+                    *at = now.min(*at);
+                }
+                watch.audit_from = audit_from(watch.phase, watch.standing.audited(), &self.config, self.sweep, now);
+            }
+            self.review(key, now, effects);
         }
     }
 
@@ -71,7 +85,7 @@ impl Core {
         effects.extend(told(notices));
         watch.plan = plan(&watch.token, watch.phase, &watch.standing, &self.config, now);
         if let Some(then) = watch.catch_up {
-            watch.plan.put_off(self.started, then);
+            watch.plan.put_off(self.started, then, watch.token.expires);
         }
         if self.asked_permissions.contains(&key) {
             watch.plan.permissions = None;
@@ -118,6 +132,14 @@ impl Core {
                 self.asked_permissions.remove(&key);
             }
         }
+        // A check that was under way when the clock was set back was not made in the future.
+        let corrected;
+        let look = if look.at > now {
+            corrected = Look { at: now, ..look.clone() };
+            &corrected
+        } else {
+            look
+        };
         self.recognise(key, look, now, effects);
         let frozen = self.is_frozen();
         let Some(watch) = self.watches.get_mut(&key) else { return };
@@ -131,7 +153,7 @@ impl Core {
         let group_before = standing.group_problem().map(str::to_owned);
         let policy = Policy {
             token: &token,
-            confirmations: self.config.alerts.confirmations.get(),
+            confirmation: Confirmation::of(&self.config.alerts),
             probes: self.config.syncro.probes,
             news_for: self.config.alerts.remind_every,
             frozen,
@@ -207,6 +229,16 @@ impl Core {
         effects.extend(told(notices));
         if silent.is_some() {
             self.silent.insert(name.to_owned());
+        }
+    }
+}
+
+/// Forgets that anything was notified of after `now`, so that the next reminder comes in time.
+pub(super) fn not_after(firing: &mut Arc<Vec<Firing>>, now: DateTime<Utc>) {
+    if firing.iter().any(|known| known.told_at > now || known.since > now) {
+        for known in Arc::make_mut(firing) {
+            known.told_at = known.told_at.min(now);
+            known.since = known.since.min(now);
         }
     }
 }

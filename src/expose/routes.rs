@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -31,7 +32,9 @@ use super::page::{self, FleetWish, Frame};
 use super::runbook::section;
 
 /// The loop turns every second; after so long without a turn it does not.
-const LONGEST_TURN: TimeDelta = TimeDelta::seconds(15);
+const LONGEST_TURN: Duration = Duration::from_secs(15);
+/// A tick that lies so far ahead was made before the clock was set back.
+const FUTURE: TimeDelta = TimeDelta::seconds(15);
 /// What Prometheus calls the text format; version 3 refuses any other name.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -214,13 +217,21 @@ async fn metrics(Extract(state): Extract<State>) -> Response {
 }
 
 async fn healthy(Extract(state): Extract<State>) -> Response {
-    let last = state.pictures.borrow().last_tick;
-    match last {
-        Some(last) if clock::now() - last <= LONGEST_TURN => (StatusCode::OK, "the loop turns\n").into_response(),
-        Some(last) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("the loop has not turned since {last}\n")).into_response()
+    let (beat, tick) = {
+        let snapshot = state.pictures.borrow();
+        (snapshot.beat, snapshot.last_tick)
+    };
+    let unwell = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    match (beat, tick) {
+        // A tick in the future is one after which the clock was set back, and that no tick has followed since.
+        (Some(beat), Some(tick)) if beat.age() <= LONGEST_TURN && tick - clock::now() <= FUTURE => {
+            (StatusCode::OK, "the loop turns\n").into_response()
         }
-        None => (StatusCode::SERVICE_UNAVAILABLE, "the loop has not turned yet\n").into_response(),
+        (Some(beat), _) if beat.age() > LONGEST_TURN => {
+            unwell(format!("the loop has not turned for {} s\n", beat.age().as_secs()))
+        }
+        (Some(_), _) => unwell("the loop has not turned since the clock was set back\n".to_owned()),
+        (None, _) => unwell("the loop has not turned yet\n".to_owned()),
     }
 }
 

@@ -14,7 +14,7 @@ fn after(looks: &[crate::syncro::Look]) -> (Token, Standing) {
     for look in looks {
         let policy = Policy {
             token: &token,
-            confirmations: 2,
+            confirmation: crate::testing::confirmed(2),
             probes: crate::config::Probes::ReadOnly,
             news_for: std::time::Duration::from_hours(24),
             frozen: false,
@@ -118,7 +118,7 @@ proptest! {
         token.name = name;
         let mut standing = Standing::default();
         for look in [looked(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted(200))])] {
-            let policy = Policy { token: &token, confirmations: 2, probes: crate::config::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24), frozen: false };
+            let policy = Policy { token: &token, confirmation: crate::testing::confirmed(2), probes: crate::config::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24), frozen: false };
             let _ = step(&mut standing, &look, policy);
         }
         let plan = planned(&token, &standing, last);

@@ -1,9 +1,38 @@
 //! A yes-or-no that is doubted before it is given up: a no must be seen several times in a row.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Whether something is held, as far as it has been confirmed.
+use crate::config::Alerts;
+
+/// How a no is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmation {
+    /// How often in a row it must be seen.
+    pub times: u32,
+    /// The least distance of two sights that count: two in the same moment confirm a flap.
+    pub after: TimeDelta,
+}
+
+impl Confirmation {
+    /// As it is configured.
+    pub fn of(alerts: &Alerts) -> Self {
+        let after = TimeDelta::from_std(alerts.confirm_after).unwrap_or(TimeDelta::MAX);
+        Self { times: alerts.confirmations.get(), after }
+    }
+
+    /// Every sight counts, and the first is enough: for a check that is made once.
+    pub fn once() -> Self {
+        Self { times: 1, after: TimeDelta::zero() }
+    }
+
+    /// When the next sight counts after the one that counted last.
+    pub fn next(self, last: DateTime<Utc>) -> DateTime<Utc> {
+        last.checked_add_signed(self.after).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// Whether something is granted, as far as it has been confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Belief {
     /// What is believed; `None` before anything is.
@@ -16,30 +45,42 @@ pub struct Belief {
     pub doubts: u32,
     /// When the first of them was seen.
     doubted_at: DateTime<Utc>,
+    /// When the last of them was seen that counts.
+    #[serde(default)]
+    counted_at: DateTime<Utc>,
+    /// When a yes was last seen; the epoch if never, or if an older program wrote this.
+    #[serde(default)]
+    granted_at: DateTime<Utc>,
 }
 
 impl Belief {
-    /// Takes in one sight. Returns whether the belief changed.
-    pub fn see(&mut self, held: bool, now: DateTime<Utc>, confirmations: u32) -> bool {
+    /// Takes in one observation. Returns whether the belief changed.
+    pub fn see(&mut self, held: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         if held || self.held == Some(false) {
             self.doubts = 0;
+        }
+        if held {
+            self.granted_at = now;
         }
         if self.held == Some(held) {
             return false;
         }
         if held {
-            *self = Self { held: Some(true), since: now, lost: false, doubts: 0, doubted_at: now };
+            *self = Self::first(true, now);
             return true;
         }
         if self.doubts == 0 {
             self.doubted_at = now;
+        } else if now < confirmation.next(self.counted_at) {
+            return false;
         }
+        self.counted_at = now;
         self.doubts += 1;
-        if self.doubts < confirmations {
+        if self.doubts < confirmation.times {
             return false;
         }
         let lost = self.held == Some(true);
-        *self = Self { held: Some(false), since: self.doubted_at, lost, doubts: 0, doubted_at: now };
+        *self = Self { held: Some(false), since: self.doubted_at, lost, doubts: 0, doubted_at: now, ..*self };
         true
     }
 
@@ -48,8 +89,49 @@ impl Belief {
         self.held.map(|held| held && self.doubts == 0)
     }
 
-    /// Takes in the first sight as it is: there is nothing yet that could be lost.
+    /// Takes in the first observation as it is: there is nothing yet that could be lost.
     pub fn first(held: bool, now: DateTime<Utc>) -> Self {
-        Self { held: Some(held), since: now, lost: false, doubts: 0, doubted_at: now }
+        let granted_at = if held { now } else { DateTime::default() };
+        Self { held: Some(held), since: now, lost: false, doubts: 0, doubted_at: now, counted_at: now, granted_at }
+    }
+
+    /// When a yes was last seen; the epoch if never.
+    pub fn granted_at(&self) -> DateTime<Utc> {
+        self.granted_at
+    }
+
+    /// When the next no counts, while one is doubted.
+    pub fn confirmable_at(&self, confirmation: Confirmation) -> Option<DateTime<Utc>> {
+        (self.doubts > 0).then(|| confirmation.next(self.counted_at))
+    }
+
+    /// Forgets that anything was seen after `now`: the clock was set back.
+    pub(super) fn not_after(&mut self, now: DateTime<Utc>) {
+        self.doubted_at = self.doubted_at.min(now);
+        self.counted_at = self.counted_at.min(now);
+        self.granted_at = self.granted_at.min(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    #[test]
+    fn a_no_counts_again_only_after_the_least_distance() {
+        let confirmation = Confirmation { times: 3, after: TimeDelta::seconds(30) };
+        let mut belief = Belief::first(true, at(0));
+        let mut seen = |millis: i64| {
+            let now = at(0) + TimeDelta::milliseconds(millis);
+            (belief.see(false, now, confirmation), belief.doubts)
+        };
+        assert_eq!(seen(1000), (false, 1));
+        assert_eq!(seen(1020), (false, 1), "20 ms later it confirms nothing");
+        assert_eq!(seen(30_999), (false, 1));
+        assert_eq!(seen(31_000), (false, 2));
+        assert_eq!(seen(60_000), (false, 2));
+        assert_eq!(seen(61_000), (true, 0));
+        assert_eq!((belief.since, belief.granted_at()), (at(1), at(0)));
     }
 }

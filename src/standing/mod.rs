@@ -15,9 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
-pub use belief::Belief;
+pub use belief::{Belief, Confirmation};
 pub use excess::{Audit, Excess};
-pub use outage::{FEWEST, LONGEST as LONGEST_OUTAGE, Outage, SAMPLE, TenantSight, turned_bad, unreachable};
+pub use outage::{
+    FEWEST, LONGEST as LONGEST_OUTAGE, Outage, SAMPLE, TenantContact, TenantSight, turned_bad, unreachable,
+};
 pub use permissions::{Cause, Evidence, PermissionStanding, PermissionState, RightStanding};
 pub use step::{Policy, step};
 pub use user::{GroupChange, User};
@@ -86,6 +88,9 @@ pub struct Doubt {
     pub times: u32,
     /// The first time.
     pub first: DateTime<Utc>,
+    /// The last time that counts.
+    #[serde(default)]
+    pub last: DateTime<Utc>,
 }
 
 /// What we believe about one token. It is kept as JSON over restarts and upgrades: what an older program did not know
@@ -143,9 +148,14 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// The security group of the user behind the token, as far as it was told.
+    /// The security group of the user behind the token, as it was last read.
     pub fn security_group(&self) -> Option<&str> {
         self.user.as_ref()?.group.as_deref()
+    }
+
+    /// The same, if nothing has been seen since that may come of another group: one that is to be named as a cause.
+    pub fn current_group(&self) -> Option<&str> {
+        self.user.as_ref().filter(|user| user.doubted_at.is_none())?.group.as_deref()
     }
 
     /// Why that is not known, if `/users/{id}` was asked and did not tell.
@@ -153,11 +163,17 @@ impl Standing {
         self.user.as_ref()?.group_problem.as_deref()
     }
 
-    /// The security group that restricts the user behind the token; none restricts a Global Admin
+    /// The security group that restricts the user behind the token, as it was last read; none restricts a Global Admin
     /// (docs.syncromsp.com/security-group).
     pub fn restricting_group(&self) -> Option<&str> {
         let user = self.user.as_ref().filter(|user| user.admin.held != Some(true))?;
         user.group.as_deref()
+    }
+
+    /// Whether what is believed of the permissions is older than the state of the token: it did not work in between, and
+    /// much may have changed.
+    pub fn permissions_are_outdated(&self) -> bool {
+        self.permission_checks.last_attempt.is_some_and(|last| Some(last) < self.since)
     }
 
     /// Whether two tokens whose users are in one security group are believed to differ in what the group allows.
@@ -203,9 +219,18 @@ impl Standing {
             attempts.last_success = attempts.last_success.map(|moment| moment.min(now));
             attempts.failing_since = attempts.failing_since.map(|moment| moment.min(now));
         }
+        self.since = self.since.map(|moment| moment.min(now));
+        if let Some(doubt) = &mut self.doubt {
+            doubt.first = doubt.first.min(now);
+            doubt.last = doubt.last.min(now);
+        }
         if let Some(user) = &mut self.user {
             user.group_asked = user.group_asked.map(|moment| moment.min(now));
+            user.doubted_at = user.doubted_at.map(|moment| moment.min(now));
+            user.admin.not_after(now);
         }
+        self.rights.iter_mut().for_each(|known| known.belief.not_after(now));
+        self.permissions.iter_mut().for_each(|known| known.belief.not_after(now));
         if let Some(audit) = &mut self.audit {
             audit.at = audit.at.min(now);
         }

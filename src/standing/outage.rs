@@ -66,6 +66,17 @@ pub struct TenantSight {
     pub turned: Option<(TokenState, DateTime<Utc>)>,
     /// When a token of it was last seen to work.
     pub worked: Option<DateTime<Utc>>,
+    /// Whether nothing can be learnt about it now.
+    pub is_silent: bool,
+}
+
+/// Whether anything can be learnt about one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantContact {
+    /// Since when nothing can be, if so.
+    pub silent: Option<DateTime<Utc>>,
+    /// When a check of it last gave a verdict.
+    pub answered: Option<DateTime<Utc>>,
 }
 
 impl TenantSight {
@@ -73,7 +84,8 @@ impl TenantSight {
     pub fn of<'a>(standings: impl Iterator<Item = &'a Standing>) -> Option<Self> {
         let mut sight: Option<Self> = None;
         for standing in standings.filter(|standing| standing.state == TokenState::Valid) {
-            let sight = sight.get_or_insert(Self { turned: None, worked: None });
+            let sight = sight.get_or_insert(Self { turned: None, worked: None, is_silent: true });
+            sight.is_silent &= standing.validity.failures > 0;
             match &standing.doubt {
                 Some(doubt) if is_alike(doubt.state) => {
                     let earlier = sight.turned.filter(|(_, first)| *first <= doubt.first);
@@ -112,15 +124,31 @@ fn turned_to(state: TokenState, sights: &[TenantSight], now: DateTime<Utc>) -> O
     let tenants = turned.count();
     let well = sights.iter().filter(|sight| sight.turned.is_none() && sight.worked >= Some(since)).count();
     let of = tenants + well;
-    let certain = of >= sights.len().min(SAMPLE) || now - since >= PATIENCE;
+    // Who cannot be looked at is not waited for.
+    let reachable = sights.iter().filter(|sight| !sight.is_silent || sight.turned.is_some()).count();
+    let certain = of >= reachable.min(SAMPLE) || now - since >= PATIENCE;
     (2 * tenants > of.max(FEWEST)).then_some(Outage::TurnedBad { state, since, tenants, of, certain })
 }
 
-/// Whether over half of the tenants give no verdict, the first of them for `patience`.
-pub fn unreachable(silent: &[DateTime<Utc>], of: usize, patience: TimeDelta, now: DateTime<Utc>) -> Option<Outage> {
-    let (since, tenants) = (*silent.iter().min()?, silent.len());
-    let most = of >= FEWEST && 2 * tenants > of;
-    (most && since + patience <= now).then_some(Outage::Unreachable { since, tenants, of })
+/// Whether over half of the tenants that were well until then, and have been looked at since, fell silent together, the
+/// first of them for `patience`. Who had been silent for long before says nothing about the others.
+pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, now: DateTime<Utc>) -> Option<Outage> {
+    let mut starts: Vec<_> = contacts.iter().filter_map(|contact| contact.silent).collect();
+    starts.sort_unstable();
+    let begun = starts.iter().take_while(|since| **since + patience <= now).enumerate();
+    begun.map(|(index, since)| fell_silent(*since, &starts[index..], contacts, patience)).find_map(|outage| outage)
+}
+
+fn fell_silent(
+    since: DateTime<Utc>,
+    later: &[DateTime<Utc>],
+    contacts: &[TenantContact],
+    window: TimeDelta,
+) -> Option<Outage> {
+    let tenants = later.iter().take_while(|start| **start <= since + window).count();
+    let answered = |contact: &&TenantContact| contact.silent.is_none() && contact.answered >= Some(since);
+    let of = tenants + contacts.iter().filter(answered).count();
+    (of >= FEWEST && 2 * tenants > of).then_some(Outage::Unreachable { since, tenants, of })
 }
 
 #[cfg(test)]
@@ -131,16 +159,16 @@ mod tests {
     use crate::testing::{at, looked, token, works};
 
     fn bad(first: i64) -> TenantSight {
-        TenantSight { turned: Some((TokenState::Rejected, at(first))), worked: None }
+        TenantSight { turned: Some((TokenState::Rejected, at(first))), worked: None, is_silent: false }
     }
 
     fn well(worked: i64) -> TenantSight {
-        TenantSight { turned: None, worked: Some(at(worked)) }
+        TenantSight { turned: None, worked: Some(at(worked)), is_silent: false }
     }
 
     #[test]
     fn over_half_of_at_least_four_tenants_alike_are_an_outage_for_ten_minutes() {
-        let blocked = TenantSight { turned: Some((TokenState::Blocked, at(5))), worked: None };
+        let blocked = TenantSight { turned: Some((TokenState::Blocked, at(5))), ..bad(5) };
         let cases = [
             ("three of three", vec![bad(1), bad(2), bad(3)], 5, None),
             ("three of four", vec![bad(1), bad(2), bad(3), well(2)], 5, Some(true)),
@@ -163,17 +191,32 @@ mod tests {
     }
 
     #[test]
-    fn tenants_without_a_verdict_are_an_outage_when_they_are_most_and_the_first_has_been_silent_long_enough() {
+    fn tenants_that_fall_silent_together_are_an_outage_when_they_are_most_and_the_first_has_been_for_long_enough() {
         let patience = TimeDelta::minutes(15);
-        let silent = |moments: &[i64], of, now| {
-            let moments: Vec<_> = moments.iter().map(|moment| at(*moment)).collect();
-            unreachable(&moments, of, patience, at(now)).is_some()
+        let outage = |silent: &[i64], answered: &[i64], now| {
+            let silent = silent.iter().map(|since| TenantContact { silent: Some(at(*since)), answered: None });
+            let well = answered.iter().map(|last| TenantContact { silent: None, answered: Some(at(*last)) });
+            unreachable(&silent.chain(well).collect::<Vec<_>>(), patience, at(now)).map(|outage| outage.since())
         };
-        assert!(silent(&[0, 250, 290], 5, 900));
-        assert!(!silent(&[0, 250, 290], 5, 899), "not long enough");
-        assert!(!silent(&[0, 250], 4, 900), "half");
-        assert!(!silent(&[0, 250, 290], 3, 900), "few tenants");
-        assert!(!silent(&[], 9, 900));
+        assert_eq!(outage(&[0, 250, 290], &[10, 10], 900), Some(at(0)));
+        assert_eq!(outage(&[0, 250, 290], &[10, 10], 899), None, "not long enough");
+        assert_eq!(outage(&[0, 250], &[10, 10], 900), None, "half");
+        assert_eq!(outage(&[0, 250, 290], &[], 900), None, "few tenants");
+        assert_eq!(outage(&[0, 250, 290], &[-5, -5], 900), None, "few that were looked at since");
+        assert_eq!(outage(&[], &[10, 10, 10, 10], 900), None);
+        assert_eq!(outage(&[-90_000, 895, 896, 897], &[], 900), None, "one long dead, and a blip");
+        assert_eq!(outage(&[-90_000, 0, 1, 2, 3], &[], 900), Some(at(0)), "one long dead, and an outage");
+    }
+
+    #[test]
+    fn who_cannot_be_looked_at_is_not_waited_for() {
+        let page = TenantSight { is_silent: true, ..well(0) };
+        let outage = turned_bad(&[bad(1), bad(2), bad(3), well(0)], at(5));
+        assert_eq!(outage.map(|outage| outage.is_certain()), Some(false), "one is still to be looked at");
+        let outage = turned_bad(&[bad(1), bad(2), bad(3), page], at(5));
+        assert_eq!(outage.map(|outage| outage.is_certain()), Some(true), "it cannot be");
+        let outage = turned_bad(&[bad(1), bad(2), bad(3), bad(4), page], at(5));
+        assert_eq!(outage.map(|outage| outage.is_certain()), Some(true));
     }
 
     #[test]
@@ -183,7 +226,7 @@ mod tests {
         let mut sight = |seconds, observation, frozen| {
             let policy = Policy {
                 token: &token,
-                confirmations: 2,
+                confirmation: crate::testing::confirmed(2),
                 probes: crate::config::Probes::ReadOnly,
                 news_for: std::time::Duration::from_hours(24),
                 frozen,

@@ -8,7 +8,7 @@ use crate::catalog::PermissionId;
 use crate::config::{Probes, Tenant};
 use crate::syncro::Right;
 
-use super::belief::Belief;
+use super::belief::{Belief, Confirmation};
 
 /// Whether a wanted permission is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ impl PermissionStanding {
     }
 
     /// Takes in one sight; returns whether the state changed.
-    pub(super) fn see(&mut self, sight: Sight, now: DateTime<Utc>, confirmations: u32) -> bool {
+    pub(super) fn see(&mut self, sight: Sight, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         let Sight { held, evidence, answer } = sight;
         if self.evidence != evidence && self.belief.held == Some(true) {
             // What the weaker evidence showed cannot be lost by the stronger one, nor the other way round.
@@ -121,7 +121,7 @@ impl PermissionStanding {
         }
         self.evidence = evidence;
         self.unseen = false;
-        let changed = self.belief.see(held, now, confirmations);
+        let changed = self.belief.see(held, now, confirmation);
         if self.belief.held == Some(held) {
             // What is only doubted still rests on the answer before.
             self.answer = answer;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::config::{Probes, Token};
 use crate::syncro::{Fingerprint, Look, MOST_RIGHTS, Me, MeObservation, Part, Seen};
 
-use super::belief::Belief;
+use super::belief::{Belief, Confirmation};
 use super::permissions::{Evidence, RightStanding, Sight};
 use super::user::User;
 use super::verdict::{Expectation, TokenState, Verdict, judge};
@@ -21,8 +21,8 @@ use super::{Doubt, Standing, Transition, TransitionKind};
 pub struct Policy<'a> {
     /// The token that was looked at.
     pub token: &'a Token,
-    /// How often in a row a bad verdict must be seen.
-    pub confirmations: u32,
+    /// How a bad verdict is confirmed.
+    pub confirmation: Confirmation,
     /// Which probes may be sent.
     pub probes: Probes,
     /// How long a change of the security group is news.
@@ -79,8 +79,7 @@ impl Changes<'_> {
         };
         standing.validity.note(self.now, None);
         self.state(standing, state);
-        let outlived = state == TokenState::Valid && expires.is_some_and(|expires| self.now >= expires);
-        standing.worked_after_expiry = if outlived { standing.worked_after_expiry.saturating_add(1) } else { 0 };
+        self.outlived(standing, state);
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
             self.user(standing, me);
         } else {
@@ -91,22 +90,38 @@ impl Changes<'_> {
         }
     }
 
+    /// Counts how often it worked after its declared expiry. One check at which it did not is no proof that it is over; a
+    /// date that was moved is.
+    fn outlived(&self, standing: &mut Standing, seen: TokenState) {
+        let has_expired = self.policy.token.expires.is_some_and(|expires| self.now >= expires);
+        if !has_expired || standing.state != TokenState::Valid {
+            standing.worked_after_expiry = 0;
+        } else if seen == TokenState::Valid {
+            standing.worked_after_expiry = standing.worked_after_expiry.saturating_add(1);
+        }
+    }
+
     /// A good state is believed at once, a bad one when it has been seen often enough in a row.
     fn state(&mut self, standing: &mut Standing, seen: TokenState) {
         if seen == standing.state {
             standing.doubt = None;
             return;
         }
+        let confirmation = self.policy.confirmation;
         let doubt = match standing.doubt.take() {
-            Some(doubt) if doubt.state == seen => Doubt { times: doubt.times + 1, ..doubt },
-            _ => Doubt { state: seen, times: 1, first: self.now },
+            // What comes too soon after the one before confirms nothing.
+            Some(doubt) if doubt.state == seen && self.now < confirmation.next(doubt.last) => doubt,
+            Some(doubt) if doubt.state == seen => Doubt { times: doubt.times + 1, last: self.now, ..doubt },
+            _ => Doubt { state: seen, times: 1, first: self.now, last: self.now },
         };
-        if seen != TokenState::Valid && (self.policy.frozen || doubt.times < self.policy.confirmations) {
+        if seen != TokenState::Valid && (self.policy.frozen || doubt.times < confirmation.times) {
             // What was frozen is believed at its next sight.
-            let times = doubt.times.min(self.policy.confirmations.saturating_sub(1));
+            let times = doubt.times.min(confirmation.times.saturating_sub(1));
             standing.doubt = Some(Doubt { times, ..doubt });
             return;
         }
+        // What its permissions were before it stopped working is checked again before it is spoken of.
+        standing.look_again |= seen == TokenState::Valid && standing.permission_checks.last_attempt.is_some();
         if standing.state != TokenState::Unknown || seen != TokenState::Valid {
             self.push(TransitionKind::State, None, standing.state.as_str(), seen.as_str(), doubt.first);
         }
@@ -125,7 +140,7 @@ impl Changes<'_> {
             && let Some(admin) = me.admin
         {
             let before = user.admin.held;
-            if user.see_admin(admin, self.now, self.policy.confirmations) && before.is_some() {
+            if user.see_admin(admin, self.now, self.policy.confirmation) && before.is_some() {
                 let since = user.admin.since;
                 self.push(TransitionKind::GlobalAdmin, None, word(!admin), word(admin), since);
                 doubtful = true;
@@ -134,6 +149,10 @@ impl Changes<'_> {
         }
         doubtful |= self.rights(standing, me);
         standing.look_again |= doubtful;
+        if let Some(user) = standing.user.as_mut().filter(|user| doubtful && user.group.is_some()) {
+            // The user may have been moved to another group, which is read again before any group is named.
+            user.doubted_at.get_or_insert(self.now);
+        }
         self.by_right(standing);
     }
 
@@ -150,7 +169,7 @@ impl Changes<'_> {
                 }
                 Ok(index) => {
                     let belief = &mut standing.rights[index].belief;
-                    if belief.see(*held, self.now, self.policy.confirmations) {
+                    if belief.see(*held, self.now, self.policy.confirmation) {
                         let (subject, since) = (Some(right.as_str().to_owned()), belief.since);
                         self.push(TransitionKind::Right, subject, word(!*held), word(*held), since);
                         doubtful = true;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::syncro::UserObservation;
 
-use super::belief::Belief;
+use super::belief::{Belief, Confirmation};
 
 /// What is believed of the user who made a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct User {
     pub group_problem: Option<String>,
     /// A change of the group that is still news.
     pub group_change: Option<GroupChange>,
+    /// Since when the group may be another one: the user's rights changed in `/me`, and it has not been read since.
+    #[serde(default)]
+    pub doubted_at: Option<DateTime<Utc>>,
 }
 
 /// The security group became another one.
@@ -36,16 +39,17 @@ pub struct GroupChange {
 
 impl User {
     pub(super) fn new(id: u64) -> Self {
-        Self { id, admin: Belief::default(), group: None, group_asked: None, group_problem: None, group_change: None }
+        let admin = Belief::default();
+        Self { id, admin, group: None, group_asked: None, group_problem: None, group_change: None, doubted_at: None }
     }
 
     /// Takes in the admin flag of `/me`; returns whether the belief changed.
-    pub(super) fn see_admin(&mut self, admin: bool, now: DateTime<Utc>, confirmations: u32) -> bool {
+    pub(super) fn see_admin(&mut self, admin: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         if self.admin.held.is_none() {
             self.admin = Belief::first(admin, now);
             return true;
         }
-        self.admin.see(admin, now, confirmations)
+        self.admin.see(admin, now, confirmation)
     }
 
     /// Notes why an answer of `/users/{id}` does not tell the group.
@@ -68,6 +72,7 @@ impl User {
         self.group_asked = Some(now);
         // An answer without a group may be one that leaves it out; it is no reason to forget.
         let UserObservation::Group(Some(group)) = seen else { return None };
+        self.doubted_at = None;
         let before = self.group.replace(group.clone()).filter(|before| before != group)?;
         let news = self.group_change.take().filter(|change| now - change.at < news_for);
         self.group_change = match news {

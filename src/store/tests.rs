@@ -34,7 +34,7 @@ fn standing() -> Standing {
     let (token, mut standing) = (token("t", &[EDIT]), Standing::default());
     let policy = || Policy {
         token: &token,
-        confirmations: 1,
+        confirmation: crate::standing::Confirmation::once(),
         probes: crate::config::Probes::ReadOnly,
         news_for: Duration::from_hours(24),
         frozen: false,

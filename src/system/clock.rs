@@ -5,8 +5,26 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use tokio::time::Instant;
+
+/// A moment of the clock that is never set: only its age says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Monotonic(Instant);
+
+impl Monotonic {
+    /// The present.
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago it was.
+    pub fn age(self) -> Duration {
+        self.0.elapsed()
+    }
+}
 
 type Source = Box<dyn Fn() -> DateTime<Utc>>;
 

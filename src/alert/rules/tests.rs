@@ -28,7 +28,7 @@ impl Watched {
     fn see(&mut self, look: &Look) -> Vec<Notice> {
         let policy = Policy {
             token: &self.token,
-            confirmations: 2,
+            confirmation: crate::testing::confirmed(2),
             probes: Probes::ReadOnly,
             news_for: std::time::Duration::from_hours(24),
             frozen: false,

@@ -18,7 +18,9 @@ const REFUSED: u16 = 401;
 impl Changes<'_> {
     pub(super) fn permissions(&mut self, standing: &mut Standing, look: &PermissionLook) {
         standing.permission_checks.note(self.now, look.failure());
-        if look.full {
+        // A group that may be another one by now is read by the check after this, if not by this one.
+        let reads_group = look.user.is_some() || standing.user.as_ref().is_none_or(|user| user.doubted_at.is_none());
+        if look.full && reads_group {
             standing.look_again = false;
         }
         if let (Some(user), Some(seen)) = (&mut standing.user, &look.user) {
@@ -114,7 +116,7 @@ impl Changes<'_> {
         if !held {
             known.cause = cause(right, admin, evidence);
         }
-        if known.see(sight, self.now, self.policy.confirmations) {
+        if known.see(sight, self.now, self.policy.confirmation) {
             let (after, since) = (known.state(), known.belief.since);
             if before.is_some() || after == PermissionState::Missing {
                 let before = before.map_or("unknown", PermissionState::as_str);

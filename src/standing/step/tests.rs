@@ -11,7 +11,7 @@ const EDIT: &str = "Tickets - Edit";
 fn policy(token: &Token) -> Policy<'_> {
     Policy {
         token,
-        confirmations: 2,
+        confirmation: crate::testing::confirmed(2),
         probes: Probes::ReadOnly,
         news_for: std::time::Duration::from_hours(24),
         frozen: false,
