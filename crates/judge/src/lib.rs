@@ -1,0 +1,17 @@
+//! The judge of the simulation: it knows the truth about a simulated Syncro, hears what a monitor told its receivers, and
+//! says what was missed, false, twice, late or wrongly resolved. Written from the contract alone; it imports nothing of
+//! the monitor, so that the two cannot share a mistake.
+//!
+//! `case` is the truth as it unfolds, `timeline` turns it into spans of time, `verdict` compares.
+
+mod case;
+mod ledger;
+mod spans;
+mod timeline;
+mod verdict;
+
+pub use case::{Case, Event, Fault, FaultKind, Happening, Permission, Policy, Scope, State, Token};
+pub use ledger::{Heard, Status};
+pub use spans::{Ms, Spans};
+pub use timeline::Timeline;
+pub use verdict::{Finding, Kind, Verdict, judge};

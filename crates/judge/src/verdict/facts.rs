@@ -1,0 +1,313 @@
+//! What is so of one token: its state, its permissions, the rights of its user.
+
+use super::{Bench, Kind, SECOND, SLACK, SUSPICION};
+use crate::case::State;
+use crate::ledger::{Heard, Status};
+use crate::spans::{Ms, Spans};
+
+const STATES: [(State, &[&str]); 5] = [
+    (State::Refused, &["TokenRejected", "TokenExpired"]),
+    (State::LockedOut, &["TokenUserLockedOut"]),
+    (State::Blocked, &["TokenBlocked"]),
+    (State::WrongAccount, &["TokenWrongAccount"]),
+    (State::Unreadable, &["TokenUnreadable"]),
+];
+const PERMISSION: [&str; 2] = ["PermissionLost", "PermissionMissing"];
+const RIGHT: &str = "SecurityGroupRightLost";
+
+/// Something that is bad at times, and how it is notified of.
+struct Fact<'f> {
+    /// In words.
+    name: String,
+    /// When it is so.
+    bad: Spans,
+    /// When the monitor can see whether it is so.
+    seen: Spans,
+    /// The interval at which it is looked at.
+    interval: Ms,
+    /// Whether a notification tells of this fact itself.
+    tells: &'f dyn Fn(&Heard) -> bool,
+    /// Whether it tells of it together with the same of others: from when on, and whether it began after that.
+    covers: &'f dyn Fn(&Heard) -> bool,
+}
+
+impl Bench<'_> {
+    pub(super) fn states(&mut self) {
+        for token in 0..self.case.tokens.len() {
+            for (state, alerts) in STATES {
+                let mut bad = self.timeline.state(token, |known| known == state);
+                if state == State::Refused {
+                    // What goes on for longer than ten minutes is told of as what it looks like.
+                    bad = bad.or(&self.timeline.refused_for_long(self.case.tokens[token].tenant));
+                } else {
+                    bad = bad.without(&self.timeline.refused_for_long(self.case.tokens[token].tenant));
+                }
+                let tells = |heard: &Heard| self.is_of(heard, token) && alerts.contains(&heard.alert.as_str());
+                let fact = Fact {
+                    name: format!("{} {state:?}", self.token_name(token)),
+                    seen: self.timeline.sees_state(token),
+                    bad,
+                    interval: self.case.policy.validity,
+                    tells: &tells,
+                    covers: &|_| false,
+                };
+                let found = self.fact(&fact, |heard| self.may_be_replaced(token, heard));
+                self.take(found);
+            }
+        }
+    }
+
+    /// `TokenRejected` gives way to `TokenExpired` when the declared expiry comes.
+    fn may_be_replaced(&self, token: usize, heard: &Heard) -> bool {
+        let expires = self.case.tokens[token].expires;
+        expires.is_some_and(|expires| heard.alert == "TokenRejected" && heard.at >= expires)
+            || !self.timeline.configured(token).contains(heard.at)
+            || Spans::one(0, self.case.end)
+                .without(self.timeline.configured(token))
+                .touches(self.decided_since(heard.at), heard.at)
+    }
+
+    pub(super) fn permissions(&mut self) {
+        for token in 0..self.case.tokens.len() {
+            for permission in self.case.tokens[token].wanted.clone() {
+                let known = &self.case.permissions[permission];
+                let has = match known.probe {
+                    Some(_) => self.timeline.has(token, permission),
+                    None => self.timeline.user_has(token, permission),
+                };
+                let of = |heard: &Heard| PERMISSION.contains(&heard.alert.as_str()) && heard.subject == known.name;
+                self.shared_fact(token, permission, known.name, &has, self.case.policy.permissions, &of);
+            }
+        }
+    }
+
+    pub(super) fn rights(&mut self) {
+        for token in 0..self.case.tokens.len() {
+            for permission in 0..self.case.permissions.len() {
+                let Some(right) = self.case.permissions[permission].right else { continue };
+                let has = self.timeline.user_has(token, permission);
+                let of = |heard: &Heard| heard.alert == RIGHT && heard.subject == right;
+                self.shared_fact(token, permission, right, &has, self.case.policy.validity, &of);
+            }
+        }
+    }
+
+    /// A fact that one notification may tell of for several tokens of a security group.
+    fn shared_fact(
+        &mut self,
+        token: usize,
+        permission: usize,
+        name: &str,
+        has: &Spans,
+        interval: Ms,
+        of: &dyn Fn(&Heard) -> bool,
+    ) {
+        let world = Spans::one(0, self.case.end);
+        let bad = world.without(has);
+        let tenant = self.tenant_of(token).to_owned();
+        let tells = |heard: &Heard| of(heard) && self.is_of(heard, token);
+        let covers = |heard: &Heard| {
+            let by_group = heard.alert == RIGHT || heard.cause == "security_group";
+            of(heard) && by_group && heard.tenant == tenant && self.same_group(heard, token)
+        };
+        let fact = Fact {
+            name: format!("{} lacks {name}", self.token_name(token)),
+            seen: self.timeline.sees_permission(token, permission),
+            bad,
+            interval,
+            tells: &tells,
+            covers: &covers,
+        };
+        let found = self.fact(&fact, |heard| self.may_be_replaced(token, heard));
+        self.take(found);
+        let named = self.names_others(token, permission, name, of);
+        self.take((named, 0, Vec::new()));
+    }
+
+    /// Whether the user of the token that a notification is about was, when it may have been decided, in the group of
+    /// this token's user.
+    fn same_group(&self, heard: &Heard, token: usize) -> bool {
+        let Some(other) = self.token_of(heard) else { return false };
+        let (from, to) = (self.decided_since(heard.at), heard.at);
+        (0..self.case.groups).any(|group| {
+            self.timeline.in_group(token, group).touches(from, to)
+                && self.timeline.in_group(other, group).touches(from, to)
+        })
+    }
+
+    /// Who is named in a notification as affected must be; the group that is accused must be the user's own.
+    fn names_others(
+        &self,
+        token: usize,
+        permission: usize,
+        name: &str,
+        of: &dyn Fn(&Heard) -> bool,
+    ) -> Vec<(Kind, Ms, String)> {
+        let mut found = Vec::new();
+        let fired = self.heard.iter().filter(|heard| of(heard) && self.is_of(heard, token));
+        for heard in fired.filter(|heard| heard.status == Status::Firing && heard.cause == "security_group") {
+            let reach = self.case.policy.permissions + self.patience(self.case.policy.permissions);
+            let since = self.decided_since(heard.at) - reach;
+            let lacks = |token: usize| {
+                Spans::one(0, self.case.end)
+                    .without(&self.timeline.user_has(token, permission))
+                    .touches(since, heard.at)
+            };
+            for other in (0..self.case.tokens.len()).filter(|other| *other != token) {
+                let same_tenant = self.case.tokens[other].tenant == self.case.tokens[token].tenant;
+                let named = heard.message.contains(&format!("`{}`", self.case.tokens[other].name));
+                if same_tenant && named && !lacks(other) {
+                    let other = self.token_name(other);
+                    found.push((Kind::False, heard.at, format!("{} names {other}, which has {name}", heard.name())));
+                }
+            }
+            // The group of the user at the onset of the loss or later, never the one before.
+            let onset = Spans::one(0, self.case.end).without(&self.timeline.user_has(token, permission));
+            let onset = onset.iter().filter(|(from, _)| *from <= heard.at).last().map_or(since, |(from, _)| from);
+            let right_group = heard.group.is_empty()
+                || (0..self.case.groups).any(|group| {
+                    heard.group == format!("group-{group}")
+                        && self.timeline.in_group(token, group).touches(onset.min(heard.at), heard.at)
+                });
+            if !right_group {
+                found.push((Kind::False, heard.at, format!("{} accuses {}", heard.name(), heard.group)));
+            }
+        }
+        found
+    }
+
+    pub(super) fn users(&mut self) {
+        let policy = self.case.policy;
+        let reach = policy.permissions + 3600 * SECOND + self.patience(policy.permissions);
+        let mut found = Vec::new();
+        for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing) {
+            let Some(token) = self.token_of(heard) else { continue };
+            let since = self.decided_since(heard.at) - reach - policy.remind_every;
+            let changed = match heard.alert.as_str() {
+                "SecurityGroupChanged" => (0..self.case.groups).any(|group| {
+                    let edges = self.timeline.in_group(token, group);
+                    edges.iter().any(|(from, to)| [from, to].iter().any(|edge| (since..=heard.at).contains(edge)))
+                }),
+                "GlobalAdminLost" => self.timeline.admin(token).iter().any(|(_, to)| (since..=heard.at).contains(&to)),
+                _ => continue,
+            };
+            if !changed {
+                found.push((Kind::False, heard.at, format!("{}: nothing of the kind happened", heard.name())));
+            }
+        }
+        self.take((found, 0, Vec::new()));
+    }
+
+    fn take(&mut self, (found, duties, delays): Found) {
+        for (kind, at, what) in found {
+            self.find(kind, at, what);
+        }
+        self.verdict.duties += duties;
+        self.verdict.delays.extend(delays);
+    }
+
+    fn fact(&self, fact: &Fact<'_>, may_end: impl Fn(&Heard) -> bool) -> Found {
+        let mut found = Vec::new();
+        let (duties, delays) = self.missed(fact, &mut found);
+        self.untrue(fact, &mut found);
+        self.ends(fact, may_end, &mut found);
+        (found, duties, delays)
+    }
+
+    /// Whether so many tenants turned bad around a moment that an outage may be suspected.
+    fn crowded(&self, from: Ms, to: Ms) -> bool {
+        let turned = |tenant: usize| {
+            let tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
+            let mut bad = tokens.map(|token| self.timeline.state(token, |state| state != State::Works));
+            bad.any(|bad| bad.iter().any(|(onset, _)| (from..=to).contains(&onset)))
+        };
+        let count = (0..self.case.tenants.len()).filter(|tenant| turned(*tenant)).count();
+        self.case.tenants.len() >= 4 && 2 * count > self.case.tenants.len().min(4)
+    }
+
+    /// Whatever was bad and could be seen for long enough had to be notified of in time.
+    fn missed(&self, fact: &Fact<'_>, found: &mut Vec<(Kind, Ms, String)>) -> (u64, Vec<Ms>) {
+        let (mut duties, mut delays) = (0, Vec::new());
+        for (from, to) in fact.bad.and(&fact.seen).iter() {
+            let onset = fact.bad.span_at(from).map_or(from, |(onset, _)| onset);
+            let mut patience = self.patience(fact.interval);
+            if self.crowded(from - patience, from + patience) {
+                patience += SUSPICION;
+            }
+            if self.clock_set_between(from - patience, from + patience) {
+                patience += fact.interval;
+            }
+            let deadline = self.put_off(from + patience);
+            if deadline >= to {
+                continue;
+            }
+            duties += 1;
+            let in_time = |heard: &&&Heard| (onset..=deadline).contains(&heard.at) && heard.status == Status::Firing;
+            let first = self.heard.iter().filter(in_time).find(|heard| (fact.tells)(heard) || (fact.covers)(heard));
+            let fires = self.fires_at(from, fact.tells);
+            // What was never known to be otherwise joins what fires already for its group.
+            let joins = !was_known_good(fact, onset) && self.fires_at(deadline, fact.covers);
+            match first {
+                Some(heard) if onset == from && deadline == from + patience => delays.push(heard.at - from),
+                Some(_) => {}
+                None if fires || joins => {}
+                None => found.push((Kind::Missed, deadline, format!("{} since {} s", fact.name, onset / 1000))),
+            }
+        }
+        (duties, delays)
+    }
+
+    /// Whatever is notified of must have been seen twice, the least distance apart.
+    fn untrue(&self, fact: &Fact<'_>, found: &mut Vec<(Kind, Ms, String)>) {
+        let policy = self.case.policy;
+        for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing && (fact.tells)(heard)) {
+            let since = self.decided_since(heard.at);
+            if self.clock_set_between(since - fact.interval, heard.at) {
+                continue;
+            }
+            let Some(last) = fact.bad.iter().filter(|(from, _)| *from <= heard.at).map(|(_, to)| to).last() else {
+                found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
+                continue;
+            };
+            let last = last.min(heard.at);
+            let hidden = Spans::one(0, self.case.end).without(&fact.seen).length(since - fact.interval, heard.at);
+            let reach = fact.interval + self.patience(fact.interval) + hidden + SUSPICION;
+            let confirmed =
+                policy.confirmations <= 1 || fact.bad.touches(last - reach, last - policy.confirm_after + SECOND);
+            if last < since || !confirmed {
+                found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
+            }
+        }
+    }
+
+    /// An end must be one, and one that is must be told.
+    fn ends(&self, fact: &Fact<'_>, may_end: impl Fn(&Heard) -> bool, found: &mut Vec<(Kind, Ms, String)>) {
+        let world = Spans::one(0, self.case.end);
+        let good = world.without(&fact.bad);
+        for heard in self.heard.iter().filter(|heard| heard.status == Status::Resolved && (fact.tells)(heard)) {
+            if !good.touches(self.decided_since(heard.at), heard.at) && !may_end(heard) {
+                found.push((Kind::WronglyResolved, heard.at, format!("{}: {} still", heard.name(), fact.name)));
+            }
+        }
+        for (from, to) in good.and(&fact.seen).iter() {
+            let deadline = self.put_off(from + self.patience(fact.interval) + SLACK);
+            let stepped = self.clock_set_between(from - SLACK, deadline);
+            // An alert that is told of for others too lasts as long as theirs.
+            let alone = |heard: &Heard| (fact.tells)(heard) && heard.cause != "security_group" && heard.alert != RIGHT;
+            if deadline < to && !stepped && self.fires_at(deadline, alone) {
+                found.push((Kind::WronglyResolved, deadline, format!("{}: over, and nobody was told", fact.name)));
+            }
+        }
+    }
+}
+
+/// What was found, how many duties there were, and how long they took.
+type Found = (Vec<(Kind, Ms, String)>, u64, Vec<Ms>);
+
+/// Whether the monitor had the time to see, just before, that it was not so.
+fn was_known_good(fact: &Fact<'_>, onset: Ms) -> bool {
+    let good = Spans::one(0, onset).without(&fact.bad);
+    let before = good.and(&fact.seen);
+    let last = good.iter().last();
+    last.is_some_and(|(from, _)| from < onset && before.length(from, onset) > 0)
+}

@@ -1,0 +1,160 @@
+//! What is so of many tenants at once, and of tenants of which nothing can be learnt.
+
+use super::{Bench, Kind, MINUTE, SLACK};
+use crate::case::State;
+use crate::ledger::{Heard, Status};
+use crate::spans::{Ms, Spans};
+
+impl Bench<'_> {
+    pub(super) fn fleet(&mut self) {
+        self.outages_told();
+        self.outages_true();
+        self.unreachable_told();
+        self.unreachable_true();
+    }
+
+    fn is_fired(&self, alert: &str, tenant: &str, from: Ms, to: Ms) -> bool {
+        let is = |heard: &Heard| heard.alert == alert && heard.tenant == tenant;
+        self.fires_at(from, is)
+            || self
+                .heard
+                .iter()
+                .any(|heard| is(heard) && heard.status == Status::Firing && (from..=to).contains(&heard.at))
+    }
+
+    /// An outage that lasts has to be told.
+    fn outages_told(&mut self) {
+        let policy = self.case.policy;
+        for (from, to) in self.timeline.outages.and(&self.timeline.up).iter() {
+            let deadline = self.put_off(from + policy.validity + 3 * MINUTE + SLACK);
+            if deadline >= to || self.clock_set_between(from, deadline) || !self.most_worked_before(from) {
+                continue;
+            }
+            self.verdict.duties += 1;
+            if !self.is_fired("SyncroOutage", "", from, deadline) {
+                self.find(Kind::Missed, deadline, format!("an outage since {} s", from / 1000));
+            }
+        }
+        let silent = self.silence();
+        let others = self.silent_for_other_reasons();
+        for (from, to) in self.timeline.most(|_, tenant| silent[tenant].clone()).and(&self.timeline.up).iter() {
+            let deadline = self.put_off(from + policy.unreachable_after + policy.validity + 3 * MINUTE + SLACK);
+            if deadline >= to || self.clock_set_between(from, deadline) || others.touches(from, deadline) {
+                continue;
+            }
+            self.verdict.duties += 1;
+            if !self.is_fired("SyncroOutage", "", from, deadline) {
+                self.find(Kind::Missed, deadline, format!("most tenants silent since {} s", from / 1000));
+            }
+        }
+    }
+
+    /// Whether over half of the tenants had a token that worked.
+    fn most_worked_before(&self, at: Ms) -> bool {
+        let worked = |tenant: usize| {
+            let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
+            tokens.any(|token| {
+                let long = self.patience(self.case.policy.validity) + super::SUSPICION;
+                let works =
+                    self.timeline.state(token, |state| state == State::Works).and(&self.timeline.sees_state(token));
+                works.span_at(at - 1).is_some_and(|(from, _)| from + long < at)
+            })
+        };
+        let count = (0..self.case.tenants.len()).filter(|tenant| worked(*tenant)).count();
+        4 * count > 3 * self.case.tenants.len()
+    }
+
+    /// When nothing could be learnt of each tenant, for a reason that is not our own.
+    fn silence(&self) -> Vec<Spans> {
+        let others = self.faulty(|kind| kind == crate::case::FaultKind::OurMachine);
+        (0..self.case.tenants.len()).map(|tenant| self.timeline.blind(tenant).without(&others)).collect()
+    }
+
+    fn outages_true(&mut self) {
+        let policy = self.case.policy;
+        let silent = self.silence();
+        let mut found = Vec::new();
+        let fired = self.heard.iter().filter(|heard| heard.status == Status::Firing && heard.alert == "SyncroOutage");
+        for heard in fired {
+            let since = self.decided_since(heard.at);
+            let reach = policy.validity + SLACK;
+            let refused = self.timeline.outages.touches(since - reach, heard.at);
+            let begun = |spans: &&Spans| {
+                let late = heard.at - policy.unreachable_after + SLACK;
+                spans.touches(since - policy.unreachable_after - reach, late)
+            };
+            let silent = 2 * silent.iter().filter(begun).count() > self.case.tenants.len();
+            let crowd = self.crowd(since - reach - super::SUSPICION, heard.at);
+            let stepped = self.clock_set_between(since - reach, heard.at);
+            if !(refused || silent || crowd || stepped) {
+                found.push((Kind::False, heard.at, "SyncroOutage: most tenants are well".to_owned()));
+            }
+        }
+        for (kind, at, what) in found {
+            self.find(kind, at, what);
+        }
+    }
+
+    /// Whether tokens of over half of the tenants turned bad in that time, for reasons of their own.
+    fn crowd(&self, from: Ms, to: Ms) -> bool {
+        let turned = |tenant: usize| {
+            let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
+            tokens.any(|token| {
+                let bad = self.timeline.state(token, |state| state != State::Works);
+                bad.iter().any(|(onset, _)| (from..=to).contains(&onset))
+            })
+        };
+        let count = (0..self.case.tenants.len()).filter(|tenant| turned(*tenant)).count();
+        2 * count > self.case.tenants.len().min(4)
+    }
+
+    fn unreachable_told(&mut self) {
+        let policy = self.case.policy;
+        let silent = self.silence();
+        let most = self.timeline.most(|_, tenant| silent[tenant].clone());
+        let others = self.silent_for_other_reasons();
+        for (tenant, spans) in silent.iter().enumerate() {
+            for (from, to) in spans.and(&self.timeline.up).iter() {
+                let deadline = self.put_off(from + policy.unreachable_after + policy.validity + 2 * SLACK);
+                let hindered = most.touches(from - SLACK, deadline)
+                    || self.timeline.outages.touches(from - SLACK, deadline)
+                    || others.touches(from - SLACK, deadline)
+                    || self.clock_set_between(from, deadline);
+                let reads = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
+                let unreadable = reads.clone().all(|token| {
+                    self.timeline.state(token, |state| state == State::Unreadable).touches(from, deadline)
+                        || self.timeline.configured(token).span_at(from).is_none_or(|(_, to)| to <= deadline)
+                });
+                if deadline >= to || hindered || unreadable {
+                    continue;
+                }
+                self.verdict.duties += 1;
+                let name = self.case.tenants[tenant].clone();
+                if !self.is_fired("TenantUnreachable", &name, from, deadline) {
+                    self.find(Kind::Missed, deadline, format!("{name} silent since {} s", from / 1000));
+                }
+            }
+        }
+    }
+
+    fn unreachable_true(&mut self) {
+        let policy = self.case.policy;
+        let silent = self.silence();
+        let mut found = Vec::new();
+        for heard in self.heard.iter().filter(|heard| heard.alert == "TenantUnreachable") {
+            let Some(tenant) = self.case.tenants.iter().position(|name| *name == heard.tenant) else { continue };
+            let since = self.decided_since(heard.at);
+            let down = Spans::one(0, self.case.end).without(&self.timeline.up);
+            let away = down.length(since - policy.unreachable_after - policy.validity, heard.at);
+            let reach = policy.unreachable_after + policy.validity + SLACK + away;
+            let begun = silent[tenant].touches(since - reach, heard.at - policy.unreachable_after + SLACK);
+            let stepped = self.clock_set_between(since - reach, heard.at);
+            if heard.status == Status::Firing && !begun && !stepped {
+                found.push((Kind::False, heard.at, format!("{}: it answered all the time", heard.name())));
+            }
+        }
+        for (kind, at, what) in found {
+            self.find(kind, at, what);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Compares what was heard with the truth. Each rule is a sentence of the contract; each allows the time that the contract
+//! allows, and no more than that where nothing hindered the monitor.
+
+mod expiry;
+mod facts;
+mod fleet;
+mod protocol;
+
+use std::fmt;
+
+use crate::case::{Case, FaultKind, Happening};
+use crate::ledger::{Heard, Status, once};
+use crate::spans::{Ms, Spans};
+use crate::timeline::Timeline;
+
+const SECOND: Ms = 1000;
+const MINUTE: Ms = 60 * SECOND;
+/// What the contract does not promise to the second: places in the request budget, a commit, a slow answer.
+const SLACK: Ms = 2 * MINUTE;
+/// A receiver that is back is told within so long.
+const RECEIVER_BACK: Ms = 3 * MINUTE;
+/// Alerts about tokens wait so long while many tenants turn bad alike.
+const SUSPICION: Ms = 11 * MINUTE;
+
+/// What was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Something bad of which nobody was told in time.
+    Missed,
+    /// An alert of something that was not so.
+    False,
+    /// The same beginning, or the same end, twice.
+    Twice,
+    /// An end that was none, or one that was not told.
+    WronglyResolved,
+    /// Of a reminder: too soon, or not at all.
+    Reminder,
+    /// More requests than any plan needs.
+    Storm,
+    /// History was lost.
+    Forgotten,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] =
+        [Self::Missed, Self::False, Self::Twice, Self::WronglyResolved, Self::Reminder, Self::Storm, Self::Forgotten];
+}
+
+/// One thing that was wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of wrong.
+    pub kind: Kind,
+    /// When it shows, in true time.
+    pub at: Ms,
+    /// In words.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} at {:.1} s: {}", self.kind, self.at as f64 / 1000.0, self.what)
+    }
+}
+
+/// What the judge found.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Everything that was wrong.
+    pub findings: Vec<Finding>,
+    /// How many facts had to be notified of.
+    pub duties: u64,
+    /// How many notifications were judged.
+    pub heard: u64,
+    /// How long each duty took where nothing hindered it, beyond the interval and the confirmations.
+    pub delays: Vec<Ms>,
+}
+
+/// Judges one world by what its receiver heard and by how many requests each tenant got in each minute.
+pub fn judge(case: &Case, heard: &[Heard], requests: &[Vec<u32>]) -> Verdict {
+    let timeline = Timeline::of(case);
+    let heard = once(heard);
+    let mut bench = Bench { case, timeline: &timeline, heard: &heard, verdict: Verdict::default() };
+    bench.verdict.heard = heard.len() as u64;
+    bench.protocol();
+    bench.states();
+    bench.permissions();
+    bench.rights();
+    bench.users();
+    bench.expiries();
+    bench.fleet();
+    bench.storms(requests);
+    bench.verdict.findings.sort_by_key(|finding| finding.at);
+    bench.verdict
+}
+
+/// A case before the judge.
+struct Bench<'a> {
+    case: &'a Case,
+    timeline: &'a Timeline<'a>,
+    heard: &'a [&'a Heard],
+    verdict: Verdict,
+}
+
+impl Bench<'_> {
+    fn find(&mut self, kind: Kind, at: Ms, what: String) {
+        self.verdict.findings.push(Finding { kind, at, what });
+    }
+
+    fn tenant_of(&self, token: usize) -> &str {
+        &self.case.tenants[self.case.tokens[token].tenant]
+    }
+
+    fn token_name(&self, token: usize) -> String {
+        format!("{}/{}", self.tenant_of(token), self.case.tokens[token].name)
+    }
+
+    /// The token that a notification is about.
+    fn token_of(&self, heard: &Heard) -> Option<usize> {
+        (0..self.case.tokens.len())
+            .find(|token| self.case.tokens[*token].name == heard.token && self.tenant_of(*token) == heard.tenant)
+    }
+
+    fn is_of(&self, heard: &Heard, token: usize) -> bool {
+        heard.token == self.case.tokens[token].name && heard.tenant == self.tenant_of(token)
+    }
+
+    /// How long something takes that nothing hinders, from its onset to its notification.
+    fn patience(&self, interval: Ms) -> Ms {
+        let policy = self.case.policy;
+        interval + policy.confirmations * policy.confirm_after + SLACK
+    }
+
+    /// A deadline, put off for as long as the receiver took nothing or the disk held things up.
+    fn put_off(&self, mut deadline: Ms) -> Ms {
+        for (from, to) in self.timeline.deaf.iter() {
+            if from <= deadline && deadline < to + RECEIVER_BACK {
+                deadline = to + RECEIVER_BACK;
+            }
+        }
+        if self.timeline.amnesia.touches(deadline - SLACK, deadline) { deadline + MINUTE } else { deadline }
+    }
+
+    /// The first moment from which something that was heard at `at` may have been decided.
+    fn decided_since(&self, at: Ms) -> Ms {
+        let mut since = at - SLACK;
+        for (from, to) in self.timeline.deaf.iter().collect::<Vec<_>>().into_iter().rev() {
+            if since < to + RECEIVER_BACK && at >= from {
+                since = since.min(from - SLACK);
+            }
+        }
+        // What had been decided waits while the monitor is away, too.
+        let down = Spans::one(0, self.case.end).without(&self.timeline.up);
+        for (from, to) in down.iter().collect::<Vec<_>>().into_iter().rev() {
+            if since < to + SLACK && at >= from {
+                since = since.min(from - SLACK);
+            }
+        }
+        if self.timeline.amnesia.touches(since, at) { since - MINUTE } else { since }
+    }
+
+    /// Whether an alert that `is` picks fires at a moment, by what was heard.
+    fn fires_at(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> bool {
+        let mut last: std::collections::BTreeMap<_, Status> = std::collections::BTreeMap::new();
+        for heard in self.heard.iter().filter(|heard| heard.at <= at && is(heard)) {
+            last.insert(heard.key(), heard.status);
+        }
+        last.values().any(|status| *status != Status::Resolved)
+    }
+
+    fn clock_set_between(&self, from: Ms, to: Ms) -> bool {
+        self.timeline.clock_steps.iter().any(|step| (from..=to).contains(step))
+    }
+
+    /// Whether the monitor may have forgotten in between: it ran on without its store, and ended before that was mended.
+    fn may_have_forgotten(&self, from: Ms, to: Ms) -> bool {
+        let down = |event: &&crate::case::Event| matches!(event.what, Happening::Down { .. });
+        self.case.events.iter().filter(down).filter(|event| (from..=to).contains(&event.at)).any(|event| {
+            self.timeline.amnesia.touches(from - MINUTE, event.at) && {
+                // It was not mended for long enough to be written before the end.
+                self.timeline.amnesia.touches(event.at - MINUTE, event.at)
+            }
+        })
+    }
+
+    /// When faults of some kinds went on, or their consequences did.
+    fn faulty(&self, is: impl Fn(FaultKind) -> bool) -> Spans {
+        Spans::of(self.case.events.iter().filter_map(|event| match &event.what {
+            Happening::Fault(fault) if is(fault.kind) => Some((event.at, event.at + fault.lasts + SUSPICION)),
+            _ => None,
+        }))
+    }
+
+    /// When trouble of our own machine, or a throttle, may be the reason for silence.
+    fn silent_for_other_reasons(&self) -> Spans {
+        self.faulty(|kind| matches!(kind, FaultKind::OurMachine | FaultKind::Throttled(_)))
+    }
+
+    fn storms(&mut self, requests: &[Vec<u32>]) {
+        let policy = self.case.policy;
+        let ms = |number: usize| Ms::try_from(number).unwrap_or(Ms::MAX);
+        let each = 2 + ms(self.case.permissions.len());
+        let checks = MINUTE / policy.validity.max(1) + MINUTE / policy.permissions.max(1) + 6;
+        for (tenant, minutes) in requests.iter().enumerate() {
+            let tokens = ms(self.case.tokens.iter().filter(|token| token.tenant == tenant).count());
+            let most = u32::try_from(tokens * each * checks + 30).unwrap_or(u32::MAX);
+            if let Some((minute, count)) = minutes.iter().enumerate().max_by_key(|(_, count)| **count)
+                && *count > most
+            {
+                let name = &self.case.tenants[tenant];
+                let what = format!("{name} got {count} requests in a minute; {most} would be plenty");
+                self.find(Kind::Storm, ms(minute) * MINUTE, what);
+            }
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! The whole daemon but its sockets, on a clock of its own: the loop, the checks, the store on a real file, the queues of
+//! notifications. It lives through what happens in a case, and dies and comes back as often as the case says.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use judge::{Case, Happening, Heard, Ms, Status};
+use prometheus::Registry;
+use serde_json::Value;
+use syncro_token_monitor::config::{self, Config, Receiver};
+use syncro_token_monitor::engine::{self, Engine, Order};
+use syncro_token_monitor::memory::Wish;
+use syncro_token_monitor::receiver::{self, Outgoing, Post, Told, Trouble, Why};
+use syncro_token_monitor::snapshot::Snapshot;
+use syncro_token_monitor::store::{self, Attempt, Disk, Keeper, Store, Work};
+use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
+use syncro_token_monitor::system::clock;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::Plan;
+use crate::syncro::Syncro;
+
+/// What a world left behind.
+pub(crate) struct Record {
+    pub(crate) heard: Vec<Heard>,
+    pub(crate) requests: Vec<Vec<u32>>,
+    /// Ends of lives after which history was shorter than before, in true time.
+    pub(crate) forgotten: Vec<Ms>,
+    /// How many lines of history there are in the end.
+    pub(crate) history: usize,
+}
+
+/// The world around the daemon, shared by its parts.
+#[derive(Clone)]
+struct World {
+    case: Arc<Case>,
+    syncro: Syncro,
+    receiver: Hook,
+    disk: SimulatedDisk,
+    start: Instant,
+    offset: Rc<RefCell<Ms>>,
+    folder: PathBuf,
+    /// The wall clock at the start, in seconds since the epoch.
+    begin: i64,
+    /// The lines of `[schedule]`.
+    schedule: String,
+}
+
+/// Runs one case to its end.
+pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
+    let (case, seed, begin) = (Arc::new(plan.case()), plan.seed, plan.begin);
+    let start = Instant::now();
+    let offset = Rc::new(RefCell::new(0));
+    let now = {
+        let offset = Rc::clone(&offset);
+        move || wall(begin, start, *offset.borrow())
+    };
+    let _clock = clock::replace(now);
+    let world = World {
+        syncro: Syncro::new(&case, seed ^ 1),
+        receiver: Hook::new(start, seed ^ 2),
+        disk: SimulatedDisk::new(seed ^ 3),
+        start,
+        offset,
+        folder: folder.to_owned(),
+        begin,
+        schedule: plan.schedule(),
+        case,
+    };
+    let mut forgotten = Vec::new();
+    let mut order = (0..world.case.tokens.len()).collect::<Vec<_>>();
+    let mut events = world.case.events.clone().into_iter().peekable();
+    let mut lines = 0;
+    loop {
+        let life = Life::begin(&world, &order);
+        let Some(lasts) = life.live(&mut events, &mut order, &world).await else { break };
+        let history = history(&world.folder);
+        if history < lines {
+            forgotten.push(world.elapsed());
+        }
+        lines = history;
+        let back = Instant::now() + milliseconds(lasts);
+        if back >= world.at(world.case.end) {
+            break;
+        }
+        // What happens while nobody watches happens all the same.
+        while let Some(event) = events.next_if(|event| world.at(event.at) <= back) {
+            sleep_until(world.at(event.at)).await;
+            world.apply(&event.what);
+        }
+        sleep_until(back).await;
+    }
+    let history = history(&world.folder);
+    if history < lines {
+        forgotten.push(world.elapsed());
+    }
+    Record { heard: world.receiver.heard(), requests: world.syncro.requests(), forgotten, history }
+}
+
+fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+    std::fmt::Write::write_fmt(text, more).expect("a string takes everything");
+}
+
+fn wall(begin: i64, start: Instant, offset: Ms) -> DateTime<Utc> {
+    let elapsed = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp(begin, 0).unwrap_or_default() + TimeDelta::milliseconds(elapsed + offset)
+}
+
+fn history(folder: &Path) -> usize {
+    store::history(&folder.join("state.db"), &Wish::default()).map_or(0, |lines| lines.len())
+}
+
+impl World {
+    fn elapsed(&self) -> Ms {
+        Ms::try_from(self.start.elapsed().as_millis()).unwrap_or(Ms::MAX)
+    }
+
+    fn at(&self, at: Ms) -> Instant {
+        self.start + milliseconds(at)
+    }
+
+    /// The moments around which every second counts.
+    fn moments(&self) -> Vec<Ms> {
+        let events = self.case.events.iter().map(|event| event.at);
+        let expiries = self.case.tokens.iter().filter_map(|token| token.expires);
+        let mut moments: Vec<_> = events.chain(expiries).collect();
+        moments.sort_unstable();
+        moments
+    }
+
+    /// Lets happen what concerns the world and not the daemon.
+    fn apply(&self, what: &Happening) {
+        let until = |lasts: Ms| Instant::now() + milliseconds(lasts);
+        match what {
+            Happening::Clock { offset } => *self.offset.borrow_mut() = *offset,
+            Happening::SlowDisk { lasts, takes } => {
+                self.disk.set(Some((until(*lasts), Some(milliseconds(*takes)))));
+            }
+            Happening::BadDisk { lasts } => self.disk.set(Some((until(*lasts), None))),
+            Happening::DeafReceiver { lasts } => self.receiver.deafen(until(*lasts)),
+            other => self.syncro.apply(other),
+        }
+    }
+
+    /// The configuration with its tokens in this order, written to a file and read as the daemon reads it.
+    fn configuration(&self, order: &[usize]) -> Arc<Config> {
+        let policy = self.case.policy;
+        let mut text = format!(
+            "[syncro]\nrequests_per_minute = 100000\n[schedule]\n{}\n[alerts]\nconfirmations = {}\nconfirm_after = \"{}ms\"\nremind_every = \"{}ms\"\n\
+             unreachable_after = \"{}ms\"\n[storage]\npath = \"{}/state.db\"\n\
+             [[alerts.webhooks]]\nname = \"hook\"\nurl = \"http://127.0.0.1:1/hook\"\n",
+            self.schedule,
+            policy.confirmations,
+            policy.confirm_after,
+            policy.remind_every,
+            policy.unreachable_after,
+            self.folder.display()
+        );
+        for (tenant, name) in self.case.tenants.iter().enumerate() {
+            let mine = order.iter().filter(|token| self.case.tokens[**token].tenant == tenant);
+            let mine: Vec<_> = mine.collect();
+            if mine.is_empty() {
+                continue;
+            }
+            add(
+                &mut text,
+                format_args!(
+                    "[[tenants]]\nname = \"{name}\"\nsubdomain = \"{name}\"\nbase_url = \"http://127.0.0.1:1/t/{name}/api/v1\"\n"
+                ),
+            );
+            for token in mine {
+                let of = &self.case.tokens[*token];
+                let wanted: Vec<_> = of.wanted.iter().map(|number| self.case.permissions[*number].name).collect();
+                add(
+                    &mut text,
+                    format_args!(
+                        "[[tenants.tokens]]\nname = \"{}\"\ntoken_file = \"token-{token}\"\npermissions = {wanted:?}\n",
+                        of.name
+                    ),
+                );
+                if let Some(expires) = of.expires {
+                    let at =
+                        DateTime::from_timestamp(self.begin, 0).unwrap_or_default() + TimeDelta::milliseconds(expires);
+                    add(&mut text, format_args!("expires = {}\n", at.format("%Y-%m-%dT%H:%M:%S%.3fZ")));
+                }
+            }
+        }
+        let path = self.folder.join("config.toml");
+        fs::write(&path, text).expect("a writable folder");
+        Arc::new(config::load(&path).expect("a valid configuration"))
+    }
+}
+
+/// The daemon between its start and its end.
+struct Life {
+    engine: JoinHandle<Result<(), String>>,
+    keeper: JoinHandle<Result<(), String>>,
+    receivers: JoinHandle<()>,
+    pulse: JoinHandle<()>,
+    orders: mpsc::Sender<Order>,
+    told: watch::Sender<Arc<Told>>,
+    /// Kept open for the keeper.
+    _names: watch::Sender<Arc<[Arc<str>]>>,
+    _keep: watch::Sender<Duration>,
+    client: Client,
+    stop: CancellationToken,
+}
+
+impl Life {
+    fn begin(world: &World, order: &[usize]) -> Self {
+        let config = world.configuration(order);
+        let registry = Registry::new();
+        let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
+        let syncro = Arc::new(world.syncro.clone());
+        let instruments = syncro::Instruments::new(&registry).expect("free names");
+        let client = Client::over(Arc::<Syncro>::clone(&syncro), syncro, budget, instruments);
+        let (store, memory) = Store::open(&config.storage.path).expect("a store");
+        let (batches, remembered) = mpsc::channel(16);
+        let counters = engine::Instruments::new(&registry).expect("free names");
+        let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client.clone(), counters, batches);
+        let (receiver, deliveries) = mpsc::channel(64);
+        let (done, reports) = mpsc::channel(64);
+        let told = Told { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
+        let (names, receivers) = watch::channel(Arc::from(told.names()));
+        let (told, telling) = watch::channel(Arc::new(told));
+        let (keep, kept) = watch::channel(config.storage.keep);
+        let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone() };
+        let counters = receiver::Instruments::new(&registry).expect("free names");
+        let running = tokio::spawn(receiver::run(wires, world.receiver.clone(), counters));
+        let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
+        let wires = store::Wires {
+            batches: remembered,
+            receiver,
+            receivers,
+            done: reports,
+            pictures: pictures.clone(),
+            keep: kept,
+            disk,
+        };
+        let counters = store::Instruments::new(&registry).expect("free names");
+        let keeper = tokio::spawn(Keeper::new(store, counters, wires).run());
+        let (beat, beats) = mpsc::channel(1);
+        let pulse = tokio::spawn(pulse(beat, pictures, world.start, world.moments()));
+        let (orders, ordered) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let engine = tokio::spawn(engine.run(beats, ordered, stop.clone()));
+        Self { engine, keeper, receivers: running, pulse, orders, told, _names: names, _keep: keep, client, stop }
+    }
+
+    /// Lives until the daemon ends, and returns for how long it is away then, or until the end of the world.
+    async fn live(
+        self,
+        events: &mut std::iter::Peekable<std::vec::IntoIter<judge::Event>>,
+        order: &mut Vec<usize>,
+        world: &World,
+    ) -> Option<Ms> {
+        while let Some(event) = events.next_if(|event| event.at < world.case.end) {
+            sleep_until(world.at(event.at)).await;
+            match event.what {
+                Happening::Down { lasts, killed } => {
+                    if killed {
+                        self.kill(world).await;
+                    } else {
+                        self.end(world).await;
+                    }
+                    return Some(lasts);
+                }
+                Happening::Reload { order: shuffle, without } => {
+                    *order = (0..world.case.tokens.len()).filter(|token| Some(*token) != without).collect();
+                    fastrand::Rng::with_seed(shuffle).shuffle(order);
+                    let config = world.configuration(order);
+                    let told =
+                        Told { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
+                    self.told.send_replace(Arc::new(told));
+                    self.orders.send(Order::Reload { config, client: self.client.clone() }).await.ok();
+                }
+                other => world.apply(&other),
+            }
+            assert!(!self.engine.is_finished() && !self.keeper.is_finished(), "a part of the daemon died");
+        }
+        sleep_until(world.at(world.case.end)).await;
+        self.end(world).await;
+        None
+    }
+
+    /// As SIGTERM ends it.
+    async fn end(mut self, world: &World) {
+        self.stop.cancel();
+        let parts = async {
+            (&mut self.engine).await.expect("the loop ends in order").expect("the loop ends well");
+            (&mut self.keeper).await.expect("the keeper ends in order").expect("the keeper ends well");
+        };
+        // Whoever waits for a dead disk is killed.
+        timeout(Duration::from_secs(10), parts).await.ok();
+        self.kill(world).await;
+    }
+
+    /// As SIGKILL ends it: at once, wherever it is.
+    async fn kill(self, world: &World) {
+        world.disk.abort();
+        let tasks = [
+            self.engine.abort_handle(),
+            self.keeper.abort_handle(),
+            self.receivers.abort_handle(),
+            self.pulse.abort_handle(),
+        ];
+        tasks.iter().for_each(AbortHandle::abort);
+        while tasks.iter().any(|task| !task.is_finished()) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Beats once a second where something happens, is due or fires, and else when the next check is due: an idle beat changes
+/// nothing, and a year has too many of them.
+async fn pulse(beat: mpsc::Sender<()>, pictures: watch::Receiver<Arc<Snapshot>>, start: Instant, moments: Vec<Ms>) {
+    /// What a moment may set in motion goes on for so long.
+    const AFTER: Ms = 20 * 60_000;
+    const SECOND: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_mins(5);
+    loop {
+        let (next, due, fires) = {
+            let snapshot = pictures.borrow();
+            let fires = snapshot.tenants.iter().any(|tenant| !tenant.firing.is_empty());
+            (snapshot.next_check, snapshot.checks_due, fires)
+        };
+        let elapsed = Ms::try_from(start.elapsed().as_millis()).unwrap_or(Ms::MAX);
+        let last = moments.partition_point(|at| *at <= elapsed);
+        let busy = last > 0 && elapsed - moments[last - 1] < AFTER;
+        let wait = if busy || due > 0 || fires {
+            SECOND
+        } else {
+            let event = moments.get(last).map_or(LONGEST, |at| milliseconds(at - elapsed));
+            let check = next.map_or(LONGEST, |next| (next - clock::now()).to_std().unwrap_or_default());
+            check.min(event).clamp(SECOND, LONGEST)
+        };
+        sleep(wait).await;
+        // Full means that the loop has not heard the last one yet.
+        beat.try_send(()).ok();
+    }
+}
+
+fn milliseconds(ms: Ms) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// The one receiver, which hears everything.
+#[derive(Debug, Clone)]
+struct Hook(Arc<Mutex<Hearing>>);
+
+#[derive(Debug)]
+struct Hearing {
+    heard: Vec<Heard>,
+    start: Instant,
+    deaf_until: Option<Instant>,
+    rng: fastrand::Rng,
+}
+
+impl Hook {
+    fn new(start: Instant, seed: u64) -> Self {
+        let rng = fastrand::Rng::with_seed(seed);
+        Self(Arc::new(Mutex::new(Hearing { heard: Vec::new(), start, deaf_until: None, rng })))
+    }
+
+    fn hearing(&self) -> std::sync::MutexGuard<'_, Hearing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deafen(&self, until: Instant) {
+        self.hearing().deaf_until = Some(until);
+    }
+
+    fn heard(&self) -> Vec<Heard> {
+        self.hearing().heard.clone()
+    }
+}
+
+impl Post for Hook {
+    async fn post(&mut self, _: &Arc<Receiver>, outgoing: Outgoing, _: Duration) -> Result<(), Trouble> {
+        let latency = Duration::from_millis(self.hearing().rng.u64(1..300));
+        sleep(latency).await;
+        let mut hearing = self.hearing();
+        if hearing.deaf_until.is_some_and(|until| Instant::now() < until) {
+            let detail = "it answered 503".to_owned();
+            return Err(Trouble { why: Why::NoAnswer(Reason::Http5xx), detail, wish: None });
+        }
+        let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
+        let body: Value = serde_json::from_str(&outgoing.body).expect("JSON");
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let right = text("right");
+        let status = match body["status"].as_str() {
+            Some("firing") => Status::Firing,
+            Some("reminder") => Status::Reminder,
+            _ => Status::Resolved,
+        };
+        hearing.heard.push(Heard {
+            at,
+            id: body["id"].as_i64().unwrap_or_default(),
+            alert: text("alert"),
+            tenant: text("tenant"),
+            token: text("token_name"),
+            subject: if right.is_empty() { text("permission") } else { right },
+            status,
+            critical: body["severity"] == "critical",
+            cause: text("cause"),
+            group: text("security_group"),
+            message: text("message"),
+        });
+        Ok(())
+    }
+}
+
+/// A disk that is as slow and as bad as the case says.
+#[derive(Debug, Clone)]
+struct SimulatedDisk(Arc<Mutex<DiskState>>);
+
+#[derive(Debug)]
+struct DiskState {
+    /// Until when it is in trouble, and how long a commit takes then; none if it fails.
+    trouble: Option<(Instant, Option<Duration>)>,
+    running: Vec<AbortHandle>,
+    rng: fastrand::Rng,
+}
+
+impl SimulatedDisk {
+    fn new(seed: u64) -> Self {
+        let rng = fastrand::Rng::with_seed(seed);
+        Self(Arc::new(Mutex::new(DiskState { trouble: None, running: Vec::new(), rng })))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, DiskState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, trouble: Option<(Instant, Option<Duration>)>) {
+        self.state().trouble = trouble;
+    }
+
+    fn abort(&self) {
+        self.state().running.drain(..).for_each(|commit| commit.abort());
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn commit(&self, work: Work) -> JoinHandle<Attempt> {
+        let mut state = self.state();
+        let trouble = state.trouble.filter(|(until, _)| Instant::now() < *until).map(|(_, takes)| takes);
+        let takes = trouble.flatten().unwrap_or_else(|| Duration::from_millis(state.rng.u64(0..20)));
+        let commit = tokio::spawn(async move {
+            sleep(takes).await;
+            match trouble {
+                Some(None) => work.fail(std::io::Error::other("Input/output error (os error 5)")),
+                _ => work.carry_out(),
+            }
+        });
+        state.running.retain(|commit| !commit.is_finished());
+        state.running.push(commit.abort_handle());
+        commit
+    }
+}
