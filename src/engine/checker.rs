@@ -1,25 +1,20 @@
 //! One look at one token: permit, request, classify, in a fixed order. Decides nothing but when to stop asking.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::catalog::PermissionId;
 use crate::config::Token;
 use crate::standing::{Expectation, TokenState, Verdict, judge};
 use crate::syncro::{
     Answer, Asked, Client, Failure, Lane, Look, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Request,
-    Seen, TokenValue, Unreadable, UserObservation,
+    Seen, TokenValue, UserObservation,
 };
 use crate::system::clock;
 
 use super::effect::{Job, PermissionJob, Requests, WatchKey};
-
-/// A file of a few bytes on a disk that works is read in far less.
-const LONGEST_READ: Duration = Duration::from_secs(10);
 
 /// A part of a look that ended.
 #[derive(Debug)]
@@ -46,7 +41,7 @@ pub struct Ended {
 /// Takes one look, part by part. Every request in it has a deadline of its own.
 pub async fn look(client: &Client, job: Job, tell: &mpsc::Sender<Looked>) {
     let begin = Instant::now();
-    match read(&job.token).await {
+    match TokenValue::read(&job.token.source).await {
         Ok(value) => look_with(client, job, &value, tell).await,
         Err(unreadable) => {
             let Job { key, lane, permissions, .. } = job;
@@ -83,19 +78,6 @@ pub async fn look_with(client: &Client, job: Job, value: &TokenValue, tell: &mps
         let mut questions = Questions { client, token: &token, value, lane, asked: Vec::new() };
         let permissions = Part::Permissions(questions.permissions(job, user).await);
         tell(Look { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
-    }
-}
-
-/// Reads the value on a thread where waiting for a disk holds up nobody, and not for ever.
-async fn read(token: &Arc<Token>) -> Result<TokenValue, Unreadable> {
-    let failed = |error: &str| {
-        Err(Unreadable::Failed { place: format!("the source of `{}`", token.name), error: error.to_owned() })
-    };
-    let source = token.source.clone();
-    match timeout(LONGEST_READ, spawn_blocking(move || TokenValue::read(&source))).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(error)) => failed(&error.to_string()),
-        Err(_) => failed("it does not answer"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one bounded reader of every file that the configuration or a command names: regular files only, no more than a
 //! limit, within a deadline, and never two reads of the same path at once. It decides nothing about what is in them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -203,13 +204,23 @@ pub fn read_standard_input(longest: u64, one_line: bool) -> Result<Contents, Rea
     })
 }
 
-/// What the file system says of a file, whatever it is.
-///
-/// # Errors
-/// As [`read_blocking`].
-pub fn metadata_blocking(path: &Path, deadline: Deadline) -> Result<Metadata, ReadError> {
-    let file = path.to_owned();
-    run_blocking(path, deadline.left(), move || Ok(fs::metadata(&file)?))
+/// The permission bits of many files, in their order; `None` where they cannot be learnt. The files of one folder are
+/// looked at together, so that a dead folder costs one thread and one wait.
+pub fn modes_blocking(paths: &[&Path], deadline: Deadline) -> Vec<Option<u32>> {
+    let mut folders: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+    for (index, path) in paths.iter().enumerate() {
+        folders.entry(path.parent().unwrap_or(Path::new(""))).or_default().push(index);
+    }
+    let mut modes = vec![None; paths.len()];
+    for (folder, members) in folders {
+        let files: Vec<_> = members.iter().map(|index| paths[*index].to_owned()).collect();
+        let mode = |path: &PathBuf| fs::metadata(path).ok().map(|metadata| metadata.mode());
+        let found = run_blocking(folder, deadline.left(), move || Ok(files.iter().map(mode).collect::<Vec<_>>()));
+        for (index, mode) in members.into_iter().zip(found.unwrap_or_default()) {
+            modes[index] = mode;
+        }
+    }
+    modes
 }
 
 /// Whether something has this path, be it a link to nowhere.

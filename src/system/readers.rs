@@ -104,6 +104,9 @@ impl Readers {
         time: Duration,
         operation: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
+        if time.is_zero() {
+            return Err(ReadError::Machine(MachineTrouble::Deadline));
+        }
         let (send, answer) = mpsc::sync_channel(1);
         let reply = move |result| send.send(result).unwrap_or_default();
         let _wanted = self.submit(path, operation, reply)?;

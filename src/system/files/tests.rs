@@ -1,5 +1,5 @@
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::thread;
@@ -172,6 +172,22 @@ fn a_folder_is_listed_in_order_and_to_its_end() {
     assert!(matches!(list(&folder.path().join("link"), 9), Err(ReadError::BadPath(_))));
     assert_eq!(exists_blocking(&folder.path().join("link"), Deadline::default()), Ok(true));
     assert_eq!(exists_blocking(&folder.path().join("none"), Deadline::default()), Ok(false));
+}
+
+#[test]
+fn permissions_of_many_files_are_learnt_in_their_order() {
+    let folder = folder();
+    let of = |name: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let paths = [of("b/x", 0o600), of("a/y", 0o644), folder.path().join("nowhere"), of("b/z", 0o640)];
+    let modes = modes_blocking(&paths.each_ref().map(PathBuf::as_path), Deadline::default());
+    let bits: Vec<_> = modes.iter().map(|mode| mode.map(|mode| mode & 0o777)).collect();
+    assert_eq!(bits, [Some(0o600), Some(0o644), None, Some(0o640)]);
 }
 
 #[tokio::test]
