@@ -206,7 +206,7 @@ mod tests {
     fn a_footer_with_a_rule_counts_as_well() {
         // No change at all, and a rule for summer time: what is left of a file after `zic -r`.
         let mut bytes = Vec::new();
-        for version_data in 0..2 {
+        for _ in 0..2 {
             bytes.extend(b"TZif2");
             bytes.extend([0; 15]);
             for count in [0_u32, 0, 0, 0, 1, 4] {
@@ -215,7 +215,6 @@ mod tests {
             bytes.extend((-5_i32 * 3600).to_be_bytes());
             bytes.extend([0, 0]);
             bytes.extend(b"EST\0");
-            let _ = version_data;
         }
         bytes.extend(b"\nEST5EDT,M3.2.0,M11.1.0\n");
         let zone = file(&bytes);

@@ -130,7 +130,7 @@ impl Zones {
 }
 
 /// Whether this can be the name of a zone: words with `/` between, none of which leads elsewhere. `right/` and `posix/`
-/// are the same zones again, the former with leap seconds.
+/// are the same zones again, the former with leap seconds. What looks like a token value is shown nowhere, so it is none.
 fn is_name(name: &str) -> bool {
     const LONGEST: usize = 64;
     let is_word = |word: &str| {

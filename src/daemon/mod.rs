@@ -89,9 +89,17 @@ impl Daemon {
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
-        let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
         // Nothing else runs yet that it could hold up.
         let (store, memory) = Store::open(&config.storage.path)?;
+        // A file that was emptied looks like the wish to watch nothing, and would end every alert.
+        anyhow::ensure!(
+            memory.tokens.is_empty() || config.files.is_empty() || config.files.iter().any(|file| !file.is_blank),
+            "start: the configuration is empty, but the store `{}` knows {} that were watched; restore the configuration, \
+             or move the store away if nothing is to be watched",
+            config.storage.path.display(),
+            memory.tokens.len()
+        );
+        let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
         let (batches, remembered) = mpsc::channel(BATCHES);
         let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);

@@ -154,6 +154,22 @@ fn an_emptied_configuration_changes_nothing() {
 }
 
 #[test]
+fn a_start_with_an_emptied_configuration_ends_no_alert() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration::default().tenant("acme", "value-of-nobody", ""));
+    daemon.alert("TokenRejected", "firing");
+    daemon.signal("TERM");
+    daemon.ended();
+    let config = world.write("config.toml", "");
+    let output = call(&["-c", config.to_str().unwrap(), "run"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the configuration is empty, but the store"), "{said}");
+    let mut daemon = world.run(&Configuration::acme(""));
+    daemon.alert("TokenRejected", "resolved");
+}
+
+#[test]
 fn what_editors_leave_in_conf_d_is_nobodys_configuration() {
     let tenant = |name: &str| {
         format!(
