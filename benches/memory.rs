@@ -13,6 +13,7 @@ use syncro_token_monitor::syncro::{
     Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Right, Seen, TokenValue, UserObservation,
 };
 use syncro_token_monitor::system::clock;
+use syncro_token_monitor::system::files::Deadline;
 
 const RIGHTS: [&str; 19] = [
     "asset.delete",
@@ -46,7 +47,8 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let value = folder.path().join("value");
     fs::write(&value, "value").expect("a folder");
-    let fingerprint = TokenValue::read(&TokenSource::File(value)).expect("a value").fingerprint();
+    let fingerprint =
+        TokenValue::read_blocking(&TokenSource::File(value), Deadline::default()).expect("a value").fingerprint();
     for tokens in [20, 500, 5_000, 50_000] {
         let before = resident_kilobytes();
         let mut text = "[schedule]\nvalidity = \"30d\"\npermissions = \"30d\"\n".to_owned();

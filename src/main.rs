@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use syncro_token_monitor::cli::Cli;
 use syncro_token_monitor::command;
 use syncro_token_monitor::exit::Exit;
@@ -13,6 +14,9 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are errors to clap; if they cannot be printed there is nobody to tell.
             error.print().ok();
+            if error.kind() == ErrorKind::DisplayVersion {
+                command::zones();
+            }
             if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
         }
     }

@@ -84,6 +84,8 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
         profiles: catalog().profiles().to_vec(),
         tokens: tokens.into_iter().map(Arc::new).collect(),
         warnings: Vec::new(),
+        files: Vec::new(),
+        zones: Vec::new(),
     }
 }
 

@@ -29,7 +29,7 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// What a thing means is decided in these.
-const PURE: [&str; 45] = [
+const PURE: [&str; 47] = [
     "catalog/mod.rs",
     "catalog/permission.rs",
     "catalog/profile.rs",
@@ -46,9 +46,11 @@ const PURE: [&str; 45] = [
     "config/raw.rs",
     "config/receivers.rs",
     "config/schedule.rs",
+    "config/shrunk.rs",
     "config/validate.rs",
     "config/value.rs",
     "config/web.rs",
+    "config/zone.rs",
     "syncro/classify.rs",
     "syncro/look.rs",
     "standing/",

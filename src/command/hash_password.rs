@@ -1,13 +1,17 @@
 //! `hash-password`: what `[web.auth.users]` takes. The password itself is printed nowhere.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 
 use anyhow::Context;
 
 use crate::config::{LONGEST_PASSWORD, PasswordHash};
 use crate::exit::Exit;
+use crate::system::files;
 
 use super::{failed, print};
+
+/// More than any password that can be hashed, so that one that is a little too long is told why.
+const LONGEST_LINE: u64 = 4096;
 
 pub(super) fn hash_password() -> Exit {
     match hash() {
@@ -26,8 +30,8 @@ fn hash() -> anyhow::Result<String> {
         anyhow::ensure!(password == again, "hash the password: the two differ");
         password
     } else {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("read the password from standard input")?;
+        let line = files::read_standard_input(LONGEST_LINE, true).context("read the password from standard input")?;
+        let line = std::str::from_utf8(&line).context("read the password from standard input")?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
     anyhow::ensure!(!password.is_empty(), "hash the password: it is empty");

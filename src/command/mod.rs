@@ -21,9 +21,10 @@ use std::path::Path;
 
 use crate::alert::Alert;
 use crate::cli::{Cli, Command, LogFormat};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ZoneSource};
 use crate::daemon::rejected;
 use crate::exit::Exit;
+use crate::system::files::Deadline;
 use crate::system::telemetry;
 
 /// Carries out a command; returns how the program ends.
@@ -66,6 +67,11 @@ pub fn carry_out(cli: Cli) -> Exit {
     // A name that is still being looked up, or a disk that hangs, must not keep the program from ending.
     runtime.shutdown_background();
     exit
+}
+
+/// Says, below the version, where the data on time zones come from.
+pub fn zones() {
+    print(&format!("time zones: {}\n", ZoneSource::preferred(Deadline::default())));
 }
 
 /// What the journal knows a line by.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::alert::Firing;
 use crate::cli::{Output, PreflightArguments};
-use crate::config::{self, Token, TokenSource};
+use crate::config::{self, Token};
 use crate::engine::{Job, look_with};
 use crate::exit::Exit;
 use crate::standing::{PermissionState, TokenState};
@@ -39,7 +39,7 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
         Ok(token) => Arc::new(token),
         Err(problem) => return usage(&format!("understand the arguments: {problem}")),
     };
-    let value = match value(token_file) {
+    let value = match value(token_file.as_deref()) {
         Ok(value) => value,
         Err(why) => return could_not_tell(&format!("the token value {why}")),
     };
@@ -69,18 +69,15 @@ fn could_not_tell(why: &dyn std::fmt::Display) -> Exit {
 }
 
 /// Never from an argument, which every user of the machine can read.
-fn value(token_file: Option<std::path::PathBuf>) -> Result<TokenValue, Unreadable> {
-    if let Some(path) = token_file {
-        return TokenValue::read(&TokenSource::File(path));
-    }
-    let failed =
-        |error: std::io::Error| Unreadable::Failed { place: "standard input".to_owned(), error: error.to_string() };
-    if std::io::stdin().is_terminal() {
+fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
+    if token_file.is_none() && std::io::stdin().is_terminal() {
+        let failed =
+            |error: std::io::Error| Unreadable::Failed { place: "the terminal".to_owned(), error: error.to_string() };
         // What is typed is not shown.
         let typed = Zeroizing::new(rpassword::prompt_password("token value: ").map_err(failed)?);
-        return TokenValue::given(typed.as_bytes());
+        return TokenValue::typed(&typed);
     }
-    TokenValue::given(std::io::stdin().lock())
+    TokenValue::handed_over(token_file)
 }
 
 /// Ready if nothing that is required is missing and whatever can be seen of it is there. The user's right is evidence

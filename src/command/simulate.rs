@@ -7,9 +7,13 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::SimulateArguments;
 use crate::exit::Exit;
 use crate::simulator::{DEMO, Scenario, Simulator};
+use crate::system::files;
 use crate::system::signal::{Signal, Signals};
 
 use super::failed;
+
+/// A scenario is written by hand or by a small program.
+const LARGEST_SCENARIO: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
     match serve(arguments).await {
@@ -21,7 +25,9 @@ pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
 async fn serve(arguments: SimulateArguments) -> anyhow::Result<()> {
     let text = match &arguments.scenario {
         Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("read the scenario `{}`", path.display()))?
+            let read = files::read_once(path, LARGEST_SCENARIO);
+            let read = read.with_context(|| format!("read the scenario `{}`", path.display()))?;
+            String::from_utf8(read.to_vec()).context("understand the scenario: it is not UTF-8")?
         }
         None => DEMO.to_owned(),
     };

@@ -9,8 +9,12 @@ use crate::daemon::warnings;
 use crate::exit::Exit;
 use crate::expose::Door;
 use crate::syncro::TokenValue;
+use crate::system::files::Deadline;
 
 use super::print;
+
+/// All token files together.
+const LONGEST_READ: Duration = Duration::from_secs(20);
 
 pub(super) fn validate(path: &Path) -> Exit {
     let faults = match config::load(path) {
@@ -39,8 +43,9 @@ fn plan(config: &Config) -> String {
     let share = 100.0 * cost.requests_per_minute / cost.budget;
     let every_timeout =
         config.syncro.timeout.saturating_mul(u32::try_from(cost.requests_per_sweep).unwrap_or(u32::MAX));
+    let deadline = Deadline::within(LONGEST_READ);
     let unreadable = config.tokens.iter().filter_map(|token| {
-        let why = TokenValue::read(&token.source).err()?;
+        let why = TokenValue::read_blocking(&token.source, deadline).err()?;
         Some(format!("token `{}` of tenant `{}`: the token value {why}", token.name, token.tenant.name))
     });
     let warnings: Vec<_> =

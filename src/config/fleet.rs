@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono_tz::Tz;
-
 use crate::catalog::{PermissionId, Profile, catalog};
 
 use super::fault::{Problem, looks_like_token, shown};
 use super::profiles::{Profiles, permissions};
 use super::raw::{Notes, Section};
 use super::validate::Places;
+use super::zone::Zone;
 use super::{Tenant, Token, TokenSource, Wanted, value};
 
 /// The tenants and tokens read so far, over all files.
 pub(super) struct Fleet<'a> {
     places: &'a Places<'a>,
-    zone: Tz,
+    zone: Zone,
     pub(super) profiles: Profiles,
     /// Where each tenant name was first used.
     pub(super) tenants: HashMap<String, String>,
@@ -25,7 +24,7 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(places: &'a Places<'a>, zone: Tz, profiles: Profiles) -> Self {
+    pub(super) fn new(places: &'a Places<'a>, zone: Zone, profiles: Profiles) -> Self {
         Self { places, zone, profiles, tenants: HashMap::new(), tokens: Vec::new() }
     }
 
@@ -52,13 +51,14 @@ impl<'a> Fleet<'a> {
             let problem = Problem::new("missing", "`subdomain`, or `base_url` for a proxy or a simulator");
             notes.fault(&section.path("subdomain"), problem);
         }
-        let zone = section.read("time_zone", notes, value::time_zone).unwrap_or(self.zone);
+        let zone = section.read("time_zone", notes, |value| value::time_zone(value, self.places));
+        let zone = zone.unwrap_or_else(|| self.zone.clone());
         let base_url = base_url.unwrap_or_else(|| own_address(subdomain.as_deref().unwrap_or_default()));
         let probe_records = probe_records(section.section("probe_records", notes), notes);
         let tenant = Arc::new(Tenant { name: name.unwrap_or_default(), subdomain, base_url, probe_records });
         let mut names = Vec::new();
         for token in section.sections("tokens", notes) {
-            self.token(token, &tenant, zone, &mut names, notes);
+            self.token(token, &tenant, &zone, &mut names, notes);
         }
         section.finish(notes);
     }
@@ -67,7 +67,7 @@ impl<'a> Fleet<'a> {
         &mut self,
         mut section: Section<'_>,
         tenant: &Arc<Tenant>,
-        zone: Tz,
+        zone: &Zone,
         names: &mut Vec<String>,
         notes: &mut Notes<'_>,
     ) {
@@ -103,9 +103,7 @@ impl<'a> Fleet<'a> {
         const KEYS: [&str; 3] = ["token_file", "token_env", "token_credential"];
         let given: Vec<_> = KEYS.into_iter().filter(|key| section.has(key)).collect();
         let sources = [
-            section
-                .read("token_file", notes, |value| file_path(value, self.places.configuration))
-                .map(TokenSource::File),
+            section.read("token_file", notes, |value| file_path(value, self.places)).map(TokenSource::File),
             section.read("token_env", notes, environment).map(TokenSource::Environment),
             section.read("token_credential", notes, credential).map(TokenSource::Credential),
         ];
@@ -185,14 +183,30 @@ pub(super) fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wan
     wanted
 }
 
-pub(super) fn file_path(value: &toml::Value, base: &Path) -> Result<PathBuf, Problem> {
+/// A path, relative to the folder of the configuration file.
+pub(super) fn file_path(value: &toml::Value, places: &Places<'_>) -> Result<PathBuf, Problem> {
+    path_from(places.configuration, value, places)
+}
+
+/// A path, relative to `base`. A component that looks like a token value is one of a path if more follows, or if there
+/// is something at the end of it; alone, or at the end of a path that leads nowhere, somebody pasted a value.
+pub(super) fn path_from(base: &Path, value: &toml::Value, places: &Places<'_>) -> Result<PathBuf, Problem> {
     let allowed = "the path of a file";
     let path = value::text(value, allowed)?;
     if path.is_empty() || path.contains('\0') {
         return Err(Problem::new("not a path", allowed));
     }
-    if looks_like_token(path) {
-        return Err(Problem::new("looks like a token value, not like a path", allowed));
+    let full = base.join(path);
+    let last = Path::new(path).file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
+    if looks_like_token(&last) {
+        match places.outside.exists(&full) {
+            Ok(true) => {}
+            Ok(false) => return Err(Problem::new("looks like a token value, and no file has this path", allowed)),
+            Err(error) => {
+                let problem = format!("looks like a token value, and whether it is a path is not known: {error}");
+                return Err(Problem::new(problem, allowed));
+            }
+        }
     }
-    Ok(base.join(path))
+    Ok(full)
 }

@@ -1,32 +1,68 @@
-//! Reads the configuration from files: the main one and `conf.d/*.toml` beside it. The only part of this room that
-//! touches the disk or the environment.
+//! Reads the configuration from files: the main one and `conf.d/*.toml` beside it. With `zones`, the only part of this
+//! room that touches the disk or the environment.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Table;
 
+use crate::system::files::{self, Deadline};
+
 use super::Config;
 use super::fault::{Fault, Faults};
-use super::validate::{Document, Places, validate};
+use super::shrunk::{fewer, shrunk};
+use super::validate::{Document, Outside, Places, validate};
+use super::zone::Zone;
+use super::zones::Zones;
 
-/// A configuration is written by hand; one larger than this is something else.
-const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+/// A configuration is written by hand; all its files together are larger than this only if they are something else.
+const LARGEST: u64 = 64 * 1024 * 1024;
+/// A file for each tenant is usual.
+const MOST_FILES: usize = 100_000;
+/// All files together. A reload that takes longer is one that somebody waits for in vain.
+const LONGEST_LOAD: Duration = Duration::from_secs(10);
+
+/// What is known of a file of the configuration besides what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// As it was named to us.
+    pub path: PathBuf,
+    /// How many bytes it has.
+    pub length: usize,
+    /// Whether there is nothing but white space in it.
+    pub is_blank: bool,
+    /// Whether its last line ends with a line feed.
+    pub ends_with_line: bool,
+}
 
 /// Reads and validates.
 ///
 /// # Errors
 /// Every fault of every file.
 pub fn load(path: &Path) -> Result<Config, Faults> {
-    let mut faults = Faults::default();
-    let main = read(path, &mut faults);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let more: Vec<_> =
-        fragments(&folder.join("conf.d"), &mut faults).iter().map(|path| read(path, &mut faults)).collect();
-    let Some(main) = main else { return Err(faults) };
-    let state = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).unwrap_or_default();
-    let places = Places { configuration: folder, state: &state };
-    validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &places, faults)
+    read_all(path).0
+}
+
+/// Reads and validates what is to take the place of a running configuration.
+///
+/// # Errors
+/// Every fault of every file; also where files hold less than before in a way that nobody means, as after a disk was full
+/// while they were saved.
+pub fn reload(path: &Path, before: &Config) -> Result<Config, Faults> {
+    let (config, files) = read_all(path);
+    let lost = shrunk(path, before, &files, config.as_ref().ok());
+    match config {
+        Ok(mut config) if lost.0.is_empty() => {
+            config.warnings.extend(fewer(path, before, &config));
+            Ok(config)
+        }
+        Ok(_) => Err(lost),
+        Err(mut faults) => {
+            faults.0.extend(lost.0);
+            Err(faults)
+        }
+    }
 }
 
 /// Reads and validates the configuration if there is one; what holds without any if not.
@@ -34,50 +70,108 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_if_there(path: &Path) -> Result<Config, Faults> {
-    if path.try_exists().unwrap_or(true) {
+    if files::exists_blocking(path, Deadline::default()).unwrap_or(true) {
         return load(path);
     }
     let nothing = Document { file: String::new(), table: Table::new() };
-    let places = Places { configuration: Path::new(""), state: Path::new("") };
+    let outside = Machine::new(Deadline::default());
+    let places = Places { configuration: Path::new(""), state: Path::new(""), outside: &outside };
     validate(&nothing, &[], &places, Faults::default())
 }
 
-/// The files of `conf.d` in the order of their names; no such folder means none.
-fn fragments(folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            note(faults, folder, format!("failed to read the folder: {error}"));
-            return Vec::new();
-        }
-    };
-    let mut paths: Vec<_> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .collect();
-    paths.sort();
-    paths
+fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
+    let deadline = Deadline::within(LONGEST_LOAD);
+    let mut reading = Reading { deadline, left: LARGEST, files: Vec::new(), faults: Faults::default() };
+    let main = reading.read(path);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let more: Vec<_> = reading.fragments(&folder.join("conf.d")).iter().map(|path| reading.read(path)).collect();
+    let Reading { files, faults, .. } = reading;
+    let Some(main) = main else { return (Err(faults), files) };
+    let state = std::env::var_os("STATE_DIRECTORY").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let outside = Machine::new(deadline);
+    let places = Places { configuration: folder, state: state.as_deref().unwrap_or(folder), outside: &outside };
+    let config = validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &places, faults);
+    let (zones, warnings) = outside.zones.into_used();
+    let config = config.map(|mut config| {
+        config.warnings.extend(warnings);
+        (config.files, config.zones) = (files.clone(), zones);
+        config
+    });
+    (config, files)
 }
 
-fn read(path: &Path, faults: &mut Faults) -> Option<Document> {
-    let text = fs::metadata(path)
-        .and_then(|metadata| {
-            if metadata.len() > LARGEST_FILE {
-                return Err(std::io::Error::other("larger than 64 MiB"));
+/// What is outside of a configuration: the disk.
+#[derive(Debug)]
+struct Machine {
+    deadline: Deadline,
+    zones: Zones,
+}
+
+impl Machine {
+    fn new(deadline: Deadline) -> Self {
+        Self { deadline, zones: Zones::new(deadline) }
+    }
+}
+
+impl Outside for Machine {
+    fn exists(&self, path: &Path) -> Result<bool, String> {
+        files::exists_blocking(path, self.deadline).map_err(|error| error.to_string())
+    }
+
+    fn zone(&self, name: &str) -> Option<Zone> {
+        self.zones.find(name)
+    }
+}
+
+/// The files of one configuration while they are read.
+struct Reading {
+    deadline: Deadline,
+    /// How many bytes may still be read.
+    left: u64,
+    files: Vec<ConfigFile>,
+    faults: Faults,
+}
+
+impl Reading {
+    /// The files of `conf.d` in the order of their names; no such folder means none.
+    fn fragments(&mut self, folder: &Path) -> Vec<PathBuf> {
+        match files::list_blocking(folder, MOST_FILES, self.deadline) {
+            Ok(paths) => paths.into_iter().flatten().filter(|path| is_fragment(path)).collect(),
+            Err(error) => {
+                note(&mut self.faults, folder, format!("failed to read the folder: {error}"));
+                Vec::new()
             }
-            fs::read(path)
-        })
-        .map_err(|error| format!("failed to read the file: {error}"))
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "failed to read the file: not UTF-8".to_owned()));
-    match text.and_then(|text| parse(&text)) {
-        Ok(table) => Some(Document { file: path.display().to_string(), table }),
-        Err(problem) => {
-            note(faults, path, problem);
-            None
         }
     }
+
+    fn read(&mut self, path: &Path) -> Option<Document> {
+        let text = files::read_blocking(path, self.left, self.deadline)
+            .map_err(|error| format!("failed to read the file: {error}"))
+            .and_then(|bytes| {
+                self.left = self.left.saturating_sub(bytes.len() as u64);
+                String::from_utf8(bytes.to_vec()).map_err(|_| "failed to read the file: not UTF-8".to_owned())
+            });
+        let table = text.and_then(|text| {
+            let (length, is_blank) = (text.len(), text.trim().is_empty());
+            let ends_with_line = text.ends_with('\n');
+            self.files.push(ConfigFile { path: path.to_owned(), length, is_blank, ends_with_line });
+            parse(&text)
+        });
+        match table {
+            Ok(table) => Some(Document { file: path.display().to_string(), table }),
+            Err(problem) => {
+                note(&mut self.faults, path, problem);
+                None
+            }
+        }
+    }
+}
+
+/// Whether this is somebody's configuration, and not what an editor, a file manager or a copy program left there: those
+/// hide their files, or mark them at the beginning of the name.
+fn is_fragment(path: &Path) -> bool {
+    let marked = |name: &OsStr| name.as_encoded_bytes().first().is_none_or(|first| b".#~".contains(first));
+    path.extension().is_some_and(|extension| extension == "toml") && !path.file_name().is_none_or(marked)
 }
 
 /// Parses TOML. The parser's own rendering quotes the source line, secret and all, so only its message and place are kept.

@@ -3,12 +3,13 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
-use chrono_tz::Tz;
 use toml::Value;
 
 use super::fault::{Problem, shown};
 use super::raw::{Notes, Section};
+use super::validate::Places;
 use super::value;
+use super::zone::Zone;
 
 /// A time at which alerts are held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub enum Window {
         /// How long it is by the clock on the wall.
         length: TimeDelta,
         /// Whose clock.
-        zone: Tz,
+        zone: Zone,
     },
 }
 
@@ -51,11 +52,11 @@ impl Maintenance {
         match &self.window {
             Window::Once { from, to } => (*from <= now && now < *to).then_some(*to),
             Window::Weekly { weekdays, begin, length, zone } => {
-                let today = now.with_timezone(zone).date_naive();
+                let today = zone.local(now).date();
                 // One that began yesterday may last until today.
                 let days = [today.checked_sub_days(Days::new(1)), Some(today)].into_iter().flatten();
                 let days = days.filter(|day| weekdays.contains(&day.weekday()));
-                let spans = days.filter_map(|day| span(day, *begin, *length, *zone));
+                let spans = days.filter_map(|day| span(day, *begin, *length, zone));
                 spans.filter(|(from, to)| *from <= now && now < *to).map(|(_, to)| to).max()
             }
         }
@@ -68,10 +69,10 @@ pub fn held_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Opti
 }
 
 /// The window that begins on this day, by the clock on the wall: a change of clocks makes it shorter or longer.
-fn span(day: NaiveDate, begin: NaiveTime, length: TimeDelta, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+fn span(day: NaiveDate, begin: NaiveTime, length: TimeDelta, zone: &Zone) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let from = day.and_time(begin);
     let to = from.checked_add_signed(length)?;
-    Some((value::first_moment(from, zone), value::first_moment(to, zone)))
+    Some((zone.first_moment(from), zone.first_moment(to)))
 }
 
 /// What was read.
@@ -83,11 +84,11 @@ pub(super) struct Read {
 }
 
 /// Reads all of them.
-pub(super) fn maintenance(root: &mut Section<'_>, zone: Tz, notes: &mut Notes<'_>) -> Read {
+pub(super) fn maintenance(root: &mut Section<'_>, zone: &Zone, places: &Places<'_>, notes: &mut Notes<'_>) -> Read {
     let mut read = Read::default();
     for section in root.sections("maintenance", notes) {
         let path = section.path("tenants");
-        let (tenants, window) = one(section, zone, notes);
+        let (tenants, window) = one(section, zone, places, notes);
         read.maintenance.extend(window.map(|window| Maintenance { tenants: tenants.clone(), window }));
         read.named.push((path, tenants));
     }
@@ -95,13 +96,19 @@ pub(super) fn maintenance(root: &mut Section<'_>, zone: Tz, notes: &mut Notes<'_
 }
 
 /// Reads one: whose it is, and when.
-fn one(mut section: Section<'_>, zone: Tz, notes: &mut Notes<'_>) -> (Vec<String>, Option<Window>) {
+fn one(
+    mut section: Section<'_>,
+    zone: &Zone,
+    places: &Places<'_>,
+    notes: &mut Notes<'_>,
+) -> (Vec<String>, Option<Window>) {
     let tenants = section.read_list("tenants", "a list of tenant names", notes, value::name);
     let weekdays = section.read_list("weekdays", "a list such as [\"sat\", \"sun\"]", notes, weekday);
     let times = section.read("times", notes, times);
-    let zone = section.read("time_zone", notes, value::time_zone).unwrap_or(zone);
-    let from = section.read("from", notes, |value| value::moment(value, zone));
-    let to = section.read("to", notes, |value| value::moment(value, zone));
+    let own = section.read("time_zone", notes, |value| value::time_zone(value, places));
+    let zone = own.unwrap_or_else(|| zone.clone());
+    let from = section.read("from", notes, |value| value::moment(value, &zone));
+    let to = section.read("to", notes, |value| value::moment(value, &zone));
     let (weekly, once) = (["weekdays", "times"], ["from", "to"]);
     let has = |keys: [&str; 2]| keys.into_iter().any(|key| section.has(key));
     let path = section.path(if has(once) { "from" } else { "times" });
@@ -160,7 +167,8 @@ fn times(value: &Value) -> Result<(NaiveTime, TimeDelta), Problem> {
 mod tests {
     use super::*;
 
-    fn weekly(days: &[&str], word: &str, zone: Tz) -> Maintenance {
+    fn weekly(days: &[&str], word: &str, zone: &str) -> Maintenance {
+        let zone = Zone::built_in(zone).expect("known");
         let text = |word: &str| Value::String(word.to_owned());
         let weekdays = days.iter().map(|day| weekday(&text(day)).expect("a day")).collect();
         let (begin, length) = times(&text(word)).expect("times");
@@ -169,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_weekly_window_follows_the_clock_on_the_wall_over_midnight_and_over_a_change_of_clocks() {
-        let night = weekly(&["sat"], "22:00-04:00", Tz::America__New_York);
+        let night = weekly(&["sat"], "22:00-04:00", "America/New_York");
         let cases = [
             ("2027-03-13T01:00:00Z", None, "Friday evening"),
             ("2027-03-14T02:59:59Z", None, "a second before 22:00"),
@@ -184,7 +192,7 @@ mod tests {
             assert_eq!(night.holds("acme", now).map(|at| at.to_rfc3339()).as_deref(), until, "{case}");
             assert_eq!(night.holds("other", now), None, "{case}");
         }
-        let always = weekly(&["mon", "tuesday"], "09:00-09:00", Tz::UTC);
+        let always = weekly(&["mon", "tuesday"], "09:00-09:00", "UTC");
         let now = "2027-03-16T08:59:00Z".parse().expect("a moment");
         assert_eq!(always.holds("acme", now).map(|at| at.to_rfc3339()).as_deref(), Some("2027-03-16T09:00:00+00:00"));
     }

@@ -1,5 +1,5 @@
-//! What the operator wants: the validated configuration. `raw` reads, `validate` judges, `load` touches files; only
-//! [`Config`] and [`Faults`] leave this room.
+//! What the operator wants: the validated configuration. `raw` reads, `validate` judges, `load` and `zones` touch files;
+//! only [`Config`] and [`Faults`] leave this room.
 
 mod cost;
 mod fault;
@@ -12,9 +12,12 @@ mod profiles;
 mod raw;
 mod receivers;
 mod schedule;
+mod shrunk;
 mod validate;
 mod value;
 mod web;
+mod zone;
+mod zones;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,13 +34,15 @@ use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
 
 pub use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
 pub use fault::{Fault, Faults};
-pub use load::{load, load_if_there};
+pub use load::{ConfigFile, load, load_if_there, reload};
 pub use maintenance::{Maintenance, Window, held_until};
 pub use password::{LONGEST_PASSWORD, PasswordHash};
 pub use preflight::candidate;
 pub use receivers::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
 pub use schedule::Schedule;
 pub use web::{Auth, HealthListen, Tls, Web};
+pub use zone::Zone;
+pub use zones::ZoneSource;
 
 /// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).
 pub const SYNCRO_REQUESTS_PER_MINUTE: u32 = 180;
@@ -66,6 +71,10 @@ pub struct Config {
     pub tokens: Vec<Arc<Token>>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Fault>,
+    /// The files from which it was read.
+    pub files: Vec<ConfigFile>,
+    /// Where the data on its time zones came from.
+    pub zones: Vec<ZoneSource>,
 }
 
 /// `[syncro]`.

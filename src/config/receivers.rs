@@ -144,7 +144,7 @@ fn receiver(
     notes: &mut Notes<'_>,
     warnings: &mut Vec<Fault>,
 ) -> Option<Receiver> {
-    let file = |value: &Value| file_path(value, places.configuration);
+    let file = |value: &Value| file_path(value, places);
     let name = section.read("name", notes, value::name);
     let url = section.read("url", notes, address);
     let url_file = section.read("url_file", notes, file);
@@ -183,7 +183,7 @@ fn receiver(
 }
 
 fn authorization(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Authorization {
-    let file = |value: &Value| file_path(value, places.configuration);
+    let file = |value: &Value| file_path(value, places);
     let username = section.read("username", notes, value::name);
     let password_file = section.read("password_file", notes, file);
     let bearer_file = section.read("bearer_token_file", notes, file);
@@ -203,7 +203,7 @@ fn authorization(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Not
 }
 
 fn identity(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Option<Identity> {
-    let file = |value: &Value| file_path(value, places.configuration);
+    let file = |value: &Value| file_path(value, places);
     let certificate_file = section.read("certificate_file", notes, file);
     let key_file = section.read("key_file", notes, file);
     if section.has("certificate_file") != section.has("key_file") {
@@ -218,7 +218,7 @@ fn webhook(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>
     let format = section.read("format", notes, |value| value::word(value, &formats)).unwrap_or(Format::Json);
     let methods = [("POST", false), ("PUT", true)];
     let put = section.read("method", notes, |value| value::word(value, &methods)).unwrap_or(false);
-    let secret_file = section.read("secret_file", notes, |value| file_path(value, places.configuration));
+    let secret_file = section.read("secret_file", notes, |value| file_path(value, places));
     let headers = section.entries("headers", notes, header);
     Webhook { format, put, headers, secret_file }
 }

@@ -5,17 +5,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use toml::Table;
 
 use super::fault::{Fault, Faults, Problem, nearest, shown};
-use super::fleet::{Fleet, file_path};
+use super::fleet::{Fleet, path_from};
 use super::maintenance::maintenance;
 use super::profiles::Profiles;
 use super::raw::{Notes, Section};
 use super::receivers::receivers;
 use super::schedule::{Schedule, schedule};
 use super::web::web;
+use super::zone::Zone;
 use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -57,6 +57,20 @@ pub(super) struct Places<'a> {
     pub(super) configuration: &'a Path,
     /// The folder of state.
     pub(super) state: &'a Path,
+    /// What is outside of the configuration.
+    pub(super) outside: &'a dyn Outside,
+}
+
+/// What the judgement of a configuration has to ask of the machine.
+pub(super) trait Outside: std::fmt::Debug {
+    /// Whether something has this path.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    fn exists(&self, path: &Path) -> Result<bool, String>;
+
+    /// The time zone of this name, if there is one.
+    fn zone(&self, name: &str) -> Option<Zone>;
 }
 
 /// Judges the main document and those of `conf.d`, adding to the faults found while reading them.
@@ -70,10 +84,10 @@ pub(super) fn validate(
     let mut root = Section::root(&main.table);
     let web = web(root.section("web", &mut notes), places, &mut notes);
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
-    let (schedule, zone) = schedules(root.section("schedule", &mut notes), &mut notes);
+    let (schedule, zone) = schedules(root.section("schedule", &mut notes), places, &mut notes);
     let mut warnings = Vec::new();
     let alerts = alerts(root.section("alerts", &mut notes), places, &mut notes, &mut warnings);
-    let maintenance = maintenance(&mut root, zone, &mut notes);
+    let maintenance = maintenance(&mut root, &zone, places, &mut notes);
     let storage = storage(root.section("storage", &mut notes), places, &mut notes);
     let mut fleet = Fleet::new(places, zone, Profiles::read(&mut root, &mut notes));
     fleet.read(&mut root, &mut notes);
@@ -86,15 +100,18 @@ pub(super) fn validate(
     }
     let Fleet { profiles, tokens, tenants, .. } = fleet;
     let named = maintenance.named.iter().flat_map(|(path, names)| names.iter().map(move |name| (path, name)));
+    // A tenant that is taken out of the configuration must not need its windows taken out at the same time.
     for (path, unknown) in named.filter(|(_, name)| !tenants.contains_key(*name)) {
         let near = nearest(unknown, tenants.keys().map(String::as_str));
         let allowed = near.map_or_else(|| "names of tenants".to_owned(), |near| format!("did you mean `{near}`?"));
-        let problem = Problem::new(format!("{} is not a configured tenant", shown(unknown)), allowed);
-        Notes { file: &main.file, faults: &mut faults }.fault(path, problem);
+        let problem = format!("{} is not a configured tenant", shown(unknown));
+        warnings.push(Fault { file: main.file.clone(), path: path.clone(), problem, allowed });
     }
     let maintenance = maintenance.maintenance.into();
     let profiles = profiles.into_all();
-    let mut config = Config { web, syncro, schedule, alerts, storage, maintenance, profiles, tokens, warnings };
+    let (files, zones) = (Vec::new(), Vec::new());
+    let mut config =
+        Config { web, syncro, schedule, alerts, storage, maintenance, profiles, tokens, warnings, files, zones };
     let cost = Cost::of(&config);
     if !cost.fits() {
         let problem = Problem::new(
@@ -142,10 +159,11 @@ fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     }
 }
 
-fn schedules(mut section: Section<'_>, notes: &mut Notes<'_>) -> (Schedules, Tz) {
-    let zone = section.read("time_zone", notes, value::time_zone).unwrap_or(Tz::UTC);
-    let validity = section.read("validity", notes, |value| schedule(value, zone));
-    let permissions = section.read("permissions", notes, |value| schedule(value, zone));
+fn schedules(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> (Schedules, Zone) {
+    let zone = section.read("time_zone", notes, |value| value::time_zone(value, places));
+    let zone = zone.unwrap_or_else(Zone::utc);
+    let validity = section.read("validity", notes, |value| schedule(value, &zone));
+    let permissions = section.read("permissions", notes, |value| schedule(value, &zone));
     section.finish(notes);
     let schedules = Schedules {
         validity: validity.unwrap_or(Schedule::Every(VALIDITY)),
@@ -178,7 +196,7 @@ fn alerts(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>, 
 }
 
 fn storage(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Storage {
-    let path = section.read("path", notes, |value| file_path(value, places.state));
+    let path = section.read("path", notes, |value| path_from(places.state, value, places));
     let keep = section.read("keep", notes, |value| value::duration(value, DAY..=3650 * DAY));
     section.finish(notes);
     Storage { path: path.unwrap_or_else(|| places.state.join(STORAGE_PATH)), keep: keep.unwrap_or(KEEP) }

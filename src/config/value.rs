@@ -3,15 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Duration as Span, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use toml::Value;
 use url::{Host, Url};
 
 use super::fault::{Problem, looks_like_token, nearest, shown};
+use super::validate::Places;
+use super::zone::Zone;
 
 type Parsed<T> = Result<T, Problem>;
 
@@ -90,10 +90,10 @@ pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
 }
 
 /// An IANA time zone.
-pub(super) fn time_zone(value: &Value) -> Parsed<Tz> {
+pub(super) fn time_zone(value: &Value, places: &Places<'_>) -> Parsed<Zone> {
     let allowed = "an IANA time zone such as \"UTC\" or \"America/New_York\"";
     let word = text(value, allowed)?;
-    Tz::from_str(word).map_err(|_| {
+    places.outside.zone(word).ok_or_else(|| {
         let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let near = nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Problem::new(format!("{} is not a known time zone", shown(word)), format!("{allowed}{near}"))
@@ -183,14 +183,14 @@ pub(super) fn base_url(value: &Value) -> Parsed<String> {
 }
 
 /// A moment: a date, of which the start counts in `zone`, or a date-time with offset.
-pub(super) fn moment(value: &Value, zone: Tz) -> Parsed<DateTime<Utc>> {
+pub(super) fn moment(value: &Value, zone: &Zone) -> Parsed<DateTime<Utc>> {
     let allowed = "a date such as 2027-03-31 or a date-time with offset such as 2027-03-31T18:00:00Z, without quotes";
     let Value::Datetime(given) = value else {
         return Err(Problem::new(format!("{}, not a date", kind(value)), allowed));
     };
     match (given.date, given.time, given.offset) {
         (Some(date), None, None) => NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
-            .map(|date| first_moment(date.and_time(NaiveTime::MIN), zone))
+            .map(|date| zone.first_moment(date.and_time(NaiveTime::MIN)))
             .ok_or_else(|| Problem::new("not a day of the calendar", allowed)),
         (Some(_), Some(_), Some(_)) => DateTime::parse_from_rfc3339(&given.to_string())
             .map(|moment| moment.to_utc())
@@ -198,14 +198,6 @@ pub(super) fn moment(value: &Value, zone: Tz) -> Parsed<DateTime<Utc>> {
         (Some(_), Some(_), None) => Err(Problem::new("a date-time without an offset", allowed)),
         _ => Err(Problem::new("a time without a date", allowed)),
     }
-}
-
-/// The first instant at which clocks in `zone` show this time, or what follows where they skip it, as some do midnight.
-pub(super) fn first_moment(time: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
-    const LONGEST_GAP_IN_HOURS: i64 = 26;
-    (0..LONGEST_GAP_IN_HOURS * 4)
-        .find_map(|quarter| zone.from_local_datetime(&(time + Span::minutes(15 * quarter))).earliest())
-        .map_or_else(|| time.and_utc(), |moment| moment.to_utc())
 }
 
 #[cfg(test)]
@@ -219,22 +211,19 @@ mod tests {
     #[test]
     fn the_start_of_the_declared_day_counts_in_the_tenants_zone() {
         let cases = [
-            ("2027-03-31", Tz::UTC, "2027-03-31T00:00:00+00:00"),
-            ("2027-03-31", Tz::America__New_York, "2027-03-31T04:00:00+00:00"),
-            ("2027-01-31", Tz::America__New_York, "2027-01-31T05:00:00+00:00"),
+            ("2027-03-31", "UTC", "2027-03-31T00:00:00+00:00"),
+            ("2027-03-31", "America/New_York", "2027-03-31T04:00:00+00:00"),
+            ("2027-01-31", "America/New_York", "2027-01-31T05:00:00+00:00"),
             // Midnight does not exist on this day in Santiago: clocks go from 23:59:59 to 01:00:00.
-            ("2027-09-05", Tz::America__Santiago, "2027-09-05T04:00:00+00:00"),
-            ("2027-03-31T18:00:00-05:00", Tz::UTC, "2027-03-31T23:00:00+00:00"),
+            ("2027-09-05", "America/Santiago", "2027-09-05T04:00:00+00:00"),
+            ("2027-03-31T18:00:00-05:00", "UTC", "2027-03-31T23:00:00+00:00"),
         ];
         for (given, zone, expected) in cases {
-            assert_eq!(
-                moment(&parse(given), zone).map(|at| at.to_rfc3339()),
-                Ok(expected.to_owned()),
-                "{given} {zone}"
-            );
+            let moment = moment(&parse(given), &Zone::built_in(zone).expect("known"));
+            assert_eq!(moment.map(|at| at.to_rfc3339()), Ok(expected.to_owned()), "{given} {zone}");
         }
         for given in ["2027-03-31T18:00:00", "18:00:00", "\"2027-03-31\"", "12"] {
-            assert!(moment(&parse(given), Tz::UTC).is_err(), "{given}");
+            assert!(moment(&parse(given), &Zone::utc()).is_err(), "{given}");
         }
     }
 

@@ -128,7 +128,7 @@ fn health_listen(value: &Value, places: &Places<'_>) -> Result<HealthListen, Pro
     let allowed = "an address with a port such as \"127.0.0.1:9762\", or \"unix:\" and the path of a socket";
     let text = value::text(value, allowed)?;
     match text.strip_prefix("unix:") {
-        Some(path) => file_path(&path.into(), places.configuration).map(HealthListen::Socket),
+        Some(path) => file_path(&path.into(), places).map(HealthListen::Socket),
         None => value::address(value).map(HealthListen::Address),
     }
     .map_err(|problem| Problem { allowed: allowed.to_owned(), ..problem })
@@ -138,7 +138,7 @@ fn tls(web: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Opt
     let wished = web.has("tls");
     let mut section = web.section("tls", notes);
     let mut file = |key, notes: &mut Notes<'_>| {
-        let path = section.read(key, notes, |value| file_path(value, places.configuration));
+        let path = section.read(key, notes, |value| file_path(value, places));
         (path, section.has(key), section.path(key))
     };
     let (certificate_file, has_certificate, certificate_path) = file("certificate_file", notes);
@@ -169,7 +169,7 @@ fn auth(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) ->
             Err(Problem::new(format!("{} is not a usable name", shown(name)), allowed))
         }
     });
-    let file = |value: &Value| file_path(value, places.configuration);
+    let file = |value: &Value| file_path(value, places);
     let files = section.read_list("bearer_token_files", "a list of paths of files", notes, file);
     section.finish(notes);
     Auth { users, bearer_token_files: files.unwrap_or_default() }

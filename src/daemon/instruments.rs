@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::config::ZoneSource;
+
 /// The commit it was built from, if whoever built it said so.
 const REVISION: Option<&str> = option_env!("SYNCRO_TOKEN_MONITOR_REVISION");
 
@@ -13,6 +15,7 @@ pub(super) struct Instruments {
     successful: IntGauge,
     success_timestamp: Gauge,
     receivers: IntGauge,
+    zones: IntGaugeVec,
 }
 
 impl Instruments {
@@ -34,17 +37,34 @@ impl Instruments {
             &["version", "revision"],
         )?;
         build.get_metric_with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION.unwrap_or("unknown")])?.set(1);
+        let zones = IntGaugeVec::new(
+            Opts::new(
+                "syncro_monitor_time_zone_info",
+                "Where the data on time zones come from that the configuration needs; the value is always 1.",
+            ),
+            &["source", "version"],
+        )?;
+        registry.register(Box::new(zones.clone()))?;
         registry.register(Box::new(successful.clone()))?;
         registry.register(Box::new(success_timestamp.clone()))?;
         registry.register(Box::new(receivers.clone()))?;
         registry.register(Box::new(build))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Self { successful, success_timestamp, receivers })
+        Ok(Self { successful, success_timestamp, receivers, zones })
     }
 
     /// So many are told besides the log.
     pub(super) fn receivers(&self, count: usize) {
         self.receivers.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The data on time zones came from there.
+    pub(super) fn zones(&self, sources: &[ZoneSource]) {
+        self.zones.reset();
+        for source in sources {
+            // Two labels, as they were named.
+            self.zones.get_metric_with_label_values(&[source.as_str(), &source.version]).map(|zone| zone.set(1)).ok();
+        }
     }
 
     pub(super) fn reloaded(&self, successful: bool, now: DateTime<Utc>) {

@@ -1,11 +1,12 @@
 //! Builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
 
+mod announce;
 mod instruments;
+mod reload;
 mod status;
 mod telling;
 mod web;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +17,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Cost, TokenId};
+use crate::config::{Config, TokenId};
 use crate::engine::{self, Engine, Order, Pulse};
 use crate::expose::{Door, History, ReloadRequest, State};
 use crate::receiver::{self, Http};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Store};
-use crate::syncro::{self, Budget, Client, readable_by_others};
+use crate::syncro::{self, Budget, Client};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
 
+pub use announce::{rejected, warnings};
+
+use announce::{loaded, started};
 use instruments::Instruments;
+use reload::{Reading, read};
 use telling::{Telling, told};
 use web::{Opened, Web};
 
@@ -53,6 +58,10 @@ pub struct Daemon {
     web: Web,
     manager: Manager,
     pictures: watch::Receiver<Arc<Snapshot>>,
+    /// The reload that is being read, if one is.
+    reading: Option<Reading>,
+    /// Who asked for a reload after that one began: it may have missed what they changed.
+    next_reload: Option<Vec<ReloadRequest>>,
     /// Whether the last reload was rejected.
     rejected: bool,
     engine: JoinHandle<Result<(), String>>,
@@ -80,9 +89,17 @@ impl Daemon {
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
-        let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
         // Nothing else runs yet that it could hold up.
         let (store, memory) = Store::open(&config.storage.path)?;
+        // A file that was emptied looks like the wish to watch nothing, and would end every alert.
+        anyhow::ensure!(
+            memory.tokens.is_empty() || config.files.is_empty() || config.files.iter().any(|file| !file.is_blank),
+            "start: the configuration is empty, but the store `{}` knows {} that were watched; restore the configuration, \
+             or move the store away if nothing is to be watched",
+            config.storage.path.display(),
+            memory.tokens.len()
+        );
+        let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
         let (batches, remembered) = mpsc::channel(BATCHES);
         let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
@@ -97,7 +114,8 @@ impl Daemon {
         instruments.reloaded(true, clock::now());
         client_instruments.budget(config.syncro.requests_per_minute);
         instruments.receivers(config.alerts.receivers.len());
-        loaded(&config);
+        instruments.zones(&config.zones);
+        loaded(&config, &warnings(&config));
         started(&config, web.address);
         let (told, keep) = (told(&config, web.address), config.storage.keep);
         let (telling, keeper) =
@@ -116,6 +134,8 @@ impl Daemon {
             web,
             manager: Manager::from_environment(),
             pictures,
+            reading: None,
+            next_reload: None,
             rejected: false,
             engine,
             keeper,
@@ -141,17 +161,11 @@ impl Daemon {
         let outcome = loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => {
-                        // Why it failed has been logged where it was found.
-                        self.reload().await.ok();
-                    }
+                    Signal::Reload => self.reload(None),
                     Signal::Terminate | Signal::Interrupt => break Ok(signal.as_str()),
                 },
-                Some(request) = self.reloads.recv() => {
-                    let outcome = self.reload().await;
-                    // Who asked may have gone; the reload stands.
-                    request.send(outcome).ok();
-                }
+                Some(request) = self.reloads.recv() => self.reload(Some(request)),
+                (read, requests) = read(&mut self.reading) => self.reloaded(read, requests).await,
                 Ok(()) = self.pictures.changed() => {
                     // Not every picture is a turn of the loop by its pulse, which alone feeds the watchdog.
                     let beat = self.pictures.borrow_and_update().beat;
@@ -212,106 +226,9 @@ impl Daemon {
             );
         }
     }
-
-    /// Reads the configuration again and swaps it in, or leaves the running one untouched and says why.
-    async fn reload(&mut self) -> Result<(), String> {
-        self.manager.reloading();
-        let outcome = self.swap().await;
-        self.instruments.reloaded(outcome.is_ok(), clock::now());
-        self.rejected = outcome.is_err();
-        self.manager.reloaded(if self.rejected {
-            "the configuration was rejected, the one before runs on"
-        } else {
-            "the configuration was reloaded"
-        });
-        match &outcome {
-            Ok(()) => loaded(&self.config),
-            Err(faults) => rejected(faults.lines()),
-        }
-        outcome
-    }
-
-    async fn swap(&mut self) -> Result<(), String> {
-        let path = self.path.clone();
-        let config = tokio::task::spawn_blocking(move || config::load(&path))
-            .await
-            .map_err(|error| format!("failed to read the configuration: {error}"))?
-            .map_err(|faults| faults.to_string())?;
-        let config = Arc::new(config);
-        let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
-        let door = Door::load(&config.web).map_err(|faults| faults.join("\n"))?;
-        let opened = Opened::new(door, &config.web, Some((&self.config.web, self.web.address)))
-            .await
-            .map_err(|(key, error)| format!("{key}: failed to {error:#}"))?;
-        // From here on nothing can fail.
-        self.budget.set(config.syncro.requests_per_minute);
-        self.client_instruments.budget(config.syncro.requests_per_minute);
-        self.web.change(opened, &config.web, &self.config.web);
-        self.instruments.receivers(config.alerts.receivers.len());
-        self.telling.configure(told(&config, self.web.address), config.storage.keep);
-        if config.storage.path != self.config.storage.path {
-            tracing::warn!(
-                event = "config_warning",
-                "storage.path: the store moves only at a restart; until then it stays `{}`",
-                self.config.storage.path.display()
-            );
-        }
-        self.config = Arc::clone(&config);
-        self.orders.send(Order::Reload { config, client }).await.map_err(|_| "the loop has ended".to_owned())
-    }
 }
 
 /// Why a part ended that should go on.
 fn why(ended: Result<Result<(), String>, JoinError>) -> String {
     ended.map_err(|error| error.to_string()).flatten().err().unwrap_or_default()
-}
-
-/// Logs each line of what is wrong with a configuration.
-pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
-    for fault in faults {
-        tracing::error!(event = "config_rejected", "{fault}");
-    }
-}
-
-fn started(config: &Config, address: SocketAddr) {
-    let tokens = config.tokens.len();
-    tracing::info!(
-        event = "started",
-        version = env!("CARGO_PKG_VERSION"),
-        listen = %address,
-        tokens,
-        "watching {tokens} {}, listening on {}",
-        if tokens == 1 { "token" } else { "tokens" },
-        config.web.own_url(address)
-    );
-}
-
-/// Logs what was loaded and what in it is probably not meant.
-fn loaded(config: &Config) {
-    let cost = Cost::of(config);
-    tracing::info!(
-        event = "config_loaded",
-        tokens = cost.tokens,
-        requests_per_minute = cost.requests_per_minute,
-        budget = cost.budget,
-        "the configuration needs {:.1} of {} requests a minute",
-        cost.requests_per_minute,
-        cost.budget
-    );
-    for warning in warnings(config) {
-        tracing::warn!(event = "config_warning", "{warning}");
-    }
-}
-
-/// What is allowed in a configuration but probably not meant.
-pub fn warnings(config: &Config) -> Vec<String> {
-    let open = config.tokens.iter().filter_map(|token| {
-        let path = readable_by_others(&token.source)?;
-        let of = format!("token `{}` of tenant `{}`", token.name, token.tenant.name);
-        Some(format!(
-            "{of}: everyone on this machine can read the file `{}`; chmod 640 or less is enough",
-            path.display()
-        ))
-    });
-    config.warnings.iter().map(ToString::to_string).chain(open).collect()
 }

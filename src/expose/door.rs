@@ -1,9 +1,9 @@
 //! How the web server is locked: TLS, who may come in, and under which name it is known. Built from `[web]` at the start
 //! and again at every reload, so that a renewed certificate or a rotated bearer token needs no restart.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -15,11 +15,14 @@ use tokio_rustls::TlsAcceptor;
 use url::Url;
 
 use crate::config::{Tls, Web};
+use crate::system::files::{self, Contents, Deadline};
 
 use super::gate::Gate;
 
 /// A file of a certificate, a key or a token holds some KiB.
 const LARGEST_FILE: u64 = 1024 * 1024;
+/// All files together.
+const LONGEST_LOAD: Duration = Duration::from_secs(10);
 
 /// The door.
 #[derive(Default)]
@@ -58,7 +61,7 @@ impl Door {
     /// What is wrong with each, by its key; never what is in it.
     pub fn load(web: &Web) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
-        let mut files = Files(Sha256::new());
+        let mut files = Files { digest: Sha256::new(), deadline: Deadline::within(LONGEST_LOAD) };
         let tls = web.tls.as_ref().and_then(|tls| acceptor(tls, &mut files).map_err(|fault| faults.push(fault)).ok());
         let mut bearers = Vec::new();
         for (index, path) in web.auth.bearer_token_files.iter().enumerate() {
@@ -80,7 +83,7 @@ impl Door {
         let base = external.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         match gate {
             Ok(gate) if faults.is_empty() => {
-                let made_from = files.0.finalize().into();
+                let made_from = files.digest.finalize().into();
                 Ok(Self { tls, gate, base, origin, made_from })
             }
             _ => Err(faults),
@@ -89,16 +92,16 @@ impl Door {
 }
 
 /// The files that a door is built from, as one digest.
-struct Files(Sha256);
+struct Files {
+    digest: Sha256,
+    deadline: Deadline,
+}
 
 impl Files {
-    fn read(&mut self, path: &Path, key: &str) -> Result<Vec<u8>, String> {
-        let failed = |error: std::io::Error| format!("{key}: failed to read `{}`: {error}", path.display());
-        if fs::metadata(path).map_err(failed)?.len() > LARGEST_FILE {
-            return Err(format!("{key}: `{}` is larger than 1 MiB", path.display()));
-        }
-        let read = fs::read(path).map_err(failed)?;
-        self.0.update(Sha256::digest(&read));
+    fn read(&mut self, path: &Path, key: &str) -> Result<Contents, String> {
+        let read = files::read_blocking(path, LARGEST_FILE, self.deadline)
+            .map_err(|error| format!("{key}: failed to read `{}`: {error}", path.display()))?;
+        self.digest.update(Sha256::digest(&read));
         Ok(read)
     }
 }

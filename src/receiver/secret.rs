@@ -1,16 +1,13 @@
 //! Passwords and the like of receivers: read from their files at each use, printed nowhere. Token values are not here.
 
 use std::path::Path;
-use std::time::Duration;
 
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+
+use crate::system::files::{self, Contents};
 
 /// Longer than any password or key, shorter than what was surely not meant.
-const LONGEST: usize = 64 * 1024;
-/// A file of a few bytes on a disk that works is read in far less.
-const LONGEST_READ: Duration = Duration::from_secs(5);
+const LONGEST: u64 = 64 * 1024;
 
 /// A secret.
 #[derive(Debug)]
@@ -37,15 +34,6 @@ impl Secret {
 }
 
 /// The bytes of a file that is a secret, or may lie beside one.
-pub(super) async fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("failed to read `{}`: {error}", path.display());
-    let bytes = match timeout(LONGEST_READ, tokio::fs::read(path)).await {
-        Ok(Ok(bytes)) => Zeroizing::new(bytes),
-        Ok(Err(error)) => return Err(failed(&error)),
-        Err(_) => return Err(failed(&"it does not answer")),
-    };
-    if bytes.len() > LONGEST {
-        return Err(format!("`{}` is longer than any secret", path.display()));
-    }
-    Ok(bytes)
+pub(super) async fn bytes(path: &Path) -> Result<Contents, String> {
+    files::read(path, LONGEST).await.map_err(|error| format!("failed to read `{}`: {error}", path.display()))
 }

@@ -2,9 +2,6 @@
 //! [`TokenValue::header`] alone; nothing can print it.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use reqwest::header::HeaderValue;
@@ -14,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::TokenSource;
+use crate::system::files::{self, Deadline, ReadError};
 
 /// Real values are under 100 bytes; a file longer than this holds something else.
 const LONGEST: usize = 4096;
+/// A file may have white space around the value; so much is read to see whether the value itself is too long.
+const LONGEST_FILE: u64 = 2 * LONGEST as u64;
 
 /// A token value.
 #[derive(Debug)]
@@ -46,6 +46,14 @@ pub enum Unreadable {
         /// What the operating system says.
         error: String,
     },
+    /// Nothing was learnt about it, because this machine is in trouble.
+    #[error("could not be read from {place}, because of trouble on this machine: {error}")]
+    Machine {
+        /// The file or credential.
+        place: String,
+        /// What the trouble is.
+        error: String,
+    },
     /// There is nothing in it.
     #[error("is empty in {0}")]
     Empty(String),
@@ -60,34 +68,79 @@ pub enum Unreadable {
     TooLong(String),
 }
 
+impl Unreadable {
+    /// Whether this says nothing about the value, because the machine could not look.
+    pub fn is_machine_trouble(&self) -> bool {
+        matches!(self, Self::Machine { .. })
+    }
+
+    fn of(error: &ReadError, place: String) -> Self {
+        match error {
+            ReadError::Missing(_) => Self::Missing(place),
+            ReadError::TooLong(_) => Self::TooLong(place),
+            ReadError::Machine(trouble) => Self::Machine { place, error: trouble.to_string() },
+            ReadError::Denied(_) | ReadError::NotRegular(_) | ReadError::BadPath(_) => {
+                Self::Failed { place, error: error.to_string() }
+            }
+        }
+    }
+}
+
+/// Where the bytes of a value are.
+enum Stored {
+    File(PathBuf),
+    Here(Zeroizing<Vec<u8>>),
+}
+
 impl TokenValue {
-    /// Reads the value afresh.
+    /// Reads the value afresh, in five seconds at most.
     ///
     /// # Errors
     /// Why there is no usable value. The text names the place, never what stands there.
-    pub fn read(source: &TokenSource) -> Result<Self, Unreadable> {
+    pub async fn read(source: &TokenSource) -> Result<Self, Unreadable> {
         let place = place(source);
-        let text = match source {
-            TokenSource::File(path) => read_file(path, &place)?,
-            TokenSource::Credential(name) => read_file(&credential_path(name, &place)?, &place)?,
-            TokenSource::Environment(name) => {
-                let value = std::env::var_os(name).ok_or_else(|| Unreadable::Missing(place.clone()))?;
-                Zeroizing::new(value.into_encoded_bytes())
-            }
-        };
-        Self::parse(&text, place)
+        match stored(source, &place)? {
+            Stored::File(path) => Self::of(files::read(&path, LONGEST_FILE).await, place),
+            Stored::Here(text) => Self::parse(&text, place),
+        }
     }
 
-    /// Takes the value that somebody hands over, as on standard input.
+    /// The same on this thread, which waits.
+    ///
+    /// # Errors
+    /// As [`TokenValue::read`].
+    pub fn read_blocking(source: &TokenSource, deadline: Deadline) -> Result<Self, Unreadable> {
+        let place = place(source);
+        match stored(source, &place)? {
+            Stored::File(path) => Self::of(files::read_blocking(&path, LONGEST_FILE, deadline), place),
+            Stored::Here(text) => Self::parse(&text, place),
+        }
+    }
+
+    /// Takes the value that somebody hands to a command: from a file or a pipe, or from standard input.
+    ///
+    /// # Errors
+    /// Why it is not usable, after two minutes at most.
+    pub fn handed_over(path: Option<&Path>) -> Result<Self, Unreadable> {
+        match path {
+            Some(path) => Self::of(files::read_once(path, LONGEST_FILE), format!("the file `{}`", path.display())),
+            None => Self::of(files::read_standard_input(LONGEST_FILE, false), "standard input".to_owned()),
+        }
+    }
+
+    /// Takes the value that somebody types.
     ///
     /// # Errors
     /// Why it is not usable.
-    pub fn given(reader: impl Read) -> Result<Self, Unreadable> {
-        let place = "standard input".to_owned();
-        let mut text = Zeroizing::new(Vec::with_capacity(2 * LONGEST));
-        let failed = |error: io::Error| Unreadable::Failed { place: place.clone(), error: error.to_string() };
-        read_some(reader, &mut text).map_err(failed)?;
-        Self::parse(&text, place)
+    pub fn typed(text: &str) -> Result<Self, Unreadable> {
+        Self::parse(text.as_bytes(), "the terminal".to_owned())
+    }
+
+    fn of(read: Result<files::Contents, ReadError>, place: String) -> Result<Self, Unreadable> {
+        match read {
+            Ok(text) => Self::parse(&text, place),
+            Err(error) => Err(Unreadable::of(&error, place)),
+        }
     }
 
     #[cfg(test)]
@@ -127,12 +180,14 @@ impl TokenValue {
     }
 }
 
-/// The file behind a source, if readers other than its owner and group may read it.
-pub fn readable_by_others(source: &TokenSource) -> Option<PathBuf> {
+/// Which of these sources are files that others than their owner and group may read.
+pub fn readable_by_others<'a>(sources: impl Iterator<Item = &'a TokenSource>, deadline: Deadline) -> Vec<&'a Path> {
     const OTHERS_MAY_READ: u32 = 0o004;
-    let TokenSource::File(path) = source else { return None };
-    let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & OTHERS_MAY_READ != 0).then(|| path.clone())
+    let path = |source: &'a TokenSource| if let TokenSource::File(path) = source { Some(path.as_path()) } else { None };
+    let paths: Vec<_> = sources.filter_map(path).collect();
+    let modes = files::modes_blocking(&paths, deadline);
+    let open = |mode: &Option<u32>| mode.is_some_and(|mode| mode & OTHERS_MAY_READ != 0);
+    paths.into_iter().zip(modes).filter(|(_, mode)| open(mode)).map(|(path, _)| path).collect()
 }
 
 pub(super) fn place(source: &TokenSource) -> String {
@@ -152,23 +207,15 @@ fn credential_path(name: &str, place: &str) -> Result<PathBuf, Unreadable> {
     Ok(Path::new(&folder).join(name))
 }
 
-fn read_file(path: &Path, place: &str) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Unreadable::Missing(place.to_owned()),
-        _ => Unreadable::Failed { place: place.to_owned(), error: error.to_string() },
-    };
-    // Opening a pipe would wait for its writer, perhaps for ever.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Unreadable::Failed { place: place.to_owned(), error: "not a regular file".to_owned() });
+fn stored(source: &TokenSource, place: &str) -> Result<Stored, Unreadable> {
+    match source {
+        TokenSource::File(path) => Ok(Stored::File(path.clone())),
+        TokenSource::Credential(name) => credential_path(name, place).map(Stored::File),
+        TokenSource::Environment(name) => {
+            let value = std::env::var_os(name).ok_or_else(|| Unreadable::Missing(place.to_owned()))?;
+            Ok(Stored::Here(Zeroizing::new(value.into_encoded_bytes())))
+        }
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * LONGEST));
-    read_some(File::open(path).map_err(failed)?, &mut text).map_err(failed)?;
-    Ok(text)
-}
-
-/// Reads as much as is needed to see that it is too long. The buffer has room for it, so no copy is left behind.
-fn read_some(reader: impl Read, text: &mut Vec<u8>) -> io::Result<usize> {
-    reader.take(u64::try_from(2 * LONGEST).unwrap_or(u64::MAX)).read_to_end(text)
 }
 
 #[cfg(test)]
@@ -195,6 +242,25 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse(text).map(|_| ()), Err(expected), "{text:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn trouble_of_the_machine_is_no_trouble_of_the_token() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = |name: &str| TokenSource::File(folder.path().join(name));
+        std::fs::write(folder.path().join("long"), [b'a'; 3 * LONGEST]).expect("a file");
+        let read = async |name: &str| TokenValue::read(&source(name)).await.expect_err("unusable");
+        assert!(matches!(read("nowhere").await, Unreadable::Missing(_)));
+        assert!(matches!(read("long").await, Unreadable::TooLong(_)));
+        assert!(matches!(read(".").await, Unreadable::Failed { .. }), "a folder");
+        let of = |number| {
+            let error = ReadError::from_system(&std::io::Error::from_raw_os_error(number));
+            Unreadable::of(&error, "here".to_owned()).is_machine_trouble()
+        };
+        assert!(of(libc::EMFILE) && of(libc::EIO) && of(libc::ESTALE));
+        assert!(!of(libc::EACCES) && !of(libc::ENOENT));
+        let late = TokenValue::read_blocking(&source("hangs"), Deadline::within(std::time::Duration::ZERO));
+        assert!(late.is_err_and(|unreadable| unreadable.is_machine_trouble()), "there is no time to look");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The machine around the program: its clock, its signals, its service manager, where its log lines go. Nothing here decides anything.
 
 pub mod clock;
+pub mod files;
 pub mod http;
 pub mod journal;
+mod readers;
 pub mod signal;
 pub mod systemd;
 pub mod telemetry;

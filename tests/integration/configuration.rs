@@ -188,7 +188,10 @@ fn the_example_says_what_holds_if_it_says_nothing() {
     let tenants = text_.find("[[tenants]]").unwrap();
     let silent = config::load(&world.write("config.toml", &text_[tenants..])).unwrap();
     assert_eq!((&written.web, &written.syncro, &written.schedule), (&silent.web, &silent.syncro, &silent.schedule));
-    assert_eq!((&written.alerts, &written.storage), (&silent.alerts, &silent.storage));
+    assert_eq!((&written.alerts, written.storage.keep), (&silent.alerts, silent.storage.keep));
+    let beside = |config: &Path| config.with_file_name("state.db");
+    assert_eq!(written.storage.path, beside(&example));
+    assert_eq!(silent.storage.path, beside(&world.path("config.toml")));
     assert_eq!(written.syncro.probes, Probes::ReadOnly);
     assert_eq!(written.web.listen.to_string(), "127.0.0.1:9760");
     let token = &written.tokens[0];

@@ -80,9 +80,10 @@ fn a_token_value_put_into_a_wrong_place_of_the_configuration_is_not_shown() {
 fn no_debug_output_shows_a_canary() {
     use syncro_token_monitor::config;
     use syncro_token_monitor::syncro::TokenValue;
+    use syncro_token_monitor::system::files::Deadline;
     let world = World::new(ACME);
     let path = world.configure(&Configuration::default().tenant("acme", CANARY, ""));
     let config = config::load(&path).unwrap();
-    let value = TokenValue::read(&config.tokens[0].source).unwrap();
+    let value = TokenValue::read_blocking(&config.tokens[0].source, Deadline::default()).unwrap();
     clean("debug", &format!("{config:?} {:#?} {value:?} {value:#?} {:?}", config.tokens, value.fingerprint()));
 }

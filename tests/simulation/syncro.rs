@@ -50,7 +50,7 @@ fn value(token: usize) -> String {
 }
 
 fn parsed(value: &str) -> Result<TokenValue, Unreadable> {
-    TokenValue::given(value.as_bytes())
+    TokenValue::typed(value)
 }
 
 fn fingerprint(token: usize) -> Option<Fingerprint> {
