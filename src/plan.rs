@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::config::{AUDIT_INTERVAL, Config, Schedule, Token, USER_INTERVAL, coincide};
-use crate::standing::{Evidence, Standing, TokenState};
+use crate::standing::{Evidence, PermissionStanding, Standing, TokenState};
 use crate::syncro::{Lane, Reason};
 
 /// While we could not look, the pause between attempts doubles up to the interval, or to this for a cron schedule.
@@ -194,12 +194,13 @@ impl Planner<'_> {
         if standing.look_again {
             return Some((self.confirmation(standing.validity.last_attempt.unwrap_or(last)), Scope::Full));
         }
-        if standing.permissions.iter().any(|known| by_probe_and_doubted(known.evidence, known.belief.doubts)) {
+        // What could not be looked at when it was to be confirmed waits longer and longer, as whatever cannot.
+        let failing = standing.permission_checks.failures > 0;
+        let doubted = |known: &PermissionStanding| by_probe_and_doubted(known.evidence, known.belief.doubts);
+        if standing.permissions.iter().any(|known| doubted(known) && !(failing && known.unseen)) {
             return Some((self.confirmation(last), Scope::Doubtful));
         }
-        let doubtful = if standing.permission_checks.failures > 0
-            && standing.permission_checks.reason != Some(Reason::NotSyncro)
-        {
+        let doubtful = if failing && standing.permission_checks.reason != Some(Reason::NotSyncro) {
             Due { at: self.retry(last, standing.permission_checks.failures, schedule), urgent: false }
         } else {
             return Some((full, Scope::Full));
@@ -251,7 +252,7 @@ pub fn wants_user(standing: &Standing, now: DateTime<Utc>) -> bool {
 }
 
 /// Whether a look at doubtful permissions asks for this one again.
-pub fn is_doubtful(known: &crate::standing::PermissionStanding) -> bool {
+pub fn is_doubtful(known: &PermissionStanding) -> bool {
     known.unseen || by_probe_and_doubted(known.evidence, known.belief.doubts)
 }
 

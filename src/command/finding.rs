@@ -1,5 +1,6 @@
 //! What one look at a token outside of the daemon found: believed at once, since there is no second look.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -77,7 +78,7 @@ impl Finding {
             &[],
             &mut firing,
         );
-        let failure = parts.iter().find_map(Look::failure).cloned();
+        let failure = parts.iter().find_map(Look::failure).map(Cow::into_owned);
         Self { token, standing, failure, alerts: firing, probes }
     }
 

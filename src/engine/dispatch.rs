@@ -8,7 +8,7 @@ use crate::plan::{Plan, Scope, is_doubtful, wants_user};
 use crate::syncro::Lane;
 
 use super::core::Core;
-use super::effect::{Effect, Job, PermissionJob, WatchKey};
+use super::effect::{Effect, Job, PermissionJob, Requests, WatchKey};
 
 /// How many looks may be under way at once, by lane. Enough that hosts which do not answer, each held for the whole
 /// time-out, leave room for the others within the budget; few enough to keep memory small.
@@ -59,18 +59,25 @@ impl Core {
         self.asked_token.insert(key);
         let standing = &watch.standing;
         let probes = self.config.syncro.probes;
+        // After a failure others go first, so that requests that take for ever do not keep the same ones from being asked.
+        let turn = standing.permission_checks.failures as usize;
+        let turned = |mut probes: Requests| {
+            let by = turn.checked_rem(probes.len()).unwrap_or_default();
+            probes.rotate_left(by);
+            probes
+        };
         let permissions = scope.map(|scope| match scope {
             Scope::Full => {
                 let user = wants_user(standing, now);
                 let audits = self.config.syncro.audit_excess && watch.audit_from <= now;
                 let audit = audits.then(|| watch.token.audit(probes));
-                PermissionJob { full: true, user, probes: watch.token.probes(probes), audit }
+                PermissionJob { full: true, user, probes: turned(watch.token.probes(probes)), audit }
             }
             Scope::Doubtful => {
                 let doubtful = |permission| {
                     standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
                 };
-                let probes = watch.token.probes_of(probes, doubtful);
+                let probes = turned(watch.token.probes_of(probes, doubtful));
                 PermissionJob { full: false, user: false, probes, audit: None }
             }
         });

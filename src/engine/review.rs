@@ -138,7 +138,7 @@ impl Core {
         };
         let transitions = step(standing, look, policy);
         watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
-        let outcome = outcome(failures, look.failure());
+        let outcome = outcome(failures, look.failure().as_deref());
         let group = standing.group_problem().map(str::to_owned);
         if group.is_some() != group_before.is_some() {
             effects.push(Effect::Group { token: id.clone(), problem: group });

@@ -1,13 +1,16 @@
 //! How Syncro is asked and what an answer says, in our words. Nothing here calls a token good or bad.
 //!
-//! `client` asks over a `transport`, `budget` makes it wait, `classify` reads answers, `token_value` keeps the secret,
-//! `values` says where it comes from.
+//! `client` asks over a `transport`, `budget` makes it wait, `classify` reads answers (with `coding`, `json` and
+//! `challenge`), `token_value` keeps the secret, `values` says where it comes from.
 
 mod budget;
+mod challenge;
 mod classify;
 mod client;
+mod coding;
 mod failure;
 mod instruments;
+mod json;
 mod look;
 mod token_value;
 mod transport;

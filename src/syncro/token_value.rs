@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::TokenSource;
+use crate::system::trouble::is_storage_trouble;
+
+use super::{Failure, Reason};
 
 /// Real values are under 100 bytes; a file longer than this holds something else.
 const LONGEST: usize = 4096;
@@ -46,6 +49,14 @@ pub enum Unreadable {
         /// What the operating system says.
         error: String,
     },
+    /// Our own machine could not read it, which says nothing about it.
+    #[error("could not be read from {place}, as this machine is in trouble: {error}")]
+    Machine {
+        /// The file or credential.
+        place: String,
+        /// What the operating system says.
+        error: String,
+    },
     /// There is nothing in it.
     #[error("is empty in {0}")]
     Empty(String),
@@ -58,6 +69,21 @@ pub enum Unreadable {
     /// It is longer than any token.
     #[error("in {0} is longer than any token")]
     TooLong(String),
+}
+
+impl Unreadable {
+    /// Why we could not look, where that is our own machine's trouble and not the value's.
+    pub fn of_monitor(&self) -> Option<Failure> {
+        match self {
+            Self::Machine { .. } => Some(Failure::new(Reason::Monitor, format!("the token value {self}"))),
+            Self::Missing(_)
+            | Self::Failed { .. }
+            | Self::Empty(_)
+            | Self::BadCharacter(_)
+            | Self::Placeholder(_)
+            | Self::TooLong(_) => None,
+        }
+    }
 }
 
 impl TokenValue {
@@ -155,6 +181,7 @@ fn credential_path(name: &str, place: &str) -> Result<PathBuf, Unreadable> {
 fn read_file(path: &Path, place: &str) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Unreadable::Missing(place.to_owned()),
+        _ if is_storage_trouble(&error) => Unreadable::Machine { place: place.to_owned(), error: error.to_string() },
         _ => Unreadable::Failed { place: place.to_owned(), error: error.to_string() },
     };
     // Opening a pipe would wait for its writer, perhaps for ever.

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::config::TokenSource;
+use crate::system::trouble::with_a_thread;
 
 use super::{TokenValue, Unreadable};
 
@@ -29,15 +30,14 @@ pub(super) struct Stored;
 
 impl Values for Stored {
     fn read<'a>(&'a self, source: &'a TokenSource) -> BoxFuture<'a, Result<TokenValue, Unreadable>> {
-        let failed = |error: String| {
-            let place = super::token_value::place(source);
-            Err(Unreadable::Failed { place, error })
-        };
+        let failed = |error: String| Err(Unreadable::Machine { place: super::token_value::place(source), error });
         let read = source.clone();
         Box::pin(async move {
-            match timeout(LONGEST_READ, spawn_blocking(move || TokenValue::read(&read))).await {
-                Ok(Ok(read)) => read,
-                Ok(Err(error)) => failed(error.to_string()),
+            let reading = with_a_thread(async { spawn_blocking(move || TokenValue::read(&read)).await });
+            match timeout(LONGEST_READ, reading).await {
+                Ok(Ok(Ok(read))) => read,
+                Ok(Ok(Err(error))) => failed(error.to_string()),
+                Ok(Err(error)) => failed(error),
                 Err(_) => failed("it does not answer".to_owned()),
             }
         })

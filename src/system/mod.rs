@@ -6,3 +6,4 @@ pub mod journal;
 pub mod signal;
 pub mod systemd;
 pub mod telemetry;
+pub mod trouble;
