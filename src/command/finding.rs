@@ -150,5 +150,6 @@ impl Permission {
 /// A client for looks outside of the daemon.
 pub(super) fn client(config: &Config) -> Result<Client, String> {
     let instruments = Instruments::new(&Registry::new()).map_err(|error| error.to_string())?;
-    Client::new(&config.syncro, Arc::new(Budget::new(config.syncro.requests_per_minute)), instruments)
+    let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
+    Client::new(&config.syncro, budget, instruments).map(Client::patient)
 }

@@ -71,7 +71,7 @@ pub async fn look_with(client: &Client, job: Job, value: &TokenValue, tell: &mps
         _ => None,
     };
     let seen = Seen::Me { fingerprint: value.fingerprint(), observation };
-    let look = Look { at, part: Part::Token(seen), asked: vec![asked] };
+    let look = Look { at, part: Part::Token(seen), asked: asked.into_iter().collect() };
     tell(look, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
@@ -144,7 +144,7 @@ impl Questions<'_> {
             return Err(failure.clone());
         }
         let (asked, answer) = self.client.ask(&self.token.tenant, self.value, request, self.lane).await;
-        self.asked.push(asked);
+        self.asked.extend(asked);
         // A body that never ends holds a check up as much as an answer that never begins.
         self.host.saw(answer.as_ref().map_or_else(Some, Answer::cut));
         answer

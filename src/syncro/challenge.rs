@@ -88,9 +88,9 @@ mod tests {
         for status in [200, 401, 403, 429, 503] {
             assert_eq!(who(status, &[("server", "cloudflare")], true, "<html>"), Some("Cloudflare"), "{status}");
         }
-        let cases: [(&[(&str, &str)], &str, &str); 6] = [
-            (&[("x-amzn-waf-action", "captcha")], "", "AWS WAF"),
-            (&[("server", "AkamaiGHost")], "<h1>Access Denied</h1>", "Akamai"),
+        let cases = [
+            (&[("x-amzn-waf-action", "captcha")][..], "", "AWS WAF"),
+            (&[("server", "AkamaiGHost")][..], "<h1>Access Denied</h1>", "Akamai"),
             (&[], "<script src=\"https://ct.captcha-delivery.com/c.js\">", "DataDome"),
             (&[], "<iframe src=\"/_Incapsula_Resource?x=1\">", "Imperva"),
             (&[], "The requested URL was rejected. Please consult with your administrator.", "a firewall"),

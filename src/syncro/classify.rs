@@ -195,8 +195,13 @@ impl Answer {
             && (self.content_type.to_ascii_lowercase().contains("json") || matches!(self.start(), Some(b'{' | b'[')))
     }
 
+    /// Whether the body is there and has nothing in it.
+    fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.broken.is_none()
+    }
+
     /// Who answered in Syncro's place, if somebody did.
-    fn challenge(&self) -> Option<Failure> {
+    pub(super) fn challenge(&self) -> Option<Failure> {
         let who = self.challenger?;
         Some(Failure::new(
             Reason::NotSyncro,
@@ -205,7 +210,7 @@ impl Answer {
     }
 
     /// What keeps this answer from being one of the API at all, whatever was asked.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    fn failure(&self) -> Option<Failure> {
         let not_syncro = |detail: String| Some(Failure::new(Reason::NotSyncro, detail));
         match self.status {
             _ if self.challenger.is_some() => self.challenge(),
@@ -273,7 +278,7 @@ impl Answer {
         match self.status {
             401 => self.unclear().cloned().map_or(ProbeObservation::Missing, ProbeObservation::Failed),
             status if !probe.granted.contains(&status) => ProbeObservation::Inconclusive(status),
-            200..=299 if !self.is_json() && !(self.body.is_empty() && self.broken.is_none()) => {
+            200..=299 if !self.is_json() && !self.is_empty() => {
                 match self.text().and_then(|text| json::members(text, |_| false)) {
                     Ok(_) => ProbeObservation::Granted(self.status),
                     Err(failure) => ProbeObservation::Failed(failure),

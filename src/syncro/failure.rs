@@ -50,6 +50,11 @@ impl Reason {
         Self::Monitor,
     ];
 
+    /// Whether it is for our own sake that we could not look, so that it says nothing about the other side.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Monitor | Self::Throttled)
+    }
+
     /// The label value.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -118,7 +123,8 @@ impl From<reqwest::Error> for Failure {
         } else {
             Reason::Connect
         };
-        if matches!(reason, Reason::Dns | Reason::Tls | Reason::Connect) && is_out_of_descriptors() {
+        // The resolver says then that there is no such host, or that it does not answer.
+        if reason == Reason::Dns && is_out_of_descriptors() {
             return Self::of_monitor("no file descriptor is left");
         }
         let detail = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
