@@ -68,7 +68,9 @@ pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Fi
     if rules.held {
         return Vec::new();
     }
-    let condition = tenancy.silent.filter(|(since, _)| *since + rules.unreachable_after() <= rules.now);
+    // What fires ends with a verdict only.
+    let fires = firing.iter().any(|known| known.alert == Alert::TenantUnreachable);
+    let condition = tenancy.silent.filter(|(since, _)| fires || *since + rules.unreachable_after() <= rules.now);
     let condition = condition.map(|(since, reason)| Condition {
         alert: Alert::TenantUnreachable,
         subject: None,
@@ -101,7 +103,8 @@ pub fn fleet_alerts(
     let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= OUTAGE);
     let why = if overruled { "ten minutes of looking say that it is the tokens" } else { "it has passed" };
     let of = TokenId::of_fleet();
-    rules.reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| Cow::Borrowed(why))
+    let of_others = |known: &Firing| known.alert.is_of_monitor();
+    rules.reconcile(&of, condition.into_iter().collect(), firing, of_others, &|_| Cow::Borrowed(why))
 }
 
 /// The next moment at which something may have to be told although nothing new is seen.
@@ -202,7 +205,7 @@ impl Rules<'_> {
         conditions
     }
 
-    fn reconcile<'w>(
+    pub(super) fn reconcile<'w>(
         &self,
         of: &TokenId,
         conditions: Vec<Condition>,

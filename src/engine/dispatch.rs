@@ -31,6 +31,7 @@ pub(super) enum Queue {
 impl Core {
     /// Starts due looks while there are slots, the most pressing first.
     pub(super) fn start_looks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        self.waiting.append(&mut self.monitor.unpark(now));
         for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
             let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
             while let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) {
@@ -43,6 +44,9 @@ impl Core {
                 };
                 let Some(lane) = lanes.iter().copied().find(|lane| self.free[*lane as usize] > 0) else { break };
                 self.waiting.remove(&entry);
+                if self.watches.get(&entry.2).is_some_and(|watch| self.monitor.park(entry, watch, now)) {
+                    continue;
+                }
                 effects.extend(self.job(entry.2, lane, now).map(Effect::Start));
             }
         }

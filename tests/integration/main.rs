@@ -8,12 +8,14 @@
 )]
 
 mod alerts;
+mod answers;
 mod bad_input;
 mod browser;
 mod catalog;
 mod commands;
 mod configuration;
 mod harness;
+mod impaired;
 mod kills;
 mod lifecycle;
 mod locks;
@@ -25,6 +27,7 @@ mod permissions;
 mod preflight;
 mod probes;
 mod prometheus;
+mod raw;
 mod real;
 mod receivers;
 mod requests;
