@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use futures_util::FutureExt;
 
@@ -76,6 +76,17 @@ pub async fn with_a_thread<T>(work: impl Future<Output = T>) -> Result<T, String
     })
 }
 
+/// Begins work on another thread.
+///
+/// # Errors
+/// As [`with_a_thread`]. Tokio may carry the work out later all the same.
+pub fn on_a_thread<T>(begin: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(begin)).or_else(|panic| match no_thread(&*panic) {
+        Some(error) => Err(error),
+        None => resume_unwind(panic),
+    })
+}
+
 fn no_thread(panic: &(dyn Any + Send)) -> Option<String> {
     let message =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied())?;
@@ -122,7 +133,8 @@ mod tests {
     #[tokio::test]
     async fn a_want_of_threads_is_an_error_and_a_fault_still_a_panic() {
         let said = format!("{NO_THREAD}: Resource temporarily unavailable (os error 11)");
-        let panics = said.clone();
+        let (panics, once) = (said.clone(), said.clone());
+        assert_eq!(on_a_thread(|| std::panic::panic_any(once)), Err::<(), _>(said.clone()));
         assert_eq!(with_a_thread(async { 1 }).await, Ok(1));
         assert_eq!(with_a_thread(async { std::panic::panic_any(panics) }).await, Err::<(), _>(said));
         let fault = with_a_thread(async { std::panic::panic_any("a fault of ours") });
