@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::config::{AUDIT_INTERVAL, Config, Schedule, Token, USER_INTERVAL, coincide};
-use crate::standing::{Confirmation, Evidence, Standing, TokenState};
+use crate::standing::{Confirmation, Evidence, PermissionStanding, Standing, TokenState};
 use crate::syncro::{Lane, Reason};
 
 /// While we could not look, the pause between attempts doubles up to the interval, or to this for a cron schedule.
@@ -195,13 +195,14 @@ impl Planner<'_> {
         if standing.look_again {
             return Some((self.urgent(self.after(standing.validity.last_attempt.unwrap_or(last)), last), Scope::Full));
         }
+        // What could not be looked at when it was to be confirmed waits longer and longer, as whatever cannot.
+        let failing = standing.permission_checks.failures > 0;
         let doubted = standing.permissions.iter().filter(|known| known.evidence == Evidence::Probe);
+        let doubted = doubted.filter(|known| !(failing && known.unseen));
         if let Some(at) = doubted.filter_map(|known| known.belief.confirmable_at(self.confirmation())).min() {
             return Some((self.urgent(at, last), Scope::Doubtful));
         }
-        let doubtful = if standing.permission_checks.failures > 0
-            && standing.permission_checks.reason != Some(Reason::NotSyncro)
-        {
+        let doubtful = if failing && standing.permission_checks.reason != Some(Reason::NotSyncro) {
             Due { at: self.retry(last, standing.permission_checks.failures, schedule), urgent: false }
         } else {
             return Some((full, Scope::Full));
@@ -267,7 +268,7 @@ pub fn wants_user(standing: &Standing, now: DateTime<Utc>) -> bool {
 }
 
 /// Whether a look at doubtful permissions asks for this one again.
-pub fn is_doubtful(known: &crate::standing::PermissionStanding) -> bool {
+pub fn is_doubtful(known: &PermissionStanding) -> bool {
     known.unseen || by_probe_and_doubted(known.evidence, known.belief.doubts)
 }
 

@@ -23,6 +23,12 @@ pub(super) struct Condition {
 }
 
 impl Condition {
+    /// Something that fires as soon as it is so.
+    pub(super) fn new(alert: Alert, severity: Severity, since: DateTime<Utc>, words: Words) -> Self {
+        let granted_at = DateTime::default();
+        Self { alert, subject: None, severity, since, notices: 0, granted_at, may_begin: true, words }
+    }
+
     /// Whether this token's alert is the one that represents its group; it names the peers that need the same. An alert of
     /// a peer that began before this token last had what it lost is about another loss.
     pub(super) fn speaks_for(&mut self, neighbours: &[Neighbour<'_>], firing: &[Firing]) -> bool {
@@ -55,16 +61,8 @@ pub(super) fn state(token: &Token, standing: &Standing) -> Option<Condition> {
         TokenState::Unreadable => Alert::TokenUnreadable,
         TokenState::Valid | TokenState::Unknown => return None,
     };
-    Some(Condition {
-        alert,
-        subject: None,
-        severity: Severity::Critical,
-        since: standing.since.unwrap_or_default(),
-        notices: 0,
-        granted_at: DateTime::default(),
-        may_begin: true,
-        words: words::state(alert, token, standing),
-    })
+    let since = standing.since.unwrap_or_default();
+    Some(Condition::new(alert, Severity::Critical, since, words::state(alert, token, standing)))
 }
 
 pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> {

@@ -2,6 +2,7 @@
 //! receiver. `rules` decides, `words` explains.
 
 mod conditions;
+mod monitor;
 mod neighbours;
 mod rules;
 mod words;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TokenId;
 
+pub use monitor::{Impaired, Throttled, monitor_alerts};
 pub use neighbours::Neighbour;
 pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
 pub use words::{Words, page, runbook};
@@ -50,13 +52,17 @@ pub enum Alert {
     TenantUnreachable,
     /// Most tenants turned bad alike.
     SyncroOutage,
+    /// Syncro has paused our requests for long.
+    MonitorThrottled,
+    /// Trouble of our own machine keeps checks from saying anything.
+    MonitorImpaired,
     /// Nothing is wrong: somebody tries whether alerts arrive.
     TestAlert,
 }
 
 impl Alert {
     /// Every alert that a fleet can raise, with the severities it can have, so that each has its series.
-    pub const ALL: [(Self, &'static [Severity]); 15] = [
+    pub const ALL: [(Self, &'static [Severity]); 17] = [
         (Self::TokenExpired, &[Severity::Critical]),
         (Self::TokenRejected, &[Severity::Critical]),
         (Self::TokenWrongAccount, &[Severity::Critical]),
@@ -72,6 +78,8 @@ impl Alert {
         (Self::GlobalAdminLost, &[Severity::Warning]),
         (Self::TenantUnreachable, &[Severity::Warning]),
         (Self::SyncroOutage, &[Severity::Critical]),
+        (Self::MonitorThrottled, &[Severity::Warning]),
+        (Self::MonitorImpaired, &[Severity::Critical]),
     ];
 
     /// The alert's name.
@@ -92,6 +100,8 @@ impl Alert {
             Self::GlobalAdminLost => "GlobalAdminLost",
             Self::TenantUnreachable => "TenantUnreachable",
             Self::SyncroOutage => "SyncroOutage",
+            Self::MonitorThrottled => "MonitorThrottled",
+            Self::MonitorImpaired => "MonitorImpaired",
             Self::TestAlert => "TestAlert",
         }
     }
@@ -114,6 +124,8 @@ impl Alert {
             Self::GlobalAdminLost => "57872b65cb3b5c949bd81c809cf54deb",
             Self::TenantUnreachable => "8996e37ecc7c5c5c9f71acd4878cc821",
             Self::SyncroOutage => "7ebd9d8c604c54dfa8143f9ed85a4fc2",
+            Self::MonitorThrottled => "8cf62e3f08c54c05b44283340c630a6c",
+            Self::MonitorImpaired => "3a7a0fbfb14d4226b31843469f11e662",
             Self::TestAlert => "01e32266163b522dbd42ecfcc900cbc1",
         }
     }

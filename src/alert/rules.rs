@@ -74,16 +74,12 @@ pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Fi
     if rules.held {
         return Vec::new();
     }
-    let condition = tenancy.silent.filter(|(since, _)| *since + rules.unreachable_after() <= rules.now);
-    let condition = condition.map(|(since, reason)| Condition {
-        alert: Alert::TenantUnreachable,
-        subject: None,
-        severity: Severity::Warning,
-        since,
-        notices: 0,
-        granted_at: DateTime::default(),
-        may_begin: true,
-        words: words::unreachable(tenancy.tenant, since, reason),
+    // What fires ends with a verdict only.
+    let fires = firing.iter().any(|known| known.alert == Alert::TenantUnreachable);
+    let condition = tenancy.silent.filter(|(since, _)| fires || *since + rules.unreachable_after() <= rules.now);
+    let condition = condition.map(|(since, reason)| {
+        let words = words::unreachable(tenancy.tenant, since, reason);
+        Condition::new(Alert::TenantUnreachable, Severity::Warning, since, words)
     });
     let of = TokenId::of_tenant(tenancy.tenant);
     rules
@@ -98,20 +94,14 @@ pub fn fleet_alerts(
     before: Option<&Outage>,
     firing: &mut Vec<Firing>,
 ) -> Vec<Notice> {
-    let condition = outage.filter(|outage| outage.is_certain()).map(|outage| Condition {
-        alert: Alert::SyncroOutage,
-        subject: None,
-        severity: Severity::Critical,
-        since: outage.since(),
-        notices: 0,
-        granted_at: DateTime::default(),
-        may_begin: true,
-        words: words::outage(outage),
-    });
+    let condition = outage
+        .filter(|outage| outage.is_certain())
+        .map(|outage| Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), words::outage(outage)));
     let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= OUTAGE);
     let why = if overruled { "ten minutes of looking say that it is the tokens" } else { "it has passed" };
     let of = TokenId::of_fleet();
-    rules.reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| Cow::Borrowed(why))
+    let of_others = |known: &Firing| known.alert.is_of_monitor();
+    rules.reconcile(&of, condition.into_iter().collect(), firing, of_others, &|_| Cow::Borrowed(why))
 }
 
 /// The next moment at which something may have to be told although nothing new is seen.
@@ -169,44 +159,26 @@ impl Rules<'_> {
         // One that is configured only now, for a moment long past, is no news.
         let is_news = known.is_none_or(|known| passed.flatten().any(|from| from > known.told_at));
         let notices = if is_news { notices } else { known.map_or(0, |known| known.notices) };
-        Some(Condition {
-            alert: Alert::TokenExpiring,
-            subject: None,
-            severity: if last { Severity::Critical } else { Severity::Warning },
-            since: expires.checked_sub_signed(delta(*first)).unwrap_or(self.now),
-            notices,
-            granted_at: DateTime::default(),
-            may_begin: true,
-            words: words::expiring(token, standing, expires, self.now),
-        })
+        let severity = if last { Severity::Critical } else { Severity::Warning };
+        let since = expires.checked_sub_signed(delta(*first)).unwrap_or(self.now);
+        let words = words::expiring(token, standing, expires, self.now);
+        Some(Condition { notices, ..Condition::new(Alert::TokenExpiring, severity, since, words) })
     }
 
     fn outdated(&self, token: &Token, standing: &Standing) -> Option<Condition> {
         let expires = token.expires.filter(|expires| *expires <= self.now && !token.auto_rotated)?;
         let confirmed = standing.worked_after_expiry >= self.alerts.confirmations.get();
-        (confirmed && standing.state == TokenState::Valid).then(|| Condition {
-            alert: Alert::TokenExpiryOutdated,
-            subject: None,
-            severity: Severity::Warning,
-            since: expires,
-            notices: 0,
-            granted_at: DateTime::default(),
-            may_begin: true,
-            words: words::outdated(token, standing, expires),
+        (confirmed && standing.state == TokenState::Valid).then(|| {
+            let words = words::outdated(token, standing, expires);
+            Condition::new(Alert::TokenExpiryOutdated, Severity::Warning, expires, words)
         })
     }
 
     /// Alerts about the user behind a token.
     fn user(&self, token: &Token, standing: &Standing) -> Vec<Condition> {
         let condition = |alert, subject, since, words| Condition {
-            alert,
             subject,
-            severity: Severity::Warning,
-            since,
-            notices: 0,
-            granted_at: DateTime::default(),
-            may_begin: true,
-            words,
+            ..Condition::new(alert, Severity::Warning, since, words)
         };
         let lost = standing.rights.iter().filter(|known| known.belief.held == Some(false) && known.belief.lost);
         let mut conditions: Vec<_> = lost
@@ -231,7 +203,7 @@ impl Rules<'_> {
         conditions
     }
 
-    fn reconcile<'w>(
+    pub(super) fn reconcile<'w>(
         &self,
         of: &TokenId,
         conditions: Vec<Condition>,

@@ -10,6 +10,7 @@ use crate::config::{Token, TokenId};
 use crate::standing::{Cause, Evidence, Outage, PermissionStanding, Standing};
 
 use super::Alert;
+use super::monitor::{Impaired, Throttled};
 
 const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Permissions";
 const GROUP: &str = "More > Admin > Syncro Administration > Security Groups";
@@ -265,6 +266,28 @@ pub(super) fn outage(outage: &Outage) -> Words {
             "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is known to be wrong with their tokens. {SEE}"
         ),
     };
+    Words { message, ..Words::default() }
+}
+
+/// `MonitorThrottled`.
+pub(super) fn throttled(known: &Throttled) -> Words {
+    let Throttled { since, host } = known;
+    let message = format!(
+        "requests to `{host}` have been paused since {}, because it asks to send fewer: tokens are not being checked, and nothing is known to be wrong with them. Look what else sends requests to Syncro from this address; the monitor's own share is `syncro.requests_per_minute`",
+        day(*since)
+    );
+    Words { message, ..Words::default() }
+}
+
+/// `MonitorImpaired`.
+pub(super) fn impaired(known: &Impaired) -> Words {
+    let Impaired { since, tokens, detail } = known;
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+    let tokens = if *tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") };
+    let message = format!(
+        "trouble of this machine keeps checks of {tokens} from saying anything since {}{detail}; nothing is known to be wrong with the tokens. Look at the file descriptors, memory, threads and disks of this machine",
+        day(*since)
+    );
     Words { message, ..Words::default() }
 }
 

@@ -1,5 +1,6 @@
 //! What one look at a token outside of the daemon found: believed at once, since there is no second look.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -83,7 +84,7 @@ impl Finding {
             &[],
             &mut firing,
         );
-        let failure = parts.iter().find_map(Look::failure).cloned();
+        let failure = parts.iter().find_map(Look::failure).map(Cow::into_owned);
         Self { token, standing, failure, alerts: firing, probes }
     }
 
@@ -155,5 +156,6 @@ impl Permission {
 /// A client for looks outside of the daemon.
 pub(super) fn client(config: &Config) -> Result<Client, String> {
     let instruments = Instruments::new(&Registry::new()).map_err(|error| error.to_string())?;
-    Client::new(&config.syncro, Arc::new(Budget::new(config.syncro.requests_per_minute)), instruments)
+    let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
+    Client::new(&config.syncro, budget, instruments).map(Client::patient)
 }

@@ -71,13 +71,45 @@ pub async fn look_with(client: &Client, job: Job, value: &TokenValue, tell: &mps
         _ => None,
     };
     let seen = Seen::Me { fingerprint: value.fingerprint(), observation };
-    let look = Look { at, part: Part::Token(seen), asked: vec![asked] };
+    let look = Look { at, part: Part::Token(seen), asked: asked.into_iter().collect() };
     tell(look, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
-        let mut questions = Questions { client, token: &token, value, lane, asked: Vec::new() };
+        let mut questions = Questions { client, token: &token, value, lane, host: Host::default(), asked: Vec::new() };
         let permissions = Part::Permissions(questions.permissions(job, user).await);
         tell(Look { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
+    }
+}
+
+/// How often in a row the host may not answer. One request that takes too long, or whose connection breaks, is that of one
+/// endpoint; the next one that fares so shows that it is the host.
+const MOST_UNANSWERED: u32 = 2;
+
+/// Whether it is worth while to ask a host further. Whatever concerns one endpoint only ends nothing.
+#[derive(Debug, Default)]
+struct Host {
+    /// Requests in a row that got no answer.
+    unanswered: u32,
+    /// Why no further request is sent, if none is: each would only wait in vain.
+    gone: Option<Failure>,
+}
+
+impl Host {
+    /// Takes in how a request went.
+    fn saw(&mut self, failure: Option<&Failure>) {
+        let reason = failure.map(|failure| failure.reason);
+        self.unanswered = match reason {
+            Some(Reason::Timeout | Reason::Connect) => self.unanswered + 1,
+            _ => 0,
+        };
+        let is_gone = match reason {
+            Some(Reason::Dns | Reason::Tls | Reason::Throttled | Reason::Monitor) => true,
+            Some(Reason::Timeout | Reason::Connect) => self.unanswered >= MOST_UNANSWERED,
+            Some(Reason::Http5xx | Reason::NotSyncro | Reason::TooLarge | Reason::Malformed) | None => false,
+        };
+        if is_gone {
+            self.gone = failure.cloned();
+        }
     }
 }
 
@@ -86,6 +118,7 @@ struct Questions<'a> {
     token: &'a Token,
     value: &'a TokenValue,
     lane: Lane,
+    host: Host,
     /// What has been asked so far.
     asked: Vec<Asked>,
 }
@@ -93,54 +126,70 @@ struct Questions<'a> {
 impl Questions<'_> {
     async fn permissions(&mut self, job: PermissionJob, user: Option<u64>) -> PermissionLook {
         let mut look = PermissionLook { full: job.full, ..PermissionLook::default() };
-        // Once the host does not answer, the other questions are not asked either: each would only wait in vain.
-        let mut gone: Option<Failure> = None;
         if let Some(id) = user {
-            let seen = match self.one(Request::User(id)).await {
+            look.user = Some(match self.one(Request::User(id)).await {
                 Ok(answer) => answer.user(),
                 Err(failure) => UserObservation::Failed(failure),
-            };
-            if let UserObservation::Failed(failure) = &seen {
-                gone = is_gone(failure).then(|| failure.clone());
-            }
-            look.user = Some(seen);
+            });
         }
-        look.probes = self.ask(job.probes, &mut gone).await;
+        look.probes = self.ask(job.probes).await;
         if let Some(audit) = job.audit {
-            look.audit = Some(self.ask(audit, &mut gone).await);
+            look.audit = Some(self.ask(audit).await);
         }
         look
     }
 
     async fn one(&mut self, request: Request) -> Result<Answer, Failure> {
+        if let Some(failure) = &self.host.gone {
+            return Err(failure.clone());
+        }
         let (asked, answer) = self.client.ask(&self.token.tenant, self.value, request, self.lane).await;
-        self.asked.push(asked);
+        self.asked.extend(asked);
+        // A body that never ends holds a check up as much as an answer that never begins.
+        self.host.saw(answer.as_ref().map_or_else(Some, Answer::cut));
         answer
     }
 
     /// What each request shows of each of its permissions.
-    async fn ask(&mut self, requests: Requests, gone: &mut Option<Failure>) -> Vec<(PermissionId, ProbeObservation)> {
+    async fn ask(&mut self, requests: Requests) -> Vec<(PermissionId, ProbeObservation)> {
         let mut observations = Vec::new();
         for (probe, shown) in requests {
-            let seen = match &gone {
-                Some(failure) => ProbeObservation::Failed(failure.clone()),
-                None => match self.one(Request::Probe(probe)).await {
-                    Ok(answer) => answer.probe(probe),
-                    Err(failure) => ProbeObservation::Failed(failure),
-                },
+            let seen = match self.one(Request::Probe(probe)).await {
+                Ok(answer) => answer.probe(probe),
+                Err(failure) => ProbeObservation::Failed(failure),
             };
-            if let (None, ProbeObservation::Failed(failure)) = (&gone, &seen) {
-                *gone = is_gone(failure).then(|| failure.clone());
-            }
             observations.extend(shown.into_iter().map(|permission| (permission, seen.clone())));
         }
         observations
     }
 }
 
-fn is_gone(failure: &Failure) -> bool {
-    match failure.reason {
-        Reason::Timeout | Reason::Dns | Reason::Connect | Reason::Tls | Reason::Http5xx | Reason::Throttled => true,
-        Reason::NotSyncro | Reason::TooLarge | Reason::Malformed => false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_concerns_the_host_ends_a_check() {
+        let failures = |reasons: &[Option<Reason>]| {
+            let mut host = Host::default();
+            for reason in reasons {
+                host.saw(reason.map(|reason| Failure::new(reason, "x")).as_ref());
+            }
+            host.gone.map(|failure| failure.reason)
+        };
+        for reason in Reason::ALL {
+            let expected = matches!(reason, Reason::Dns | Reason::Tls | Reason::Throttled | Reason::Monitor);
+            assert_eq!(failures(&[Some(reason)]).is_some(), expected, "{reason:?}");
+        }
+        let (timeout, reset) = (Some(Reason::Timeout), Some(Reason::Connect));
+        assert_eq!(failures(&[timeout, timeout]), Some(Reason::Timeout));
+        assert_eq!(failures(&[timeout, reset]), Some(Reason::Connect));
+        assert_eq!(
+            failures(&[timeout, None, timeout, None, reset]),
+            None,
+            "an answer between shows that the host is there"
+        );
+        assert_eq!(failures(&[timeout, Some(Reason::Http5xx), timeout]), None, "and so does any");
+        assert_eq!(failures(&[Some(Reason::Http5xx); 20]), None);
     }
 }

@@ -21,6 +21,7 @@ use crate::syncro::{Asked, Fingerprint, Look};
 use super::checker::Ended;
 use super::dispatch::{Queue, SLOTS};
 use super::effect::{Effect, WatchKey};
+use super::monitor::Monitor;
 
 /// What happened.
 #[derive(Debug)]
@@ -116,6 +117,8 @@ pub struct Core {
     /// Free slots by lane.
     pub(super) free: [usize; 3],
     pub(super) last_tick: Option<DateTime<Utc>>,
+    /// What keeps checks from saying anything.
+    pub(super) monitor: Monitor,
     /// Tokens that have never been looked at.
     pub(super) unseen: HashSet<WatchKey>,
     first_sweep_done: bool,
@@ -147,6 +150,7 @@ impl Core {
             asked_permissions: HashSet::new(),
             free: SLOTS,
             last_tick: None,
+            monitor: Monitor::default(),
             unseen: HashSet::new(),
             first_sweep_done: false,
             painted: None,
@@ -200,7 +204,7 @@ impl Core {
             tenants: Arc::clone(tenants),
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
-            checks_due: self.waiting.len(),
+            checks_due: self.waiting.len() + self.monitor.parked(),
             next_check: if self.waiting.is_empty() { self.agenda.first().map(|(at, _)| *at) } else { self.last_tick },
             last_tick: self.last_tick,
             beat: None,

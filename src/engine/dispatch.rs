@@ -8,7 +8,7 @@ use crate::plan::{Plan, Scope, is_doubtful, wants_user};
 use crate::syncro::Lane;
 
 use super::core::Core;
-use super::effect::{Effect, Job, PermissionJob, WatchKey};
+use super::effect::{Effect, Job, PermissionJob, Requests, WatchKey};
 
 /// How many looks may be under way at once, by lane. Enough that hosts which do not answer, each held for the whole
 /// time-out, leave room for the others within the budget; few enough to keep memory small.
@@ -31,6 +31,7 @@ pub(super) enum Queue {
 impl Core {
     /// Starts due looks while there are slots, the most pressing first.
     pub(super) fn start_looks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        self.waiting.append(&mut self.monitor.unpark(now));
         for queue in [Queue::Urgent, Queue::Both, Queue::Validity, Queue::Permissions] {
             let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
             while let Some(entry) = self.waiting.range(from..).next().copied().filter(|entry| entry.0 == queue) {
@@ -43,6 +44,9 @@ impl Core {
                 };
                 let Some(lane) = lanes.iter().copied().find(|lane| self.free[*lane as usize] > 0) else { break };
                 self.waiting.remove(&entry);
+                if self.watches.get(&entry.2).is_some_and(|watch| self.monitor.park(entry, watch, now)) {
+                    continue;
+                }
                 effects.extend(self.job(entry.2, lane, now).map(Effect::Start));
             }
         }
@@ -59,18 +63,25 @@ impl Core {
         self.asked_token.insert(key);
         let standing = &watch.standing;
         let probes = self.config.syncro.probes;
+        // After a failure others go first, so that requests that take for ever do not keep the same ones from being asked.
+        let turn = standing.permission_checks.failures as usize;
+        let turned = |mut probes: Requests| {
+            let by = turn.checked_rem(probes.len()).unwrap_or_default();
+            probes.rotate_left(by);
+            probes
+        };
         let permissions = scope.map(|scope| match scope {
             Scope::Full => {
                 let user = wants_user(standing, now);
                 let audits = self.config.syncro.audit_excess && watch.audit_from <= now;
                 let audit = audits.then(|| watch.token.audit(probes));
-                PermissionJob { full: true, user, probes: watch.token.probes(probes), audit }
+                PermissionJob { full: true, user, probes: turned(watch.token.probes(probes)), audit }
             }
             Scope::Doubtful => {
                 let doubtful = |permission| {
                     standing.permissions.iter().any(|known| known.permission == permission && is_doubtful(known))
                 };
-                let probes = watch.token.probes_of(probes, doubtful);
+                let probes = turned(watch.token.probes_of(probes, doubtful));
                 PermissionJob { full: false, user: false, probes, audit: None }
             }
         });

@@ -2,6 +2,7 @@
 
 use crate::config::TokenId;
 use crate::standing::Transition;
+use crate::syncro::Reason;
 
 use super::effect::{Checked, Outcome};
 
@@ -14,7 +15,8 @@ pub(super) fn checked(checked: &Checked) {
         Outcome::Again(failures) => {
             tracing::info!(event = "check", tenant, token_name, check, failures, "can look again");
         }
-        Outcome::Failed { failure, first: true } => tracing::warn!(
+        // That Syncro asks for a pause is said once, when it does.
+        Outcome::Failed { failure, first: true } if failure.reason != Reason::Throttled => tracing::warn!(
             event = "check",
             tenant,
             token_name,
@@ -23,7 +25,7 @@ pub(super) fn checked(checked: &Checked) {
             "could not look, which says nothing about the token: {}",
             failure.detail
         ),
-        Outcome::Failed { failure, first: false } => tracing::debug!(
+        Outcome::Failed { failure, .. } => tracing::debug!(
             event = "check",
             tenant,
             token_name,

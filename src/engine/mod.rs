@@ -1,7 +1,7 @@
 //! The loop: pulses, finished looks and orders come in as events, `core` decides, the effects are carried out here.
 //! What is to be remembered or told goes to the store, which tells it on when it is kept.
 //!
-//! `core`, `review`, `dispatch` and `reload` are pure; `checker` looks; `pulse` beats.
+//! `core`, `review`, `dispatch`, `monitor` and `reload` are pure; `checker` looks; `pulse` beats.
 
 mod checker;
 mod core;
@@ -9,6 +9,7 @@ mod dispatch;
 mod effect;
 mod instruments;
 mod log;
+mod monitor;
 mod outage;
 mod pulse;
 mod reload;
@@ -102,6 +103,7 @@ impl Engine {
         let mut events = vec![Event::Tick];
         loop {
             let now = clock::now();
+            self.core.paused(self.client.pauses(now));
             for event in events {
                 if matches!(event, Event::Tick) {
                     self.beat = Some(Monotonic::now());

@@ -3,7 +3,7 @@
 //! Checks are spread over minutes, confirmations come after seconds: when a token that worked is refused, a few tokens of
 //! other tenants are looked at too, so that an outage is known before the first of its victims is told of.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::{Rules, fleet_alerts};
 use crate::config::TokenId;
@@ -85,8 +85,7 @@ impl Core {
 
     /// Judges whether there is an outage now, tells of it, and goes on with everybody when it has passed.
     pub(super) fn judge_outage(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let patience =
-            chrono::TimeDelta::from_std(self.config.alerts.unreachable_after).unwrap_or(chrono::TimeDelta::MAX);
+        let patience = chrono::TimeDelta::from_std(self.config.alerts.unreachable_after).unwrap_or(TimeDelta::MAX);
         let outage = if self.turned.len() > FEWEST / 2 && self.overruled_until.is_none_or(|until| until <= now) {
             let sights: Vec<_> = self.tenants.values().filter_map(|tenant| self.sight(tenant)).collect();
             turned_bad(&sights, now)
@@ -97,6 +96,9 @@ impl Core {
             let contacts = if self.silent.len() > FEWEST / 2 { self.contacts() } else { Vec::new() };
             unreachable(&contacts, patience, now)
         });
+        // While we see nothing for our own sake, nothing shows that an outage is over.
+        let goes_on = |known: &Outage| matches!(known, Outage::Unreachable { .. }) && self.monitor.is_blind(now);
+        let outage = outage.or_else(|| self.outage.filter(goes_on));
         let before = std::mem::replace(&mut self.outage, outage);
         match (before, outage) {
             (Some(Outage::TurnedBad { since, .. }), None) if now - since >= LONGEST_OUTAGE => {

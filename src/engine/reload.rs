@@ -46,6 +46,7 @@ impl Core {
             }
             watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
             (watch.standing, watch.firing) = (Arc::new(standing), firing);
+            self.note_monitor(key, None);
         }
         self.fleet_firing = Arc::new(memory.tenants.remove("").unwrap_or_default());
         not_after(&mut self.fleet_firing, now);
@@ -106,6 +107,7 @@ impl Core {
             self.agenda.remove(&(watch.wake, key));
             if let Some((queue, at)) = watch.waiting {
                 self.waiting.remove(&(queue, at, key));
+                self.monitor.forget(&(queue, at, key));
             }
             self.bury(id, watch.standing, watch.firing, effects);
         }

@@ -15,6 +15,7 @@ use super::checker::Ended;
 use super::core::{Core, Watch};
 use super::dispatch::queue;
 use super::effect::{Checked, Effect, Outcome, WatchKey, checked_by};
+use super::monitor::is_own;
 
 /// What every look begins with.
 const ME: &str = "/me";
@@ -33,6 +34,7 @@ impl Core {
             self.review(key, now, effects);
         }
         self.judge_outage(now, effects);
+        self.judge_monitor(now, effects);
         for tenant in std::mem::take(&mut self.silent) {
             self.review_tenant(&tenant, now, effects);
         }
@@ -93,6 +95,7 @@ impl Core {
         self.agenda.remove(&(watch.wake, key));
         if let Some((queue, at)) = watch.waiting.take() {
             self.waiting.remove(&(queue, at, key));
+            self.monitor.forget(&(queue, at, key));
         }
         // While alerts are held nothing changes but that they no longer are.
         let next = || next_change(rules, &watch.token, &watch.standing, &watch.firing);
@@ -160,7 +163,7 @@ impl Core {
         };
         let transitions = step(standing, look, policy);
         watch.audit_from = audit_from(watch.phase, standing.audited(), &self.config, self.sweep, now);
-        let outcome = outcome(failures, look.failure());
+        let outcome = outcome(failures, look.failure().as_deref());
         let group = standing.group_problem().map(str::to_owned);
         if group.is_some() != group_before.is_some() {
             effects.push(Effect::Group { token: id.clone(), problem: group });
@@ -172,6 +175,7 @@ impl Core {
             matches!(known.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
         });
         effects.extend(transitions.into_iter().map(entry));
+        self.note_monitor(key, Some(look));
         if check == Check::Validity {
             self.note_sight(key, now, effects);
         }
@@ -213,14 +217,16 @@ impl Core {
         let members = &self.tenants.get(name)?.members;
         let standings = members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &watch.standing);
         // A token without a usable value was not looked at, so it says nothing about its tenant.
-        let asked =
-            standings.filter(|standing| standing.validity.last_attempt.is_some() && standing.unreadable.is_none());
+        let asked = standings.filter(|standing| {
+            standing.validity.last_attempt.is_some() && standing.unreadable.is_none() && !is_own(&standing.validity)
+        });
         silent(asked.map(|standing| &standing.validity))
     }
 
     pub(super) fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let silent = self.silence(name);
-        let held = self.config.held_until(name, now).is_some() || self.is_one_of_many(name);
+        let held =
+            self.config.held_until(name, now).is_some() || self.is_one_of_many(name) || self.is_own_trouble(name);
         let Some(tenant) = self.tenants.get_mut(name) else { return };
         let rules = Rules { alerts: &self.config.alerts, now, held };
         let mut firing = tenant.firing.to_vec();
@@ -278,7 +284,7 @@ pub(super) fn told(notices: Vec<Notice>) -> impl Iterator<Item = Effect> {
 fn silent<'a>(attempts: impl Iterator<Item = &'a Attempts>) -> Option<(DateTime<Utc>, &'static str)> {
     let mut silent = None;
     for attempts in attempts {
-        let since = attempts.failing_since?;
+        let since = attempts.silent_since()?;
         let reason = attempts.reason.map_or("unknown", |reason| reason.as_str());
         silent = silent.filter(|(known, _)| *known >= since).or(Some((since, reason)));
     }

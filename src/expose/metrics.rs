@@ -85,7 +85,7 @@ pub const FAMILIES: [Family; 11] = [
     },
     Family {
         name: "syncro_token_last_success_timestamp_seconds",
-        help: "Last check of a token that gave a verdict, in seconds since the epoch; 0 before the first.",
+        help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before the first.",
         labels: &["tenant", "token_name", "check"],
         write: Write::Token(last_success),
     },

@@ -72,6 +72,23 @@ fn while_we_cannot_look_attempts_become_rarer_up_to_the_interval_and_never_more_
 }
 
 #[test]
+fn a_permission_that_cannot_be_confirmed_is_no_retry_storm() {
+    let refused = |seconds| probed(seconds, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
+    let failed = |seconds| probed(seconds, &[(LIST, crate::syncro::ProbeObservation::Failed(failure()))]);
+    let mut looks = vec![looked(0, works(&[])), refused(0)];
+    let mut now = 0;
+    while now < 86_400 {
+        let (token, standing) = after(&looks);
+        now = (planned(&token, &standing, now).permissions.unwrap().0.at - at(0)).num_seconds();
+        looks.extend([looked(now, works(&[])), failed(now)]);
+    }
+    // Every hour, and while the attempts become rarer.
+    assert!((24..40).contains(&(looks.len() / 2)), "{} in a day", looks.len() / 2);
+    let (_, standing) = after(&looks);
+    assert_eq!(standing.permissions[0].belief.doubts, 1, "the one refusal is not forgotten");
+}
+
+#[test]
 fn at_the_declared_expiry_a_look_is_due() {
     let (mut token, standing) = after(&[looked(0, works(&[])), probed(0, &[])]);
     token.expires = Some(at(10) + TimeDelta::milliseconds(1));

@@ -62,20 +62,32 @@ pub struct Attempts {
     pub failing_since: Option<DateTime<Utc>>,
     /// Why the last one gave no verdict.
     pub reason: Option<Reason>,
+    /// The last of them that failed for our own sake, as [`Reason::is_own`] says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blind_at: Option<DateTime<Utc>>,
 }
 
 impl Attempts {
     fn note(&mut self, now: DateTime<Utc>, failure: Option<&Failure>) {
         self.last_attempt = Some(now);
         self.reason = failure.map(|failure| failure.reason);
-        if failure.is_some() {
+        if let Some(failure) = failure {
+            if failure.reason.is_own() {
+                self.blind_at = Some(now);
+            }
             self.failures += 1;
             self.failing_since.get_or_insert(now);
         } else {
             self.last_success = Some(now);
             self.failures = 0;
             self.failing_since = None;
+            self.blind_at = None;
         }
+    }
+
+    /// Since when the other side has been silent: while we could not look for our own sake, nothing was learnt of it.
+    pub fn silent_since(&self) -> Option<DateTime<Utc>> {
+        self.failing_since.max(self.blind_at.filter(|_| self.failing_since.is_some()))
     }
 }
 
@@ -218,6 +230,7 @@ impl Standing {
             attempts.last_attempt = attempts.last_attempt.map(|moment| moment.min(now));
             attempts.last_success = attempts.last_success.map(|moment| moment.min(now));
             attempts.failing_since = attempts.failing_since.map(|moment| moment.min(now));
+            attempts.blind_at = attempts.blind_at.map(|moment| moment.min(now));
         }
         self.since = self.since.map(|moment| moment.min(now));
         if let Some(doubt) = &mut self.doubt {

@@ -36,6 +36,9 @@ pub struct Policy<'a> {
 pub fn step(standing: &mut Standing, look: &Look, policy: Policy<'_>) -> Vec<Transition> {
     let mut changes = Changes { now: look.at, policy, transitions: Vec::new() };
     match &look.part {
+        Part::Token(Seen::Unreadable(why)) if let Some(failure) = why.of_monitor() => {
+            standing.validity.note(look.at, Some(&failure));
+        }
         Part::Token(Seen::Unreadable(why)) => {
             standing.unreadable = Some(why.clone());
             standing.validity.note(look.at, None);

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::memory::Batch;
 use crate::snapshot::Snapshot;
+use crate::system::trouble::on_a_thread;
 
 use super::database::Database;
 use super::error::Problem;
@@ -26,7 +27,15 @@ pub struct Blocking;
 
 impl Disk for Blocking {
     fn commit(&self, work: Work) -> JoinHandle<Attempt> {
-        spawn_blocking(move || work.carry_out())
+        let take = |slot: &Mutex<Option<Work>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (slot, lost) = (Arc::new(Mutex::new(Some(work))), Attempt::lost);
+        let taken = Arc::clone(&slot);
+        let begun = on_a_thread(|| spawn_blocking(move || take(&taken).map_or_else(lost, Work::carry_out)));
+        begun.unwrap_or_else(|error| {
+            // Without a thread the store is down until there is one; what is to be written is kept.
+            let attempt = take(&slot).map_or_else(lost, |work| work.fail(std::io::Error::other(error)));
+            tokio::spawn(async { attempt })
+        })
     }
 }
 
@@ -49,6 +58,14 @@ pub struct Attempt {
     /// What is still not written.
     pub(super) left: Unwritten,
     pub(super) outcome: Result<(), Problem>,
+}
+
+impl Attempt {
+    /// One whose work somebody else has.
+    fn lost() -> Self {
+        let outcome = Err(Problem::Other("a commit was begun twice".to_owned()));
+        Self { database: None, left: Unwritten::default(), outcome }
+    }
 }
 
 impl Work {

@@ -1,12 +1,14 @@
-//! The one request budget of the daemon: how many requests a minute may leave, and who goes first.
+//! The one request budget of the daemon: how many requests a minute may leave, who goes first, and whom a pause holds up.
 //!
 //! A request waits in its lane. Each lane sends its first waiter on to compete with the lane before it, so an urgent
-//! request waits for at most one other of each lane.
+//! request waits for at most one other of each lane. Who waits for the end of a pause waits in no lane: its host holds up
+//! nobody but those who ask that host.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -16,7 +18,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::config::SYNCRO_REQUESTS_PER_MINUTE;
 
-use super::Lane;
+use super::pause::{Host, Paused, Pauses, Why};
+use super::{Lane, Reason};
 
 /// How many requests may leave at once after a quiet time.
 const BURST: u32 = 10;
@@ -37,12 +40,27 @@ impl Clock for TokioClock {
     }
 }
 
+/// One pause, or several that followed each other with hardly a request between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Who asked for it, as [`Host::is`] knows it.
+    pub host: String,
+    /// Why: too many requests, or trouble of the host.
+    pub reason: Reason,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When the last of them ends, or ended.
+    pub until: DateTime<Utc>,
+    /// Whether any request was answered since then.
+    pub answered: bool,
+}
+
 /// The request budget.
 #[derive(Debug)]
 pub struct Budget {
     clock: TokioClock,
     limit: RwLock<Limit>,
-    paused_until: RwLock<Option<Instant>>,
+    pauses: RwLock<Pauses>,
     permissions: Mutex<()>,
     validity: Mutex<()>,
     gate: Mutex<()>,
@@ -62,7 +80,7 @@ impl Budget {
         Self {
             clock,
             limit: RwLock::new(Limit { requests_per_minute, limiter }),
-            paused_until: RwLock::new(None),
+            pauses: RwLock::default(),
             permissions: Mutex::new(()),
             validity: Mutex::new(()),
             gate: Mutex::new(()),
@@ -79,30 +97,68 @@ impl Budget {
         }
     }
 
-    /// Lets nothing leave for so long.
-    pub fn pause(&self, duration: Duration) {
-        let until = Instant::now() + duration;
-        let mut paused = self.paused_until.write().unwrap_or_else(PoisonError::into_inner);
-        *paused = Some(paused.map_or(until, |already| already.max(until)));
+    /// Lets nothing leave to a host for as long as it wishes, within bounds; returns for how long.
+    pub(super) fn pause(&self, host: &Host, why: Why, wish: Duration) -> Duration {
+        self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, wish, Instant::now())
     }
 
-    /// Waits until one request may leave. Dropping the future gives the place in the queue back.
-    pub async fn permit(&self, lane: Lane) {
-        let _permissions = if lane == Lane::Permissions { Some(self.permissions.lock().await) } else { None };
-        let _validity = if lane == Lane::Urgent { None } else { Some(self.validity.lock().await) };
-        let _gate = self.gate.lock().await;
-        while let Some(until) = self.not_before() {
-            sleep_until(until).await;
+    /// Takes in that a host answered without a wish for a pause.
+    pub(super) fn answered(&self, host: &Host) {
+        self.pauses.write().unwrap_or_else(PoisonError::into_inner).answered(host, Instant::now());
+    }
+
+    /// Every pause after which requests do not flow again yet, in the time of the calendar.
+    pub fn pauses(&self, now: DateTime<Utc>) -> Vec<Pause> {
+        let instant = Instant::now();
+        let delta = |duration| TimeDelta::from_std(duration).unwrap_or_default();
+        let pauses = self.pauses.read().unwrap_or_else(PoisonError::into_inner);
+        let pause = |(host, paused): (&str, Paused)| Pause {
+            host: host.to_owned(),
+            reason: paused.why.reason(),
+            since: now - delta(instant - paused.since),
+            until: now + delta(paused.until.saturating_duration_since(instant))
+                - delta(instant.saturating_duration_since(paused.until)),
+            answered: paused.answered > 0,
+        };
+        pauses.list(instant).map(pause).collect()
+    }
+
+    /// Waits until one request to a host may leave. Dropping the future gives the place in the queue back.
+    ///
+    /// # Errors
+    /// Why the host is paused, if it is for longer than `patience`.
+    pub(super) async fn permit(&self, host: &Host, lane: Lane, patience: Duration) -> Result<(), Reason> {
+        loop {
+            if let Some(paused) = self.paused(host) {
+                if paused.until - Instant::now() > patience {
+                    return Err(paused.why.reason());
+                }
+                sleep_until(paused.until).await;
+                continue;
+            }
+            let _permissions = if lane == Lane::Permissions { Some(self.permissions.lock().await) } else { None };
+            let _validity = if lane == Lane::Urgent { None } else { Some(self.validity.lock().await) };
+            let _gate = self.gate.lock().await;
+            while self.paused(host).is_none() {
+                match self.take(host) {
+                    None => return Ok(()),
+                    Some(until) => sleep_until(until).await,
+                }
+            }
         }
     }
 
-    /// Takes one request out of the budget, or says when to ask again.
-    fn not_before(&self) -> Option<Instant> {
-        let paused = *self.paused_until.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = paused.filter(|until| *until > Instant::now()) {
-            return Some(until);
-        }
+    fn paused(&self, host: &Host) -> Option<Paused> {
+        self.pauses.read().unwrap_or_else(PoisonError::into_inner).of(host, Instant::now())
+    }
+
+    /// Takes one request out of the budget, or says when to ask again. What was not used during a pause is not made up
+    /// for: that would be the burst that Syncro has just asked to be spared.
+    fn take(&self, host: &Host) -> Option<Instant> {
         let limiter = Arc::clone(&self.limit.read().unwrap_or_else(PoisonError::into_inner).limiter);
+        if self.pauses.write().unwrap_or_else(PoisonError::into_inner).has_ended(host, Instant::now()) {
+            while limiter.check().is_ok() {}
+        }
         limiter.check().err().map(|not_until| self.clock.start + not_until.earliest_possible())
     }
 }
@@ -122,6 +178,12 @@ fn limiter(requests_per_minute: NonZeroU32, clock: &TokioClock) -> Arc<Limiter> 
 mod tests {
     use super::*;
 
+    const FOR_EVER: Duration = Duration::MAX;
+
+    fn host() -> Host {
+        Host::of("http://127.0.0.1:1")
+    }
+
     fn budget(requests_per_minute: u32) -> Arc<Budget> {
         Arc::new(Budget::new(NonZeroU32::new(requests_per_minute).expect("not zero")))
     }
@@ -131,7 +193,7 @@ mod tests {
         let start = Instant::now();
         let mut times = Vec::new();
         for _ in 0..count {
-            budget.permit(Lane::Validity).await;
+            budget.permit(&host(), Lane::Validity, FOR_EVER).await.unwrap();
             times.push(start.elapsed().as_millis());
         }
         times
@@ -160,13 +222,57 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_every_lane_until_its_end() {
         let budget = budget(90);
-        budget.pause(Duration::from_secs(30));
-        budget.pause(Duration::from_secs(5));
+        budget.pause(&host(), Why::Throttled, Duration::from_secs(30));
+        budget.pause(&host(), Why::Throttled, Duration::from_secs(5));
         let start = Instant::now();
         for lane in [Lane::Permissions, Lane::Urgent, Lane::Validity] {
-            budget.permit(lane).await;
+            budget.permit(&host(), lane, FOR_EVER).await.unwrap();
             assert!(start.elapsed() >= Duration::from_secs(30), "{lane:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_host_holds_up_no_other_and_nobody_waits_long() {
+        let (budget, other) = (budget(90), Host::of("http://127.0.0.1:2"));
+        let start = Instant::now();
+        let mut waiting = tokio::task::JoinSet::new();
+        for lane in [Lane::Permissions, Lane::Validity, Lane::Urgent] {
+            let budget = Arc::clone(&budget);
+            waiting.spawn(async move { budget.permit(&host(), lane, FOR_EVER).await });
+        }
+        budget.pause(&host(), Why::Throttled, Duration::from_mins(4));
+        tokio::task::yield_now().await;
+        for lane in [Lane::Permissions, Lane::Validity, Lane::Urgent] {
+            budget.permit(&other, lane, Duration::ZERO).await.unwrap();
+            assert_eq!(budget.permit(&host(), lane, Duration::from_secs(10)).await, Err(Reason::Throttled));
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        waiting.join_all().await;
+        assert!(start.elapsed() >= Duration::from_mins(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_when_a_pause_begins_is_told_at_once() {
+        let budget = budget(1);
+        times(&budget, 10).await;
+        let waiter = Arc::clone(&budget);
+        let waiting = tokio::spawn(async move { waiter.permit(&host(), Lane::Validity, Duration::ZERO).await });
+        tokio::task::yield_now().await;
+        budget.pause(&host(), Why::Unavailable, Duration::from_mins(4));
+        assert_eq!(waiting.await.unwrap(), Err(Reason::Http5xx));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_pause_requests_leave_one_by_one() {
+        let budget = budget(60);
+        budget.pause(&host(), Why::Throttled, Duration::from_mins(2));
+        let times = times(&budget, 20).await;
+        assert!(times[0] >= 121_000, "{times:?}");
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 999), "{times:?}");
+        let pauses = budget.pauses(crate::testing::at(0));
+        assert_eq!(pauses.len(), 1, "no answer has come yet: {pauses:?}");
+        budget.answered(&host());
+        assert!(budget.pauses(crate::testing::at(0)).iter().all(|pause| pause.answered));
     }
 
     #[tokio::test(start_paused = true)]
@@ -177,12 +283,12 @@ mod tests {
         for lane in [Lane::Permissions, Lane::Validity] {
             for _ in 0..50 {
                 let budget = Arc::clone(&budget);
-                waiting.spawn(async move { budget.permit(lane).await });
+                waiting.spawn(async move { budget.permit(&host(), lane, FOR_EVER).await });
             }
         }
         tokio::task::yield_now().await;
         let start = Instant::now();
-        budget.permit(Lane::Urgent).await;
+        budget.permit(&host(), Lane::Urgent, FOR_EVER).await.unwrap();
         assert!(start.elapsed() <= Duration::from_secs(3), "{:?}", start.elapsed());
         waiting.join_all().await;
         assert!(start.elapsed() >= Duration::from_secs(90));

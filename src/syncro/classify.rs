@@ -4,13 +4,14 @@
 //! `Retry later` for too many requests).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::catalog::Probe;
 
-use super::{Failure, Reason};
+use super::challenge::challenger;
+use super::{Failure, Reason, json};
 
 /// What Syncro's throttle says, with or without the status 429.
 const RETRY_LATER: &str = "Retry later";
@@ -18,12 +19,16 @@ const RETRY_LATER: &str = "Retry later";
 /// More rights than this are not taken in: they become metrics.
 pub const MOST_RIGHTS: usize = 200;
 
-/// A complete answer.
+/// An answer. Its status is what it says first of all; of its body there may be only the beginning.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(super) status: u16,
-    pub(super) content_type: String,
-    pub(super) body: Vec<u8>,
+    content_type: String,
+    body: Vec<u8>,
+    /// Why the body is not all there, or cannot be read, if so.
+    broken: Option<Failure>,
+    /// Who asks in Syncro's place who we are, if somebody does.
+    challenger: Option<&'static str>,
 }
 
 /// One entry of `/me.permissions`: `ticket.write`.
@@ -127,10 +132,46 @@ pub enum ProbeObservation {
     Failed(Failure),
 }
 
+impl UserObservation {
+    /// Why we could not look, if so.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Group(_) => None,
+        }
+    }
+}
+
+impl ProbeObservation {
+    /// Why we could not look, if so.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Granted(_) | Self::Missing | Self::Inconclusive(_) => None,
+        }
+    }
+}
+
 impl Answer {
     /// A complete answer with this status, content type and body.
     pub fn new(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        Self { status, content_type: content_type.to_owned(), body }
+        Self { status, content_type: content_type.to_owned(), body, broken: None, challenger: None }
+    }
+
+    /// The same, where the body broke off or cannot be read.
+    pub(super) fn broken(self, broken: Option<Failure>) -> Self {
+        Self { broken, ..self }
+    }
+
+    /// Why the body is not all there, or cannot be read, if so.
+    pub fn cut(&self) -> Option<&Failure> {
+        self.broken.as_ref()
+    }
+
+    /// The same, with what its headers say about who made it.
+    pub(super) fn signed<'a>(mut self, header: impl Fn(&str) -> Option<&'a str>) -> Self {
+        self.challenger = challenger(self.status, header, self.is_html(), &self.body);
+        self
     }
 
     /// Whether Syncro asks to send fewer requests.
@@ -139,13 +180,40 @@ impl Answer {
     }
 
     fn is_html(&self) -> bool {
-        self.content_type.to_ascii_lowercase().contains("html") || self.body.trim_ascii_start().starts_with(b"<")
+        self.content_type.to_ascii_lowercase().contains("html") || self.start() == Some(b'<')
+    }
+
+    /// The first byte that says something.
+    fn start(&self) -> Option<u8> {
+        let body = self.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.body);
+        body.trim_ascii_start().first().copied()
+    }
+
+    /// Whether the answer is JSON as far as it shows, read or not: by its type, or by how it begins.
+    fn is_json(&self) -> bool {
+        !self.is_html()
+            && (self.content_type.to_ascii_lowercase().contains("json") || matches!(self.start(), Some(b'{' | b'[')))
+    }
+
+    /// Whether the body is there and has nothing in it.
+    fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.broken.is_none()
+    }
+
+    /// Who answered in Syncro's place, if somebody did.
+    pub(super) fn challenge(&self) -> Option<Failure> {
+        let who = self.challenger?;
+        Some(Failure::new(
+            Reason::NotSyncro,
+            format!("a challenge page of {who} with {}, not an answer of the API", self.status),
+        ))
     }
 
     /// What keeps this answer from being one of the API at all, whatever was asked.
     fn failure(&self) -> Option<Failure> {
         let not_syncro = |detail: String| Some(Failure::new(Reason::NotSyncro, detail));
         match self.status {
+            _ if self.challenger.is_some() => self.challenge(),
             500..=599 => Some(Failure::new(Reason::Http5xx, format!("the server answered {}", self.status))),
             300..=399 => not_syncro(format!("redirected with {}, as the API never does", self.status)),
             _ if self.is_html() => not_syncro(format!("a web page with {}, not an answer of the API", self.status)),
@@ -153,19 +221,20 @@ impl Answer {
         }
     }
 
-    fn json(&self) -> Result<Value, Failure> {
+    /// Why a refusal says nothing: it may have been a page, of which nothing arrived that would show it.
+    fn unclear(&self) -> Option<&Failure> {
+        self.broken.as_ref().filter(|_| !self.is_json())
+    }
+
+    /// The whole body as text, where it is the body that says something.
+    fn text(&self) -> Result<&str, Failure> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
         if self.body.trim_ascii().is_empty() {
             return Err(Failure::new(Reason::NotSyncro, "an empty answer"));
         }
-        let text =
-            std::str::from_utf8(&self.body).map_err(|_| Failure::new(Reason::Malformed, "the answer is not UTF-8"))?;
-        serde_json::from_str(text).map_err(|error| {
-            if error.is_eof() {
-                Failure::new(Reason::Malformed, "the answer ends in the middle")
-            } else {
-                Failure::new(Reason::NotSyncro, "the answer is not JSON")
-            }
-        })
+        std::str::from_utf8(&self.body).map_err(|_| Failure::new(Reason::Malformed, "the answer is not UTF-8"))
     }
 
     fn unexpected(&self) -> Failure {
@@ -174,14 +243,17 @@ impl Answer {
 
     /// Reads the answer to `/me`.
     pub fn me(&self) -> MeObservation {
+        if let Some(failure) = self.challenge() {
+            return MeObservation::Failed(failure);
+        }
         match self.status {
             403 => MeObservation::Blocked,
             401 if self.is_html() => MeObservation::Blocked,
-            401 => MeObservation::Refused,
+            401 => self.unclear().cloned().map_or(MeObservation::Refused, MeObservation::Failed),
             200 => self
                 .failure()
-                .map_or_else(|| self.json(), Err)
-                .and_then(|value| who(&value))
+                .map_or_else(|| self.text(), Err)
+                .and_then(who)
                 .map_or_else(MeObservation::Failed, MeObservation::Works),
             _ => MeObservation::Failed(self.failure().unwrap_or_else(|| self.unexpected())),
         }
@@ -192,62 +264,71 @@ impl Answer {
         if self.status != 200 {
             return UserObservation::Failed(self.failure().unwrap_or_else(|| self.unexpected()));
         }
-        match self.failure().map_or_else(|| self.json(), Err) {
-            Ok(value) => {
-                let group = value.pointer("/user/group").and_then(Value::as_str);
-                UserObservation::Group(group.map(str::trim).filter(|group| !group.is_empty()).map(label))
-            }
-            Err(failure) => UserObservation::Failed(failure),
-        }
+        self.failure()
+            .map_or_else(|| self.text(), Err)
+            .and_then(group)
+            .map_or_else(UserObservation::Failed, UserObservation::Group)
     }
 
-    /// Reads the answer to a probe.
+    /// Reads the answer to a probe. Its status is the evidence; the body only shows that it is Syncro who says so.
     pub fn probe(&self, probe: &Probe) -> ProbeObservation {
         if let Some(failure) = self.failure() {
             return ProbeObservation::Failed(failure);
         }
         match self.status {
-            401 => ProbeObservation::Missing,
+            401 => self.unclear().cloned().map_or(ProbeObservation::Missing, ProbeObservation::Failed),
             status if !probe.granted.contains(&status) => ProbeObservation::Inconclusive(status),
-            200..=299 if !self.body.is_empty() => match self.json() {
-                Ok(_) => ProbeObservation::Granted(self.status),
-                Err(failure) => ProbeObservation::Failed(failure),
-            },
+            200..=299 if !self.is_json() && !self.is_empty() => {
+                match self.text().and_then(|text| json::members(text, |_| false)) {
+                    Ok(_) => ProbeObservation::Granted(self.status),
+                    Err(failure) => ProbeObservation::Failed(failure),
+                }
+            }
             _ => ProbeObservation::Granted(self.status),
         }
     }
 }
 
-fn who(value: &Value) -> Result<Me, Failure> {
-    let field = |name: &str| value.get(name);
+fn who(text: &str) -> Result<Me, Failure> {
+    const NEEDED: [&str; 5] = ["user_id", "subdomain", "admin", "can_use_app", "permissions"];
+    let members = json::members(text, |name| NEEDED.contains(&name))?;
+    let field = |name: &str| json::member(&members, name);
     let user_id = field("user_id")
-        .and_then(|id| id.as_u64().or_else(|| id.as_str()?.parse().ok()))
+        .and_then(json::number)
         .ok_or_else(|| Failure::new(Reason::NotSyncro, "JSON without a `user_id`, so not Syncro's `/me`"))?;
     Ok(Me {
         user_id,
-        subdomain: field("subdomain").and_then(Value::as_str).map(label),
-        admin: field("admin").and_then(Value::as_bool),
-        can_use_app: field("can_use_app").and_then(Value::as_bool),
-        rights: field("permissions").and_then(Value::as_object).map(rights).unwrap_or_default(),
+        subdomain: field("subdomain").and_then(json::string).map(|name| label(&name)),
+        admin: field("admin").and_then(json::boolean),
+        can_use_app: field("can_use_app").and_then(json::boolean),
+        rights: field("permissions").map(rights).unwrap_or_default(),
     })
 }
 
+/// The security group in `{"user": {"group": "Technicians"}}`.
+fn group(text: &str) -> Result<Option<String>, Failure> {
+    let answer = json::members(text, |name| name == "user")?;
+    let user = json::member(&answer, "user").map(|user| json::members(user, |name| name == "group")).transpose()?;
+    let group = user.as_ref().and_then(|user| json::string(json::member(user, "group")?));
+    Ok(group.as_deref().map(str::trim).filter(|group| !group.is_empty()).map(label))
+}
+
 /// `{"ticket": {"write": true}}` as `ticket.write`. What is not a yes or no is passed over, so is what cannot be a label.
-fn rights(groups: &Map<String, Value>) -> Vec<(Right, bool)> {
-    let mut rights: Vec<(Right, bool)> = groups
-        .iter()
-        .filter_map(|(group, members)| Some((group, members.as_object()?)))
-        .flat_map(|(group, members)| {
-            members.iter().filter_map(move |(name, held)| Some((format!("{group}.{name}"), held.as_bool()?)))
-        })
-        .filter(|(name, _)| name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic()))
-        .map(|(name, held)| (Right::new(&name), held))
-        .collect();
-    rights.sort();
-    // `{"a.b": {"c": ..}}` and `{"a": {"b.c": ..}}` are one name; the stricter value, which sorts first, stays.
-    rights.dedup_by(|later, first| later.0 == first.0);
-    rights.truncate(MOST_RIGHTS);
-    rights
+fn rights(groups: &str) -> Vec<(Right, bool)> {
+    const LONGEST: usize = 64;
+    let is_label = |name: &str| name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut rights: BTreeMap<String, bool> = BTreeMap::new();
+    let groups: BTreeMap<_, _> = json::members(groups, is_label).unwrap_or_default().into_iter().collect();
+    for (group, members) in groups {
+        let members: BTreeMap<_, _> = json::members(members, is_label).unwrap_or_default().into_iter().collect();
+        let held = members.into_iter().filter_map(|(name, held)| Some((name, json::boolean(held)?)));
+        for (name, held) in held.filter(|(name, _)| group.len() + name.len() < LONGEST) {
+            // `{"a.b": {"c": ..}}` and `{"a": {"b.c": ..}}` are one name; the stricter value stays.
+            let known = rights.entry(format!("{group}.{name}")).or_insert(held);
+            *known &= held;
+        }
+    }
+    rights.into_iter().take(MOST_RIGHTS).map(|(name, held)| (Right::new(&name), held)).collect()
 }
 
 /// A name from an answer, bounded, since it becomes a label.
@@ -264,14 +345,14 @@ mod tests {
     use crate::catalog::catalog;
 
     fn answer(status: u16, content_type: &str, body: &str) -> Answer {
-        Answer { status, content_type: content_type.to_owned(), body: body.as_bytes().to_vec() }
+        Answer::new(status, content_type, body.as_bytes().to_vec())
     }
 
     fn probe(name: &str) -> &'static Probe {
         catalog().permission(name).and_then(|id| id.get().probe.as_ref()).expect("has a probe")
     }
 
-    fn failed(reason: Reason) -> impl Fn(&MeObservation) -> bool {
+    fn failed_with(reason: Reason) -> impl Fn(&MeObservation) -> bool {
         move |seen| matches!(seen, MeObservation::Failed(failure) if failure.reason == reason)
     }
 
@@ -291,28 +372,27 @@ mod tests {
             ("refused without a body", answer(401, "", ""), Box::new(|seen| *seen == MeObservation::Refused)),
             ("forbidden", answer(403, json, "{}"), Box::new(|seen| *seen == MeObservation::Blocked)),
             ("a page with 401", answer(401, "text/html", "<html>"), Box::new(|seen| *seen == MeObservation::Blocked)),
-            ("redirect", answer(302, "", ""), Box::new(failed(Reason::NotSyncro))),
-            ("not found", answer(404, json, "{}"), Box::new(failed(Reason::NotSyncro))),
-            ("a page", answer(200, "text/html", "<html>"), Box::new(failed(Reason::NotSyncro))),
+            ("redirect", answer(302, "", ""), Box::new(failed_with(Reason::NotSyncro))),
+            ("not found", answer(404, json, "{}"), Box::new(failed_with(Reason::NotSyncro))),
+            ("a page", answer(200, "text/html", "<html>"), Box::new(failed_with(Reason::NotSyncro))),
             (
                 "a page that claims to be JSON",
                 answer(200, json, " <!DOCTYPE html>"),
-                Box::new(failed(Reason::NotSyncro)),
+                Box::new(failed_with(Reason::NotSyncro)),
             ),
-            ("not JSON", answer(200, json, "Disabled"), Box::new(failed(Reason::NotSyncro))),
-            ("without user_id", answer(200, json, "{}"), Box::new(failed(Reason::NotSyncro))),
-            ("null", answer(200, json, "null"), Box::new(failed(Reason::NotSyncro))),
-            ("empty", answer(200, json, ""), Box::new(failed(Reason::NotSyncro))),
-            ("half", answer(200, json, &me[..30]), Box::new(failed(Reason::Malformed))),
-            ("server error", answer(503, "text/html", "<html>"), Box::new(failed(Reason::Http5xx))),
-            ("teapot", answer(418, json, "{}"), Box::new(failed(Reason::NotSyncro))),
+            ("not JSON", answer(200, json, "Disabled"), Box::new(failed_with(Reason::NotSyncro))),
+            ("without user_id", answer(200, json, "{}"), Box::new(failed_with(Reason::NotSyncro))),
+            ("null", answer(200, json, "null"), Box::new(failed_with(Reason::NotSyncro))),
+            ("empty", answer(200, json, ""), Box::new(failed_with(Reason::NotSyncro))),
+            ("half", answer(200, json, &me[..30]), Box::new(failed_with(Reason::Malformed))),
+            ("server error", answer(503, "text/html", "<html>"), Box::new(failed_with(Reason::Http5xx))),
+            ("teapot", answer(418, json, "{}"), Box::new(failed_with(Reason::NotSyncro))),
         ];
         for (name, answer, expected) in cases {
             assert!(expected(&answer.me()), "{name}: {:?}", answer.me());
         }
-        let garbled =
-            Answer { status: 200, content_type: json.to_owned(), body: b"{\"user_id\":7,\"x\":\"\xff\"}".to_vec() };
-        assert!(failed(Reason::Malformed)(&garbled.me()));
+        let garbled = Answer::new(200, json, b"{\"user_id\":7,\"x\":\"\xff\"}".to_vec());
+        assert!(failed_with(Reason::Malformed)(&garbled.me()));
     }
 
     #[test]
@@ -358,6 +438,11 @@ mod tests {
             ),
             ("no such record, no body", record, answer(404, "", ""), ProbeObservation::Granted(404)),
             ("no such list", list, answer(404, json, "{}"), ProbeObservation::Inconclusive(404)),
+            ("half a list", list, answer(200, json, "{\"tickets\":["), ProbeObservation::Granted(200)),
+            ("not even JSON", list, answer(200, json, "Disabled"), ProbeObservation::Granted(200)),
+            ("a list without a type", list, answer(200, "", " [1,"), ProbeObservation::Granted(200)),
+            ("an odd list", list, answer(200, "", "{\"x\":1e999,\"y\":\"\\ud83d\"}"), ProbeObservation::Granted(200)),
+            ("a number", record, answer(200, "text/plain", "7"), ProbeObservation::Granted(200)),
             ("refused", list, answer(401, json, "{\"error\":\"Not authorized.\"}"), ProbeObservation::Missing),
             ("forbidden", list, answer(403, json, "{}"), ProbeObservation::Inconclusive(403)),
             ("own entries only", appointments, answer(200, json, "{}"), ProbeObservation::Inconclusive(200)),
@@ -370,15 +455,82 @@ mod tests {
             ("a page", answer(200, "text/html", "<html>"), Reason::NotSyncro),
             ("a page with 401", answer(401, "text/html", "<html>"), Reason::NotSyncro),
             ("a page with 404", answer(404, "text/html", "<html>"), Reason::NotSyncro),
-            ("half", answer(200, json, "{\"tickets\":["), Reason::Malformed),
+            ("a page that claims to be JSON", answer(200, json, "\u{feff} <html>"), Reason::NotSyncro),
+            ("plain text", answer(200, "text/plain", "Disabled"), Reason::NotSyncro),
             ("server error", answer(500, json, "{}"), Reason::Http5xx),
         ] {
             assert!(
-                matches!(answer.probe(record), ProbeObservation::Failed(failure) if failure.reason == reason)
-                    || name == "half" && matches!(answer.probe(list), ProbeObservation::Failed(_)),
+                matches!(answer.probe(record), ProbeObservation::Failed(failure) if failure.reason == reason),
                 "{name}: {:?}",
                 answer.probe(record)
             );
+        }
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_changes_nothing_about_the_status() {
+        let broken = |status, content_type, body: &str| {
+            answer(status, content_type, body).broken(Some(Failure::new(Reason::TooLarge, "too long")))
+        };
+        let (json, list) = ("application/json", probe("Tickets - List/Search"));
+        let failed = ProbeObservation::Failed(Failure::new(Reason::TooLarge, "too long"));
+        for (answer, expected) in [
+            (broken(200, json, ""), ProbeObservation::Granted(200)),
+            (broken(200, "", "{\"tickets\":["), ProbeObservation::Granted(200)),
+            (broken(401, json, ""), ProbeObservation::Missing),
+            (broken(404, "", ""), ProbeObservation::Inconclusive(404)),
+            // Nothing shows that this is no page.
+            (broken(200, "", ""), failed.clone()),
+            (broken(401, "", ""), failed),
+        ] {
+            assert_eq!(answer.probe(list), expected, "{answer:?}");
+        }
+        let page = broken(200, "text/html", "").probe(list);
+        assert!(matches!(page, ProbeObservation::Failed(failure) if failure.reason == Reason::NotSyncro));
+        assert_eq!(broken(401, json, "{").me(), MeObservation::Refused);
+        assert!(failed_with(Reason::TooLarge)(&broken(401, "", "").me()), "perhaps a page");
+        assert!(failed_with(Reason::TooLarge)(&broken(200, json, "{\"user_id\":7").me()), "there the body says it");
+        assert!(matches!(broken(200, json, "{").user(), UserObservation::Failed(_)));
+    }
+
+    #[test]
+    fn a_challenge_page_is_no_verdict_and_a_refusal_stays_one() {
+        let cloudflare = |name: &str| (name == "server").then_some("cloudflare");
+        let page = |status| answer(status, "text/html", "<title>Just a moment...</title>").signed(cloudflare);
+        for status in [200, 401, 403, 429, 503] {
+            let seen = page(status).me();
+            let named = matches!(&seen, MeObservation::Failed(failure)
+                if failure.reason == Reason::NotSyncro && failure.detail.contains("a challenge page of Cloudflare"));
+            assert!(named, "{status}: {seen:?}");
+            assert!(matches!(page(status).user(), UserObservation::Failed(_)), "{status}");
+            let probed = page(status).probe(probe("Tickets - List/Search"));
+            assert!(matches!(probed, ProbeObservation::Failed(_)), "{status}");
+        }
+        let json = |status| answer(status, "application/json", "{\"error\":\"x\"}").signed(cloudflare);
+        assert_eq!((json(401).me(), json(403).me()), (MeObservation::Refused, MeObservation::Blocked));
+        let own = |status| answer(status, "text/html", "<h1>Your address is not allowed</h1>").signed(|_| None);
+        assert_eq!((own(401).me(), own(403).me()), (MeObservation::Blocked, MeObservation::Blocked));
+    }
+
+    #[test]
+    fn what_is_odd_in_a_field_that_nobody_needs_costs_nothing() {
+        let odd = [
+            r#""\ud83d""#,
+            r#""\udc00""#,
+            "1e999",
+            &"9".repeat(400),
+            &format!("{}{}", "[".repeat(500), "]".repeat(500)),
+        ];
+        for odd in odd {
+            let body = format!(
+                "\u{feff}{{\"x\":{odd},\"user_id\":\"7\",\"user_id\":7,\"admin\":{odd},\"permissions\":{{\"x\":{odd},\"ticket\":{{\"y\":{odd},\"read\":false,\"read\":true}}}}}}"
+            );
+            let MeObservation::Works(me) = answer(200, "application/json", &body).me() else { panic!("works: {odd}") };
+            assert_eq!((me.user_id, me.admin), (7, None));
+            assert_eq!(me.rights, [(Right::new("ticket.read"), true)], "of two the last counts");
+            let body = format!("{{\"x\":{odd},\"user\":{{\"full_name\":{odd},\"group\":\"Admins\"}}}}");
+            let group = UserObservation::Group(Some("Admins".to_owned()));
+            assert_eq!(answer(200, "application/json", &body).user(), group, "{odd}");
         }
     }
 
@@ -396,7 +548,7 @@ mod tests {
         #[test]
         fn any_answer_is_read_without_a_panic(status in 100..600_u16, html: bool, body: Vec<u8>) {
             let content_type = if html { "text/html" } else { "application/json" }.to_owned();
-            let answer = Answer { status, content_type, body };
+            let answer = Answer::new(status, &content_type, body);
             let refused = answer.me() == MeObservation::Refused;
             prop_assert_eq!(refused, status == 401 && !answer.is_html());
             answer.user();

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::catalog::{Method, Probe};
@@ -12,14 +13,15 @@ use crate::config::{self, Tenant, TokenSource};
 use crate::system::clock;
 
 use super::classify::Answer;
+use super::pause::{Host, LONGEST_PAUSE, Why};
 use super::transport::{Http, Outgoing, Received, Transport};
 use super::values::{Stored, Values};
-use super::{Asked, Budget, Failure, Instruments, Lane, Reason, TokenValue, Unreadable};
+use super::{Asked, Budget, Failure, Instruments, Lane, Pause, Reason, TokenValue, Unreadable};
 
 /// What public clients of Syncro wait when it does not say how long.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A longer wish would blind the daemon.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// A pause as short as this is waited for in place; during a longer one others make better use of the place.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything that Syncro can be asked.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,8 @@ pub struct Client {
     values: Arc<dyn Values>,
     budget: Arc<Budget>,
     instruments: Instruments,
+    /// How long a pause may go on for a request to wait for its end.
+    patience: Duration,
 }
 
 impl Client {
@@ -57,7 +61,7 @@ impl Client {
         budget: Arc<Budget>,
         instruments: Instruments,
     ) -> Self {
-        Self { transport, values, budget, instruments }
+        Self { transport, values, budget, instruments, patience: PATIENCE }
     }
 
     /// Reads a token value afresh.
@@ -68,18 +72,32 @@ impl Client {
         self.values.read(source).await
     }
 
+    /// Waits for the end of every pause, as a command does that has nothing else to do.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: LONGEST_PAUSE, ..self }
+    }
+
+    /// Every pause after which requests do not flow again yet.
+    pub fn pauses(&self, now: DateTime<Utc>) -> Vec<Pause> {
+        self.budget.pauses(now)
+    }
+
     /// Sends one request when the budget lets it, and reads the answer as far as it is read at all; or tells why there is
-    /// no answer. The daemon's other requests wait too if Syncro asks for it.
+    /// no answer. The daemon's other requests wait too if Syncro asks for it. Nothing was asked if a pause holds it up.
     pub async fn ask(
         &self,
         tenant: &Tenant,
         token: &TokenValue,
         request: Request,
         lane: Lane,
-    ) -> (Asked, Result<Answer, Failure>) {
-        let queued = Instant::now();
-        self.budget.permit(lane).await;
+    ) -> (Option<Asked>, Result<Answer, Failure>) {
+        let (host, queued) = (Host::of(&tenant.base_url), Instant::now());
+        let permitted = self.budget.permit(&host, lane, self.patience).await;
         self.instruments.waited(queued.elapsed());
+        if let Err(reason) = permitted {
+            return (None, Err(Failure::new(reason, "not asked: the server wishes for a pause, which goes on")));
+        }
         let sent = Instant::now();
         let outgoing = outgoing(tenant, token, request);
         let method = outgoing.method;
@@ -88,26 +106,53 @@ impl Client {
         let status = outcome.as_ref().map_or_else(|(status, _)| *status, |received| Some(received.answer.status));
         self.instruments.requested(method, status, Some(took));
         let answer = match outcome {
-            Ok(Received { answer, retry_after }) if answer.is_throttled() => {
-                self.throttled(tenant, retry_after);
-                Err(Failure::new(Reason::Throttled, "Syncro asks to send fewer requests"))
-            }
-            Ok(Received { answer, .. }) => Ok(answer),
+            Ok(received) => self.received(tenant, &host, received),
             Err((_, failure)) => Err(failure),
         };
-        let reason = answer.as_ref().err().map(|failure| failure.reason);
-        (Asked { method, path: path(tenant, request), at, status, reason, took }, answer)
+        let reads_body = !matches!(request, Request::Probe(_));
+        let failure = answer.as_ref().map_or_else(Some, |answer| answer.cut().filter(|_| reads_body));
+        let reason = failure.map(|failure| failure.reason);
+        (Some(Asked { method, path: path(tenant, request), at, status, reason, took }), answer)
     }
 
-    fn throttled(&self, tenant: &Tenant, retry_after: Option<Duration>) {
-        let pause = retry_after.unwrap_or(PAUSE).clamp(Duration::from_secs(1), LONGEST_PAUSE);
-        self.instruments.throttled();
-        self.budget.pause(pause);
+    /// Obeys what an answer wishes besides what it says.
+    fn received(&self, tenant: &Tenant, host: &Host, received: Received) -> Result<Answer, Failure> {
+        let Received { answer, retry_after } = received;
+        if answer.is_throttled() {
+            self.throttled(tenant, host, retry_after);
+            // Whoever stands in front may answer 429 too.
+            let failure = answer.challenge();
+            return Err(
+                failure.unwrap_or_else(|| Failure::new(Reason::Throttled, "Syncro asks to send fewer requests"))
+            );
+        }
+        match retry_after.filter(|_| answer.status == 503) {
+            Some(wish) => self.unavailable(tenant, host, wish),
+            None => self.budget.answered(host),
+        }
+        Ok(answer)
+    }
+
+    fn throttled(&self, tenant: &Tenant, host: &Host, retry_after: Option<Duration>) {
+        let pause = self.budget.pause(host, Why::Throttled, retry_after.unwrap_or(PAUSE));
+        self.instruments.throttled(clock::now() + pause);
         tracing::warn!(
             event = "throttled",
             tenant = tenant.name,
             pause_seconds = pause.as_secs(),
-            "Syncro asks to send fewer requests; all requests wait for {} s",
+            "Syncro asks to send fewer requests; all requests to it wait for {} s",
+            pause.as_secs()
+        );
+    }
+
+    fn unavailable(&self, tenant: &Tenant, host: &Host, wish: Duration) {
+        let pause = self.budget.pause(host, Why::Unavailable, wish);
+        tracing::warn!(
+            event = "unavailable",
+            tenant = tenant.name,
+            pause_seconds = pause.as_secs(),
+            "the server of tenant `{}` answered 503 and asks for patience; requests to it wait for {} s",
+            tenant.name,
             pause.as_secs()
         );
     }

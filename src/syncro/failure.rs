@@ -6,6 +6,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::system::trouble::{is_out_of_descriptors, machine_trouble};
+
 /// Why there is no verdict, as a word for labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,11 +31,13 @@ pub enum Reason {
     TooLarge,
     /// The answer was cut off or garbled.
     Malformed,
+    /// Our own machine is short of something: descriptors, memory, disk, threads.
+    Monitor,
 }
 
 impl Reason {
     /// Every reason, so that each has its series from the start.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Timeout,
         Self::Dns,
         Self::Connect,
@@ -43,7 +47,13 @@ impl Reason {
         Self::NotSyncro,
         Self::TooLarge,
         Self::Malformed,
+        Self::Monitor,
     ];
+
+    /// Whether it is for our own sake that we could not look, so that it says nothing about the other side.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Monitor | Self::Throttled)
+    }
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
@@ -57,6 +67,7 @@ impl Reason {
             Self::NotSyncro => "not_syncro",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
+            Self::Monitor => "monitor",
         }
     }
 }
@@ -75,6 +86,15 @@ impl Failure {
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(Reason::TooLarge, "the answer is longer than 1 MiB")
+    }
+
+    /// Trouble of our own machine, in the system's words.
+    pub fn of_monitor(error: &str) -> Self {
+        Self::new(Reason::Monitor, format!("this machine is in trouble: {error}"))
+    }
 }
 
 impl fmt::Display for Failure {
@@ -87,6 +107,9 @@ impl fmt::Display for Failure {
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
+        if let Some(trouble) = machine_trouble(&error) {
+            return Self::of_monitor(&trouble);
+        }
         let causes: Vec<&(dyn Error + 'static)> =
             std::iter::successors(error.source(), |&cause| cause.source()).collect();
         let reason = if error.is_timeout() {
@@ -100,6 +123,10 @@ impl From<reqwest::Error> for Failure {
         } else {
             Reason::Connect
         };
+        // The resolver says then that there is no such host, or that it does not answer.
+        if reason == Reason::Dns && is_out_of_descriptors() {
+            return Self::of_monitor("no file descriptor is left");
+        }
         let detail = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
         Self::new(reason, if reason == Reason::Timeout { "no answer in time".to_owned() } else { detail })
     }

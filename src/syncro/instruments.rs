@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 use crate::catalog::Method;
@@ -20,6 +21,7 @@ pub struct Instruments {
     budget: Gauge,
     wait_seconds: Histogram,
     throttled: IntCounter,
+    paused_until: Gauge,
 }
 
 impl Instruments {
@@ -52,12 +54,17 @@ impl Instruments {
         )?;
         let throttled =
             IntCounter::new("syncro_api_throttled_total", "Answers of Syncro that said to send fewer requests.")?;
+        let paused_until = Gauge::new(
+            "syncro_api_paused_until_timestamp_seconds",
+            "When the last pause ends, or ended, that Syncro asked for, in seconds since the epoch; 0 if it has not.",
+        )?;
+        registry.register(Box::new(paused_until.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
         registry.register(Box::new(budget.clone()))?;
         registry.register(Box::new(wait_seconds.clone()))?;
         registry.register(Box::new(throttled.clone()))?;
-        let instruments = Self { requests, request_seconds, budget, wait_seconds, throttled };
+        let instruments = Self { requests, request_seconds, budget, wait_seconds, throttled, paused_until };
         instruments.requested(Method::Get, Some(200), None);
         Ok(instruments)
     }
@@ -82,7 +89,10 @@ impl Instruments {
         self.wait_seconds.observe(time.as_secs_f64());
     }
 
-    pub(super) fn throttled(&self) {
+    /// Syncro asked for a pause, which ends then.
+    pub(super) fn throttled(&self, until: DateTime<Utc>) {
         self.throttled.inc();
+        let until = until.timestamp_millis() as f64 / 1000.0;
+        self.paused_until.set(self.paused_until.get().max(until));
     }
 }

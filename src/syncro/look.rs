@@ -61,18 +61,19 @@ pub struct PermissionLook {
 }
 
 impl PermissionLook {
-    /// Why a wanted permission could not be looked at. Without the security group the permissions are known all the same, so
-    /// its failure counts only where it was the only question.
+    /// Why a wanted permission could not be looked at; of several reasons one that may pass by itself. Without the security
+    /// group the permissions are known all the same, so its failure counts only where it was the only question.
     pub fn failure(&self) -> Option<&Failure> {
-        let probe = self.probes.iter().find_map(|(_, probe)| match probe {
-            ProbeObservation::Failed(failure) => Some(failure),
-            ProbeObservation::Granted(_) | ProbeObservation::Missing | ProbeObservation::Inconclusive(_) => None,
-        });
-        let user = self.user.as_ref().and_then(|user| match user {
-            UserObservation::Failed(failure) => Some(failure),
-            UserObservation::Group(_) => None,
-        });
-        probe.or(user.filter(|_| self.probes.is_empty()))
+        let probes = || self.probes.iter().filter_map(|(_, probe)| probe.failure());
+        let passes = |failure: &&Failure| failure.reason != Reason::NotSyncro;
+        let user = self.user.as_ref().and_then(UserObservation::failure).filter(|_| self.probes.is_empty());
+        probes().find(passes).or_else(|| probes().next()).or(user)
+    }
+
+    /// Whether anything that was asked got an answer that says something.
+    pub fn is_answered(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| user.failure().is_none())
+            || self.probes.iter().any(|(_, probe)| probe.failure().is_none())
     }
 }
 
@@ -99,11 +100,12 @@ pub enum Part {
 
 impl Look {
     /// Why this part could not look, if it could not.
-    pub fn failure(&self) -> Option<&Failure> {
+    pub fn failure(&self) -> Option<Cow<'_, Failure>> {
         match &self.part {
-            Part::Token(Seen::Me { observation: MeObservation::Failed(failure), .. }) => Some(failure),
-            Part::Token(_) => None,
-            Part::Permissions(look) => look.failure(),
+            Part::Token(Seen::Me { observation: MeObservation::Failed(failure), .. }) => Some(Cow::Borrowed(failure)),
+            Part::Token(Seen::Unreadable(why)) => why.of_monitor().map(Cow::Owned),
+            Part::Token(Seen::Me { .. }) => None,
+            Part::Permissions(look) => look.failure().map(Cow::Borrowed),
         }
     }
 }

@@ -1,24 +1,29 @@
 //! How Syncro is asked and what an answer says, in our words. Nothing here calls a token good or bad.
 //!
-//! `client` asks over a `transport`, `budget` makes it wait, `classify` reads answers, `token_value` keeps the secret,
-//! `values` says where it comes from.
+//! `client` asks over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with `coding`, `json` and
+//! `challenge`), `token_value` keeps the secret, `values` says where it comes from.
 
 mod budget;
+mod challenge;
 mod classify;
 mod client;
+mod coding;
 mod failure;
 mod instruments;
+mod json;
 mod look;
+mod pause;
 mod token_value;
 mod transport;
 mod values;
 
-pub use budget::Budget;
+pub use budget::{Budget, Pause};
 pub use classify::{Answer, MOST_RIGHTS, Me, MeObservation, ProbeObservation, Right, UserObservation};
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};
 pub use instruments::Instruments;
 pub use look::{Asked, Look, Part, PermissionLook, Seen};
+pub use pause::Host;
 pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;

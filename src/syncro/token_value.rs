@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 use crate::config::TokenSource;
 use crate::system::files::{self, Deadline, ReadError};
 
+use super::{Failure, Reason};
+
 /// Real values are under 100 bytes; a file longer than this holds something else.
 const LONGEST: usize = 4096;
 /// A file may have white space around the value; so much is read to see whether the value itself is too long.
@@ -69,6 +71,11 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
+    /// Why we could not look, where that is our own machine's trouble and not the value's.
+    pub fn of_monitor(&self) -> Option<Failure> {
+        self.is_machine_trouble().then(|| Failure::new(Reason::Monitor, format!("the token value {self}")))
+    }
+
     /// Whether this says nothing about the value, because the machine could not look.
     pub fn is_machine_trouble(&self) -> bool {
         matches!(self, Self::Machine { .. })

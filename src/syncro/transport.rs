@@ -4,13 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
 use crate::catalog::Method;
+use crate::system::trouble::{is_out_of_descriptors, with_a_thread};
 use crate::system::{clock, http};
 
 use super::classify::Answer;
-use super::{Failure, Reason, TokenValue};
+use super::coding::unpacked;
+use super::{Failure, TokenValue};
 
 /// A list of one row or a user is a few KiB; nothing we need is longer than this, unpacked.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -44,10 +46,10 @@ pub type Lost = (Option<u16>, Failure);
 
 /// Carries one request. It has a deadline of its own.
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Sends `outgoing` and waits for the whole answer.
+    /// Sends `outgoing` and waits for the whole answer, or for as much of it as comes.
     ///
     /// # Errors
-    /// Why no whole answer came.
+    /// Why no answer came.
     fn send<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Received, Lost>>;
 }
 
@@ -67,6 +69,10 @@ impl Http {
             let hint = if cause.contains("certificates") { "; install the package ca-certificates" } else { "" };
             format!("make an HTTP client: {cause}{hint}")
         })?;
+        // The loader of root certificates passes over what it cannot open: few of them would look like bad servers.
+        if is_out_of_descriptors() {
+            return Err("make an HTTP client: no file descriptor is left".to_owned());
+        }
         Ok(Self(client))
     }
 }
@@ -83,30 +89,40 @@ impl Transport for Http {
             };
             let mut builder = self.0.request(verb, outgoing.url);
             builder = builder.header(AUTHORIZATION, outgoing.token.header()).header(ACCEPT, "application/json");
+            // Unpacked here, since libraries know only one spelling of it.
+            builder = builder.header(ACCEPT_ENCODING, "gzip");
             if let Some(body) = outgoing.body {
                 let body = body.to_owned();
                 builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
             }
-            let response = builder.send().await.map_err(|error| (None, error.into()))?;
-            let status = response.status().as_u16();
+            // The resolver needs a thread.
+            let sent = with_a_thread(builder.send()).await.map_err(|error| (None, Failure::of_monitor(&error)))?;
+            let response = sent.map_err(|error| (None, error.into()))?;
             let retry_after = http::retry_after(response.headers(), clock::now());
-            let answer = read(response).await.map_err(|failure| (Some(status), failure))?;
-            Ok(Received { answer, retry_after })
+            Ok(Received { answer: read(response).await, retry_after })
         })
     }
 }
 
-/// Reads a body up to [`LONGEST_BODY`], counted after decompression.
-async fn read(mut response: reqwest::Response) -> Result<Answer, Failure> {
+/// Reads a body up to [`LONGEST_BODY`], which counts before and after it is unpacked. What breaks off is an answer too: its
+/// status has arrived.
+async fn read(mut response: reqwest::Response) -> Answer {
     let status = response.status().as_u16();
-    let content_type =
-        response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LONGEST_BODY {
-            return Err(Failure::new(Reason::TooLarge, "the answer is longer than 1 MiB"));
+    let (mut packed, mut broken) = (Vec::new(), None);
+    loop {
+        match response.chunk().await {
+            Ok(None) => break,
+            Ok(Some(chunk)) if packed.len() + chunk.len() <= LONGEST_BODY => packed.extend_from_slice(&chunk),
+            Ok(Some(_)) => broken = Some(Failure::too_large()),
+            Err(error) => broken = Some(error.into()),
         }
-        body.extend_from_slice(&chunk);
+        if broken.is_some() {
+            break;
+        }
     }
-    Ok(Answer { status, content_type, body })
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let codings = response.headers().get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let (body, failure) = unpacked(codings, packed, LONGEST_BODY);
+    let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
+    Answer::new(status, content_type, body).broken(broken.or(failure)).signed(header)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{ClientBuilder, NoProxy, Proxy, redirect};
 
 /// A client that follows no redirect and gives up after `timeout`.
@@ -39,13 +39,22 @@ pub fn innermost(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// `Retry-After` in either of its forms.
+/// `Retry-After` in every form of RFC 9110: seconds with any number of digits, or a date in one of three ways of writing. A
+/// date counts from the server's own `Date`, where it says one: one of the two clocks may be wrong.
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    value.parse().map(Duration::from_secs).ok().or_else(|| {
-        let date = DateTime::parse_from_rfc2822(value).ok()?;
-        (date.to_utc() - now).to_std().ok()
-    })
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let value = text(RETRY_AFTER)?;
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let until = date(value)?;
+    let from = text(DATE).and_then(date).unwrap_or(now);
+    (until - from).to_std().ok()
+}
+
+fn date(value: &str) -> Option<DateTime<Utc>> {
+    let by_http = httpdate::parse_http_date(value).map(DateTime::from).ok();
+    by_http.or_else(|| DateTime::parse_from_rfc2822(value).ok().map(|date| date.to_utc()))
 }
 
 #[cfg(test)]
@@ -61,7 +70,15 @@ mod tests {
             (Some("30"), Some(30)),
             (Some("Fri, 15 Jan 2027 08:01:00 GMT"), Some(60)),
             (Some("Fri, 15 Jan 2027 07:00:00 GMT"), None),
+            (Some("Friday, 15-Jan-27 08:01:00 GMT"), Some(60)),
+            (Some("Fri Jan 15 08:01:00 2027"), Some(60)),
+            (Some("Fri Jan  1 08:01:00 2027"), None),
+            (Some("Fri, 15 Jan 2027 09:01:00 +0100"), Some(60)),
+            (Some("0"), Some(0)),
+            (Some("999999999999999999999999999999"), Some(u64::MAX)),
             (Some("soon"), None),
+            (Some("-30"), None),
+            (Some(""), None),
             (None, None),
         ];
         for (value, expected) in cases {
@@ -71,5 +88,17 @@ mod tests {
             }
             assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_date_counts_from_the_servers_own_clock() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("Thu, 01 Jan 2026 00:01:30 GMT"));
+        assert_eq!(retry_after(&headers, now), None, "past, by our clock");
+        headers.insert(DATE, HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"));
+        assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(90)));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 9999 23:59:59 GMT"));
+        assert!(retry_after(&headers, now) > Some(Duration::from_hours(24 * 365)));
     }
 }

@@ -8,3 +8,4 @@ mod readers;
 pub mod signal;
 pub mod systemd;
 pub mod telemetry;
+pub mod trouble;

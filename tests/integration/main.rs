@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod answers;
 mod bad_input;
 mod browser;
 mod catalog;
@@ -15,6 +16,7 @@ mod commands;
 mod configuration;
 mod files;
 mod harness;
+mod impaired;
 mod kills;
 mod lifecycle;
 mod locks;
@@ -26,6 +28,7 @@ mod permissions;
 mod preflight;
 mod probes;
 mod prometheus;
+mod raw;
 mod real;
 mod receivers;
 mod requests;

@@ -221,7 +221,7 @@ fn failing(kind: FaultKind) -> Reaction {
         }
         FaultKind::Silence => Reaction::Silence,
         FaultKind::Refused => Reaction::Lost(Failure::new(Reason::Connect, "Connection refused (os error 111)")),
-        FaultKind::OurMachine => Reaction::Lost(Failure::new(Reason::Connect, "Too many open files (os error 24)")),
+        FaultKind::OurMachine => Reaction::Lost(Failure::new(Reason::Monitor, "Too many open files (os error 24)")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The loop in virtual time: slots, pulses, reloads, checks on demand. Restarts and outages have files of their own.
 
 mod machine;
+mod monitor;
 mod outages;
 mod restarts;
 

@@ -29,7 +29,7 @@ impl Changes<'_> {
                 self.push(TransitionKind::SecurityGroup, None, &before, &after, self.now);
             }
             // Where nothing could be looked at, that is what there is to say.
-            if look.failure().is_none() {
+            if look.is_answered() {
                 user.note_group_problem(seen);
             }
         }
@@ -41,12 +41,15 @@ impl Changes<'_> {
         let is_wanted = |permission| self.policy.token.wants(permission);
         let is_granted = |seen: &ProbeObservation| matches!(seen, ProbeObservation::Granted(_));
         let granted = |permission| look.probes.iter().any(|(known, seen)| *known == permission && is_granted(seen));
+        let failed =
+            |permission| look.probes.iter().any(|(known, seen)| *known == permission && seen.failure().is_some());
         let by_probe = |held, status| Sight { held, evidence: Evidence::Probe, answer: Some(status) };
         for (permission, observation) in look.probes.iter().filter(|(permission, _)| is_wanted(*permission)) {
             match observation {
-                // It may have been refused for what it needs besides.
+                // It may have been refused for what it needs besides; if that could not be looked at, both are asked again.
                 ProbeObservation::Missing if !self.policy.probes.presupposed(*permission).all(granted) => {
-                    known(standing, *permission, Evidence::Probe).unseen = false;
+                    let unseen = self.policy.probes.presupposed(*permission).any(failed);
+                    known(standing, *permission, Evidence::Probe).unseen = unseen;
                 }
                 ProbeObservation::Missing if !works => known(standing, *permission, Evidence::Probe).unseen = true,
                 ProbeObservation::Granted(status) => {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::standing::permissions::PermissionState;
-use crate::syncro::ProbeObservation;
+use crate::syncro::{ProbeObservation, Unreadable, UserObservation};
 use crate::testing::{at, failure, looked, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
@@ -116,6 +116,72 @@ fn a_refusal_says_nothing_where_something_else_that_the_request_needs_is_missing
     }
     see(5, missing.clone(), granted.clone());
     assert_eq!(see(6, missing, granted), PermissionState::Missing);
+}
+
+#[test]
+fn a_refusal_is_asked_again_where_what_it_needs_was_not_seen() {
+    let (create, estimates) = ("Invoices - Create", "Estimates - View Details");
+    let token = token("t", &[create]);
+    let policy = || Policy { probes: Probes::WriteSafe, ..policy(&token) };
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[])), policy());
+    let failed = ProbeObservation::Failed(failure());
+    for (needed, unseen) in [(failed.clone(), true), (ProbeObservation::Missing, false), (failed, true)] {
+        let look = probed(1, &[(create, ProbeObservation::Missing), (estimates, needed)]);
+        let _ = step(&mut standing, &look, policy());
+        assert_eq!((standing.permissions[0].unseen, standing.permissions[0].belief.doubts), (unseen, 0));
+    }
+}
+
+#[test]
+fn one_permission_that_cannot_be_seen_hides_no_other_and_no_group() {
+    let token = token("t", &[LIST, EDIT, "Customers - List/Search"]);
+    let mut standing = Standing::default();
+    let _ = step(&mut standing, &looked(0, works(&[])), policy(&token));
+    let customers = "Customers - List/Search";
+    for seconds in [1, 2] {
+        let failed = ProbeObservation::Failed(failure());
+        let mut look = probed(seconds, &[(customers, failed), (LIST, ProbeObservation::Missing)]);
+        if let Part::Permissions(look) = &mut look.part {
+            look.user = Some(UserObservation::Failed(failure()));
+        }
+        let _ = step(&mut standing, &look, policy(&token));
+        assert_eq!(look.failure().map(|failure| failure.reason), Some(failure().reason));
+    }
+    assert_eq!(standing.permission_state(crate::testing::permission(LIST)), PermissionState::Missing);
+    assert!(standing.group_problem().is_some(), "that the group is not known is said all the same");
+    let checks = &standing.permission_checks;
+    assert_eq!((checks.failures, checks.last_success), (2, None), "not all was seen");
+}
+
+#[test]
+fn trouble_of_our_machine_in_reading_a_value_is_no_verdict() {
+    let token = token("t", &[]);
+    let mut standing = Standing::default();
+    let machine = Unreadable::Machine { place: "the file `t`".to_owned(), error: "Too many open files".to_owned() };
+    let unread = |seconds, why: &Unreadable| Look {
+        at: at(seconds),
+        part: Part::Token(Seen::Unreadable(why.clone())),
+        asked: Vec::new(),
+    };
+    for observation in [works(&[]), MeObservation::Refused, MeObservation::Refused] {
+        let _ = step(&mut standing, &looked(0, observation), policy(&token));
+    }
+    for seconds in 1..9 {
+        assert_eq!(
+            step(&mut standing, &unread(seconds, &machine), policy(&token)),
+            [],
+            "a revoked token stays revoked"
+        );
+    }
+    assert_eq!((standing.state, standing.validity.failures), (TokenState::Rejected, 8));
+    assert_eq!(standing.validity.reason, Some(crate::syncro::Reason::Monitor));
+    assert!(unread(9, &machine).failure().is_some_and(|failure| failure.detail.contains("Too many open files")));
+    let missing = Unreadable::Missing("the file `t`".to_owned());
+    for seconds in [10, 11] {
+        let _ = step(&mut standing, &unread(seconds, &missing), policy(&token));
+    }
+    assert_eq!(standing.state, TokenState::Unreadable, "a file that is gone is the token's own");
 }
 
 #[test]

@@ -125,7 +125,9 @@ impl Machine {
             let wants = job.permissions.is_some() && matches!(answer.me, MeObservation::Works(_));
             let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
             let part = Part::Token(Seen::Me { fingerprint, observation: answer.me });
-            let look = Box::new(Look { at: at(self.now), part, asked: Vec::new() });
+            let (method, status, took) = (crate::catalog::Method::Get, Some(200), std::time::Duration::ZERO);
+            let asked = Asked { method, path: "/me".into(), at: at(self.now), status, reason: None, took };
+            let look = Box::new(Look { at: at(self.now), part, asked: vec![asked] });
             let (key, end) = (job.key, ended(&job));
             jobs.extend(self.handle(Event::Looked { key, look, ended: (!wants).then_some(end) }));
             if wants {

@@ -1,0 +1,146 @@
+//! What is not the tokens' fault in virtual time: pauses, and trouble of our own machine.
+
+use super::machine::{Machine, granted};
+use super::*;
+use crate::syncro::{Failure, Pause, Reason};
+
+/// A daemon that watches one token of each of six tenants, all of which have been looked at well.
+fn machine() -> Machine {
+    let mut machine = Machine::new(six());
+    machine.seconds(3700);
+    assert_eq!(machine.told(), Vec::<String>::new());
+    machine
+}
+
+fn six() -> Config {
+    let tokens = (0..6).map(|number| {
+        let mut token = token(&format!("t{number}"), &[LIST]);
+        Arc::make_mut(&mut token.tenant).name = format!("tenant-{number}");
+        token
+    });
+    config(tokens.collect())
+}
+
+/// All answer so from now on.
+fn all(machine: &mut Machine, reason: Option<Reason>) {
+    let me = reason.map_or(granted().me, |reason| MeObservation::Failed(Failure::new(reason, "as the test wants it")));
+    for number in 0..6 {
+        machine.answer(&format!("t{number}"), me.clone(), ProbeObservation::Granted(200));
+    }
+}
+
+fn pause(since: i64, until: i64) -> Pause {
+    let (host, reason, answered) = ("127.0.0.1:1".to_owned(), Reason::Throttled, false);
+    Pause { host, reason, since: at(since), until: at(until), answered }
+}
+
+#[test]
+fn trouble_of_our_machine_is_one_alert_and_nobody_elses() {
+    let mut machine = machine();
+    all(&mut machine, Some(Reason::Monitor));
+    machine.seconds(3600);
+    assert_eq!(machine.told(), ["MonitorImpaired// firing"]);
+    let firing = &machine.store.firing[&TokenId::of_fleet()];
+    assert!(firing[0].words.message.contains("6 tokens"), "{}", firing[0].words.message);
+    all(&mut machine, None);
+    machine.seconds(1000);
+    assert_eq!(machine.told(), ["MonitorImpaired// firing", "MonitorImpaired// resolved"]);
+}
+
+#[test]
+fn trouble_that_is_over_at_the_next_attempt_is_no_alert() {
+    let mut machine = machine();
+    all(&mut machine, Some(Reason::Monitor));
+    while machine.second() == 0 {}
+    all(&mut machine, None);
+    machine.seconds(3600);
+    assert_eq!(machine.told(), Vec::<String>::new());
+}
+
+#[test]
+fn one_token_in_trouble_does_not_flap_among_others_that_are_well() {
+    let mut machine = machine();
+    let failed = MeObservation::Failed(Failure::new(Reason::Monitor, "Input/output error"));
+    machine.answer("t3", failed, ProbeObservation::Granted(200));
+    machine.seconds(7200);
+    assert_eq!(machine.told(), ["MonitorImpaired// firing"]);
+    machine.handle(Event::Reload(Arc::new(config(Vec::new()))));
+    machine.seconds(2);
+    assert_eq!(
+        machine.told(),
+        ["MonitorImpaired// firing", "MonitorImpaired// resolved"],
+        "who is gone is in no trouble"
+    );
+}
+
+#[test]
+fn what_was_unreachable_is_not_over_because_we_are_in_trouble() {
+    let mut machine = machine();
+    machine.answer("t0", MeObservation::Failed(failure()), ProbeObservation::Granted(200));
+    machine.seconds(1500);
+    assert_eq!(machine.told(), ["TenantUnreachable/tenant-0/ firing"]);
+    all(&mut machine, Some(Reason::Monitor));
+    machine.seconds(3600);
+    assert_eq!(machine.told()[1..], ["MonitorImpaired// firing"]);
+    all(&mut machine, Some(Reason::Connect));
+    machine.seconds(1500);
+    assert_eq!(machine.told()[2..], ["MonitorImpaired// resolved", "SyncroOutage// firing"]);
+    all(&mut machine, Some(Reason::Monitor));
+    machine.seconds(1500);
+    assert_eq!(machine.told()[4..], ["MonitorImpaired// firing"], "nothing shows that the outage is over");
+}
+
+#[test]
+fn a_restart_while_impaired_repeats_and_ends_nothing() {
+    let mut machine = machine();
+    all(&mut machine, Some(Reason::Monitor));
+    machine.seconds(1000);
+    machine.crash(six(), 5);
+    machine.seconds(1000);
+    assert_eq!(machine.told(), ["MonitorImpaired// firing"]);
+    all(&mut machine, None);
+    machine.seconds(1000);
+    assert_eq!(machine.told()[1..], ["MonitorImpaired// resolved"]);
+}
+
+#[test]
+fn long_pauses_are_told_once_and_checks_wait_for_their_end() {
+    let mut machine = machine();
+    machine.core.paused(vec![pause(3700, 3940)]);
+    let looks: usize = (0..239).map(|_| machine.second()).sum();
+    let due = machine.core.snapshot().checks_due;
+    assert!(looks == 0 && due > 0, "{looks} {due}");
+    machine.core.paused(vec![pause(3700, 4200)]);
+    machine.seconds(61);
+    assert_eq!(machine.told(), Vec::<String>::new(), "not for longer than five minutes");
+    machine.seconds(1);
+    assert_eq!(machine.told(), ["MonitorThrottled// firing"]);
+    machine.seconds(198);
+    assert_eq!((machine.core.snapshot().checks_due, machine.told().len()), (6, 1), "who waits is due");
+    machine.core.paused(vec![Pause { answered: true, ..pause(3700, 4200) }]);
+    assert!((0..5).map(|_| machine.second()).sum::<usize>() >= 6, "all that waited");
+    machine.commit();
+    assert_eq!(machine.told().len(), 1, "a single answer is no flow");
+    machine.core.paused(Vec::new());
+    machine.seconds(1);
+    assert_eq!(machine.told(), ["MonitorThrottled// firing", "MonitorThrottled// resolved"]);
+}
+
+#[test]
+fn a_pause_of_another_host_holds_up_nobody() {
+    let mut machine = machine();
+    machine.core.paused(vec![Pause { host: "syncromsp.com".to_owned(), ..pause(3700, 9000) }]);
+    let looks: usize = (0..300).map(|_| machine.second()).sum();
+    machine.seconds(300);
+    assert!(looks >= 6 && machine.told().is_empty(), "nobody asks that host any more");
+}
+
+#[test]
+fn a_single_pause_is_over_before_it_is_told() {
+    let mut machine = machine();
+    machine.core.paused(vec![pause(3700, 3940)]);
+    machine.seconds(241);
+    machine.core.paused(vec![Pause { answered: true, ..pause(3700, 3940) }]);
+    machine.seconds(120);
+    assert_eq!(machine.told(), Vec::<String>::new());
+}
