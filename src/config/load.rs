@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
+use crate::system::systemd;
+
 use super::Config;
 use super::fault::{Fault, Faults};
 use super::validate::{Document, Places, validate};
@@ -24,7 +26,7 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
     let more: Vec<_> =
         fragments(&folder.join("conf.d"), &mut faults).iter().map(|path| read(path, &mut faults)).collect();
     let Some(main) = main else { return Err(faults) };
-    let state = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).unwrap_or_default();
+    let state = systemd::state_directory();
     let places = Places { configuration: folder, state: &state };
     validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &places, faults)
 }
