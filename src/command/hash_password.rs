@@ -7,14 +7,11 @@ use anyhow::Context;
 use crate::config::{LONGEST_PASSWORD, PasswordHash};
 use crate::exit::Exit;
 
-use super::{failed, print};
+use super::{failed, finish};
 
 pub(super) fn hash_password() -> Exit {
     match hash() {
-        Ok(hash) => {
-            print(&format!("{hash}\n"));
-            Exit::Success
-        }
+        Ok(hash) => finish(&format!("{hash}\n"), Exit::Success),
         Err(error) => failed(&error),
     }
 }

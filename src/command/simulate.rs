@@ -11,14 +11,14 @@ use crate::system::signal::{Signal, Signals};
 
 use super::failed;
 
-pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
-    match serve(arguments).await {
+pub(super) async fn simulate(arguments: SimulateArguments, signals: Signals) -> Exit {
+    match serve(arguments, signals).await {
         Ok(()) => Exit::Success,
         Err(error) => failed(&error),
     }
 }
 
-async fn serve(arguments: SimulateArguments) -> anyhow::Result<()> {
+async fn serve(arguments: SimulateArguments, mut signals: Signals) -> anyhow::Result<()> {
     let text = match &arguments.scenario {
         Some(path) => {
             std::fs::read_to_string(path).with_context(|| format!("read the scenario `{}`", path.display()))?
@@ -27,7 +27,6 @@ async fn serve(arguments: SimulateArguments) -> anyhow::Result<()> {
     };
     let scenario = Scenario::parse(&text).map_err(|error| anyhow::anyhow!("understand the scenario: {error}"))?;
     let subdomains: Vec<_> = scenario.tenants.iter().map(|tenant| tenant.subdomain.clone()).collect();
-    let mut signals = Signals::listen()?;
     let listener =
         TcpListener::bind(arguments.listen).await.with_context(|| format!("listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;

@@ -10,15 +10,12 @@ use crate::exit::Exit;
 use crate::expose::Door;
 use crate::syncro::TokenValue;
 
-use super::print;
+use super::finish;
 
 pub(super) fn validate(path: &Path) -> Exit {
     let faults = match config::load(path) {
         Ok(config) => match Door::load(&config.web) {
-            Ok(_) => {
-                print(&plan(&config));
-                return Exit::Success;
-            }
+            Ok(_) => return finish(&plan(&config), Exit::Success),
             Err(faults) => faults,
         },
         Err(faults) => faults.0.iter().map(ToString::to_string).collect(),

@@ -13,7 +13,8 @@ use std::time::Duration;
 use anyhow::Context;
 use prometheus::Registry;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Cost, TokenId};
@@ -33,6 +34,9 @@ use web::{Opened, Web};
 
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
 const DRAIN: Duration = Duration::from_secs(10);
+/// A file system that hangs must not keep a reload, and with it the watchdog's food, for longer: less than the unit's
+/// `WatchdogSec=`.
+const LONGEST_READ: Duration = Duration::from_secs(15);
 /// Reloads and wishes for checks come by hand.
 const ORDERS: usize = 4;
 /// Turns of the loop whose memories wait for the store, which takes them at once even while it writes.
@@ -81,8 +85,9 @@ impl Daemon {
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
         let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
-        // Nothing else runs yet that it could hold up.
-        let (store, memory) = Store::open(&config.storage.path)?;
+        let path_of_store = config.storage.path.clone();
+        // A disk that hangs must not keep the program from ending.
+        let (store, memory) = spawn_blocking(move || Store::open(&path_of_store)).await??;
         let (batches, remembered) = mpsc::channel(BATCHES);
         let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
@@ -97,7 +102,7 @@ impl Daemon {
         instruments.reloaded(true, clock::now());
         client_instruments.budget(config.syncro.requests_per_minute);
         instruments.receivers(config.alerts.receivers.len());
-        loaded(&config);
+        log_loaded(&config).await;
         started(&config, web.address);
         let (told, keep) = (told(&config, web.address), config.storage.keep);
         let (telling, keeper) =
@@ -142,15 +147,16 @@ impl Daemon {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Signal::Reload => {
-                        // Why it failed has been logged where it was found.
-                        self.reload().await.ok();
+                        if let Some(signal) = self.reload_or_stop(&mut signals, None).await {
+                            break Ok(signal);
+                        }
                     }
                     Signal::Terminate | Signal::Interrupt => break Ok(signal.as_str()),
                 },
                 Some(request) = self.reloads.recv() => {
-                    let outcome = self.reload().await;
-                    // Who asked may have gone; the reload stands.
-                    request.send(outcome).ok();
+                    if let Some(signal) = self.reload_or_stop(&mut signals, Some(request)).await {
+                        break Ok(signal);
+                    }
                 }
                 Ok(()) = self.pictures.changed() => {
                     // Not every picture is a turn of the loop by its pulse, which alone feeds the watchdog.
@@ -204,12 +210,24 @@ impl Daemon {
             self.web.stop().await;
             self.pulse.stop().await;
         };
-        if tokio::time::timeout(DRAIN, parts).await.is_err() {
+        if timeout(DRAIN, parts).await.is_err() {
             tracing::warn!(
                 event = "drain_timeout",
                 "not everything ended within {} s; stopping anyway",
                 DRAIN.as_secs()
             );
+        }
+    }
+
+    /// Reloads and answers whoever asked for it, unless a signal says stop meanwhile.
+    async fn reload_or_stop(&mut self, signals: &mut Signals, asked: Option<ReloadRequest>) -> Option<&'static str> {
+        tokio::select! {
+            signal = signals.stop() => Some(signal.as_str()),
+            outcome = self.reload() => {
+                // Why it failed has been logged where it was found. Who asked may have gone; the reload stands.
+                asked.and_then(|asked| asked.send(outcome).ok());
+                None
+            }
         }
     }
 
@@ -225,7 +243,7 @@ impl Daemon {
             "the configuration was reloaded"
         });
         match &outcome {
-            Ok(()) => loaded(&self.config),
+            Ok(()) => log_loaded(&self.config).await,
             Err(faults) => rejected(faults.lines()),
         }
         outcome
@@ -233,13 +251,17 @@ impl Daemon {
 
     async fn swap(&mut self) -> Result<(), String> {
         let path = self.path.clone();
-        let config = tokio::task::spawn_blocking(move || config::load(&path))
+        let read = spawn_blocking(move || {
+            let config = config::load(&path).map_err(|faults| faults.to_string())?;
+            let door = Door::load(&config.web).map_err(|faults| faults.join("\n"))?;
+            Ok::<_, String>((config, door))
+        });
+        let (config, door) = timeout(LONGEST_READ, read)
             .await
-            .map_err(|error| format!("failed to read the configuration: {error}"))?
-            .map_err(|faults| faults.to_string())?;
+            .map_err(|_| format!("failed to read the configuration within {} s", LONGEST_READ.as_secs()))?
+            .map_err(|error| format!("failed to read the configuration: {error}"))??;
         let config = Arc::new(config);
         let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
-        let door = Door::load(&config.web).map_err(|faults| faults.join("\n"))?;
         let opened = Opened::new(door, &config.web, Some((&self.config.web, self.web.address)))
             .await
             .map_err(|(key, error)| format!("{key}: failed to {error:#}"))?;
@@ -286,7 +308,14 @@ fn started(config: &Config, address: SocketAddr) {
     );
 }
 
-/// Logs what was loaded and what in it is probably not meant.
+/// The same as [`loaded`], where a slow disk holds up nobody.
+async fn log_loaded(config: &Arc<Config>) {
+    let config = Arc::clone(config);
+    // A panic has been logged where it happened.
+    spawn_blocking(move || loaded(&config)).await.ok();
+}
+
+/// Logs what was loaded and what in it is probably not meant. Looks at the files of token values.
 fn loaded(config: &Config) {
     let cost = Cost::of(config);
     tracing::info!(

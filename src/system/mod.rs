@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod http;
 pub mod journal;
+mod log_writer;
+pub mod output;
 pub mod signal;
 pub mod systemd;
 pub mod telemetry;

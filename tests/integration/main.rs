@@ -20,6 +20,7 @@ mod locks;
 mod machine;
 mod memory;
 mod metrics;
+mod output;
 mod pages;
 mod permissions;
 mod preflight;
