@@ -115,8 +115,8 @@ fn a_closed_standard_error_stops_nothing() {
 fn a_command_says_everything_before_it_ends() {
     const FAULTS: usize = 5000;
     let world = World::new(ACME);
-    let faults: String = (0..FAULTS).map(|number| format!("colour{number} = \"red\"\n")).collect();
-    let path = world.write("config.toml", &faults);
+    let faults: Vec<_> = (0..FAULTS).map(|number| format!("colour{number} = \"red\"\n")).collect();
+    let path = world.write("config.toml", &faults.concat());
     for command in ["history", "health", "run"] {
         let output = call(&["-c", path.to_str().unwrap(), command]);
         let said = text(&output.stderr);
