@@ -1,11 +1,11 @@
 //! Builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
 
 mod instruments;
+mod log;
 mod status;
 mod telling;
 mod web;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,20 +17,23 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Cost, TokenId};
+use crate::config::{self, Config, TokenId};
 use crate::engine::{self, Engine, Order, Pulse};
-use crate::expose::{Door, History, ReloadRequest, State};
+use crate::expose::{Door, History, Lanes, ReloadRequest, State};
 use crate::receiver::{self, Http};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Store};
-use crate::syncro::{self, Budget, Client, readable_by_others};
+use crate::syncro::{self, Budget, Client};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
 
 use instruments::Instruments;
+use log::{loaded, started};
 use telling::{Telling, told};
 use web::{Opened, Web};
+
+pub use log::{rejected, warnings};
 
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -94,7 +97,14 @@ impl Daemon {
         let (check, checks) = mpsc::channel(ORDERS);
         let kept_at = config.storage.path.clone();
         let history = History::new(move |wish| store::history(&kept_at, wish).map_err(|error| error.to_string()));
-        let state = State { pictures: pictures.clone(), registry, reload: reload.clone(), checks: check, history };
+        let state = State {
+            pictures: pictures.clone(),
+            registry,
+            reload: reload.clone(),
+            checks: check,
+            history,
+            lanes: Lanes::default(),
+        };
         let web = Web::start(opened, state)?;
         let (pulse, knocks) = Pulse::start().await?;
         let (orders, ordered) = mpsc::channel(ORDERS);
@@ -102,7 +112,7 @@ impl Daemon {
         instruments.reloaded(true, clock::now());
         client_instruments.budget(config.syncro.requests_per_minute);
         instruments.receivers(config.alerts.receivers.len());
-        log_loaded(&config).await;
+        loaded(&config).await;
         started(&config, web.address);
         let (told, keep) = (told(&config, web.address), config.storage.keep);
         let (telling, keeper) =
@@ -243,7 +253,7 @@ impl Daemon {
             "the configuration was reloaded"
         });
         match &outcome {
-            Ok(()) => log_loaded(&self.config).await,
+            Ok(()) => loaded(&self.config).await,
             Err(faults) => rejected(faults.lines()),
         }
         outcome
@@ -286,61 +296,4 @@ impl Daemon {
 /// Why a part ended that should go on.
 fn why(ended: Result<Result<(), String>, JoinError>) -> String {
     ended.map_err(|error| error.to_string()).flatten().err().unwrap_or_default()
-}
-
-/// Logs each line of what is wrong with a configuration.
-pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
-    for fault in faults {
-        tracing::error!(event = "config_rejected", "{fault}");
-    }
-}
-
-fn started(config: &Config, address: SocketAddr) {
-    let tokens = config.tokens.len();
-    tracing::info!(
-        event = "started",
-        version = env!("CARGO_PKG_VERSION"),
-        listen = %address,
-        tokens,
-        "watching {tokens} {}, listening on {}",
-        if tokens == 1 { "token" } else { "tokens" },
-        config.web.own_url(address)
-    );
-}
-
-/// The same as [`loaded`], where a slow disk holds up nobody.
-async fn log_loaded(config: &Arc<Config>) {
-    let config = Arc::clone(config);
-    // A panic has been logged where it happened.
-    spawn_blocking(move || loaded(&config)).await.ok();
-}
-
-/// Logs what was loaded and what in it is probably not meant. Looks at the files of token values.
-fn loaded(config: &Config) {
-    let cost = Cost::of(config);
-    tracing::info!(
-        event = "config_loaded",
-        tokens = cost.tokens,
-        requests_per_minute = cost.requests_per_minute,
-        budget = cost.budget,
-        "the configuration needs {:.1} of {} requests a minute",
-        cost.requests_per_minute,
-        cost.budget
-    );
-    for warning in warnings(config) {
-        tracing::warn!(event = "config_warning", "{warning}");
-    }
-}
-
-/// What is allowed in a configuration but probably not meant.
-pub fn warnings(config: &Config) -> Vec<String> {
-    let open = config.tokens.iter().filter_map(|token| {
-        let path = readable_by_others(&token.source)?;
-        let of = format!("token `{}` of tenant `{}`", token.name, token.tenant.name);
-        Some(format!(
-            "{of}: everyone on this machine can read the file `{}`; chmod 640 or less is enough",
-            path.display()
-        ))
-    });
-    config.warnings.iter().map(ToString::to_string).chain(open).collect()
 }

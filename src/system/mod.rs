@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod http;
 pub mod journal;
+pub mod limits;
 mod log_writer;
 pub mod output;
 pub mod signal;

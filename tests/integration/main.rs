@@ -13,6 +13,7 @@ mod browser;
 mod catalog;
 mod commands;
 mod configuration;
+mod flood;
 mod harness;
 mod kills;
 mod lifecycle;
