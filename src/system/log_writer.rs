@@ -13,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntCounter;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::output::write_all;
@@ -28,6 +29,8 @@ const LINES_BETWEEN_REPORTS: u64 = 10_000;
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 /// Nor longer than this for one that takes a line now and then.
 const LONGEST_FLUSH: Duration = Duration::from_secs(4);
+/// How long somebody who has to know waits until a line is written; the writer needs a thousandth of it.
+const WRITE_PATIENCE: Duration = Duration::from_millis(500);
 /// The writer needs little; the usual stack is 2 MiB.
 const STACK: usize = 128 * 1024;
 
@@ -100,6 +103,8 @@ struct Shared {
     /// Something about `waiting` has changed.
     changed: Condvar,
     dropped: IntCounter,
+    /// How many of the lines that were taken have been written, or could not be.
+    done: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +117,10 @@ struct Waiting {
     finished: u64,
     /// Dropped lines that nothing has been said of yet.
     unreported: u64,
+    /// How many lines were taken, reports aside.
+    taken: u64,
+    /// How many of them were done when somebody last waited in vain.
+    stuck_at: Option<u64>,
 }
 
 impl Waiting {
@@ -136,7 +145,8 @@ impl Queue {
             "Log lines that were dropped because nothing read them, or because they could not be written.",
         )
         .map_err(|error| error.to_string())?;
-        let shared = Shared { waiting: Mutex::default(), changed: Condvar::new(), dropped };
+        let (done, _) = watch::channel(0);
+        let shared = Shared { waiting: Mutex::default(), changed: Condvar::new(), dropped, done };
         let queue = Self(Arc::new(shared));
         let writer = queue.clone();
         std::thread::Builder::new()
@@ -169,6 +179,7 @@ impl Queue {
             self.0.dropped.inc();
         } else {
             waiting.bytes += line.size();
+            waiting.taken += 1;
             waiting.lines.push_back(line);
             self.0.changed.notify_all();
         }
@@ -192,6 +203,9 @@ impl Queue {
             let line = self.next();
             let is_written = sink.write(&line).is_ok();
             since_report += 1;
+            if line.reports == 0 {
+                self.0.done.send_modify(|done| *done += 1);
+            }
             let mut unreported = 0;
             {
                 let mut waiting = self.lock();
@@ -223,6 +237,21 @@ impl Queue {
         waiting.is_writing = false;
         waiting.finished += 1;
         self.0.changed.notify_all();
+    }
+
+    /// Waits a moment until what has been logged up to now is written; not again while the reader is stuck. Cancel-safe.
+    pub(super) async fn written(&self) {
+        let (taken, mut done) = {
+            let waiting = self.lock();
+            let done = self.0.done.subscribe();
+            if waiting.stuck_at.is_some_and(|stuck_at| stuck_at == *done.borrow()) {
+                return;
+            }
+            (waiting.taken, done)
+        };
+        let written = timeout(WRITE_PATIENCE, done.wait_for(|done| *done >= taken)).await.is_ok();
+        let stuck_at = (!written).then(|| *self.0.done.borrow());
+        self.lock().stuck_at = stuck_at;
     }
 
     /// Waits until everything has been written, unless the reader is stuck. Whether it has been.
@@ -270,6 +299,7 @@ impl<'a> MakeWriter<'a> for Queue {
 mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+    use futures_util::FutureExt;
     use tracing_subscriber::prelude::*;
 
     use super::*;
@@ -346,6 +376,28 @@ mod tests {
         put(&queue, "second");
         assert!(queue.flush());
         assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["first", "second", "3 dropped"]);
+    }
+
+    #[tokio::test]
+    async fn who_has_to_know_waits_until_it_is_written_and_for_a_stuck_reader_once() {
+        let (queue, permit, lines) = stuck();
+        put(&queue, "first");
+        permit.send(Ok(())).unwrap();
+        queue.written().await;
+        assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["first"]);
+        put(&queue, "second");
+        queue.written().await;
+        assert_eq!(queue.lock().stuck_at, Some(1));
+        put(&queue, "third");
+        assert!(queue.written().now_or_never().is_some(), "it is known to be stuck");
+        permit.send(Ok(())).unwrap();
+        permit.send(Ok(())).unwrap();
+        assert!(queue.flush());
+        put(&queue, "fourth");
+        permit.send(Ok(())).unwrap();
+        queue.written().await;
+        assert_eq!(queue.lock().stuck_at, None);
+        assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["second", "third", "fourth"]);
     }
 
     #[test]

@@ -20,8 +20,8 @@ use super::clock;
 use super::journal::{Journal, MessageId, Socket};
 use super::log_writer::{Queue, StandardError};
 
-/// How many log lines were dropped, once logging has been started.
-static DROPPED: OnceLock<IntCounter> = OnceLock::new();
+/// Where log lines wait, once logging has been started.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Timestamps as in `2026-11-23T10:00:00.123Z`.
 struct Timestamp;
@@ -46,7 +46,15 @@ impl Drop for Logging {
 
 /// How many log lines were dropped, as a metric; `None` before logging was started.
 pub fn dropped() -> Option<IntCounter> {
-    DROPPED.get().cloned()
+    QUEUE.get().map(Queue::dropped)
+}
+
+/// Waits a moment until what has been logged up to now is written, for who records that it was; not again while nobody
+/// reads the log. Cancel-safe.
+pub async fn written() {
+    if let Some(queue) = QUEUE.get() {
+        queue.written().await;
+    }
 }
 
 /// Starts logging for the whole process, panics included.
@@ -79,7 +87,7 @@ pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging,
     };
     started.map_err(|error| failed(&error))?;
     // Logging starts once in a process, or the line above fails.
-    DROPPED.set(queue.dropped()).ok();
+    QUEUE.set(queue.clone()).ok();
     std::panic::set_hook(Box::new(panicked));
     Ok(Logging(queue))
 }
