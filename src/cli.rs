@@ -1,11 +1,12 @@
 //! The command line: clap types only. `main` parses them, `command` carries them out.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Watches the API tokens that integrations use against Syncro PSA accounts.
 #[derive(Debug, Parser)]
@@ -70,6 +71,40 @@ pub enum Command {
     },
     /// Print the manual page, for packagers.
     Man,
+}
+
+/// The commands that run as monitoring plugins, whose exit codes are those of Nagios.
+const PLUGINS: [&str; 2] = ["check", "preflight"];
+
+impl Command {
+    /// Whether it is run as a monitoring plugin.
+    pub fn is_plugin(&self) -> bool {
+        matches!(self, Self::Check(_) | Self::Preflight(_))
+    }
+}
+
+/// Whether a command line that cannot be understood was meant for a monitoring plugin: the first command that it names,
+/// values of options for all commands aside.
+pub fn is_meant_for_plugin(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let cli = Cli::command();
+    let takes_value = |word: &str| {
+        let names = |known: &clap::Arg| {
+            let long = known.get_long().is_some_and(|name| word.strip_prefix("--") == Some(name));
+            let short = known.get_short().is_some_and(|name| word.strip_prefix('-') == Some(name.to_string().as_str()));
+            long || short
+        };
+        cli.get_arguments().any(|known| known.get_action().takes_values() && names(known))
+    };
+    let mut arguments = arguments.into_iter().skip(1);
+    while let Some(argument) = arguments.next() {
+        let word = argument.to_string_lossy();
+        if takes_value(&word) {
+            arguments.next();
+        } else if cli.find_subcommand(&*word).is_some() {
+            return PLUGINS.contains(&&*word);
+        }
+    }
+    false
 }
 
 /// Arguments of `check`.
@@ -198,13 +233,36 @@ pub enum CatalogSubject {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_a_plugins_if_it_names_one() {
+        let cases = [
+            ("check --nope", true),
+            ("--log-level a=b=c preflight", true),
+            ("--nope check", true),
+            ("--tenant x check", true),
+            ("--config=validate check --output xml", true),
+            ("-c validate check --tenant", true),
+            ("-c check validate --nope", false),
+            ("--log-format check run", false),
+            ("validate check", false),
+            ("history --tenant check", false),
+            ("fly", false),
+            ("", false),
+        ];
+        for (line, expected) in cases {
+            let words = std::iter::once("program").chain(line.split_whitespace()).map(OsString::from);
+            assert_eq!(is_meant_for_plugin(words), expected, "{line}");
+        }
+        for name in PLUGINS {
+            assert!(Cli::command().find_subcommand(name).is_some(), "{name}");
+        }
     }
 
     #[test]

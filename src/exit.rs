@@ -13,7 +13,7 @@ pub enum Exit {
     Warning,
     /// `check`: something is broken.
     Critical,
-    /// `check`: nothing is known to be broken, but not everything could be looked at.
+    /// `check`, `preflight`: nothing is known to be broken, but not everything could be checked, or nothing at all.
     CouldNotTell,
     /// The command line is wrong (`EX_USAGE`).
     Usage,
@@ -33,10 +33,40 @@ impl Exit {
             Self::Configuration => 78,
         }
     }
+
+    /// The same for a command that is a monitoring plugin: whatever kept it from running is UNKNOWN, since to Nagios 1 is a
+    /// warning about the tokens, and other numbers mean nothing.
+    #[must_use]
+    pub fn of_plugin(self) -> Self {
+        match self {
+            Self::Failure | Self::Usage | Self::Configuration => Self::CouldNotTell,
+            Self::Success | Self::Warning | Self::Critical | Self::CouldNotTell => self,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_plugin_from_running_is_unknown_to_nagios() {
+        for (exit, code) in [
+            (Exit::Success, 0),
+            (Exit::Warning, 1),
+            (Exit::Critical, 2),
+            (Exit::CouldNotTell, 3),
+            (Exit::Failure, 3),
+            (Exit::Usage, 3),
+            (Exit::Configuration, 3),
+        ] {
+            assert_eq!(exit.of_plugin().code(), code, "{exit:?}");
+        }
     }
 }

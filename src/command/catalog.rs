@@ -12,7 +12,7 @@ use crate::config;
 use crate::exit::Exit;
 
 use super::table::table;
-use super::{print, print_json};
+use super::{finish, finish_json};
 
 pub(super) fn catalog(path: &Path, subject: CatalogSubject, output: Output) -> Exit {
     let profiles = config::load_if_there(path).map_or_else(
@@ -24,13 +24,13 @@ pub(super) fn catalog(path: &Path, subject: CatalogSubject, output: Output) -> E
         },
         |config| config.profiles,
     );
+    let exit = Exit::Success;
     match (subject, output) {
-        (CatalogSubject::Permissions, Output::Table) => print(&permissions(&profiles)),
-        (CatalogSubject::Permissions, Output::Json) => print_json(&permissions_json(&profiles)),
-        (CatalogSubject::Profiles, Output::Table) => print(&profiles_table(&profiles)),
-        (CatalogSubject::Profiles, Output::Json) => print_json(&profiles_json(&profiles)),
+        (CatalogSubject::Permissions, Output::Table) => finish(&permissions(&profiles), exit),
+        (CatalogSubject::Permissions, Output::Json) => finish_json(&permissions_json(&profiles), exit),
+        (CatalogSubject::Profiles, Output::Table) => finish(&profiles_table(&profiles), exit),
+        (CatalogSubject::Profiles, Output::Json) => finish_json(&profiles_json(&profiles), exit),
     }
-    Exit::Success
 }
 
 fn needed_by<'a>(profiles: &'a [Arc<Profile>], permission: &Permission) -> Vec<&'a str> {

@@ -19,7 +19,7 @@ use crate::syncro::{Client, Failure};
 
 use super::finding::{Finding, Level, PARTS, Permission, client};
 use super::table::table;
-use super::{failed, print, print_json};
+use super::{failed, finish, finish_json};
 
 /// Enough to use the whole budget while some hosts are slow.
 const AT_ONCE: usize = 16;
@@ -46,15 +46,15 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
         Err(error) => return failed(&anyhow::Error::msg(error)),
     };
     let findings = look_at_all(&config, &client, tokens).await;
-    match arguments.output {
-        Output::Table => print(&text(&findings)),
-        Output::Json => print_json(&json(&findings)),
-    }
-    match findings.iter().map(Finding::level).max() {
+    let exit = match findings.iter().map(Finding::level).max() {
         Some(Level::Critical) => Exit::Critical,
         Some(Level::Warning) => Exit::Warning,
         Some(Level::Unknown) => Exit::CouldNotTell,
         Some(Level::Ok) | None => Exit::Success,
+    };
+    match arguments.output {
+        Output::Table => finish(&text(&findings), exit),
+        Output::Json => finish_json(&json(&findings), exit),
     }
 }
 

@@ -33,15 +33,14 @@ const RENEWED_FOR: TimeDelta = TimeDelta::days(365);
 const GLOBEX: &str = "globex";
 const RENEWED: &str = "simulated-globex-renewed";
 
-pub(super) async fn demo() -> Exit {
-    match start().await {
+pub(super) async fn demo(signals: Signals) -> Exit {
+    match start(signals).await {
         Ok(()) => Exit::Success,
         Err(error) => failed(&error),
     }
 }
 
-async fn start() -> anyhow::Result<()> {
-    let signals = Signals::listen()?;
+async fn start(signals: Signals) -> anyhow::Result<()> {
     let scenario = Scenario::parse(DEMO).map_err(anyhow::Error::msg)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen for the simulator")?;
     let address = listener.local_addr()?;

@@ -8,17 +8,14 @@ use crate::config::{LONGEST_PASSWORD, PasswordHash};
 use crate::exit::Exit;
 use crate::system::files;
 
-use super::{failed, print};
+use super::{failed, finish};
 
 /// More than any password that can be hashed, so that one that is a little too long is told why.
 const LONGEST_LINE: u64 = 4096;
 
 pub(super) fn hash_password() -> Exit {
     match hash() {
-        Ok(hash) => {
-            print(&format!("{hash}\n"));
-            Exit::Success
-        }
+        Ok(hash) => finish(&format!("{hash}\n"), Exit::Success),
         Err(error) => failed(&error),
     }
 }

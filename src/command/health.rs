@@ -10,7 +10,7 @@ use crate::config::{HealthListen, Web};
 use crate::exit::Exit;
 use crate::system::http;
 
-use super::{failed, load, print};
+use super::{failed, finish, load};
 
 /// The answer is at hand; a daemon that needs longer is not well.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,10 +21,7 @@ pub(super) async fn health(path: &Path) -> Exit {
         Err(exit) => return exit,
     };
     match ask(&config.web).await {
-        Ok((is_well, text)) => {
-            print(&text);
-            if is_well { Exit::Success } else { Exit::Failure }
-        }
+        Ok((is_well, text)) => finish(&text, if is_well { Exit::Success } else { Exit::Failure }),
         Err(error) => failed(&error),
     }
 }

@@ -11,7 +11,7 @@ use crate::store;
 use crate::system::clock;
 
 use super::table::table;
-use super::{failed, load, print, print_json};
+use super::{failed, finish, finish_json, load};
 
 pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
     let config = match load(path) {
@@ -21,13 +21,10 @@ pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
     let HistoryArguments { tenant, token_name, since, output } = arguments;
     let since = since.and_then(|since| since.moment(clock::now()));
     match store::history(&config.storage.path, &Wish { tenant, token_name, since, ..Wish::default() }) {
-        Ok(lines) => {
-            match output {
-                Output::Json => print_json(&json!(lines)),
-                Output::Table => print(&table(&HEAD, &lines.into_iter().map(row).collect::<Vec<_>>())),
-            }
-            Exit::Success
-        }
+        Ok(lines) => match output {
+            Output::Json => finish_json(&json!(lines), Exit::Success),
+            Output::Table => finish(&table(&HEAD, &lines.into_iter().map(row).collect::<Vec<_>>()), Exit::Success),
+        },
         Err(error) => failed(&error.into()),
     }
 }

@@ -6,19 +6,17 @@ use clap_complete::Shell;
 use crate::cli::Cli;
 use crate::exit::Exit;
 
-use super::print;
+use super::finish;
 
 pub(super) fn completions(shell: Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
-    print(&String::from_utf8_lossy(&script));
-    Exit::Success
+    finish(&String::from_utf8_lossy(&script), Exit::Success)
 }
 
 pub(super) fn man() -> Exit {
     let mut page = Vec::new();
     // Writing to memory cannot fail.
     clap_mangen::Man::new(Cli::command()).section("8").render(&mut page).unwrap_or_default();
-    print(&String::from_utf8_lossy(&page));
-    Exit::Success
+    finish(&String::from_utf8_lossy(&page), Exit::Success)
 }

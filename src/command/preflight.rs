@@ -19,7 +19,7 @@ use crate::syncro::{TokenValue, Unreadable};
 
 use super::finding::{Finding, PARTS, Permission, client};
 use super::table::table;
-use super::{print, print_json, usage};
+use super::{finish, finish_json, usage};
 
 /// What was found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +51,14 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     look_with(&client, Job::once(Arc::clone(&token), config.syncro.probes, false), &value, &tell).await;
     let finding = Finding::of(&config, token, told);
     let verdict = verdict(&finding);
-    match output {
-        Output::Table => print(&text(&finding, verdict)),
-        Output::Json => print_json(&json(&finding, verdict)),
-    }
-    match verdict {
+    let exit = match verdict {
         Verdict::Ready => Exit::Success,
         Verdict::NotReady => Exit::Critical,
         Verdict::CouldNotTell => Exit::CouldNotTell,
+    };
+    match output {
+        Output::Table => finish(&text(&finding, verdict), exit),
+        Output::Json => finish_json(&json(&finding, verdict), exit),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tokio::task::spawn_blocking;
+
 use crate::daemon::{Daemon, rejected};
 use crate::exit::Exit;
 use crate::expose::Door;
@@ -9,24 +11,37 @@ use crate::system::signal::Signals;
 
 use super::{failed, load};
 
-pub(super) async fn run(path: PathBuf) -> Exit {
-    let config = match load(&path) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let door = match Door::load(&config.web) {
-        Ok(door) => door,
-        Err(faults) => {
-            rejected(faults.iter().map(String::as_str));
-            return Exit::Configuration;
+pub(super) async fn run(path: PathBuf, mut signals: Signals) -> Exit {
+    let started = tokio::select! {
+        signal = signals.stop() => {
+            tracing::info!(event = "stopped", "stopped by {} while starting", signal.as_str());
+            return Exit::Success;
         }
+        started = start(path) => started,
     };
-    let outcome = async {
-        let signals = Signals::listen()?;
-        Daemon::start(path, config, door).await?.run(signals).await
-    };
-    match outcome.await {
-        Ok(()) => Exit::Success,
-        Err(error) => failed(&error),
+    match started {
+        Err(exit) => exit,
+        Ok(daemon) => match daemon.run(signals).await {
+            Ok(()) => Exit::Success,
+            Err(error) => failed(&error),
+        },
     }
+}
+
+/// Reads what is configured and starts with it, or says why not and how the program ends.
+async fn start(path: PathBuf) -> Result<Daemon, Exit> {
+    let file = path.clone();
+    // A file system that hangs must not keep the program from ending.
+    let read = spawn_blocking(move || {
+        let config = load(&file)?;
+        match Door::load(&config.web) {
+            Ok(door) => Ok((config, door)),
+            Err(faults) => {
+                rejected(faults.iter().map(String::as_str));
+                Err(Exit::Configuration)
+            }
+        }
+    });
+    let (config, door) = read.await.map_err(|error| failed(&error.into()))??;
+    Daemon::start(path, config, door).await.map_err(|error| failed(&error))
 }

@@ -15,14 +15,14 @@ use super::failed;
 /// A scenario is written by hand or by a small program.
 const LARGEST_SCENARIO: u64 = 64 * 1024 * 1024;
 
-pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
-    match serve(arguments).await {
+pub(super) async fn simulate(arguments: SimulateArguments, signals: Signals) -> Exit {
+    match serve(arguments, signals).await {
         Ok(()) => Exit::Success,
         Err(error) => failed(&error),
     }
 }
 
-async fn serve(arguments: SimulateArguments) -> anyhow::Result<()> {
+async fn serve(arguments: SimulateArguments, mut signals: Signals) -> anyhow::Result<()> {
     let text = match &arguments.scenario {
         Some(path) => {
             let read = files::read_once(path, LARGEST_SCENARIO);
@@ -33,7 +33,6 @@ async fn serve(arguments: SimulateArguments) -> anyhow::Result<()> {
     };
     let scenario = Scenario::parse(&text).map_err(|error| anyhow::anyhow!("understand the scenario: {error}"))?;
     let subdomains: Vec<_> = scenario.tenants.iter().map(|tenant| tenant.subdomain.clone()).collect();
-    let mut signals = Signals::listen()?;
     let listener =
         TcpListener::bind(arguments.listen).await.with_context(|| format!("listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;

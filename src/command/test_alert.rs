@@ -12,7 +12,7 @@ use crate::receiver::{Http, Trouble, once};
 use crate::system::clock;
 
 use super::table::table;
-use super::{print, usage};
+use super::{finish, usage};
 
 /// The same for the beginning and the end: an Alertmanager shows the one that came last.
 const MESSAGE: &str = "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything";
@@ -50,8 +50,8 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
             ]);
         }
     }
-    print(&table(&["RECEIVER", "KIND", "STATUS", "ANSWER"], &rows));
-    if all_took_it { Exit::Success } else { Exit::Failure }
+    let exit = if all_took_it { Exit::Success } else { Exit::Failure };
+    finish(&table(&["RECEIVER", "KIND", "STATUS", "ANSWER"], &rows), exit)
 }
 
 fn delivery(receiver: &Receiver, status: Status) -> Delivery {

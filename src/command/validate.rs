@@ -11,7 +11,7 @@ use crate::expose::Door;
 use crate::syncro::TokenValue;
 use crate::system::files::Deadline;
 
-use super::print;
+use super::finish;
 
 /// All token files together.
 const LONGEST_READ: Duration = Duration::from_secs(20);
@@ -19,10 +19,7 @@ const LONGEST_READ: Duration = Duration::from_secs(20);
 pub(super) fn validate(path: &Path) -> Exit {
     let faults = match config::load(path) {
         Ok(config) => match Door::load(&config.web) {
-            Ok(_) => {
-                print(&plan(&config));
-                return Exit::Success;
-            }
+            Ok(_) => return finish(&plan(&config), Exit::Success),
             Err(faults) => faults,
         },
         Err(faults) => faults.0.iter().map(ToString::to_string).collect(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::Table;
 
 use crate::system::files::{self, Deadline};
+use crate::system::systemd;
 
 use super::Config;
 use super::fault::{Fault, Faults};
@@ -87,7 +88,7 @@ fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
     let more: Vec<_> = reading.fragments(&folder.join("conf.d")).iter().map(|path| reading.read(path)).collect();
     let Reading { files, faults, .. } = reading;
     let Some(main) = main else { return (Err(faults), files) };
-    let state = std::env::var_os("STATE_DIRECTORY").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let state = Some(systemd::state_directory()).filter(|folder| !folder.as_os_str().is_empty());
     let outside = Machine::new(deadline);
     let places = Places { configuration: folder, state: state.as_deref().unwrap_or(folder), outside: &outside };
     let config = validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &places, faults);

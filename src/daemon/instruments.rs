@@ -5,6 +5,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::config::ZoneSource;
+use crate::system::telemetry;
 
 /// The commit it was built from, if whoever built it said so.
 const REVISION: Option<&str> = option_env!("SYNCRO_TOKEN_MONITOR_REVISION");
@@ -50,6 +51,9 @@ impl Instruments {
         registry.register(Box::new(receivers.clone()))?;
         registry.register(Box::new(build))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
+        if let Some(dropped) = telemetry::dropped() {
+            registry.register(Box::new(dropped))?;
+        }
         Ok(Self { successful, success_timestamp, receivers, zones })
     }
 

@@ -14,12 +14,13 @@ use std::time::Duration;
 use anyhow::Context;
 use prometheus::Registry;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TokenId};
 use crate::engine::{self, Engine, Order, Pulse};
-use crate::expose::{Door, History, ReloadRequest, State};
+use crate::expose::{Door, History, Lanes, ReloadRequest, State};
 use crate::receiver::{self, Http};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Store};
@@ -35,6 +36,7 @@ use instruments::Instruments;
 use reload::{Reading, read};
 use telling::{Telling, told};
 use web::{Opened, Web};
+
 
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -89,8 +91,9 @@ impl Daemon {
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
-        // Nothing else runs yet that it could hold up.
-        let (store, memory) = Store::open(&config.storage.path)?;
+        // Nothing else runs yet that it could hold up; a disk that hangs must not keep the program from ending.
+        let path_of_store = config.storage.path.clone();
+        let (store, memory) = spawn_blocking(move || Store::open(&path_of_store)).await??;
         // A file that was emptied looks like the wish to watch nothing, and would end every alert.
         anyhow::ensure!(
             memory.tokens.is_empty() || config.files.is_empty() || config.files.iter().any(|file| !file.is_blank),
@@ -106,7 +109,14 @@ impl Daemon {
         let (check, checks) = mpsc::channel(ORDERS);
         let kept_at = config.storage.path.clone();
         let history = History::new(move |wish| store::history(&kept_at, wish).map_err(|error| error.to_string()));
-        let state = State { pictures: pictures.clone(), registry, reload: reload.clone(), checks: check, history };
+        let state = State {
+            pictures: pictures.clone(),
+            registry,
+            reload: reload.clone(),
+            checks: check,
+            history,
+            lanes: Lanes::default(),
+        };
         let web = Web::start(opened, state)?;
         let (pulse, knocks) = Pulse::start().await?;
         let (orders, ordered) = mpsc::channel(ORDERS);
@@ -115,7 +125,9 @@ impl Daemon {
         client_instruments.budget(config.syncro.requests_per_minute);
         instruments.receivers(config.alerts.receivers.len());
         instruments.zones(&config.zones);
-        loaded(&config, &warnings(&config));
+        let for_warnings = Arc::clone(&config);
+        let warnings = spawn_blocking(move || warnings(&for_warnings)).await?;
+        loaded(&config, &warnings);
         started(&config, web.address);
         let (told, keep) = (told(&config, web.address), config.storage.keep);
         let (telling, keeper) =
@@ -218,7 +230,7 @@ impl Daemon {
             self.web.stop().await;
             self.pulse.stop().await;
         };
-        if tokio::time::timeout(DRAIN, parts).await.is_err() {
+        if timeout(DRAIN, parts).await.is_err() {
             tracing::warn!(
                 event = "drain_timeout",
                 "not everything ended within {} s; stopping anyway",

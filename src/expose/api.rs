@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Extract};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -21,13 +21,18 @@ use crate::standing::{Attempts, PermissionState};
 use crate::system::clock;
 
 use super::door::Door;
-use super::routes::{State, TokenPath, find, pieces};
+use super::lane::NotMade;
+use super::routes::{State, TokenPath, position, wish_for_check};
 
 /// The description of this API.
 const OPENAPI: &str = include_str!("openapi.json");
 /// Transitions in one answer, if nothing else is wished for, and at most.
 const TRANSITIONS: u32 = 100;
 const MOST_TRANSITIONS: u32 = 1000;
+/// What a name may have in the configuration, in characters.
+const LONGEST_NAME: usize = 100;
+/// What the longest moment takes, in bytes, and more.
+const LONGEST_MOMENT: usize = 64;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -43,8 +48,21 @@ fn answer(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
 }
 
-fn error(status: StatusCode, error: &str) -> Response {
+pub(super) fn error(status: StatusCode, error: &str) -> Response {
     answer(status, &json!({ "error": error }))
+}
+
+/// An answer that was made elsewhere, or why there is none.
+fn made(made: Result<Value, NotMade>) -> Response {
+    made.map_or_else(not_made, |value| answer(StatusCode::OK, &value))
+}
+
+fn not_made(why: NotMade) -> Response {
+    let mut response = error(why.status(), &why.to_string());
+    if let Some((name, value)) = why.retry_after() {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn no_such_token() -> Response {
@@ -52,23 +70,26 @@ fn no_such_token() -> Response {
 }
 
 async fn tokens(Extract(state): Extract<State>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], pieces(Tokens::new(state.picture()))).into_response()
+    match state.lanes.pages.body(Tokens::new(state.picture())).await {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(why) => not_made(why),
+    }
 }
 
 async fn one_token(Extract(state): Extract<State>, path: TokenPath) -> Response {
     let snapshot = state.picture();
-    let Some(picture) = find(&snapshot, path) else { return no_such_token() };
-    answer(StatusCode::OK, &detail(&snapshot, picture))
+    let Some(index) = position(&snapshot, path) else { return no_such_token() };
+    made(state.lanes.pages.run(move || detail(&snapshot, &snapshot.tokens[index])).await)
 }
 
 async fn check(Extract(state): Extract<State>, path: TokenPath) -> Response {
     let snapshot = state.picture();
-    let Some(picture) = find(&snapshot, path) else { return no_such_token() };
-    let id = picture.token.id();
+    let Some(index) = position(&snapshot, path) else { return no_such_token() };
+    let id = snapshot.tokens[index].token.id();
     let due = json!({ "tenant": id.tenant, "token_name": id.token_name, "check": "due" });
-    match state.checks.send(id).await {
+    match wish_for_check(&state, id).await {
         Ok(()) => answer(StatusCode::ACCEPTED, &due),
-        Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"),
+        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }
 
@@ -88,6 +109,16 @@ async fn transitions(Extract(state): Extract<State>, wish: Result<Query<Transiti
         Ok(Query(wish)) => wish,
         Err(rejection) => return error(StatusCode::BAD_REQUEST, &rejection.body_text()),
     };
+    for (key, name) in [("tenant", &wish.tenant), ("token_name", &wish.token_name)] {
+        if name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
+            return error(StatusCode::BAD_REQUEST, &format!("{key}: longer than any name, which has 100 characters"));
+        }
+    }
+    for (key, moment) in [("since", &wish.since), ("until", &wish.until)] {
+        if moment.as_ref().is_some_and(|moment| moment.len() > LONGEST_MOMENT) {
+            return error(StatusCode::BAD_REQUEST, &format!("{key}: longer than any moment or duration"));
+        }
+    }
     let moment = |key: &str, text: Option<String>| match text.as_deref().map(since).transpose() {
         Ok(since) => Ok(since.and_then(|since| since.moment(clock::now()))),
         Err(why) => Err(format!("{key}: {why}")),
@@ -101,14 +132,20 @@ async fn transitions(Extract(state): Extract<State>, wish: Result<Query<Transiti
         return error(StatusCode::BAD_REQUEST, &format!("limit: expected a number from 1 to {MOST_TRANSITIONS}"));
     }
     let wish = Wish { tenant: wish.tenant, token_name: wish.token_name, since, until, newest: Some(limit) };
-    match state.history.read(wish).await {
-        Ok(lines) => answer(StatusCode::OK, &json!({ "transitions": lines })),
-        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, &format!("the history cannot be read: {why}")),
+    let make = |lines: Result<_, String>| lines.map(|lines: Vec<_>| json!({ "transitions": lines }));
+    match state.history.read(&state.lanes.history, wish, make).await {
+        Ok(Ok(value)) => answer(StatusCode::OK, &value),
+        Ok(Err(why)) => error(StatusCode::SERVICE_UNAVAILABLE, &format!("the history cannot be read: {why}")),
+        Err(why) => not_made(why),
     }
 }
 
 async fn alerts(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>) -> Response {
     let snapshot = state.picture();
+    made(state.lanes.pages.run(move || firing(&snapshot, &door.base)).await)
+}
+
+fn firing(snapshot: &Snapshot, base: &str) -> Value {
     let named = |name: &str| if name.is_empty() { Value::Null } else { name.into() };
     let all = snapshot.firing().map(|(tenant, token_name, firing)| {
         let mut value = alert(firing);
@@ -117,10 +154,10 @@ async fn alerts(Extract(state): Extract<State>, Extension(door): Extension<Arc<D
         value["shown_by"] = json!(firing.words.shown_by);
         value["security_group"] = json!(firing.words.security_group);
         value["profile"] = json!(firing.words.profile);
-        value["runbook"] = runbook(&door.base, firing.alert).into();
+        value["runbook"] = runbook(base, firing.alert).into();
         value
     });
-    answer(StatusCode::OK, &json!({ "alerts": all.collect::<Vec<_>>() }))
+    json!({ "alerts": all.collect::<Vec<_>>() })
 }
 
 /// Tokens written into one piece.

@@ -20,7 +20,8 @@ pub(super) fn calendar(snapshot: &Snapshot, url: Option<&str>, now: DateTime<Utc
         // Stays the same when the date is moved, so that calendars move the entry.
         event.uid(&format!("{path}@syncro-token-monitor"));
         event.timestamp(now);
-        event.starts(expires).ends(expires);
+        // An event of no length has no end (RFC 5545, 3.6.1): one that is not later than the start would be an error.
+        event.starts(expires);
         event.summary(&format!("Syncro token {} of {} expires", token.name, token.tenant.name));
         event.description(&text);
         if let Some(url) = url {
@@ -56,7 +57,7 @@ mod tests {
         let snapshot = Snapshot { tokens: Arc::new(tokens), ..Snapshot::default() };
         let text = calendar(&snapshot, Some("https://monitor.example"), at(0));
         assert_eq!(text.matches("BEGIN:VEVENT").count(), 1, "{text}");
-        assert!(text.contains("\r\nDTSTART:20270116T080000Z\r\n"), "{text}");
+        assert!(text.contains("\r\nDTSTART:20270116T080000Z\r\n") && !text.contains("DTEND"), "{text}");
         assert!(text.contains("SUMMARY:Syncro token soon\\, or\\nso of acme expires\r\n"), "{text}");
         let unfolded = text.replace("\r\n ", "");
         assert!(unfolded.contains("URL:https://monitor.example/tenants/acme/tokens/soon%2C%20or%0Aso\r\n"), "{text}");

@@ -1,36 +1,39 @@
 //! What is answered under which path: pages, metrics, health, and the two things that can be wished for. The JSON API is in
 //! `api`.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::iter::once_with;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
+use axum::{Extension, Router, middleware};
 use chrono::TimeDelta;
-use futures_util::stream;
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::config::TokenId;
 use crate::memory::{HistoryLine, Wish};
-use crate::snapshot::{Snapshot, TokenPicture};
+use crate::snapshot::Snapshot;
 use crate::system::clock;
 
 use super::api;
+use super::bounds::bounded;
 use super::calendar::calendar;
 use super::door::Door;
 use super::exposition::Exposition;
+use super::lane::{Lane, Lanes, NotMade};
 use super::page::{self, FleetWish, Frame};
 use super::runbook::section;
 
+/// A wish is taken at the next turn of the loop; one that is not by then is refused.
+const LONGEST_WISH: Duration = Duration::from_secs(5);
 /// The loop turns every second; after so long without a turn it does not.
 const LONGEST_TURN: Duration = Duration::from_secs(15);
 /// A tick that lies so far ahead was made before the clock was set back.
@@ -54,6 +57,8 @@ pub struct State {
     pub checks: mpsc::Sender<TokenId>,
     /// What has been.
     pub history: History,
+    /// Where answers are made.
+    pub lanes: Lanes,
 }
 
 /// Reads the history: a query, or why there is no answer. Blocks.
@@ -74,10 +79,15 @@ impl History {
         Self(Arc::new(read))
     }
 
-    /// Reads on a thread where a slow disk holds up nobody.
-    pub(super) async fn read(&self, wish: Wish) -> Result<Vec<HistoryLine>, String> {
+    /// Reads on a thread where a slow disk holds up nobody, and hands what was read to `then` there.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        wish: Wish,
+        then: impl FnOnce(Result<Vec<HistoryLine>, String>) -> T + Send + 'static,
+    ) -> Result<T, NotMade> {
         let read = Arc::clone(&self.0);
-        spawn_blocking(move || read(&wish)).await.unwrap_or_else(|error| Err(error.to_string()))
+        lane.run(move || then(read(&wish))).await
     }
 }
 
@@ -99,8 +109,9 @@ pub fn all(state: State) -> Router {
         .route("/metrics", get(metrics))
         .route("/-/reload", post(reload))
         .merge(api::routes())
-        .merge(health_routes())
         .fallback(async || (StatusCode::NOT_FOUND, "no such page\n"))
+        .layer(middleware::from_fn(bounded))
+        .merge(health_routes())
         .with_state(state)
 }
 
@@ -116,10 +127,10 @@ fn health_routes() -> Router<State> {
 /// The names of a tenant and a token in a path; what cannot be read names nobody.
 pub(super) type TokenPath = Result<Path<(String, String)>, PathRejection>;
 
-/// The token of the picture that a path names.
-pub(super) fn find(snapshot: &Snapshot, path: TokenPath) -> Option<&TokenPicture> {
+/// Which token of the snapshot a path names. Comparing names takes a thousandth of what a page takes.
+pub(super) fn position(snapshot: &Snapshot, path: TokenPath) -> Option<usize> {
     let Path((tenant, token_name)) = path.ok()?;
-    snapshot.tokens.iter().find(|picture| picture.token.name == token_name && picture.token.tenant.name == tenant)
+    snapshot.tokens.iter().position(|picture| picture.token.name == token_name && picture.token.tenant.name == tenant)
 }
 
 fn html(status: StatusCode, page: askama::Result<String>) -> Response {
@@ -133,13 +144,17 @@ fn html(status: StatusCode, page: askama::Result<String>) -> Response {
     }
 }
 
-fn problem(door: &Door, status: StatusCode, title: &str, problem: &str) -> Response {
+pub(super) fn problem(door: &Door, status: StatusCode, title: &str, problem: &str) -> Response {
     html(status, page::problem(Frame::new(&door.base, clock::now()), title, problem))
 }
 
-/// A body made piece by piece.
-pub(super) fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
-    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+/// A page that was not made says when to come again.
+fn not_made(door: &Door, why: NotMade) -> Response {
+    let mut response = problem(door, why.status(), "Not now", &format!("Sorry: {why}."));
+    if let Some((name, value)) = why.retry_after() {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 async fn fleet(
@@ -147,14 +162,17 @@ async fn fleet(
     Extension(door): Extension<Arc<Door>>,
     wish: Result<Query<FleetWish>, QueryRejection>,
 ) -> Response {
-    let frame = Frame::new(&door.base, clock::now());
     let refused = |why: &str| problem(&door, StatusCode::BAD_REQUEST, "Not understood", why);
-    match wish {
-        Err(rejection) => refused(&rejection.body_text()),
-        Ok(Query(wish)) => match page::fleet(frame, &state.picture(), &wish) {
-            Ok(page) => html(StatusCode::OK, page),
-            Err(why) => refused(&why),
-        },
+    let wish = match wish {
+        Ok(Query(wish)) => wish,
+        Err(rejection) => return refused(&rejection.body_text()),
+    };
+    let (snapshot, base) = (state.picture(), door.base.clone());
+    let make = move || page::fleet(Frame::new(&base, clock::now()), &snapshot, &wish);
+    match state.lanes.pages.run(make).await {
+        Ok(Ok(page)) => html(StatusCode::OK, page),
+        Ok(Err(why)) => refused(&why),
+        Err(why) => not_made(&door, why),
     }
 }
 
@@ -162,26 +180,44 @@ fn no_such_token(door: &Door) -> Response {
     problem(door, StatusCode::NOT_FOUND, "No such token", "No token of that name is configured for that tenant.")
 }
 
+/// The page of a token; the history that it shows is read before it takes a place among the pages.
 async fn token(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>, path: TokenPath) -> Response {
     let (snapshot, now) = (state.picture(), clock::now());
-    let frame = Frame::new(&door.base, now);
-    let Some(picture) = find(&snapshot, path) else { return no_such_token(&door) };
-    let TokenId { tenant, token_name } = picture.token.id();
+    let Some(index) = position(&snapshot, path) else { return no_such_token(&door) };
+    let TokenId { tenant, token_name } = snapshot.tokens[index].token.id();
     let since = Some(page::start(now));
     let wish = Wish { tenant: Some(tenant), token_name: Some(token_name), since, ..Wish::default() };
-    let history = state.history.read(wish).await;
-    let past = history.as_deref().map_err(String::as_str);
-    html(StatusCode::OK, page::token(frame, &snapshot, picture, past))
+    let history = state.history.read(&state.lanes.history, wish, |history| history).await;
+    let history = history.unwrap_or_else(|why| Err(why.to_string()));
+    let base = door.base.clone();
+    let make = move || {
+        let past = history.as_deref().map_err(String::as_str);
+        page::token(Frame::new(&base, now), &snapshot, &snapshot.tokens[index], past)
+    };
+    match state.lanes.pages.run(make).await {
+        Ok(page) => html(StatusCode::OK, page),
+        Err(why) => not_made(&door, why),
+    }
+}
+
+/// Wishes for a check of a token; whether the loop has taken the wish in time.
+pub(super) async fn wish_for_check(state: &State, token: TokenId) -> Result<(), &'static str> {
+    match timeout(LONGEST_WISH, state.checks.send(token)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err("the daemon is stopping"),
+        Err(_) => Err("too many checks are wished for; come again in a few seconds"),
+    }
 }
 
 async fn check(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>, path: TokenPath) -> Response {
     let snapshot = state.picture();
-    let Some(picture) = find(&snapshot, path) else { return no_such_token(&door) };
-    let frame = Frame::new(&door.base, clock::now());
-    if state.checks.send(picture.token.id()).await.is_err() {
-        return problem(&door, StatusCode::SERVICE_UNAVAILABLE, "Stopping", "The daemon is stopping.");
+    let Some(index) = position(&snapshot, path) else { return no_such_token(&door) };
+    let picture = &snapshot.tokens[index];
+    if let Err(why) = wish_for_check(&state, picture.token.id()).await {
+        return problem(&door, StatusCode::SERVICE_UNAVAILABLE, "Not now", &format!("Sorry: {why}."));
     }
-    (StatusCode::SEE_OTHER, [(header::LOCATION, frame.token_path(picture))]).into_response()
+    let page = Frame::new(&door.base, clock::now()).token_path(picture);
+    (StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()
 }
 
 async fn asset(Path(name): Path<String>) -> Response {
@@ -201,19 +237,34 @@ async fn runbook(Path(alert): Path<String>) -> Response {
 }
 
 async fn expiries(Extract(state): Extract<State>, Extension(door): Extension<Arc<Door>>) -> Response {
-    let url = door.origin.as_deref().map(|origin| format!("{origin}{}", door.base));
-    let text = calendar(&state.picture(), url.as_deref(), clock::now());
-    ([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response()
+    let snapshot = state.picture();
+    let make = move || {
+        let url = door.origin.as_deref().map(|origin| format!("{origin}{}", door.base));
+        calendar(&snapshot, url.as_deref(), clock::now())
+    };
+    match state.lanes.pages.run(make).await {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response(),
+        Err(why) => why.into_response(),
+    }
+}
+
+/// The daemon's own counters as text.
+fn own_counters(registry: &Registry) -> Bytes {
+    let mut own = String::new();
+    if let Err(error) = TextEncoder::new().encode_utf8(&registry.gather(), &mut own) {
+        tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
+    }
+    own.into()
 }
 
 async fn metrics(Extract(state): Extract<State>) -> Response {
-    let mut own = String::new();
-    if let Err(error) = TextEncoder::new().encode_utf8(&state.registry.gather(), &mut own) {
-        tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
+    let (registry, snapshot) = (state.registry.clone(), state.picture());
+    // Both are begun where they are made.
+    let fleet = once_with(move || Exposition::new(snapshot, clock::now())).flatten();
+    match state.lanes.scrapes.body(once_with(move || own_counters(&registry)).chain(fleet)).await {
+        Ok(body) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response(),
+        Err(why) => why.into_response(),
     }
-    let exposition = Exposition::new(state.picture(), clock::now());
-    let body = pieces(std::iter::once(Bytes::from(own)).chain(exposition));
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response()
 }
 
 async fn healthy(Extract(state): Extract<State>) -> Response {
@@ -248,8 +299,10 @@ async fn ready(Extract(state): Extract<State>) -> Response {
 async fn reload(Extract(state): Extract<State>) -> Response {
     let (answer, answered) = oneshot::channel();
     let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();
-    if state.reload.send(answer).await.is_err() {
-        return gone();
+    match timeout(LONGEST_WISH, state.reload.send(answer)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return gone(),
+        Err(_) => return NotMade::Busy.into_response(),
     }
     match answered.await {
         Ok(Ok(())) => (StatusCode::OK, "the configuration was reloaded\n").into_response(),

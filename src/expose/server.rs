@@ -1,5 +1,5 @@
 //! The HTTP server: sockets, TLS, patience. Bounded in connections, heads and time; bodies are never read. Who may come in is
-//! decided by `door` and `gate`, what is answered by `routes`.
+//! decided by `door`, `gate` and `refusal`, what is answered by `routes`.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -22,16 +22,23 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::system::limits;
+
+use super::accept::{self, Failures};
 use super::connections::{Busy, Connection, Connections, LONGEST_ANSWER};
 use super::door::Door;
-use super::gate::Refusal;
+use super::refusal::refusal;
 
 /// Prometheus opens one or two connections, a browser six; more than this at once is not people looking.
 const CONNECTIONS: usize = 256;
+/// A quarter of the files that may be open: the rest is for checks, receivers, the store, and a second server.
+const SHARE_OF_FILES: usize = 4;
+/// Fewer would serve nobody, however few files may be open.
+const FEWEST_CONNECTIONS: usize = 8;
 /// How long a connection waits for a place where all others are answering.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A handshake takes two round trips.
@@ -44,8 +51,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// More than any scraper or browser sends.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// What is told to everybody: whether the daemon is well, and nothing else.
-const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -115,22 +120,42 @@ impl Server {
     }
 }
 
+fn most_connections() -> usize {
+    let files = limits::open_files().unwrap_or(usize::MAX);
+    (files / SHARE_OF_FILES).clamp(FEWEST_CONNECTIONS, CONNECTIONS)
+}
+
 async fn serve(listener: Listener, router: Router, doors: watch::Receiver<Arc<Door>>, stop: CancellationToken) {
-    let (room, connections) = (Arc::new(Semaphore::new(CONNECTIONS)), Connections::default());
+    let (room, connections) = (Arc::new(Semaphore::new(most_connections())), Connections::default());
+    let mut failures = Failures::default();
     let mut tasks = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
+                Err(error) if accept::is_of_one(&error) => continue,
                 Err(error) => {
-                    // Usually too many open files; accepting again at once would only spin.
-                    tracing::warn!(event = "accept_failed", "failed to accept a connection: {error}");
+                    if let Some(silent) = failures.failed(Instant::now()) {
+                        let before = format!("; so did {silent} others since the last such line");
+                        let before = if silent > 0 { before.as_str() } else { "" };
+                        tracing::warn!(event = "accept_failed", silent, "failed to accept a connection: {error}{before}");
+                    }
+                    // Usually too many open files, of which idle connections hold some; accepting again at once would only
+                    // spin.
+                    connections.make_room();
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             },
         };
+        if let Some(silent) = failures.recovered(Instant::now()) {
+            tracing::info!(
+                event = "accept_recovered",
+                silent,
+                "connections are accepted again, after {silent} failures more"
+            );
+        }
         if room.available_permits() == 0 {
             connections.make_room();
         }
@@ -284,69 +309,3 @@ const SAFE: [(HeaderName, HeaderValue); 7] = [
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
-
-/// Why a request is not answered, if it is not.
-async fn refusal(door: &Door, peer: Option<IpAddr>, request: &Request<Incoming>) -> Option<Response> {
-    if HEALTH.contains(&request.uri().path()) {
-        return None;
-    }
-    match door.gate.lets_in(peer, request.headers()).await {
-        Ok(()) => {}
-        Err(Refusal::Unknown) => {
-            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
-            return Some((StatusCode::UNAUTHORIZED, ask, "who are you?\n").into_response());
-        }
-        Err(Refusal::Throttled(wait)) => {
-            let wait = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
-            return Some((StatusCode::TOO_MANY_REQUESTS, wait, "too many wrong guesses\n").into_response());
-        }
-    }
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !is_safe && comes_from_elsewhere(request.headers(), door.origin.as_deref()) {
-        let text = "a page of another site may change nothing here\n";
-        return Some((StatusCode::FORBIDDEN, text).into_response());
-    }
-    None
-}
-
-/// Whether a browser says that a page of another site sent this. What is no browser says nothing of the kind, and is not
-/// led astray by pages either.
-fn comes_from_elsewhere(headers: &HeaderMap, known_as: Option<&str>) -> bool {
-    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
-    let origin = text(header::ORIGIN);
-    if origin.is_some() && origin == known_as {
-        return false;
-    }
-    match (text(HeaderName::from_static("sec-fetch-site")), origin) {
-        (Some(site), _) => !matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) != text(header::HOST),
-        (None, None) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_of_another_site_is_known_by_what_its_browser_says() {
-        let cases: [(&[(&str, &str)], bool); 9] = [
-            (&[], false),
-            (&[("sec-fetch-site", "same-origin"), ("origin", "http://monitor:9760")], false),
-            (&[("sec-fetch-site", "none")], false),
-            (&[("sec-fetch-site", "cross-site")], true),
-            (&[("sec-fetch-site", "same-site")], true),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "https://ops.example")], false),
-            (&[("origin", "http://monitor:9760")], false),
-            (&[("origin", "http://evil.example")], true),
-            (&[("origin", "null")], true),
-        ];
-        for (given, expected) in cases {
-            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("monitor:9760"))]);
-            for (name, value) in given {
-                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-            }
-            assert_eq!(comes_from_elsewhere(&headers, Some("https://ops.example")), expected, "{given:?}");
-        }
-    }
-}

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{LOG, Receiver};
 use crate::memory::Delivery;
 use crate::snapshot::Snapshot;
+use crate::system::telemetry;
 
 pub use alertmanager::RESEND;
 pub use instruments::Instruments;
@@ -150,6 +151,8 @@ impl<P: Post + Clone> Desks<P> {
         let id = delivery.id;
         if *name == *LOG {
             log::tell(&delivery.notice, &self.receivers.borrow().external_url);
+            // It is marked as told below: a crash before it is written would lose it.
+            telemetry::written().await;
         } else if let Some(desk) = self.by_name.get_mut(&*name) {
             let overflows = desk.queue.try_send(delivery).is_err();
             if overflows && !desk.overflows {

@@ -4,6 +4,7 @@
 //! Not `tracing-journald`, which knows no `MESSAGE_ID` for single lines and no socket but the system's.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::os::linux::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -13,35 +14,64 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::log_writer::{Line, Queue, Sink, StandardError};
+
 /// Where journald listens (its manual page).
 const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// The identity of a line of a kind, from its fields `event` and `alert`.
 pub type MessageId = fn(event: &str, alert: &str) -> Option<&'static str>;
 
-/// Writes every line to the journal.
+/// The journal's socket, which the writer of log lines writes to.
 #[derive(Debug)]
-pub struct Journal {
-    socket: UnixDatagram,
+pub(super) struct Socket {
+    datagrams: UnixDatagram,
     path: PathBuf,
-    message_id: MessageId,
+    stderr: StandardError,
 }
 
-impl Journal {
+impl Socket {
     /// The system's journal, if standard error is connected to it: what is written there ends up in the same place.
-    pub fn if_connected(message_id: MessageId) -> Option<Self> {
+    pub(super) fn if_connected() -> Option<Self> {
         let stream = std::env::var("JOURNAL_STREAM").ok()?;
         let (device, inode) = stream.split_once(':')?;
         let stderr = std::fs::metadata("/proc/self/fd/2").ok()?;
         let is_it = device.parse() == Ok(stderr.st_dev()) && inode.parse() == Ok(stderr.st_ino());
-        is_it.then(|| Self::at(Path::new(SOCKET), message_id).ok()).flatten()
+        is_it.then(|| Self::at(Path::new(SOCKET)).ok()).flatten()
     }
 
-    fn at(path: &Path, message_id: MessageId) -> std::io::Result<Self> {
-        let journal = Self { socket: UnixDatagram::unbound()?, path: path.to_owned(), message_id };
-        // An empty entry is thrown away; that it can be sent is what matters.
-        journal.socket.send_to(b"", path)?;
-        Ok(journal)
+    fn at(path: &Path) -> io::Result<Self> {
+        let (datagrams, stderr) = (UnixDatagram::unbound()?, StandardError::open()?);
+        // An empty entry is thrown away; that it can be sent is what matters. A journal that is full is one.
+        datagrams.set_nonblocking(true)?;
+        match datagrams.send_to(b"", path) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+        // Only the writer's own thread waits for room from here on.
+        datagrams.set_nonblocking(false)?;
+        Ok(Self { datagrams, path: path.to_owned(), stderr })
+    }
+}
+
+impl Sink for Socket {
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        // journald may be restarting; what is written to standard error waits for it.
+        self.datagrams.send_to(&line.bytes, &self.path).map(drop).or_else(|_| self.stderr.write_bytes(&line.plain))
+    }
+}
+
+/// Makes an entry of every line.
+#[derive(Debug)]
+pub struct Journal {
+    queue: Queue,
+    message_id: MessageId,
+}
+
+impl Journal {
+    /// A layer whose entries are written from `queue`.
+    pub(super) fn new(queue: Queue, message_id: MessageId) -> Self {
+        Self { queue, message_id }
     }
 }
 
@@ -61,11 +91,8 @@ impl<S: Subscriber> Layer<S> for Journal {
         if let Some(id) = (self.message_id)(&entry.event, &entry.alert) {
             entry.put("MESSAGE_ID", id);
         }
-        if self.socket.send_to(&entry.bytes, &self.path).is_err() {
-            // journald may be restarting; what is written to standard error waits for it.
-            let (priority, message) = (priority, &entry.message);
-            std::io::Write::write_all(&mut std::io::stderr(), format!("<{priority}>{message}\n").as_bytes()).ok();
-        }
+        let plain = format!("<{priority}>{}\n", entry.message).into_bytes();
+        self.queue.put(Line::new(entry.bytes, plain));
     }
 }
 
@@ -141,8 +168,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let journald = UnixDatagram::bind(&path).unwrap();
+        let queue = Queue::start(Socket::at(&path).unwrap(), |_| {}).unwrap();
         let journal =
-            Journal::at(&path, |event, alert| (event == "alert" && alert == "TokenExpired").then_some("0123")).unwrap();
+            Journal::new(queue, |event, alert| (event == "alert" && alert == "TokenExpired").then_some("0123"));
         let mut bytes = [0; 4096];
         assert_eq!(journald.recv(&mut bytes).unwrap(), 0);
         let subscriber = tracing_subscriber::registry().with(journal);
@@ -179,5 +207,30 @@ mod tests {
         let entry = fields(&bytes[..read]);
         assert_eq!((entry["PRIORITY"].as_str(), entry["SYNCRO_REASON"].as_str()), ("4", "timeout"));
         assert!(!entry.contains_key("MESSAGE_ID"));
+    }
+
+    #[test]
+    fn a_journal_that_takes_nothing_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let journald = UnixDatagram::bind(&path).unwrap();
+        // Somebody else has filled it, before the start too.
+        let other = UnixDatagram::unbound().unwrap();
+        other.set_nonblocking(true).unwrap();
+        while other.send_to(b"x", &path).is_ok() {}
+        let queue = Queue::start(Socket::at(&path).unwrap(), |_| {}).unwrap();
+        let subscriber = tracing_subscriber::registry().with(Journal::new(queue.clone(), |_, _| None));
+        let text = "x".repeat(10_000);
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..1000 {
+                tracing::info!("{text}");
+            }
+        });
+        assert!(queue.dropped().get() > 0 && !queue.flush());
+        std::thread::spawn(move || {
+            let mut bytes = vec![0; 20_000];
+            while journald.recv(&mut bytes).is_ok() {}
+        });
+        assert!(queue.flush(), "what was queued is written once it is read");
     }
 }

@@ -24,7 +24,7 @@ impl Signal {
     }
 }
 
-/// Listens for the three signals from its creation on.
+/// Listens for the three signals from its creation on: what comes before anybody waits is not lost.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Stream,
@@ -43,6 +43,14 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits for the next signal that says stop; one that says reload is kept for [`Self::next`]. Cancel-safe.
+    pub async fn stop(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+        }
     }
 
     /// Waits for the next signal. Cancel-safe.

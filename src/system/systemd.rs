@@ -1,8 +1,13 @@
-//! What is told to a service manager that speaks systemd's protocol, and what it hands over: readiness, the watchdog, a
-//! status that people read, sockets. Where nobody listens, nothing happens.
+//! The protocol of a service manager that works as systemd does: readiness, the watchdog, a status that people read,
+//! sockets and folders that it hands over. Where nobody listens, nothing happens.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,11 +17,14 @@ use tokio::time::Instant;
 
 /// A status is told anew after so long if nothing but its countdown has changed.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// How long a message waits for a manager whose socket is full. The loop stands still meanwhile.
+const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The service manager, or nobody.
 #[derive(Debug)]
 pub struct Manager {
-    listens: bool,
+    /// Where it listens, if it does.
+    address: Option<SocketAddr>,
     /// How often the watchdog wants to be fed, if there is one.
     feed_every: Option<Duration>,
     fed: Option<Instant>,
@@ -24,36 +32,48 @@ pub struct Manager {
     told: Option<(String, Instant)>,
     /// Whether nobody took what was last told.
     unheard: AtomicBool,
+    /// Whether nobody took that it is ready: systemd would end what never is.
+    is_ready_owed: bool,
 }
 
 impl Manager {
     /// Whoever started the process.
     pub fn from_environment() -> Self {
-        // Half of it is the custom; a quarter leaves room for a machine that is busy.
+        let address = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).and_then(|name| {
+            let address = address(&name);
+            if let Err(why) = &address {
+                tracing::warn!(event = "manager_failed", "the service manager is not notified: {why}");
+            }
+            address.ok()
+        });
         Self {
-            listens: std::env::var_os("NOTIFY_SOCKET").is_some(),
+            address,
+            // Half of it is the custom; a quarter leaves room for a machine that is busy.
             feed_every: sd_notify::watchdog_enabled().map(|long| long / 4),
             fed: None,
             told: None,
             unheard: AtomicBool::new(false),
+            is_ready_owed: false,
         }
     }
 
     /// Whether there is somebody to tell.
     pub fn listens(&self) -> bool {
-        self.listens
+        self.address.is_some()
     }
 
     /// Everything that was to be proven at the start is.
-    pub fn ready(&self) {
-        self.tell(&[NotifyState::Ready]);
+    pub fn ready(&mut self) {
+        self.is_ready_owed = !self.tell(&[NotifyState::Ready]);
     }
 
     /// The configuration is being read again. systemd waits for `ready` from that moment on.
     pub fn reloading(&self) {
         // Without the stamp systemd would take an older `READY=1` for the end of this reload, or wait for ever.
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Ok(now) => {
+                self.tell(&[NotifyState::Reloading, now]);
+            }
             Err(error) => tracing::warn!(event = "manager_failed", "failed to read the monotonic clock: {error}"),
         }
     }
@@ -61,7 +81,7 @@ impl Manager {
     /// The reload has ended, well or badly; `status` says which.
     pub fn reloaded(&mut self, status: &str) {
         self.told = None;
-        self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        self.is_ready_owed = !self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
     /// The process is ending and may take so long for it.
@@ -73,12 +93,15 @@ impl Manager {
 
     /// The loop has turned: feeds the watchdog, and tells the status if it has changed. `countdown` alone is no change.
     pub fn turned(&mut self, status: &str, countdown: &str) {
+        if self.is_ready_owed {
+            self.ready();
+        }
         let now = Instant::now();
         if let Some(every) = self.feed_every
             && self.fed.is_none_or(|fed| now - fed >= every)
         {
-            self.fed = Some(now);
-            self.tell(&[NotifyState::Watchdog]);
+            // What was not taken is sent again at the next turn.
+            self.fed = self.tell(&[NotifyState::Watchdog]).then_some(now);
         }
         let is_news = |(told, at): &(String, Instant)| told != status || now - *at >= STATUS_EVERY;
         if self.told.as_ref().is_none_or(is_news) {
@@ -87,14 +110,45 @@ impl Manager {
         }
     }
 
-    /// Nobody who hears it is no reason to stop; it is said once.
-    fn tell(&self, what: &[NotifyState<'_>]) {
-        let outcome = sd_notify::notify(what);
+    /// Sends a message; whether it was taken. That nobody takes it is no reason to stop; it is said once.
+    fn tell(&self, what: &[NotifyState<'_>]) -> bool {
+        let Some(address) = &self.address else { return true };
+        let lines: Vec<_> = what.iter().map(ToString::to_string).collect();
+        let outcome = send(address, lines.join("\n").as_bytes());
         let unheard_before = self.unheard.swap(outcome.is_err(), Ordering::Relaxed);
-        if let (Err(error), false) = (outcome, unheard_before) {
-            tracing::warn!(event = "manager_failed", "failed to tell the service manager: {error}");
+        if let (Err(error), false) = (&outcome, unheard_before) {
+            tracing::warn!(event = "manager_failed", "failed to notify the service manager: {error}");
         }
+        outcome.is_ok()
     }
+}
+
+/// Not by `sd_notify`, which knows no abstract names, and waits for ever where the manager's socket is full.
+fn send(address: &SocketAddr, message: &[u8]) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
+    socket.send_to_addr(message, address).map(drop)
+}
+
+/// What `$NOTIFY_SOCKET` names: an absolute path, or `@` and a name in the abstract namespace (sd_notify(3)).
+fn address(name: &OsStr) -> Result<SocketAddr, String> {
+    let address = match name.as_bytes() {
+        [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
+        [b'/', ..] => SocketAddr::from_pathname(name),
+        _ => return Err(format!("$NOTIFY_SOCKET is `{}`, of a kind that is not supported", name.display())),
+    };
+    address.map_err(|error| format!("$NOTIFY_SOCKET is `{}`: {error}", name.display()))
+}
+
+/// Where state is kept: the folder that systemd made for it, or the working directory.
+pub fn state_directory() -> PathBuf {
+    std::env::var_os("STATE_DIRECTORY").and_then(|folders| first(&folders)).map(PathBuf::from).unwrap_or_default()
+}
+
+/// The first of several folders: `StateDirectory=a b` is `/var/lib/a:/var/lib/b` (systemd.exec(5)).
+fn first(folders: &OsStr) -> Option<OsString> {
+    let mut each = folders.as_bytes().split(|byte| *byte == b':');
+    each.find(|folder| !folder.is_empty()).map(|folder| OsStr::from_bytes(folder).to_owned())
 }
 
 /// The socket that a `.socket` unit opened for us, if one did.
@@ -105,4 +159,48 @@ pub fn handed_over() -> io::Result<Option<TcpListener>> {
     let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
     listener.set_nonblocking(true)?;
     Ok(Some(listener))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notify_socket_is_a_path_or_an_abstract_name() {
+        let of = |name: &str| address(OsStr::new(name));
+        assert_eq!(of("/run/notify").unwrap().as_pathname(), Some("/run/notify".as_ref()));
+        assert_eq!(of("@a b/c").unwrap().as_abstract_name(), Some(b"a b/c".as_slice()));
+        for other in ["vsock:2:1234", "relative", "", "http://x"] {
+            assert!(of(other).unwrap_err().contains("not supported"), "{other}");
+        }
+        let long = format!("/{}", "x".repeat(200));
+        assert!(of(&long).is_err());
+    }
+
+    #[test]
+    fn a_manager_that_takes_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let address = address(path.as_os_str()).unwrap();
+        let sent = std::iter::from_fn(|| send(&address, b"WATCHDOG=1\n").ok()).take(100_000).count();
+        assert!(sent < 100_000, "its socket is full at some time");
+        manager.recv(&mut [0; 64]).unwrap();
+        send(&address, b"WATCHDOG=1\n").unwrap();
+    }
+
+    #[test]
+    fn the_first_of_several_state_directories_counts() {
+        let of = |folders: &str| first(OsStr::new(folders)).map(|folder| folder.into_string().unwrap());
+        for (folders, expected) in [
+            ("/var/lib/a", Some("/var/lib/a")),
+            ("/var/lib/a:/var/lib/b", Some("/var/lib/a")),
+            (":/b", Some("/b")),
+            ("state", Some("state")),
+            ("", None),
+            (":", None),
+        ] {
+            assert_eq!(of(folders).as_deref(), expected, "{folders}");
+        }
+    }
 }

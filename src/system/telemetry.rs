@@ -1,10 +1,15 @@
 //! Where log lines go: standard error, as text or as one flat JSON object a line; or the journal with its fields, where
-//! systemd connected standard error to it and text is wanted.
+//! systemd connected standard error to it and text is wanted. Whoever logs never waits for whoever reads (`log_writer`).
 //!
 //! Every line of note carries the field `event`; which events exist is said where they are logged.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+
+use prometheus::IntCounter;
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -12,7 +17,11 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::clock;
-use super::journal::{Journal, MessageId};
+use super::journal::{Journal, MessageId, Socket};
+use super::log_writer::{Queue, StandardError};
+
+/// Where log lines wait, once logging has been started.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Timestamps as in `2026-11-23T10:00:00.123Z`.
 struct Timestamp;
@@ -23,26 +32,84 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Starts logging for the whole process.
+/// Logging, until it is dropped: then what still waits is written, unless nobody reads it.
+#[derive(Debug)]
+#[must_use]
+pub struct Logging(Queue);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        // A reader that is stuck must not keep the program from ending.
+        self.0.flush();
+    }
+}
+
+/// How many log lines were dropped, as a metric; `None` before logging was started.
+pub fn dropped() -> Option<IntCounter> {
+    QUEUE.get().map(Queue::dropped)
+}
+
+/// Waits a moment until what has been logged up to now is written, for who records that it was; not again while nobody
+/// reads the log. Cancel-safe.
+pub async fn written() {
+    if let Some(queue) = QUEUE.get() {
+        queue.written().await;
+    }
+}
+
+/// Starts logging for the whole process, panics included.
 ///
 /// # Errors
-/// When `filter` is not a level or a filter, or when logging was started before.
-pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<(), String> {
+/// When `filter` is not a level or a filter, when logging was started before, or when its thread cannot be started.
+pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging, String> {
     // The scheduler tells of its own birth at every start; who wants to hear it can say so.
     let quiet = format!("tokio_cron_scheduler=warn,{filter}");
     let filter = EnvFilter::try_new(quiet).map_err(|error| format!("understand the log filter `{filter}`: {error}"))?;
+    let failed = |error: &dyn std::fmt::Display| format!("start logging: {error}");
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = fmt::layer().with_timer(Timestamp).with_writer(std::io::stderr).with_target(false);
-    let started = if json {
-        let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
-        registry.with(lines).try_init()
-    } else if let Some(journal) = Journal::if_connected(message_id) {
-        registry.with(journal).try_init()
+    let journal = if json { None } else { Socket::if_connected() };
+    let (queue, started) = if let Some(socket) = journal {
+        let queue = Queue::start(socket, lines_dropped).map_err(|error| failed(&error))?;
+        (queue.clone(), registry.with(Journal::new(queue, message_id)).try_init())
     } else {
-        let colours = colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
-        registry.with(lines.with_ansi(colours)).try_init()
+        let stderr = StandardError::open().map_err(|error| failed(&error))?;
+        let queue = Queue::start(stderr, lines_dropped).map_err(|error| failed(&error))?;
+        // What the layer says of its own errors would be written to standard error directly.
+        let lines = fmt::layer().with_timer(Timestamp).with_writer(queue.clone()).with_target(false);
+        let lines = lines.log_internal_errors(false);
+        let started = if json {
+            registry.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+        } else {
+            let colours = colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
+            registry.with(lines.with_ansi(colours)).try_init()
+        };
+        (queue, started)
     };
-    started.map_err(|error| format!("start logging: {error}"))
+    started.map_err(|error| failed(&error))?;
+    // Logging starts once in a process, or the line above fails.
+    QUEUE.set(queue.clone()).ok();
+    std::panic::set_hook(Box::new(panicked));
+    Ok(Logging(queue))
+}
+
+fn lines_dropped(lines: u64) {
+    tracing::warn!(
+        event = "log_lines_dropped",
+        lines,
+        "{lines} log {} dropped: nothing read the log, or it could not be written",
+        if lines == 1 { "line was" } else { "lines were" }
+    );
+}
+
+/// Logs a panic like anything else: the library's own way waits for whoever reads standard error.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(event = "panic", thread, place, backtrace, "the program has a fault: {message} (at {place})");
 }
 
 /// Colours are for terminals, unless `NO_COLOR` is set to anything (no-color.org).

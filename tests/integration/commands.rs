@@ -53,6 +53,37 @@ fn check_ends_as_nagios_expects_and_sends_no_alert() {
 }
 
 #[test]
+fn a_plugin_that_cannot_run_is_unknown_and_no_warning() {
+    let world = World::new(ACME);
+    let path = world.configure(&Configuration::acme(""));
+    let end = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = program();
+        command.arg("-c").arg(&path).args(arguments).envs(environment.iter().copied());
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    for arguments in [
+        &["check", "--nope"][..],
+        &["check", "--tenant"],
+        &["check", "--output", "xml"],
+        &["--log-level", "a=b=c", "check"],
+        &["--log-format", "xml", "check"],
+        &["preflight"],
+        &["preflight", "--subdomain", "acme", "--profile", "jumpcloud", "--nope"],
+    ] {
+        let (code, said) = end(arguments, &[]);
+        assert_eq!((code, said.is_empty()), (Some(3), false), "{arguments:?}: {said}");
+    }
+    let nowhere = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    for environment in [&[("HTTPS_PROXY", "http://")][..], &nowhere] {
+        let (code, said) = end(&["check"], environment);
+        assert_eq!(code, Some(3), "{environment:?}: {said}");
+    }
+    assert_eq!(end(&["check", "--help"], &[]).0, Some(0));
+    assert_eq!(end(&["check"], &[]).0, Some(0), "and else it runs");
+}
+
+#[test]
 fn validate_prints_the_plan_and_never_touches_the_network() {
     let world = World::new(ACME);
     let path = world.configure(&Configuration::acme("profile = \"jumpcloud\"").tenant("x", "", ""));
@@ -110,7 +141,7 @@ fn help_and_version_end_with_0_and_a_wrong_command_line_with_64() {
     assert_eq!(call(&["--help"]).status.code(), Some(0));
     assert_eq!(call(&["--version"]).status.code(), Some(0));
     for wrong in
-        [&["fly"][..], &["run", "--now"], &["check", "--output", "xml"], &[], &["validate", "--log-level", "a=b=c"]]
+        [&["fly"][..], &["run", "--now"], &["history", "--output", "xml"], &[], &["validate", "--log-level", "a=b=c"]]
     {
         assert_eq!(call(wrong).status.code(), Some(64), "{wrong:?}");
     }

@@ -239,7 +239,15 @@ impl Daemon {
     }
 
     /// Starts a command that logs JSON and says `started`.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        let mut daemon = Self::spawn_only(command);
+        let started = daemon.wait("started", |line| line["event"] == "started");
+        daemon.address = format!("http://{}", started["listen"].as_str().expect("an address"));
+        daemon
+    }
+
+    /// Starts a command that logs JSON.
+    pub(crate) fn spawn_only(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         let (send, lines) = channel();
@@ -250,10 +258,16 @@ impl Daemon {
                 }
             }
         });
-        let mut daemon = Self { child, lines, seen: Vec::new(), raw: Vec::new(), address: String::new() };
-        let started = daemon.wait("started", |line| line["event"] == "started");
-        daemon.address = format!("http://{}", started["listen"].as_str().expect("an address"));
-        daemon
+        Self { child, lines, seen: Vec::new(), raw: Vec::new(), address: String::new() }
+    }
+
+    /// Whether it has a handler of its own for a signal by now.
+    pub(crate) fn catches(&self, signal: &str) -> bool {
+        let number = [("HUP", 1), ("INT", 2), ("TERM", 15)].into_iter().find(|(name, _)| *name == signal);
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask").trim();
+        let bit = 1 << (number.expect("a known signal").1 - 1);
+        u64::from_str_radix(caught, 16).expect("a number") & bit != 0
     }
 
     fn next(&mut self, patience: Duration) -> Result<Value, RecvTimeoutError> {

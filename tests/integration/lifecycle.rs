@@ -26,6 +26,45 @@ fn sigterm_and_sigint_stop_in_order_within_ten_seconds() {
     }
 }
 
+/// A daemon that starts with so many tenants that it takes its time, from the moment on at which it listens for signals.
+fn starting(world: &World) -> Daemon {
+    let mut configuration = Configuration::default();
+    for number in 0..3000 {
+        configuration = configuration.tenant(&format!("tenant-{number}"), "value-of-acme", "");
+        configuration.tenants[number].base_url = Some(world.base_url("acme"));
+    }
+    (configuration.validity, configuration.permissions) = ("1d", "1d");
+    configuration.requests_per_minute = 100_000;
+    let path = world.configure(&configuration);
+    let mut command = program();
+    command.arg("-c").arg(&path).args(["--log-format", "json", "run"]);
+    let daemon = Daemon::spawn_only(command);
+    while !daemon.catches("HUP") {}
+    daemon
+}
+
+#[test]
+fn a_reload_wished_for_while_it_starts_follows_the_start() {
+    let world = World::new(ACME);
+    let mut daemon = starting(&world);
+    daemon.signal("HUP");
+    assert!(!world.path("state.db").exists(), "it was still starting");
+    daemon.wait("the start", |line| line["event"] == "started");
+    daemon.wait("the reload", |line| line["event"] == "config_loaded");
+    assert_eq!(daemon.seen.iter().filter(|line| line["event"] == "config_loaded").count(), 2);
+}
+
+#[test]
+fn stopped_while_it_starts_it_ends_in_order() {
+    let world = World::new(ACME);
+    for signal in ["TERM", "INT"] {
+        let mut daemon = starting(&world);
+        daemon.signal(signal);
+        assert_eq!(daemon.ended().code(), Some(0), "{signal}");
+        assert_eq!(daemon.seen.last().unwrap()["event"], "stopped", "{signal}: {:?}", daemon.seen);
+    }
+}
+
 #[test]
 fn a_faulty_configuration_ends_with_78_and_a_taken_port_with_1() {
     let world = World::new(ACME);

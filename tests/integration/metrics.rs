@@ -7,7 +7,7 @@ use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 30] = [
+const CONTRACT: [(&str, &str); 31] = [
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
     ("syncro_token_state", "tenant,token_name,state"),
     ("syncro_token_expiry_timestamp_seconds", "tenant,token_name"),
@@ -34,6 +34,7 @@ const CONTRACT: [(&str, &str); 30] = [
     ("syncro_monitor_store_up", ""),
     ("syncro_monitor_store_commits_total", ""),
     ("syncro_monitor_receivers", ""),
+    ("syncro_monitor_log_lines_dropped_total", ""),
     ("syncro_monitor_build_info", "revision,version"),
     ("syncro_monitor_time_zone_info", "source,version"),
     ("syncro_monitor_config_last_reload_successful", ""),

@@ -105,7 +105,7 @@ fn a_permission_that_nothing_shows_leaves_it_open_whether_a_token_is_ready() {
     assert_eq!(code, Some(3), "{out}{err}");
     assert!(out.contains("Tickets - Merge\trequired\tcould not be told\tnothing shows it\n"), "{out}");
     let (code, _, err) = preflight(&world, VALUE, &["--profile", "mine"]);
-    assert_eq!(code, Some(64), "without its configuration it is unknown: {err}");
+    assert_eq!(code, Some(3), "without its configuration it is unknown: {err}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn wrong_arguments_are_told_with_what_is_allowed() {
         (["--subdomain", "acme.syncromsp.com"], "the part before `.syncromsp.com`"),
     ] {
         let (code, _, err) = preflight(&world, VALUE, &arguments);
-        assert_eq!(code, Some(64), "{err}");
+        assert_eq!(code, Some(3), "{err}");
         assert!(err.contains(says), "{err}");
     }
     let (code, _, err) = preflight(&world, "\n", &[]);

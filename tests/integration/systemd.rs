@@ -1,6 +1,7 @@
 //! systemd's notify protocol, spoken to a socket of our own: when the program says that it is ready, reloads, turns, stops.
 
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::real::{have, project};
 /// What a service manager hears.
 struct Manager {
     socket: UnixDatagram,
+    /// `$NOTIFY_SOCKET`.
     path: PathBuf,
     heard: Vec<String>,
 }
@@ -17,7 +19,16 @@ struct Manager {
 impl Manager {
     fn new(world: &World) -> Self {
         let path = world.path("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
+        Self::of(UnixDatagram::bind(&path).unwrap(), path)
+    }
+
+    /// At an abstract name, which has no file.
+    fn abstract_at(name: &str) -> Self {
+        let address = SocketAddr::from_abstract_name(name).unwrap();
+        Self::of(UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}").into())
+    }
+
+    fn of(socket: UnixDatagram, path: PathBuf) -> Self {
         socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         Self { socket, path, heard: Vec::new() }
     }
@@ -71,6 +82,53 @@ fn the_service_manager_hears_when_it_is_ready_reloads_turns_and_stops() {
     daemon.signal("TERM");
     assert!(manager.hears("STOPPING=1").contains("EXTEND_TIMEOUT_USEC="));
     assert!(daemon.ended().success());
+}
+
+#[test]
+fn a_manager_at_an_abstract_name_hears_it_too() {
+    let world = World::new(ACME);
+    // The folder's name is nobody else's.
+    let mut manager = Manager::abstract_at(world.path("notify").to_str().unwrap());
+    let mut daemon = manager.start(&world, &Configuration::acme(""));
+    manager.hears("READY=1");
+    manager.hears("WATCHDOG=1");
+    daemon.signal("TERM");
+    manager.hears("STOPPING=1");
+    assert!(daemon.ended().success());
+}
+
+#[test]
+fn a_notify_socket_of_another_kind_is_said_once_and_harmless() {
+    let world = World::new(ACME);
+    let mut command = program();
+    command.arg("-c").arg(world.configure(&Configuration::acme(""))).args(["--log-format", "json"]);
+    command.args(["--log-level", "debug", "run"]).env("NOTIFY_SOCKET", "vsock:2:1234").env("WATCHDOG_USEC", "2000000");
+    let mut daemon = Daemon::spawn(command);
+    daemon.checks("acme", "validity", 3);
+    let said: Vec<_> = daemon.seen.iter().filter(|line| line["event"] == "manager_failed").collect();
+    assert!(said.len() == 1 && said[0]["message"].as_str().unwrap().contains("vsock:2:1234"), "{said:?}");
+}
+
+#[test]
+fn the_first_of_several_state_directories_is_used() {
+    let world = World::new(ACME);
+    let configured = std::fs::read_to_string(world.configure(&Configuration::acme(""))).unwrap();
+    let kept = format!("path = \"{}\"", world.path("state.db").display());
+    let path = world.write("config.toml", &configured.replace(&kept, ""));
+    let (first, second) = (world.path("first"), world.path("second"));
+    std::fs::create_dir(&first).unwrap();
+    std::fs::create_dir(&second).unwrap();
+    let folders = format!("{}:{}", first.display(), second.display());
+    let run = |arguments: &[&str]| {
+        let mut command = program();
+        command.arg("-c").arg(&path).args(["--log-format", "json", "--log-level", "debug"]).args(arguments);
+        command.env("STATE_DIRECTORY", &folders);
+        command
+    };
+    let mut daemon = Daemon::spawn(run(&["run"]));
+    daemon.checks("acme", "validity", 1);
+    assert!(first.join("state.db").exists() && !second.join("state.db").exists());
+    assert_eq!(run(&["history"]).output().unwrap().status.code(), Some(0), "what reads it finds it there");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The first page: how the fleet is, what fires now, and every token, the worst first.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use serde::Deserialize;
 
@@ -16,6 +18,10 @@ use super::{Badge, Counts, Frame, state};
 const ROWS: usize = 50;
 /// Alerts on the page; who has more needs the tokens' pages or a pager.
 const MOST_ALERTS: usize = 20;
+
+/// Words that can be looked for at once, in so many characters: each is looked for in every token.
+const MOST_WORDS: usize = 16;
+const LONGEST_WORDS: usize = 200;
 
 /// What is wished for, as it stands in the address.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -116,7 +122,7 @@ pub(in super::super) fn fleet(
         let known = Health::ALL.map(Health::as_str).into_iter().chain(TokenState::ALL.map(TokenState::as_str));
         return Err(format!("no token can be that; state may be {}", known.collect::<Vec<_>>().join(", ")));
     };
-    let words: Vec<_> = wish.q.split_whitespace().map(str::to_lowercase).collect();
+    let words = words(&wish.q)?;
     let mut counts = [0; Health::ALL.len()];
     let mut found = Vec::new();
     for picture in snapshot.tokens.iter() {
@@ -175,6 +181,21 @@ pub(in super::super) fn fleet(
 
 fn choices<const N: usize>(known: [(&'static str, String); N], chosen: &str) -> Vec<Choice> {
     known.into_iter().map(|(value, word)| Choice { value, word, is_chosen: value == chosen }).collect()
+}
+
+/// The words of a filter, each once.
+fn words(q: &str) -> Result<Vec<String>, String> {
+    let characters = q.chars().count();
+    if characters > LONGEST_WORDS {
+        return Err(format!(
+            "the words have {characters} characters together; {LONGEST_WORDS} at most can be looked for"
+        ));
+    }
+    let words: BTreeSet<_> = q.split_whitespace().map(str::to_lowercase).collect();
+    if words.len() > MOST_WORDS {
+        return Err(format!("{} different words; {MOST_WORDS} at most can be looked for", words.len()));
+    }
+    Ok(words.into_iter().collect())
 }
 
 /// Whether every word occurs in what the token is called and belongs to.
@@ -292,5 +313,15 @@ mod tests {
         assert_eq!(rows("", "unknown", None), (50, true, false));
         assert_eq!(rows("", "well", None), (0, false, false));
         assert!(page(&tokens, "", "fine", None).unwrap_err().contains("broken, attention"));
+    }
+
+    #[test]
+    fn so_many_words_may_be_looked_for_and_each_counts_once() {
+        let many = |count| (0..count).map(|number| format!("w{number}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&many(MOST_WORDS)).unwrap().len(), MOST_WORDS);
+        assert!(words(&many(MOST_WORDS + 1)).unwrap_err().starts_with("17 different words"));
+        assert_eq!(words(&"Acme acme ".repeat(20)), Ok(vec!["acme".to_owned()]));
+        assert!(words(&"ü".repeat(LONGEST_WORDS)).is_ok());
+        assert!(words(&"ü".repeat(LONGEST_WORDS + 1)).unwrap_err().starts_with("the words have 201 characters"));
     }
 }
