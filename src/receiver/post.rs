@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
 use reqwest::{Certificate, Identity, Method};
 use sha2::Sha256;
 use url::Url;
 
 use crate::config::{Address, Authorization, Receiver};
 use crate::syncro::{Failure, Reason};
-use crate::system::http;
+use crate::system::{clock, http};
 
+use super::answer::{self, Taken, Trouble, Why};
 use super::secret::{Secret, bytes};
 
 /// So much of an answer is read: enough to see what it is and what it complains of.
 const LONGEST_ANSWER: usize = 8 * 1024;
-/// So much of a complaint is told.
-const LONGEST_COMPLAINT: usize = 160;
+/// So long the body of an answer is waited for: the status has said already what became of the notification.
+const LONGEST_BODY: Duration = Duration::from_secs(2);
+/// So much longer than one request an attempt may take: files with secrets and certificates are read before it.
+const LONGEST_FILES: Duration = Duration::from_secs(5);
 /// The header with the signature of a body: `sha256=` and HMAC-SHA-256 in hexadecimal digits.
 const SIGNATURE: &str = "X-Signature-256";
 
@@ -38,62 +41,9 @@ pub struct Outgoing {
     pub signed_by: Option<std::path::PathBuf>,
 }
 
-/// Why a receiver was not told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The word.
-    pub why: Why,
-    /// The sentence: a fragment that reads after "was not told: ".
-    pub detail: String,
-    /// How long the receiver wishes to be left alone.
-    pub wish: Option<Duration>,
-}
-
-/// Why a receiver was not told, as a word for labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// There was no answer, or one of a server in trouble.
-    NoAnswer(Reason),
-    /// It says that what we sent, or who we are, is wrong.
-    Refused,
-    /// Something answered that is no receiver.
-    NotReceiver,
-    /// A file with a secret or a certificate cannot be used.
-    Secret,
-}
-
-impl Why {
-    /// Every reason that can occur, so that each has its series.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        let unheard = [Reason::NotSyncro, Reason::TooLarge];
-        let reasons = Reason::ALL.into_iter().filter(move |reason| !unheard.contains(reason));
-        reasons.map(Self::NoAnswer).chain([Self::Refused, Self::NotReceiver, Self::Secret])
-    }
-
-    /// The label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoAnswer(reason) => reason.as_str(),
-            Self::Refused => "http_4xx",
-            Self::NotReceiver => "not_receiver",
-            Self::Secret => "secret",
-        }
-    }
-}
-
-impl Trouble {
-    fn new(why: Why, detail: impl Into<String>) -> Self {
-        Self { why, detail: detail.into(), wish: None }
-    }
-
-    fn secret(detail: String) -> Self {
-        Self::new(Why::Secret, detail)
-    }
-}
-
 /// Sends requests to receivers.
 pub trait Post: Send + Sync + 'static {
-    /// Sends one request; `Ok` if the receiver has taken it.
+    /// Sends one request; `Ok` if the receiver has taken it. It ends soon after `timeout`, whatever the receiver does.
     ///
     /// # Errors
     /// Why it has not.
@@ -102,7 +52,7 @@ pub trait Post: Send + Sync + 'static {
         receiver: &Arc<Receiver>,
         outgoing: Outgoing,
         timeout: Duration,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    ) -> impl Future<Output = Result<Taken, Trouble>> + Send;
 }
 
 /// The real one. Its client is made anew when the receiver is configured otherwise, and after each failure: a certificate
@@ -120,14 +70,32 @@ impl Clone for Http {
 }
 
 impl Post for Http {
-    async fn post(&mut self, receiver: &Arc<Receiver>, outgoing: Outgoing, timeout: Duration) -> Result<(), Trouble> {
+    async fn post(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
+        let attempt = self.attempt(receiver, outgoing, timeout);
+        let outcome = tokio::time::timeout(timeout.saturating_add(LONGEST_FILES), attempt).await;
+        outcome.unwrap_or_else(|_| Err(Trouble::new(Why::NoAnswer(Reason::Timeout), "no answer in time")))
+    }
+}
+
+impl Http {
+    async fn attempt(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
         let client = match self.client.take().filter(|(known, _)| known == receiver) {
             Some((_, client)) => client,
             None => client(receiver).await?,
         };
-        send(&client, receiver, outgoing, timeout).await?;
+        let taken = send(&client, receiver, outgoing, timeout).await?;
         self.client = Some((Arc::clone(receiver), client));
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -158,7 +126,7 @@ async fn send(
     receiver: &Receiver,
     outgoing: Outgoing,
     timeout: Duration,
-) -> Result<(), Trouble> {
+) -> Result<Taken, Trouble> {
     let base = match &receiver.address {
         Address::Url(url) => url.clone(),
         Address::File(path) => {
@@ -193,8 +161,15 @@ async fn send(
     for (name, value) in &outgoing.headers {
         builder = builder.header(name, value);
     }
+    let sent = clock::now();
     let response = builder.body(outgoing.body).send().await.map_err(trouble)?;
-    read(response).await
+    let received = clock::now();
+    let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
+    let clock = date.and_then(|date| answer::offset(date, sent, received));
+    let status = response.status().as_u16();
+    let wish = http::retry_after(response.headers(), received);
+    let body = read(response).await;
+    answer::judge(status, &body, wish, clock)
 }
 
 /// `sha256=` and the HMAC-SHA-256 of a body in hexadecimal digits, as GitHub signs its webhooks.
@@ -215,46 +190,21 @@ fn trouble(error: reqwest::Error) -> Trouble {
     Trouble::new(Why::NoAnswer(reason), detail)
 }
 
-async fn read(mut response: reqwest::Response) -> Result<(), Trouble> {
-    let status = response.status();
-    let wish = http::retry_after(response.headers(), crate::system::clock::now());
+/// The beginning of the body. What does not come, or is cut off, is not waited for: a receiver that said 200 and then
+/// dribbles has taken the notification, and one that said 400 has refused it.
+async fn read(mut response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
-    while body.len() < LONGEST_ANSWER
-        && let Some(chunk) = response.chunk().await.map_err(trouble)?
-    {
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(LONGEST_ANSWER);
-    let page = body.trim_ascii_start().starts_with(b"<");
-    let complaint = if page { "a web page".to_owned() } else { complaint(&body) };
-    let answered = |why| {
-        let detail = if complaint.is_empty() {
-            format!("it answered {}", status.as_u16())
-        } else {
-            format!("it answered {}: {complaint}", status.as_u16())
-        };
-        Err(Trouble { why, detail, wish })
+    let reading = async {
+        while body.len() < LONGEST_ANSWER
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
     };
-    match status.as_u16() {
-        200..300 if page => answered(Why::NotReceiver),
-        200..300 => Ok(()),
-        429 => answered(Why::NoAnswer(Reason::Throttled)),
-        500.. => answered(Why::NoAnswer(Reason::Http5xx)),
-        400..500 => answered(Why::Refused),
-        _ => answered(Why::NotReceiver),
-    }
-}
-
-/// What a receiver complains of, on one short line.
-fn complaint(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let visible = |character: &char| !character.is_control() || character.is_whitespace();
-    let text = text.chars().filter(visible).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut short: String = text.chars().take(LONGEST_COMPLAINT).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    // What has come by then is enough.
+    tokio::time::timeout(LONGEST_BODY, reading).await.ok();
+    body.truncate(LONGEST_ANSWER);
+    body
 }
 
 #[cfg(test)]
@@ -266,11 +216,5 @@ mod tests {
         // GitHub's own example: docs.github.com, "Validating webhook deliveries".
         let signed = signature(b"It's a Secret to Everybody", b"Hello, World!");
         assert_eq!(signed, "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
-    }
-
-    #[test]
-    fn a_complaint_is_one_short_line() {
-        assert_eq!(complaint(b"  bad\n\tlabel \x07 "), "bad label");
-        assert_eq!(complaint(&[b'a'; 500]).chars().count(), LONGEST_COMPLAINT + 1);
     }
 }
