@@ -81,11 +81,10 @@ impl Trouble {
     /// A trouble without an answer.
     pub(crate) fn new(why: Why, detail: impl Into<String>) -> Self {
         let suspect = match why {
-            Why::Refused | Why::NotReceiver => Suspect::Either,
             Why::NoAnswer(Reason::Connect | Reason::Dns | Reason::Tls | Reason::Throttled) | Why::Secret => {
                 Suspect::Receiver
             }
-            Why::NoAnswer(_) => Suspect::Either,
+            Why::NoAnswer(_) | Why::Refused | Why::NotReceiver => Suspect::Either,
         };
         Self { why, detail: detail.into(), wish: None, suspect, clock: None }
     }
@@ -157,7 +156,7 @@ pub(super) fn offset(date: DateTime<Utc>, sent: DateTime<Utc>, received: DateTim
     const LARGEST: TimeDelta = TimeDelta::days(366 * 100);
     let (least, most) = (date - received, date + TimeDelta::seconds(1) - sent);
     let offset = if least > TimeDelta::zero() { least } else { most.min(TimeDelta::zero()) };
-    (offset.abs() <= LARGEST).then_some(offset)
+    (offset.abs() <= LARGEST).then(|| TimeDelta::seconds(offset.num_seconds()))
 }
 
 #[cfg(test)]

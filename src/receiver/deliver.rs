@@ -100,7 +100,8 @@ impl<P: Post> Worker<P> {
     /// Tries others besides what has `failed`, until one is taken; returns whether one was.
     async fn try_others(&mut self, webhook: &Webhook, failed: &mut Vec<(AlertKey, Trouble)>) -> bool {
         for _ in 0..OTHERS_AT_ONCE {
-            let Some(other) = self.queue.another(failed.iter().map(|(key, _)| key)) else { break };
+            let is_tried = |key: &AlertKey| failed.iter().any(|(known, _)| known == key);
+            let Some(other) = self.queue.another(is_tried) else { break };
             self.try_another_at = Instant::now() + TRY_ANOTHER_EVERY;
             match self.attempt(webhook, &other).await {
                 Ok(()) => {
@@ -145,7 +146,7 @@ impl<P: Post> Worker<P> {
         if self.queue.refusals(key) >= MOST_REFUSALS && self.queue.others_are_taken(key) {
             return self.set_aside(key, trouble).await;
         }
-        if failures == 1 {
+        if self.queue.hold(key, self.elapsed() + pause_of_one(failures)) {
             let (name, detail) = (self.name(), &trouble.detail);
             tracing::warn!(
                 event = "notification_not_taken",
@@ -155,7 +156,6 @@ impl<P: Post> Worker<P> {
                  again by itself"
             );
         }
-        self.queue.hold(key, self.elapsed() + pause_of_one(failures));
     }
 
     async fn set_aside(&mut self, key: &AlertKey, trouble: &Trouble) {

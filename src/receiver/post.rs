@@ -14,7 +14,7 @@ use crate::config::{Address, Authorization, Receiver};
 use crate::syncro::{Failure, Reason};
 use crate::system::{clock, http};
 
-use super::answer::{self, Taken, Trouble, Why};
+use super::answer::{self, Suspect, Taken, Trouble, Why};
 use super::secret::{Secret, bytes};
 
 /// So much of an answer is read: enough to see what it is and what it complains of.
@@ -163,11 +163,11 @@ async fn send(
     }
     let sent = clock::now();
     let response = builder.body(outgoing.body).send().await.map_err(trouble)?;
-    let received = clock::now();
+    let now = clock::now();
     let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
-    let clock = date.and_then(|date| answer::offset(date, sent, received));
+    let clock = date.and_then(|date| answer::offset(date, sent, now));
     let status = response.status().as_u16();
-    let wish = http::retry_after(response.headers(), received);
+    let wish = http::retry_after(response.headers(), now);
     let body = read(response).await;
     answer::judge(status, &body, wish, clock)
 }
@@ -186,8 +186,12 @@ fn signature(secret: &[u8], body: &[u8]) -> String {
 }
 
 fn trouble(error: reqwest::Error) -> Trouble {
+    let is_connected = !error.is_connect();
     let Failure { reason, detail } = error.into();
-    Trouble::new(Why::NoAnswer(reason), detail)
+    let trouble = Trouble::new(Why::NoAnswer(reason), detail);
+    // A server may end over one body, and a filter before it may cut the connection for one.
+    let suspect = if is_connected { Suspect::Either } else { trouble.suspect };
+    Trouble { suspect, ..trouble }
 }
 
 /// The beginning of the body. What does not come, or is cut off, is not waited for: a receiver that said 200 and then
@@ -209,12 +213,82 @@ async fn read(mut response: reqwest::Response) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::config::ReceiverKind;
 
     #[test]
     fn a_body_is_signed_as_github_signs_its_webhooks() {
         // GitHub's own example: docs.github.com, "Validating webhook deliveries".
         let signed = signature(b"It's a Secret to Everybody", b"Hello, World!");
         assert_eq!(signed, "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
+    }
+
+    /// What a request comes to that is answered with these bytes, the last of them again and again if it is `endless`.
+    async fn answered(bytes: &'static str, endless: &'static str) -> Result<Taken, Trouble> {
+        const IMPATIENT: Duration = Duration::from_millis(400);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let receiver = crate::testing::receiver("hook", ReceiverKind::Alertmanager);
+        let receiver = Arc::new(Receiver { address: Address::Url(url), timeout: IMPATIENT, ..(*receiver).clone() });
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = stream.read(&mut asked).await.unwrap();
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            while !endless.is_empty() && stream.write_all(endless.as_bytes()).await.is_ok() {}
+            if bytes.is_empty() && endless.is_empty() {
+                return;
+            }
+            std::future::pending::<()>().await;
+        };
+        let outgoing = Outgoing { path: "", put: false, headers: Vec::new(), body: "{}".to_owned(), signed_by: None };
+        let mut http = Http::default();
+        let (posting, serving) = (http.post(&receiver, outgoing, IMPATIENT), serving);
+        tokio::pin!(posting);
+        tokio::select! {
+            outcome = &mut posting => outcome,
+            () = serving => posting.await,
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_comes_back_an_attempt_ends_and_the_status_decides() {
+        let taken = [
+            ("a body that stays away", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\no", ""),
+            ("a body without end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"),
+            ("no body and no end", "HTTP/1.1 202 Accepted\r\n\r\n", ""),
+        ];
+        for (case, bytes, endless) in taken {
+            assert_eq!(answered(bytes, endless).await, Ok(Taken::default()), "{case}");
+        }
+        let refused = answered("HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\nno such field", "").await.unwrap_err();
+        assert_eq!((refused.is_for_good(), refused.detail.as_str()), (true, "it answered 400: no such field"));
+        let unanswered = [
+            ("silence", "HTTP/1.1 ", ""),
+            ("headers without end", "HTTP/1.1 200 OK\r\n", "X-Header: and so on\r\n"),
+            ("continue, and continue", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
+            ("closed without an answer", "", ""),
+            ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", ""),
+        ];
+        for (case, bytes, endless) in unanswered {
+            let trouble = answered(bytes, endless).await.unwrap_err();
+            let why = (trouble.suspect, matches!(trouble.why, Why::NoAnswer(_)));
+            assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_date_of_an_answer_shows_its_clock_even_if_it_is_a_refusal() {
+        let ahead = |clock: Option<chrono::TimeDelta>| clock.unwrap().num_days() > 365;
+        let taken = answered("HTTP/1.1 200 OK\r\nDate: Fri, 15 Jan 2100 08:00:00 GMT\r\n\r\n", "").await.unwrap();
+        assert!(ahead(taken.clock), "{taken:?}");
+        let refused =
+            answered("HTTP/1.1 400 Bad\r\nDate: Fri, 15 Jan 2100 08:00:00 GMT\r\n\r\n", "").await.unwrap_err();
+        assert!(ahead(refused.clock), "{refused:?}");
+        let nonsense = answered("HTTP/1.1 200 OK\r\nDate: today\r\n\r\n", "").await.unwrap();
+        assert_eq!(nonsense.clock, None);
     }
 }

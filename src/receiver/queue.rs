@@ -41,6 +41,8 @@ struct Line {
     /// How many notifications had been delivered when the first attempt failed.
     delivered_before: u64,
     held_until: Option<Duration>,
+    /// Whether the first has been left alone before.
+    was_held: bool,
 }
 
 impl Line {
@@ -75,9 +77,10 @@ impl Queue {
         if self.ready.is_empty() { held } else { Some(Duration::ZERO) }
     }
 
-    /// Another one besides those that were `tried` just now: one that never failed, or else one that failed least.
-    pub(super) fn another<'a>(&self, tried: impl Iterator<Item = &'a AlertKey> + Clone) -> Option<Delivery> {
-        let others = self.ready.values().filter(|key| !tried.clone().any(|known| known == *key));
+    /// Another one besides those that `is_tried` says were tried just now: one that never failed, or else one that failed
+    /// least.
+    pub(super) fn another(&self, is_tried: impl Fn(&AlertKey) -> bool) -> Option<Delivery> {
+        let others = self.ready.values().filter(|key| !is_tried(key));
         let key = others.min_by_key(|key| self.lines.get(*key).map_or(0, |line| line.failures))?;
         self.first(key)
     }
@@ -132,9 +135,12 @@ impl Queue {
         self.lines.get(key).is_some_and(|line| line.failures > 0 && self.delivered > line.delivered_before)
     }
 
-    /// Leaves this alert alone for a while.
-    pub(super) fn hold(&mut self, key: &AlertKey, until: Duration) {
-        self.change(key, |line| line.held_until = Some(until));
+    /// Leaves this alert alone for a while; returns whether that is new for its first.
+    pub(super) fn hold(&mut self, key: &AlertKey, until: Duration) -> bool {
+        self.change(key, |line| {
+            line.held_until = Some(until);
+            !std::mem::replace(&mut line.was_held, true)
+        })
     }
 
     /// Nothing is left alone any more.
@@ -307,7 +313,7 @@ mod tests {
         }
         assert_eq!(queue.failed(&key("a"), true), 1);
         assert!(!queue.others_are_taken(&key("a")) && queue.has_untried());
-        assert_eq!(queue.another([&key("a")].into_iter()).map(|delivery| delivery.id), Some(3));
+        assert_eq!(queue.another(|tried| *tried == key("a")).map(|delivery| delivery.id), Some(3));
         queue.hold(&key("a"), second);
         let other = queue.next(Duration::ZERO).unwrap();
         assert_eq!(queue.delivered(&other).map(|delivery| delivery.id), Some(3));

@@ -44,7 +44,7 @@ impl<P: Post> Worker<P> {
         match self.synchronise().await {
             Ok((update, Outcome { refused, is_complete })) => {
                 self.recovers();
-                self.set_labels_aside(refused);
+                self.set_labels_aside(&refused);
                 if !is_complete {
                     self.not_before = Instant::now() + SEARCH_ON;
                     self.resend_at = self.not_before;
@@ -121,7 +121,7 @@ impl<P: Post> Worker<P> {
         Ok(outcome)
     }
 
-    fn set_labels_aside(&mut self, refused: Vec<(Labels, Trouble)>) {
+    fn set_labels_aside(&mut self, refused: &[(Labels, Trouble)]) {
         let name = self.name();
         let labels = refused.iter().map(|(labels, _)| labels.clone()).collect();
         let new = self.board.refuses(labels, self.elapsed());

@@ -27,6 +27,7 @@ mod probes;
 mod prometheus;
 mod real;
 mod receivers;
+mod refusals;
 mod requests;
 mod secrets;
 mod sink;
