@@ -20,7 +20,7 @@ impl ReceiverClock {
     }
 
     /// An answer has shown how far the clock is ahead of ours. A difference is said once, and so is its end.
-    pub(super) fn observe(&mut self, receiver: &str, offset: TimeDelta) {
+    pub(super) fn observe(&mut self, receiver: &str, is_alertmanager: bool, offset: TimeDelta) {
         self.offset = Some(offset);
         let seconds = offset.num_seconds();
         let differ = Clocks::differ(self.offset);
@@ -30,12 +30,17 @@ impl ReceiverClock {
             self.is_said = true;
             let difference = humantime::format_duration(offset.abs().to_std().unwrap_or_default());
             let direction = if seconds > 0 { "ahead of" } else { "behind" };
+            let meanwhile = if is_alertmanager {
+                ". Meanwhile it is left to its own `resolve_timeout` when what fires is over unless it is sent again"
+            } else {
+                ""
+            };
             tracing::warn!(
                 event = "receiver_clock",
                 receiver,
                 offset_seconds = seconds,
                 "the clock of receiver `{receiver}` is {difference} {direction} ours; set the wrong one right, by NTP \
-                 perhaps. An Alertmanager is meanwhile left to its own `resolve_timeout`"
+                 perhaps{meanwhile}"
             );
         } else if agree && std::mem::take(&mut self.is_said) {
             tracing::info!(

@@ -215,7 +215,7 @@ impl<P: Post> Worker<P> {
             Err(trouble) => trouble.clock,
         };
         if let Some(offset) = shown {
-            self.clock.observe(&receiver.name, offset);
+            self.clock.observe(&receiver.name, receiver.kind == ReceiverKind::Alertmanager, offset);
             self.instruments.clock(&receiver.name, offset);
         }
         outcome.map(drop)
