@@ -1,5 +1,7 @@
 //! What is to be remembered, on its way from the engine to the store, and what was, on its way back. Values only.
 
+mod waiting;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use crate::alert::{Firing, Notice};
 use crate::config::TokenId;
 use crate::snapshot::Snapshot;
 use crate::standing::{Standing, Transition};
+
+pub use waiting::{MOST_WAITING, thin};
 
 /// One notice on its way to one receiver.
 #[derive(Debug, Clone)]
@@ -22,6 +26,22 @@ pub struct Delivery {
     pub queued_at: DateTime<Utc>,
     /// What to tell.
     pub notice: Arc<Notice>,
+}
+
+/// What became of a notification that waited for a receiver. It waits no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// The receiver has taken the one with this number, or is no longer configured.
+    Delivered(i64),
+    /// The receiver takes others and refuses this one for good; it is kept, and is not sent again by itself.
+    SetAside {
+        /// Its number.
+        id: i64,
+        /// What the receiver answered, as a fragment.
+        refusal: String,
+    },
+    /// What its alert has done since makes it needless: it was never delivered, and is not kept.
+    Superseded(i64),
 }
 
 /// What was known when the program last ran.

@@ -13,7 +13,7 @@ use crate::config::{
     Address, Alerts, Auth, Authorization, Config, Format, Probes, Receiver, ReceiverKind, Schedule, Schedules, Storage,
     Syncro, Tenant, Token, TokenSource, Wanted, Web, Webhook,
 };
-use crate::receiver::{Outgoing, Post, Trouble, Why};
+use crate::receiver::{Outgoing, Post, Suspect, Taken as Took, Trouble, Why};
 use crate::standing::Confirmation;
 use crate::syncro::{
     Failure, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Right, Seen, TokenValue,
@@ -123,6 +123,12 @@ pub(crate) struct Fake {
     taken: Arc<Mutex<Vec<Taken>>>,
     pub(crate) broken: Arc<Mutex<BTreeMap<String, Trouble>>>,
     pub(crate) attempts: Arc<Mutex<Vec<(String, std::time::Duration)>>>,
+    /// What a receiver does not take: a body in which this text stands.
+    refused: Arc<Mutex<Vec<(String, String, Trouble)>>>,
+    /// The longest body that is taken.
+    pub(crate) longest: Arc<Mutex<Option<usize>>>,
+    /// How far the clocks of all receivers are ahead of ours.
+    pub(crate) clock: Arc<Mutex<TimeDelta>>,
     start: Option<Instant>,
 }
 
@@ -132,12 +138,29 @@ impl Fake {
     }
 
     pub(crate) fn breaks(&self, receiver: &str, why: Why) {
-        let trouble = Trouble { why, detail: "it does".to_owned(), wish: None };
-        self.broken.lock().unwrap().insert(receiver.to_owned(), trouble);
+        self.broken.lock().unwrap().insert(receiver.to_owned(), Trouble::new(why, "it does"));
+    }
+
+    /// It refuses for good what holds this text; an empty one stands everywhere.
+    pub(crate) fn refuses(&self, receiver: &str, text: &str) {
+        let trouble = Trouble { suspect: Suspect::Body, ..Trouble::new(Why::Refused, "it answered 400") };
+        self.refused.lock().unwrap().push((receiver.to_owned(), text.to_owned(), trouble));
+    }
+
+    /// It stumbles over what holds this text.
+    pub(crate) fn stumbles(&self, receiver: &str, text: &str) {
+        let trouble = Trouble::new(Why::NoAnswer(Reason::Http5xx), "it answered 500");
+        self.refused.lock().unwrap().push((receiver.to_owned(), text.to_owned(), trouble));
+    }
+
+    /// How often it was tried.
+    pub(crate) fn tried(&self, receiver: &str) -> usize {
+        self.attempts.lock().unwrap().iter().filter(|(name, _)| name == receiver).count()
     }
 
     pub(crate) fn mends(&self, receiver: &str) {
         self.broken.lock().unwrap().remove(receiver);
+        self.refused.lock().unwrap().retain(|(name, ..)| name != receiver);
     }
 
     /// The bodies that a receiver has taken.
@@ -153,15 +176,24 @@ impl Post for Fake {
         receiver: &Arc<Receiver>,
         outgoing: Outgoing,
         _: std::time::Duration,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Took, Trouble> {
         let (name, elapsed) = (receiver.name.clone(), self.start.unwrap().elapsed());
         self.attempts.lock().unwrap().push((name.clone(), elapsed));
         if let Some(trouble) = self.broken.lock().unwrap().get(&name) {
             return Err(trouble.clone());
         }
+        let clock = Some(*self.clock.lock().unwrap());
+        let is_refused = |(known, text, _): &&(String, String, Trouble)| *known == name && outgoing.body.contains(text);
+        if let Some((.., trouble)) = self.refused.lock().unwrap().iter().find(is_refused) {
+            return Err(Trouble { clock, ..trouble.clone() });
+        }
+        if self.longest.lock().unwrap().is_some_and(|longest| outgoing.body.len() > longest) {
+            let trouble = Trouble::new(Why::Refused, "it answered 413");
+            return Err(Trouble { suspect: Suspect::Body, clock, ..trouble });
+        }
         let body = serde_json::from_str(&outgoing.body).unwrap();
         self.taken.lock().unwrap().push((name, elapsed, body));
-        Ok(())
+        Ok(Took { clock })
     }
 }
 

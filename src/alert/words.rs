@@ -199,18 +199,27 @@ pub(super) fn permission(
     }
 }
 
+/// So many others of a security group are named; the status page has them all. A chat takes no more than some thousand
+/// characters.
+const MOST_NAMED: usize = 5;
+
 /// The same for the neighbours in the security group who are hurt too.
 pub(super) fn of_group<'a>(words: &Words, hurt: impl Iterator<Item = &'a Token>) -> Words {
     let named = |token: &Token| match &token.profile {
         Some(profile) => format!("`{}` ({})", token.name, profile.title),
         None => format!("`{}`", token.name),
     };
-    let hurt: Vec<_> = hurt.map(named).collect();
-    if hurt.is_empty() {
+    let mut hurt = hurt.peekable();
+    if hurt.peek().is_none() {
         return words.clone();
     }
+    let named: Vec<_> = hurt.by_ref().take(MOST_NAMED).map(named).collect();
+    let more = match hurt.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let (what, mend) = words.parts();
-    let too = format!("; others of the same security group need it too: {}", hurt.join(", "));
+    let too = format!("; others of the same security group need it too: {}{more}", named.join(", "));
     Words { message: format!("{what}{too}. {mend}"), ..words.clone() }
 }
 
@@ -315,6 +324,17 @@ mod tests {
         assert_eq!(over, format!("over, seen again: {what}"));
         assert_eq!(parts("one sentence").0, "one sentence");
         assert_eq!(parts("a backtick ` alone. Ends").1, "");
+    }
+
+    #[test]
+    fn of_many_tokens_that_are_affected_a_few_are_named() {
+        let others: Vec<Token> = (0..80).map(|number| crate::testing::token(&format!("t{number}"), &[])).collect();
+        let words = Words { message: "`a` lost it. Tick it".to_owned(), ..Words::default() };
+        let of = |count: usize| of_group(&words, others[..count].iter()).message;
+        assert_eq!(of(0), words.message);
+        let few = "`a` lost it; others of the same security group are hurt too: `t0`, `t1`, `t2`, `t3`, `t4`";
+        assert_eq!(of(5), format!("{few}. Tick it"));
+        assert_eq!(of(79), format!("{few} and 74 more. Tick it"));
     }
 
     #[test]

@@ -37,7 +37,6 @@ use reload::{Reading, read};
 use telling::{Telling, told};
 use web::{Opened, Web};
 
-
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Reloads and wishes for checks come by hand.

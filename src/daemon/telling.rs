@@ -48,7 +48,8 @@ impl Telling {
         let (names, receivers) = watch::channel(Arc::from(told.names()));
         let (told, telling) = watch::channel(Arc::new(told));
         let (keep, kept) = watch::channel(keep);
-        let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone() };
+        let fired = store.fired().to_vec();
+        let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone(), fired };
         tokio::spawn(receiver::run(wires, post, instruments.receiver));
         let disk = Arc::new(Blocking);
         let wires = store::Wires { batches, receiver, receivers, done: reports, pictures, keep: kept, disk };

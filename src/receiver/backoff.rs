@@ -6,18 +6,29 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest: a receiver that is back is told within a minute.
 pub(super) const LONGEST: Duration = Duration::from_mins(1);
-/// A longer wish of a receiver is not granted: it would hold alerts back for hours.
-const LONGEST_WISH: Duration = Duration::from_mins(15);
+/// The longest that a receiver may ask for with `Retry-After`: a proxy that answers for it, or a page of maintenance, may
+/// ask for hours, and alerts would be held back for as long.
+pub(super) const LONGEST_WISH: Duration = Duration::from_mins(5);
+/// The longest before one notification is tried again that a receiver does not take while it takes others.
+const LONGEST_OF_ONE: Duration = Duration::from_mins(5);
 
 /// The pause after so many failures in a row. `chance`, from 0 to 1, spreads those who failed together over the last
-/// quarter of it.
-pub(super) fn pause(failures: u32, wish: Option<Duration>, chance: f64) -> Duration {
+/// quarter of it. A `wish` of the receiver is granted up to `longest_wish`.
+pub(super) fn pause(failures: u32, wish: Option<Duration>, longest_wish: Duration, chance: f64) -> Duration {
     if let Some(wish) = wish {
-        return wish.clamp(SHORTEST, LONGEST_WISH);
+        return wish.clamp(SHORTEST, longest_wish);
     }
+    doubled(failures, LONGEST).mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0)
+}
+
+/// The pause before one notification is tried again, after so many failures of it.
+pub(super) fn pause_of_one(failures: u32) -> Duration {
+    doubled(failures, LONGEST_OF_ONE)
+}
+
+fn doubled(failures: u32, longest: Duration) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    let pause = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
-    pause.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0)
+    SHORTEST.saturating_mul(1 << doublings).min(longest)
 }
 
 #[cfg(test)]
@@ -27,12 +38,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_a_minute_and_a_wish_is_granted_up_to_a_quarter_of_an_hour() {
-        let pauses: Vec<_> = (1..9).map(|failures| pause(failures, None, 0.0).as_secs()).collect();
+    fn pauses_double_and_a_wish_is_granted_up_to_a_few_minutes() {
+        let pauses: Vec<_> = (1..9).map(|failures| pause(failures, None, LONGEST_WISH, 0.0).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(pause(1, Some(Duration::from_secs(90)), 1.0), Duration::from_secs(90));
-        assert_eq!(pause(1, Some(Duration::from_hours(9)), 0.5), LONGEST_WISH);
-        assert_eq!(pause(9, Some(Duration::ZERO), 0.5), SHORTEST);
+        let wished = |seconds| pause(1, Some(Duration::from_secs(seconds)), LONGEST_WISH, 1.0);
+        assert_eq!(wished(90), Duration::from_secs(90));
+        assert_eq!(wished(9 * 3600), LONGEST_WISH);
+        assert_eq!(wished(0), SHORTEST);
+        let of_one: Vec<_> = [1, 6, 9, 10, u32::MAX].map(|failures| pause_of_one(failures).as_secs()).into();
+        assert_eq!(of_one, [1, 32, 256, 300, 300]);
     }
 
     proptest! {
@@ -40,7 +54,7 @@ mod tests {
         fn a_pause_is_never_longer_than_the_longest_nor_shorter_than_three_quarters_of_the_first(
             failures: u32, chance in -1.0..2.0_f64,
         ) {
-            let pause = pause(failures, None, chance);
+            let pause = pause(failures, None, LONGEST_WISH, chance);
             prop_assert!(pause <= LONGEST && pause >= SHORTEST * 3 / 4, "{pause:?}");
         }
     }

@@ -1,9 +1,9 @@
 //! What is counted about receivers. Typed methods only: no call site passes a label.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::post::Why;
+use super::answer::Why;
 
 /// Counters of the receivers.
 #[derive(Debug, Clone)]
@@ -12,6 +12,9 @@ pub struct Instruments {
     failures: IntCounterVec,
     queued: IntGaugeVec,
     oldest: GaugeVec,
+    set_aside: IntCounterVec,
+    superseded: IntCounterVec,
+    clock: GaugeVec,
 }
 
 impl Instruments {
@@ -42,16 +45,40 @@ impl Instruments {
             ),
             &["receiver"],
         )?;
-        registry.register(Box::new(told.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
+        let set_aside = IntCounterVec::new(
+            Opts::new(
+                "syncro_monitor_notifications_set_aside_total",
+                "Notifications that a receiver refused for good while it took others; they are not sent again by themselves.",
+            ),
+            &["receiver"],
+        )?;
+        let superseded = IntCounterVec::new(
+            Opts::new(
+                "syncro_monitor_notifications_superseded_total",
+                "Notifications that were left out because their alert came and went again while they waited.",
+            ),
+            &["receiver"],
+        )?;
+        let clock = GaugeVec::new(
+            Opts::new(
+                "syncro_monitor_receiver_clock_offset_seconds",
+                "How far a receiver's clock is ahead of ours, as its last answer shows; absent until one does.",
+            ),
+            &["receiver"],
+        )?;
+        let counters = [&told, &failures, &set_aside, &superseded].map(|counter| Box::new(counter.clone()));
+        counters.into_iter().try_for_each(|counter| registry.register(counter))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(oldest.clone()))?;
-        Ok(Self { told, failures, queued, oldest })
+        registry.register(Box::new(clock.clone()))?;
+        Ok(Self { told, failures, queued, oldest, set_aside, superseded, clock })
     }
 
     /// Makes every series of a receiver appear.
     pub(super) fn appear(&self, receiver: &str) {
         self.told(receiver, 0);
+        self.set_aside(receiver, 0);
+        self.superseded(receiver, 0);
         self.waits(receiver, 0, None);
         for why in Why::all() {
             if let Ok(counter) = self.failures.get_metric_with_label_values(&[receiver, why.as_str()]) {
@@ -66,6 +93,9 @@ impl Instruments {
         self.told.remove_label_values(&[receiver]).ok();
         self.queued.remove_label_values(&[receiver]).ok();
         self.oldest.remove_label_values(&[receiver]).ok();
+        self.set_aside.remove_label_values(&[receiver]).ok();
+        self.superseded.remove_label_values(&[receiver]).ok();
+        self.clock.remove_label_values(&[receiver]).ok();
         for why in Why::all() {
             self.failures.remove_label_values(&[receiver, why.as_str()]).ok();
         }
@@ -74,6 +104,24 @@ impl Instruments {
     pub(super) fn told(&self, receiver: &str, notices: usize) {
         if let Ok(counter) = self.told.get_metric_with_label_values(&[receiver]) {
             counter.inc_by(notices as u64);
+        }
+    }
+
+    pub(super) fn set_aside(&self, receiver: &str, notifications: usize) {
+        if let Ok(counter) = self.set_aside.get_metric_with_label_values(&[receiver]) {
+            counter.inc_by(notifications as u64);
+        }
+    }
+
+    pub(super) fn superseded(&self, receiver: &str, notifications: usize) {
+        if let Ok(counter) = self.superseded.get_metric_with_label_values(&[receiver]) {
+            counter.inc_by(notifications as u64);
+        }
+    }
+
+    pub(super) fn clock(&self, receiver: &str, offset: TimeDelta) {
+        if let Ok(gauge) = self.clock.get_metric_with_label_values(&[receiver]) {
+            gauge.set(offset.num_seconds() as f64);
         }
     }
 

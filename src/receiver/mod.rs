@@ -2,11 +2,17 @@
 //! chooses what to tell. Each has a worker and a queue of its own, so that one that is dead delays no other.
 
 mod alertmanager;
+mod answer;
 mod backoff;
+mod clocks;
+mod deliver;
 mod instruments;
 mod log;
 mod post;
+mod queue;
 mod secret;
+mod states;
+mod text;
 mod webhook;
 mod worker;
 
@@ -17,15 +23,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{LOG, Receiver};
-use crate::memory::Delivery;
+use crate::alert::Firing;
+use crate::config::{LOG, Receiver, ReceiverKind, TokenId};
+use crate::memory::{Delivery, Settled};
 use crate::snapshot::Snapshot;
 use crate::system::telemetry;
 
+use alertmanager::Board;
+
 pub use alertmanager::RESEND;
+pub use answer::{Suspect, Taken, Trouble, Why};
 pub use instruments::Instruments;
-pub use post::{Http, Outgoing, Post, Trouble, Why};
-pub use worker::once;
+pub use post::{Http, Outgoing, Post};
+pub use states::once;
 
 /// More than this waits in the outbox alone, until the next start.
 const MOST_QUEUED: usize = 50_000;
@@ -35,12 +45,14 @@ const MOST_QUEUED: usize = 50_000;
 pub struct Wires {
     /// What is to be told. When nothing more can come, what waits is tried once more, and then all end.
     pub deliveries: mpsc::Receiver<Delivery>,
-    /// The numbers of what has been told.
-    pub done: mpsc::Sender<i64>,
+    /// What became of it.
+    pub done: mpsc::Sender<Settled>,
     /// Who is told besides the log.
     pub receivers: watch::Receiver<Arc<Told>>,
     /// What fires now.
     pub pictures: watch::Receiver<Arc<Snapshot>>,
+    /// What fired when the program last ended, and was sent to Alertmanagers then.
+    pub fired: Vec<(TokenId, Firing)>,
 }
 
 /// Who is told, and where more can be read.
@@ -64,10 +76,11 @@ impl Told {
 
 /// Hands each notice to its receiver until no more can come, and reports what has been told.
 pub async fn run<P: Post + Clone>(wires: Wires, post: P, instruments: Instruments) {
-    let Wires { mut deliveries, done, receivers, pictures } = wires;
+    let Wires { mut deliveries, done, receivers, pictures, fired } = wires;
     let mut configured = receivers.clone();
     let (by_name, hurry) = (HashMap::new(), CancellationToken::new());
-    let mut desks = Desks { by_name, workers: JoinSet::new(), receivers, pictures, done, hurry, post, instruments };
+    let workers = JoinSet::new();
+    let mut desks = Desks { by_name, workers, receivers, pictures, fired, done, hurry, post, instruments };
     let mut may_change = true;
     configured.mark_changed();
     loop {
@@ -78,6 +91,8 @@ pub async fn run<P: Post + Clone>(wires: Wires, post: P, instruments: Instrument
                 may_change = changed.is_ok();
                 let told = Arc::clone(&configured.borrow_and_update());
                 desks.arrange(&told);
+                // An Alertmanager that is configured later was sent nothing before.
+                desks.fired = Vec::new();
             }
             delivery = deliveries.recv() => match delivery {
                 Some(delivery) => desks.deliver(delivery).await,
@@ -94,7 +109,8 @@ struct Desks<P> {
     workers: JoinSet<()>,
     receivers: watch::Receiver<Arc<Told>>,
     pictures: watch::Receiver<Arc<Snapshot>>,
-    done: mpsc::Sender<i64>,
+    fired: Vec<(TokenId, Firing)>,
+    done: mpsc::Sender<Settled>,
     hurry: CancellationToken,
     post: P,
     instruments: Instruments,
@@ -142,7 +158,9 @@ impl<P: Post + Clone> Desks<P> {
             hurry: self.hurry.clone(),
             gone: gone.clone(),
         };
-        self.workers.spawn(worker::run(wires, self.post.clone(), self.instruments.clone()));
+        let fired = if receiver.kind == ReceiverKind::Alertmanager { self.fired.as_slice() } else { &[] };
+        let board = Board::recall(fired, &self.receivers.borrow().external_url);
+        self.workers.spawn(worker::run(wires, self.post.clone(), self.instruments.clone(), board));
         self.by_name.insert(receiver.name.clone(), Desk { queue, receiver: settings, gone, overflows: false });
     }
 
@@ -172,7 +190,7 @@ impl<P: Post + Clone> Desks<P> {
             );
         }
         // Who remembers goes away only when everything ends.
-        self.done.send(id).await.unwrap_or_default();
+        self.done.send(Settled::Delivered(id)).await.unwrap_or_default();
     }
 
     /// What waits is tried once more, then all end.

@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
 use reqwest::{Certificate, Identity, Method};
 use sha2::Sha256;
 use url::Url;
 
 use crate::config::{Address, Authorization, Receiver};
 use crate::syncro::{Failure, Reason};
-use crate::system::http;
+use crate::system::{clock, http};
 
+use super::answer::{self, Suspect, Taken, Trouble, Why};
 use super::secret::{Secret, bytes};
 
 /// So much of an answer is read: enough to see what it is and what it complains of.
 const LONGEST_ANSWER: usize = 8 * 1024;
-/// So much of a complaint is told.
-const LONGEST_COMPLAINT: usize = 160;
+/// So long the body of an answer is waited for: the status has said already what became of the notification.
+const LONGEST_BODY: Duration = Duration::from_secs(2);
+/// So much longer than one request an attempt may take: files with secrets and certificates are read before it.
+const LONGEST_FILES: Duration = Duration::from_secs(5);
 /// The header with the signature of a body: `sha256=` and HMAC-SHA-256 in hexadecimal digits.
 const SIGNATURE: &str = "X-Signature-256";
 
@@ -38,62 +41,9 @@ pub struct Outgoing {
     pub signed_by: Option<std::path::PathBuf>,
 }
 
-/// Why a receiver was not told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The word.
-    pub why: Why,
-    /// The sentence: a fragment that reads after "was not told: ".
-    pub detail: String,
-    /// How long the receiver wishes to be left alone.
-    pub wish: Option<Duration>,
-}
-
-/// Why a receiver was not told, as a word for labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// There was no answer, or one of a server in trouble.
-    NoAnswer(Reason),
-    /// It says that what we sent, or who we are, is wrong.
-    Refused,
-    /// Something answered that is no receiver.
-    NotReceiver,
-    /// A file with a secret or a certificate cannot be used.
-    Secret,
-}
-
-impl Why {
-    /// Every reason that can occur, so that each has its series.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        let unheard = [Reason::NotSyncro, Reason::TooLarge];
-        let reasons = Reason::ALL.into_iter().filter(move |reason| !unheard.contains(reason));
-        reasons.map(Self::NoAnswer).chain([Self::Refused, Self::NotReceiver, Self::Secret])
-    }
-
-    /// The label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoAnswer(reason) => reason.as_str(),
-            Self::Refused => "http_4xx",
-            Self::NotReceiver => "not_receiver",
-            Self::Secret => "secret",
-        }
-    }
-}
-
-impl Trouble {
-    fn new(why: Why, detail: impl Into<String>) -> Self {
-        Self { why, detail: detail.into(), wish: None }
-    }
-
-    fn secret(detail: String) -> Self {
-        Self::new(Why::Secret, detail)
-    }
-}
-
 /// Sends requests to receivers.
 pub trait Post: Send + Sync + 'static {
-    /// Sends one request; `Ok` if the receiver has taken it.
+    /// Sends one request; `Ok` if the receiver has taken it. It ends soon after `timeout`, whatever the receiver does.
     ///
     /// # Errors
     /// Why it has not.
@@ -102,7 +52,7 @@ pub trait Post: Send + Sync + 'static {
         receiver: &Arc<Receiver>,
         outgoing: Outgoing,
         timeout: Duration,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    ) -> impl Future<Output = Result<Taken, Trouble>> + Send;
 }
 
 /// The real one. Its client is made anew when the receiver is configured otherwise, and after each failure: a certificate
@@ -120,14 +70,32 @@ impl Clone for Http {
 }
 
 impl Post for Http {
-    async fn post(&mut self, receiver: &Arc<Receiver>, outgoing: Outgoing, timeout: Duration) -> Result<(), Trouble> {
+    async fn post(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
+        let attempt = self.attempt(receiver, outgoing, timeout);
+        let outcome = tokio::time::timeout(timeout.saturating_add(LONGEST_FILES), attempt).await;
+        outcome.unwrap_or_else(|_| Err(Trouble::new(Why::NoAnswer(Reason::Timeout), "no answer in time")))
+    }
+}
+
+impl Http {
+    async fn attempt(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
         let client = match self.client.take().filter(|(known, _)| known == receiver) {
             Some((_, client)) => client,
             None => client(receiver).await?,
         };
-        send(&client, receiver, outgoing, timeout).await?;
+        let taken = send(&client, receiver, outgoing, timeout).await?;
         self.client = Some((Arc::clone(receiver), client));
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -158,7 +126,7 @@ async fn send(
     receiver: &Receiver,
     outgoing: Outgoing,
     timeout: Duration,
-) -> Result<(), Trouble> {
+) -> Result<Taken, Trouble> {
     let base = match &receiver.address {
         Address::Url(url) => url.clone(),
         Address::File(path) => {
@@ -193,8 +161,15 @@ async fn send(
     for (name, value) in &outgoing.headers {
         builder = builder.header(name, value);
     }
+    let sent = clock::now();
     let response = builder.body(outgoing.body).send().await.map_err(trouble)?;
-    read(response).await
+    let now = clock::now();
+    let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
+    let clock = date.and_then(|date| answer::offset(date, sent, now));
+    let status = response.status().as_u16();
+    let wish = http::retry_after(response.headers(), now);
+    let body = read(response).await;
+    answer::judge(status, &body, wish, clock)
 }
 
 /// `sha256=` and the HMAC-SHA-256 of a body in hexadecimal digits, as GitHub signs its webhooks.
@@ -211,55 +186,38 @@ fn signature(secret: &[u8], body: &[u8]) -> String {
 }
 
 fn trouble(error: reqwest::Error) -> Trouble {
+    let is_connected = !error.is_connect();
     let Failure { reason, detail } = error.into();
-    Trouble::new(Why::NoAnswer(reason), detail)
+    let trouble = Trouble::new(Why::NoAnswer(reason), detail);
+    // A server may end over one body, and a filter before it may cut the connection for one.
+    let suspect = if is_connected { Suspect::Either } else { trouble.suspect };
+    Trouble { suspect, ..trouble }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<(), Trouble> {
-    let status = response.status();
-    let wish = http::retry_after(response.headers(), crate::system::clock::now());
+/// The beginning of the body. What does not come, or is cut off, is not waited for: a receiver that said 200 and then
+/// dribbles has taken the notification, and one that said 400 has refused it.
+async fn read(mut response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
-    while body.len() < LONGEST_ANSWER
-        && let Some(chunk) = response.chunk().await.map_err(trouble)?
-    {
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(LONGEST_ANSWER);
-    let page = body.trim_ascii_start().starts_with(b"<");
-    let complaint = if page { "a web page".to_owned() } else { complaint(&body) };
-    let answered = |why| {
-        let detail = if complaint.is_empty() {
-            format!("it answered {}", status.as_u16())
-        } else {
-            format!("it answered {}: {complaint}", status.as_u16())
-        };
-        Err(Trouble { why, detail, wish })
+    let reading = async {
+        while body.len() < LONGEST_ANSWER
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
     };
-    match status.as_u16() {
-        200..300 if page => answered(Why::NotReceiver),
-        200..300 => Ok(()),
-        429 => answered(Why::NoAnswer(Reason::Throttled)),
-        500.. => answered(Why::NoAnswer(Reason::Http5xx)),
-        400..500 => answered(Why::Refused),
-        _ => answered(Why::NotReceiver),
-    }
-}
-
-/// What a receiver complains of, on one short line.
-fn complaint(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let visible = |character: &char| !character.is_control() || character.is_whitespace();
-    let text = text.chars().filter(visible).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut short: String = text.chars().take(LONGEST_COMPLAINT).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    // What has come by then is enough.
+    tokio::time::timeout(LONGEST_BODY, reading).await.ok();
+    body.truncate(LONGEST_ANSWER);
+    body
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::config::ReceiverKind;
 
     #[test]
     fn a_body_is_signed_as_github_signs_its_webhooks() {
@@ -268,9 +226,69 @@ mod tests {
         assert_eq!(signed, "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
     }
 
-    #[test]
-    fn a_complaint_is_one_short_line() {
-        assert_eq!(complaint(b"  bad\n\tlabel \x07 "), "bad label");
-        assert_eq!(complaint(&[b'a'; 500]).chars().count(), LONGEST_COMPLAINT + 1);
+    /// What a request comes to that is answered with these bytes, the last of them again and again if it is `endless`.
+    async fn answered(bytes: &'static str, endless: &'static str) -> Result<Taken, Trouble> {
+        const IMPATIENT: Duration = Duration::from_millis(400);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let receiver = crate::testing::receiver("hook", ReceiverKind::Alertmanager);
+        let receiver = Arc::new(Receiver { address: Address::Url(url), timeout: IMPATIENT, ..(*receiver).clone() });
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = stream.read(&mut asked).await.unwrap();
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            while !endless.is_empty() && stream.write_all(endless.as_bytes()).await.is_ok() {}
+            if bytes.is_empty() && endless.is_empty() {
+                return;
+            }
+            std::future::pending::<()>().await;
+        };
+        let outgoing = Outgoing { path: "", put: false, headers: Vec::new(), body: "{}".to_owned(), signed_by: None };
+        let mut http = Http::default();
+        let (posting, serving) = (http.post(&receiver, outgoing, IMPATIENT), serving);
+        tokio::pin!(posting);
+        tokio::select! {
+            outcome = &mut posting => outcome,
+            () = serving => posting.await,
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_comes_back_an_attempt_ends_and_the_status_decides() {
+        let taken = [
+            ("a body that stays away", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\no", ""),
+            ("a body without end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"),
+            ("no body and no end", "HTTP/1.1 202 Accepted\r\n\r\n", ""),
+        ];
+        for (case, bytes, endless) in taken {
+            assert_eq!(answered(bytes, endless).await, Ok(Taken::default()), "{case}");
+        }
+        let refused = answered("HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\nno such field", "").await.unwrap_err();
+        assert_eq!((refused.is_for_good(), refused.detail.as_str()), (true, "it answered 400: no such field"));
+        let unanswered = [
+            ("silence", "HTTP/1.1 ", ""),
+            ("headers without end", "HTTP/1.1 200 OK\r\n", "X-Header: and so on\r\n"),
+            ("continue, and continue", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
+            ("closed without an answer", "", ""),
+            ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", ""),
+        ];
+        for (case, bytes, endless) in unanswered {
+            let trouble = answered(bytes, endless).await.unwrap_err();
+            let why = (trouble.suspect, matches!(trouble.why, Why::NoAnswer(_)));
+            assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_date_of_an_answer_shows_its_clock_even_if_it_is_a_refusal() {
+        let ahead = |clock: Option<chrono::TimeDelta>| clock.unwrap().num_days() > 365;
+        let taken = answered("HTTP/1.1 200 OK\r\nDate: Fri, 15 Jan 2100 08:00:00 GMT\r\n\r\n", "").await.unwrap();
+        assert!(ahead(taken.clock), "{taken:?}");
+        let refused =
+            answered("HTTP/1.1 400 Bad\r\nDate: Fri, 15 Jan 2100 08:00:00 GMT\r\n\r\n", "").await.unwrap_err();
+        assert!(ahead(refused.clock), "{refused:?}");
+        let nonsense = answered("HTTP/1.1 200 OK\r\nDate: today\r\n\r\n", "").await.unwrap();
+        assert_eq!(nonsense.clock, None);
     }
 }

@@ -1,3 +1,6 @@
+mod refusals;
+mod states;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -6,7 +9,6 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::post::Why;
 use super::*;
 use crate::alert::{Alert, AlertKey, Firing, Notice, Severity, Status, Words};
 use crate::config::{Format, ReceiverKind, TokenId, Webhook};
@@ -50,7 +52,7 @@ fn picture(firing: &[&str]) -> Arc<Snapshot> {
 /// The receivers at work, and the ends of their wires.
 struct Bench {
     deliveries: mpsc::Sender<Delivery>,
-    done: mpsc::Receiver<i64>,
+    done: mpsc::Receiver<Settled>,
     receivers: watch::Sender<Arc<Told>>,
     pictures: watch::Sender<Arc<Snapshot>>,
     registry: Registry,
@@ -60,27 +62,44 @@ struct Bench {
 
 impl Bench {
     fn new(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str]) -> Self {
+        Self::after(fake, receivers, firing, Vec::new())
+    }
+
+    /// After a life that ended while this fired.
+    fn after(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str], fired: Vec<(TokenId, Firing)>) -> Self {
         let registry = Registry::new();
         let (deliveries, delivered) = mpsc::channel(64);
         let (report, done) = mpsc::channel(10_000);
         let told = Told { receivers, external_url: "http://here".to_owned() };
         let (receivers, telling) = watch::channel(Arc::new(told));
         let (pictures, shown) = watch::channel(picture(firing));
-        let wires = Wires { deliveries: delivered, done: report, receivers: telling, pictures: shown };
+        let wires = Wires { deliveries: delivered, done: report, receivers: telling, pictures: shown, fired };
         let task = tokio::spawn(run(wires, fake.clone(), Instruments::new(&registry).unwrap()));
         Self { deliveries, done, receivers, pictures, registry, task, next_id: 1 }
     }
 
     async fn tell(&mut self, receiver: &str, token_name: &str, status: Status) -> i64 {
+        self.notify(receiver, notice(token_name, status)).await
+    }
+
+    async fn notify(&mut self, receiver: &str, notice: Notice) -> i64 {
         let id = self.next_id;
         self.next_id += 1;
-        let (receiver, notice) = (Arc::from(receiver), Arc::new(notice(token_name, status)));
+        let (receiver, notice) = (Arc::from(receiver), Arc::new(notice));
         self.deliveries.send(Delivery { id, receiver, queued_at: now(), notice }).await.unwrap();
         id
     }
 
-    fn told(&mut self) -> Vec<i64> {
+    fn settled(&mut self) -> Vec<Settled> {
         std::iter::from_fn(|| self.done.try_recv().ok()).collect()
+    }
+
+    fn told(&mut self) -> Vec<i64> {
+        let id = |settled| match settled {
+            Settled::Delivered(id) => id,
+            other => panic!("{other:?}"),
+        };
+        self.settled().into_iter().map(id).collect()
     }
 
     fn metric(&self, series: &str) -> Option<f64> {
@@ -209,11 +228,8 @@ async fn an_alertmanager_without_anything_to_hear_is_left_alone() {
 async fn what_a_receiver_wishes_is_granted() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("a", Format::Json)], &[]);
-    let trouble = Trouble {
-        why: Why::NoAnswer(Reason::Throttled),
-        detail: "it answered 429".to_owned(),
-        wish: Some(Duration::from_secs(90)),
-    };
+    let trouble = Trouble::new(Why::NoAnswer(Reason::Throttled), "it answered 429");
+    let trouble = Trouble { wish: Some(Duration::from_secs(90)), ..trouble };
     fake.broken.lock().unwrap().insert("a".to_owned(), trouble);
     bench.tell("a", "x", Status::Firing).await;
     sleep(Duration::from_secs(181)).await;
@@ -236,9 +252,9 @@ async fn a_stop_tries_what_waits_once_more_and_does_not_wait_for_the_dead() {
     drop(bench.deliveries);
     bench.task.await.unwrap();
     assert!(stop.elapsed() < Duration::from_secs(1), "{:?}", stop.elapsed());
-    let mut reports = std::iter::from_fn(|| bench.done.try_recv().ok()).collect::<Vec<_>>();
-    reports.sort_unstable();
-    assert_eq!(reports, [2, told], "what the dead one was not told stays in the outbox");
+    let mut reports: Vec<_> = std::iter::from_fn(|| bench.done.try_recv().ok()).collect();
+    reports.sort_unstable_by_key(|settled| format!("{settled:?}"));
+    assert_eq!(reports, [2, told].map(Settled::Delivered), "what the dead one was not told stays in the outbox");
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,4 +314,36 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
     let text = slack["attachments"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("token `a` &amp; &lt;more&gt;\n<http://here/runbooks/TokenRejected|"), "{text}");
+}
+
+#[test]
+fn every_text_for_a_receiver_has_a_bound() {
+    let long = "<&> security group `of` many ".repeat(1000);
+    let mut notice = notice("a", Status::Firing);
+    notice.key.of = TokenId { tenant: "<tenant>".repeat(100), token_name: "töken & ".repeat(100) };
+    let words = &mut notice.words;
+    words.message.clone_from(&long);
+    for text in [&mut words.security_group, &mut words.right, &mut words.shown_by, &mut words.profile] {
+        *text = Some(long.clone());
+    }
+    let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notice: Arc::new(notice) };
+    let hook = |format| Webhook { format, put: false, headers: Vec::new(), secret_file: None };
+    let sent = |format| super::webhook::request(&hook(format), &delivery, "http://here").body;
+    let clocks = super::alertmanager::Clocks { now: at(60), elapsed: Duration::ZERO, offset: None };
+    let alert = super::alertmanager::alone(&delivery, "http://here", clocks);
+    let slack: Value = serde_json::from_str(&sent(Format::Slack)).unwrap();
+    let length = |text: &Value| text.as_str().unwrap().chars().count();
+    assert!(length(&slack["text"]) < 1000 && length(&slack["attachments"][0]["fallback"]) <= 2000);
+    let text = &slack["attachments"][0]["text"];
+    assert!((1900..3000).contains(&length(text)), "{text}");
+    assert!(text.as_str().unwrap().ends_with("|What to do>"), "the links are whole: {text}");
+    assert!(text.as_str().unwrap().contains('…'), "{text}");
+    let json: Value = serde_json::from_str(&sent(Format::Json)).unwrap();
+    let alert: Value = serde_json::from_str(&alert).unwrap();
+    for (value, most) in [(&json, 5000), (&alert[0]["labels"], 500), (&alert[0]["annotations"], 2000)] {
+        for (key, text) in value.as_object().unwrap().iter().filter(|(_, value)| value.is_string()) {
+            assert!(length(text) <= most, "{key}: {} characters", length(text));
+        }
+    }
+    assert!(length(&json["message"]) <= 2000 && length(&json["security_group"]) <= 500, "{json}");
 }

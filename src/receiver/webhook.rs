@@ -7,9 +7,12 @@ use crate::config::{Format, Webhook};
 use crate::memory::Delivery;
 
 use super::post::Outgoing;
+use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut, cut_escaped};
 
 /// The version of our own JSON. Keys may be added to it, none will go or change its meaning.
 const VERSION: u32 = 1;
+/// The longest links below a message, in characters; a longer one is left out, since half a link leads nowhere.
+const LONGEST_LINKS: usize = 700;
 /// The same for every attempt to tell one notice, so that a receiver can know it again.
 const KEY: &str = "Idempotency-Key";
 
@@ -27,6 +30,7 @@ pub(super) fn request(webhook: &Webhook, delivery: &Delivery, external_url: &str
 fn ours(delivery: &Delivery, external_url: &str) -> Value {
     let Delivery { id, queued_at, notice, .. } = delivery;
     let words = &notice.words;
+    let field = |text: &Option<String>| text.as_deref().map(|text| cut(text, LONGEST_FIELD).into_owned());
     let moment = |at: &chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     json!({
         "version": VERSION,
@@ -38,15 +42,15 @@ fn ours(delivery: &Delivery, external_url: &str) -> Value {
         "severity": notice.severity.as_str(),
         "tenant": (!notice.key.of.tenant.is_empty()).then_some(&notice.key.of.tenant),
         "token_name": (!notice.key.of.token_name.is_empty()).then_some(&notice.key.of.token_name),
-        "profile": words.profile,
-        "security_group": words.security_group,
-        "permission": words.permission,
-        "right": words.right,
+        "profile": field(&words.profile),
+        "security_group": field(&words.security_group),
+        "permission": field(&words.permission),
+        "right": field(&words.right),
         "cause": words.cause,
         "evidence": words.evidence,
-        "shown_by": words.shown_by,
+        "shown_by": field(&words.shown_by),
         "since": moment(&notice.since),
-        "message": words.message,
+        "message": cut(&words.message, LONGEST_MESSAGE),
         "runbook": runbook(external_url, notice.key.alert),
         "url": page(external_url, &notice.key.of),
     })
@@ -61,21 +65,22 @@ fn slack(delivery: &Delivery, external_url: &str) -> Value {
         (_, Severity::Warning) => ("\u{1f7e0}", "warning"),
     };
     let of = [&notice.key.of.tenant, &notice.key.of.token_name].into_iter().filter(|name| !name.is_empty());
-    let of = of.map(|name| escaped(name)).collect::<Vec<_>>().join(" / ");
+    let of = cut_escaped(&of.map(String::as_str).collect::<Vec<_>>().join(" / "), LONGEST_FIELD);
     let alert = notice.key.alert.as_str();
     let title = format!("{sign} {} {}: *{alert}* {of}", notice.status.as_str(), notice.severity.as_str());
+    let links = [
+        format!("<{}|What to do>", runbook(external_url, notice.key.alert)),
+        format!("<{}|Look closer>", page(external_url, &notice.key.of)),
+    ];
+    let links: Vec<_> = links.into_iter().filter(|link| link.chars().count() <= LONGEST_LINKS / 2).collect();
+    let message = cut_escaped(&notice.words.message, LONGEST_MESSAGE);
     json!({
         "text": title.trim_end(),
         "attachments": [{
             "color": colour,
-            "fallback": notice.words.message,
-            "text": format!("{}\n<{}|What to do> · <{}|Look closer>", escaped(&notice.words.message), runbook(external_url, notice.key.alert), page(external_url, &notice.key.of)),
+            "fallback": cut(&notice.words.message, LONGEST_MESSAGE),
+            "text": format!("{message}\n{}", links.join(" · ")).trim_end(),
             "ts": notice.since.timestamp(),
         }],
     })
-}
-
-/// The three characters that mean something to Slack (its page "Formatting text for app surfaces").
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,31 +1,35 @@
-//! The loop of one receiver: what waits is tried in order, again and again with growing pauses, until it is taken.
+//! The loop of one receiver: what waits is tried again and again with growing pauses until it is taken. `deliver` knows how
+//! notifications are delivered one by one, `states` how an Alertmanager is sent all states.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Receiver, ReceiverKind};
-use crate::memory::Delivery;
+use crate::memory::{Delivery, Settled};
 use crate::snapshot::Snapshot;
 use crate::syncro::Reason;
 use crate::system::clock;
 
-use super::alertmanager::{Board, RESEND, alone};
-use super::backoff::pause;
-use super::post::{Outgoing, Post, Trouble, Why};
-use super::{Instruments, Told, webhook};
+use super::alertmanager::{Board, Clocks, RESEND};
+use super::answer::{Suspect, Trouble, Why};
+use super::backoff::{LONGEST_WISH, pause};
+use super::clocks::ReceiverClock;
+use super::post::{Outgoing, Post};
+use super::queue::Queue;
+use super::{Instruments, Told};
 
-/// What an Alertmanager takes alerts at.
-const ALERTS: &str = "/api/v2/alerts";
 /// A notice that has waited longer is worth a line of its own.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
-/// How long a request may take when the daemon is stopping: less than it waits for all that ends.
+/// How long all attempts together may take when the daemon is stopping: less than it waits for all that ends.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(3);
+/// How soon it is tried again when a body was refused, as long as there is another one to try: whether it is the body or
+/// the address that is wrong shows only then.
+const SOON: Duration = Duration::from_secs(5);
 
 /// What a worker is connected to.
 pub(super) struct Wires {
@@ -33,8 +37,8 @@ pub(super) struct Wires {
     pub(super) receiver: watch::Receiver<Arc<Receiver>>,
     /// What it is to be told.
     pub(super) queued: mpsc::Receiver<Delivery>,
-    /// The numbers of what it has been told.
-    pub(super) done: mpsc::Sender<i64>,
+    /// What became of it.
+    pub(super) done: mpsc::Sender<Settled>,
     /// Where people reach this daemon.
     pub(super) told: watch::Receiver<Arc<Told>>,
     /// What fires now.
@@ -45,32 +49,50 @@ pub(super) struct Wires {
     pub(super) gone: CancellationToken,
 }
 
-struct Worker<P> {
-    wires: Wires,
+pub(super) struct Worker<P> {
+    pub(super) wires: Wires,
     post: P,
-    instruments: Instruments,
-    queue: VecDeque<Delivery>,
-    board: Board,
-    failures: u32,
+    pub(super) instruments: Instruments,
+    pub(super) queue: Queue,
+    pub(super) board: Board,
+    pub(super) clock: ReceiverClock,
+    /// When it began.
+    began: Instant,
+    /// How often in a row the receiver, as far as is known, has taken nothing.
+    pub(super) failures: u32,
+    /// What the last failure was about.
+    suspect: Suspect,
+    /// When the last failure was.
+    failed_at: Instant,
+    /// When another notification may be tried next to see whether the receiver takes that one.
+    pub(super) try_another_at: Instant,
     /// No attempt before.
-    not_before: Instant,
+    pub(super) not_before: Instant,
     /// When an Alertmanager is sent again what fires.
-    resend_at: Instant,
+    pub(super) resend_at: Instant,
+    /// When the last attempts end, once the daemon is stopping.
+    farewell_at: Option<Instant>,
     is_behind: bool,
 }
 
-/// Tells until nothing more can come and all is told, or the receiver is no longer configured.
-pub(super) async fn run<P: Post>(wires: Wires, post: P, instruments: Instruments) {
+/// Delivers until nothing more can come and all is delivered, or the receiver is no longer configured.
+pub(super) async fn run<P: Post>(wires: Wires, post: P, instruments: Instruments, board: Board) {
     let now = Instant::now();
     let mut worker = Worker {
         wires,
         post,
         instruments,
-        queue: VecDeque::new(),
-        board: Board::default(),
+        queue: Queue::default(),
+        board,
+        clock: ReceiverClock::default(),
+        began: now,
         failures: 0,
+        suspect: Suspect::Receiver,
+        failed_at: now,
+        try_another_at: now,
         not_before: now,
         resend_at: now,
+        farewell_at: None,
         is_behind: false,
     };
     worker.instruments.appear(&worker.name());
@@ -78,44 +100,49 @@ pub(super) async fn run<P: Post>(wires: Wires, post: P, instruments: Instruments
 }
 
 impl<P: Post> Worker<P> {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.wires.receiver.borrow().name.clone()
+    }
+
+    /// The time since it began, by which the queue counts.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.wires.hurry.is_cancelled()
     }
 
     async fn work(&mut self) {
         let mut open = true;
         let (gone, hurry) = (self.wires.gone.clone(), self.wires.hurry.clone());
         loop {
-            let hurried = hurry.is_cancelled();
-            if !open && self.queue.is_empty() {
+            let due = self.due();
+            if !open && due.is_none() {
+                // What is left is in the outbox.
                 return;
             }
-            let is_alertmanager = self.wires.receiver.borrow().kind == ReceiverKind::Alertmanager;
-            let due = match (self.queue.is_empty(), is_alertmanager && !hurried) {
-                (false, _) if hurried => Some(Instant::now()),
-                (false, _) => Some(self.not_before),
-                (true, true) => Some(self.not_before.max(self.resend_at)),
-                (true, false) => None,
-            };
             tokio::select! {
                 // What has come is taken in before anything is tried.
                 biased;
                 () = gone.cancelled() => return self.give_up().await,
                 delivery = self.wires.queued.recv(), if open => match delivery {
-                    Some(delivery) => {
-                        self.queue.push_back(delivery);
-                        self.count();
-                    }
+                    Some(delivery) => self.take_in(delivery).await,
                     None => open = false,
                 },
-                () = hurry.cancelled(), if !hurried => {}
-                Ok(()) = self.wires.receiver.changed() => self.not_before = Instant::now(),
+                () = hurry.cancelled(), if !self.is_stopping() => {}
+                Ok(()) = self.wires.receiver.changed() => {
+                    self.not_before = Instant::now();
+                    self.queue.release_all();
+                }
                 () = sleep_until(due.unwrap_or(self.not_before)), if due.is_some() => {
-                    let outcome = self.attempt().await;
-                    let failed = outcome.is_err();
-                    self.settle(outcome).await;
-                    if failed && hurry.is_cancelled() {
-                        // What is left is in the outbox.
+                    let receiver = Arc::clone(&self.wires.receiver.borrow());
+                    let goes_on = match &receiver.kind {
+                        ReceiverKind::Webhook(webhook) => self.deliver(webhook).await,
+                        ReceiverKind::Alertmanager => self.send_states().await,
+                    };
+                    self.count();
+                    if !goes_on && self.is_stopping() {
                         return;
                     }
                 }
@@ -123,71 +150,104 @@ impl<P: Post> Worker<P> {
         }
     }
 
-    /// Tries what comes next; returns how many of the queue have been told.
-    async fn attempt(&mut self) -> Result<usize, Trouble> {
-        let receiver = Arc::clone(&self.wires.receiver.borrow());
-        let external_url = self.wires.told.borrow().external_url.clone();
-        match &receiver.kind {
-            ReceiverKind::Webhook(webhook) => {
-                let Some(delivery) = self.queue.front() else { return Ok(0) };
-                let request = webhook::request(webhook, delivery, &external_url);
-                self.send(&receiver, request).await?;
-                Ok(1)
-            }
-            ReceiverKind::Alertmanager => {
-                let snapshot = Arc::clone(&self.wires.pictures.borrow());
-                let mut update = self.board.update(&snapshot, self.queue.iter(), &external_url, clock::now());
-                for body in std::mem::take(&mut update.bodies) {
-                    self.send(&receiver, of_alertmanager(body)).await?;
-                }
-                self.board.sent(update);
-                self.resend_at = Instant::now() + RESEND;
-                Ok(self.queue.len())
-            }
+    /// When something is to be tried next, if anything is.
+    fn due(&mut self) -> Option<Instant> {
+        let is_alertmanager = self.wires.receiver.borrow().kind == ReceiverKind::Alertmanager;
+        let now = self.elapsed();
+        match (self.is_stopping(), is_alertmanager) {
+            (true, _) => self.queue.next(now).map(|_| Instant::now()),
+            (false, true) if self.queue.is_empty() => Some(self.not_before.max(self.resend_at)),
+            (false, _) => self.queue.due().map(|due| self.not_before.max(self.began + due)),
         }
     }
 
-    async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<(), Trouble> {
-        let hurry = self.wires.hurry.clone();
-        let farewell = async {
-            hurry.cancelled().await;
-            sleep(LONGEST_FAREWELL).await;
-        };
-        tokio::select! {
-            outcome = self.post.post(receiver, request, receiver.timeout) => outcome,
-            () = farewell => Err(Trouble {
-                why: Why::NoAnswer(Reason::Timeout),
-                detail: "no answer before the daemon ended".to_owned(),
-                wish: None,
-            }),
+    /// Takes in what is to be delivered.
+    async fn take_in(&mut self, delivery: Delivery) {
+        // One that was not tried yet shows whether the receiver refuses everything.
+        if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(&delivery.notice.key) {
+            self.not_before = self.not_before.min(self.failed_at + SOON);
         }
+        let superseded = self.queue.push(delivery);
+        self.count();
+        self.supersede(superseded).await;
     }
 
-    async fn settle(&mut self, outcome: Result<usize, Trouble>) {
-        match outcome {
-            Ok(told) => {
-                let name = self.name();
-                if std::mem::take(&mut self.failures) > 0 {
-                    self.is_behind = false;
-                    tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is told again");
-                }
-                self.not_before = Instant::now();
-                self.instruments.told(&name, told);
-                let ids: Vec<_> = self.queue.drain(..told.min(self.queue.len())).map(|delivery| delivery.id).collect();
-                for id in ids {
-                    self.report(id).await;
-                }
-                self.count();
-            }
-            Err(trouble) => self.failed(&trouble),
+    async fn supersede(&self, superseded: Vec<Delivery>) {
+        if superseded.is_empty() {
+            return;
         }
-    }
-
-    fn failed(&mut self, trouble: &Trouble) {
         let name = self.name();
-        self.instruments.failed(&name, trouble.why);
+        self.instruments.superseded(&name, superseded.len());
+        for Delivery { id, notice, .. } in superseded {
+            tracing::debug!(
+                event = "notification_superseded",
+                receiver = name,
+                id,
+                "notification {id} ({}) need not reach receiver `{name}` any more: its alert has come and gone again",
+                notice.key
+            );
+            self.report(Settled::Superseded(id)).await;
+        }
+    }
+
+    /// Sends one request. Meanwhile what is to be delivered is taken in, so that nothing waits for a slow receiver but
+    /// what is for it, and that is thinned out.
+    pub(super) async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<(), Trouble> {
+        let mut superseded = Vec::new();
+        let outcome = {
+            let Self { post, wires, queue, farewell_at, .. } = self;
+            let posting = post.post(receiver, request, receiver.timeout);
+            tokio::pin!(posting);
+            loop {
+                tokio::select! {
+                    outcome = &mut posting => break outcome,
+                    () = farewell(&wires.hurry, farewell_at) => break Err(Trouble::new(
+                        Why::NoAnswer(Reason::Timeout),
+                        "no answer before the daemon ended",
+                    )),
+                    Some(delivery) = wires.queued.recv() => superseded.extend(queue.push(delivery)),
+                }
+            }
+        };
+        self.supersede(superseded).await;
+        let shown = match &outcome {
+            Ok(taken) => taken.clock,
+            Err(trouble) => trouble.clock,
+        };
+        if let Some(offset) = shown {
+            self.clock.observe(&receiver.name, receiver.kind == ReceiverKind::Alertmanager, offset);
+            self.instruments.clock(&receiver.name, offset);
+        }
+        outcome.map(drop)
+    }
+
+    pub(super) fn clocks(&self) -> Clocks {
+        Clocks { now: clock::now(), elapsed: self.elapsed(), offset: self.clock.offset() }
+    }
+
+    /// The receiver takes what it is sent.
+    pub(super) fn recovers(&mut self) {
+        self.not_before = Instant::now();
+        if std::mem::take(&mut self.failures) > 0 {
+            self.is_behind = false;
+            let name = self.name();
+            tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is told again");
+        }
+    }
+
+    /// The receiver takes nothing, as far as is known: everything waits for it.
+    pub(super) fn fails(&mut self, trouble: &Trouble) {
+        let name = self.name();
         self.failures = self.failures.saturating_add(1);
-        self.not_before = Instant::now() + pause(self.failures, trouble.wish, fastrand::f64());
+        (self.suspect, self.failed_at) = (trouble.suspect, Instant::now());
+        let is_alertmanager = self.wires.receiver.borrow().kind == ReceiverKind::Alertmanager;
+        // An Alertmanager believes that what it is not sent again is over.
+        let longest_wish = if is_alertmanager { RESEND } else { LONGEST_WISH };
+        let mut pause = pause(self.failures, trouble.wish, longest_wish, fastrand::f64());
+        if trouble.is_for_good() && trouble.wish.is_none() && self.queue.has_untried() && !is_alertmanager {
+            pause = pause.min(SOON);
+        }
+        self.not_before = self.failed_at + pause;
         let (reason, detail, waiting) = (trouble.why.as_str(), &trouble.detail, self.queue.len());
         if self.failures == 1 {
             tracing::warn!(
@@ -199,8 +259,8 @@ impl<P: Post> Worker<P> {
         } else {
             tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not told: {detail}");
         }
-        let oldest = self.queue.front().map(|delivery| delivery.queued_at);
-        if oldest.is_some_and(|at| clock::now() - at > LONGEST_WAIT) && !std::mem::replace(&mut self.is_behind, true) {
+        let waits_long = self.queue.oldest().is_some_and(|at| clock::now() - at > LONGEST_WAIT);
+        if waits_long && !std::mem::replace(&mut self.is_behind, true) {
             tracing::error!(
                 event = "receiver_behind",
                 receiver = name,
@@ -215,7 +275,7 @@ impl<P: Post> Worker<P> {
     async fn give_up(&mut self) {
         let name = self.name();
         while let Ok(delivery) = self.wires.queued.try_recv() {
-            self.queue.push_back(delivery);
+            self.take_in(delivery).await;
         }
         if !self.queue.is_empty() {
             tracing::warn!(
@@ -225,40 +285,24 @@ impl<P: Post> Worker<P> {
                 self.queue.len()
             );
         }
-        for id in std::mem::take(&mut self.queue).into_iter().map(|delivery| delivery.id) {
-            self.report(id).await;
+        for delivery in self.queue.take_until(i64::MAX) {
+            self.report(Settled::Delivered(delivery.id)).await;
         }
         self.instruments.disappear(&name);
     }
 
-    async fn report(&self, id: i64) {
+    pub(super) async fn report(&self, settled: Settled) {
         // Who remembers goes away only when everything ends.
-        self.wires.done.send(id).await.unwrap_or_default();
+        self.wires.done.send(settled).await.unwrap_or_default();
     }
 
     fn count(&self) {
-        let oldest = self.queue.front().map(|delivery| delivery.queued_at);
-        self.instruments.waits(&self.name(), self.queue.len(), oldest);
+        self.instruments.waits(&self.name(), self.queue.len(), self.queue.oldest());
     }
 }
 
-fn of_alertmanager(body: String) -> Outgoing {
-    Outgoing { path: ALERTS, put: false, headers: Vec::new(), body, signed_by: None }
-}
-
-/// Tells one receiver one notice, once.
-///
-/// # Errors
-/// Why it was not told.
-pub async fn once<P: Post>(
-    post: &mut P,
-    receiver: &Arc<Receiver>,
-    delivery: &Delivery,
-    external_url: &str,
-) -> Result<(), Trouble> {
-    let request = match &receiver.kind {
-        ReceiverKind::Alertmanager => of_alertmanager(alone(delivery, external_url, clock::now())),
-        ReceiverKind::Webhook(webhook) => webhook::request(webhook, delivery, external_url),
-    };
-    post.post(receiver, request, receiver.timeout).await
+/// The end of the last attempts; never unless the daemon is stopping.
+async fn farewell(hurry: &CancellationToken, at: &mut Option<Instant>) {
+    hurry.cancelled().await;
+    sleep_until(*at.get_or_insert_with(|| Instant::now() + LONGEST_FAREWELL)).await;
 }

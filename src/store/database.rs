@@ -1,5 +1,6 @@
 //! The SQLite file: opened with every doubt about it settled, read once at the start, written one transaction at a time.
 
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -10,9 +11,9 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
 use serde::de::DeserializeOwned;
 
-use crate::alert::Firing;
+use crate::alert::{AlertKey, Firing};
 use crate::config::TokenId;
-use crate::memory::{Delivery, Entry, Memory, Remembered};
+use crate::memory::{Delivery, Entry, Memory, Remembered, thin};
 use crate::standing::{Evidence, Standing};
 
 use super::error::Problem;
@@ -21,7 +22,8 @@ use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold words that an older program cannot read.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM".
 pub(super) const APPLICATION: i64 = 0x5379_544d;
 /// How long somebody with a `sqlite3` shell may hold the file before that is a fault.
@@ -73,12 +75,17 @@ impl Database {
         fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.file)
     }
 
-    /// Reads what is needed to go on: what is remembered, what is still to be told, the number of the next delivery.
+    /// Reads what is needed to go on: what is remembered, what is still to be told, the number of the next delivery. What
+    /// its alert has made needless since is deleted instead.
     pub(super) fn load(&mut self) -> Result<(Memory, Vec<Delivery>, i64), Problem> {
         self.is_new = false;
         let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
         let last: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
-        Ok((memory(&self.connection)?, untold(&self.connection)?, last + 1))
+        let (untold, superseded) = untold(&self.connection)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        discard(&transaction, &superseded)?;
+        transaction.commit()?;
+        Ok((memory(&self.connection)?, untold, last + 1))
     }
 
     /// Writes all of it or nothing.
@@ -93,6 +100,7 @@ impl Database {
             let before = written(before);
             transaction.execute("DELETE FROM transitions WHERE at < ?1", [&before])?;
             transaction.execute("DELETE FROM outbox WHERE told_at < ?1", [&before])?;
+            transaction.execute("DELETE FROM outbox WHERE set_aside_at < ?1", [&before])?;
             transaction.execute("DELETE FROM tokens WHERE retired_at < ?1", [&before])?;
         }
         Ok(transaction.commit()?)
@@ -153,19 +161,31 @@ fn memory(connection: &Connection) -> Result<Memory, Problem> {
     Ok(memory)
 }
 
-fn untold(connection: &Connection) -> Result<Vec<Delivery>, Problem> {
-    let mut untold = Vec::new();
-    let mut outbox =
-        connection.prepare("SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL ORDER BY id")?;
+/// What is still to be delivered, in order, and the numbers of what need not be any more: a receiver that was away for
+/// months must not fill the memory with what came and went meanwhile.
+fn untold(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
+    let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, AlertKey), Vec<Delivery>>::new(), Vec::new());
+    let mut outbox = connection.prepare(
+        "SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
+    )?;
     let mut rows = outbox.query([])?;
     while let Some(row) = rows.next()? {
-        let receiver = Arc::from(row.get::<_, String>(1)?);
-        let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
-            .map_err(|error| Problem::Damaged(format!("when a notice was queued cannot be read: {error}")))?;
-        let notice = Arc::new(json(row, 3, "a notice")?);
-        untold.push(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notice });
+        let delivery = delivery(row)?;
+        let line = by_alert.entry((Arc::clone(&delivery.receiver), delivery.notice.key.clone())).or_default();
+        line.push(delivery);
+        superseded.extend(thin(line, false).iter().map(|delivery| delivery.id));
     }
-    Ok(untold)
+    let mut untold: Vec<_> = by_alert.into_values().flatten().collect();
+    untold.sort_unstable_by_key(|delivery| delivery.id);
+    Ok((untold, superseded))
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
+    let receiver = Arc::from(row.get::<_, String>(1)?);
+    let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
+        .map_err(|error| Problem::Damaged(format!("when a notice was queued cannot be read: {error}")))?;
+    let notice = Arc::new(json(row, 3, "a notice")?);
+    Ok(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notice })
 }
 
 fn token_id(row: &Row<'_>) -> Result<TokenId, Problem> {
@@ -254,6 +274,19 @@ fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<
     let mut told = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
     for (id, at) in &unwritten.told {
         told.execute(params![id, written(*at)])?;
+    }
+    let mut set_aside = transaction.prepare("UPDATE outbox SET set_aside_at = ?2, refusal = ?3 WHERE id = ?1")?;
+    for (id, at, refusal) in &unwritten.set_aside {
+        set_aside.execute(params![id, written(*at), refusal])?;
+    }
+    discard(transaction, &unwritten.superseded)
+}
+
+/// Takes notifications out of the outbox that were never delivered and need not be.
+fn discard(transaction: &Transaction<'_>, superseded: &[i64]) -> Result<(), Problem> {
+    let mut delete = transaction.prepare("DELETE FROM outbox WHERE id = ?1 AND told_at IS NULL")?;
+    for id in superseded {
+        delete.execute([id])?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
-use crate::memory::{Batch, Delivery};
+use crate::memory::{Batch, Delivery, Settled};
 use crate::snapshot::Snapshot;
 use crate::system::clock;
 
@@ -42,8 +42,8 @@ pub struct Wires {
     pub receiver: mpsc::Sender<Delivery>,
     /// The names of all who are told everything.
     pub receivers: watch::Receiver<Arc<[Arc<str>]>>,
-    /// The numbers of what it has told.
-    pub done: mpsc::Receiver<i64>,
+    /// What became of what was handed on.
+    pub done: mpsc::Receiver<Settled>,
     /// What is believed now, for a store that has to be begun anew.
     pub pictures: watch::Receiver<Arc<Snapshot>>,
     /// How long history is kept.
@@ -60,7 +60,7 @@ pub struct Keeper {
     batches: mpsc::Receiver<Batch>,
     receiver: Option<mpsc::Sender<Delivery>>,
     receivers: watch::Receiver<Arc<[Arc<str>]>>,
-    done: mpsc::Receiver<i64>,
+    done: mpsc::Receiver<Settled>,
     pictures: watch::Receiver<Arc<Snapshot>>,
     keep: watch::Receiver<Duration>,
     disk: Arc<dyn Disk>,
@@ -89,7 +89,7 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper that goes on with an open store.
     pub fn new(store: Store, instruments: Instruments, wires: Wires) -> Self {
-        let Store { path, database, untold, next_id, lock } = store;
+        let Store { path, database, untold, next_id, lock, .. } = store;
         let Wires { batches, receiver, receivers, done, pictures, keep, disk } = wires;
         instruments.up(true);
         Self {
@@ -143,8 +143,8 @@ impl Keeper {
                     Some(batch) => self.take(batch, clock::now()),
                     None => self.batches_open = false,
                 },
-                told = self.done.recv(), if self.done_open => match told {
-                    Some(id) => self.unwritten.told.push((id, clock::now())),
+                settled = self.done.recv(), if self.done_open => match settled {
+                    Some(settled) => self.unwritten.settle(settled, clock::now()),
                     None if self.receiver.is_none() => self.done_open = false,
                     None => return Err("the receiver of alerts ended by itself".to_owned()),
                 },

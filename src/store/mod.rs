@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use crate::alert::Firing;
+use crate::config::TokenId;
 use crate::memory::{Delivery, Memory};
 
 use database::Database;
@@ -36,6 +38,8 @@ pub struct Store {
     untold: Vec<Delivery>,
     /// The number of the next delivery.
     next_id: i64,
+    /// What fired when the program ended.
+    fired: Vec<(TokenId, Firing)>,
     lock: Lock,
 }
 
@@ -49,8 +53,22 @@ impl Store {
         let lock = Lock::take(path).map_err(problem)?;
         let mut database = Database::open(path).map_err(problem)?;
         let (memory, untold, next_id) = database.load().map_err(problem)?;
-        Ok((Self { path: path.to_owned(), database, untold, next_id, lock }, memory))
+        let fired = fired(&memory);
+        Ok((Self { path: path.to_owned(), database, untold, next_id, fired, lock }, memory))
     }
+
+    /// What fired, and for whom, when the program ended: what an Alertmanager was last sent.
+    pub fn fired(&self) -> &[(TokenId, Firing)] {
+        &self.fired
+    }
+}
+
+fn fired(memory: &Memory) -> Vec<(TokenId, Firing)> {
+    let of_tokens = memory.tokens.iter().flat_map(|(id, known)| known.firing.iter().map(|firing| (id.clone(), firing)));
+    let of_tenants = memory.tenants.iter();
+    let of_tenants =
+        of_tenants.flat_map(|(tenant, firing)| firing.iter().map(|known| (TokenId::of_tenant(tenant), known)));
+    of_tokens.chain(of_tenants).map(|(id, firing)| (id, firing.clone())).collect()
 }
 
 /// A moment as the store has it: of one length, so that texts sort as moments do.

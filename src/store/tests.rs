@@ -17,7 +17,7 @@ use super::unwritten::Unwritten;
 use super::{Instruments, Keeper, Store, Wires, history};
 use crate::alert::{Alert, AlertKey, Firing, Notice, Severity, Status, Words};
 use crate::config::TokenId;
-use crate::memory::{Batch, Delivery, Entry, Keep, Memory, Wish};
+use crate::memory::{Batch, Delivery, Entry, Keep, Memory, Settled, Wish};
 use crate::snapshot::{Snapshot, TokenPicture};
 use crate::standing::{Evidence, Policy, Standing, Transition, TransitionKind, step};
 use crate::syncro::ProbeObservation;
@@ -312,7 +312,7 @@ fn two_writers_of_one_store_are_refused() {
 struct Bench {
     batches: mpsc::Sender<Batch>,
     deliveries: mpsc::Receiver<Delivery>,
-    done: mpsc::Sender<i64>,
+    done: mpsc::Sender<Settled>,
     _pictures: watch::Sender<Arc<Snapshot>>,
     _keep: watch::Sender<Duration>,
     registry: prometheus::Registry,
@@ -361,7 +361,7 @@ impl Bench {
         let mut heard = Vec::new();
         while let Some(delivery) = self.deliveries.recv().await {
             heard.push(delivery.id);
-            self.done.send(delivery.id).await.unwrap();
+            self.done.send(Settled::Delivered(delivery.id)).await.unwrap();
         }
         drop(self.done);
         self.task.await.unwrap().unwrap();
@@ -406,7 +406,7 @@ async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
     bench.send([keep_standing("a"), Keep::Entry(changed("a", 1)), Keep::Notice(notice("a"))]).await;
     let delivery = bench.deliveries.recv().await.unwrap();
     assert_eq!(place.count("SELECT count(*) FROM notices, tokens, transitions WHERE told_at IS NULL"), 1);
-    bench.done.send(delivery.id).await.unwrap();
+    bench.done.send(Settled::Delivered(delivery.id)).await.unwrap();
     assert_eq!(bench.end().await, Vec::<i64>::new());
     assert_eq!(place.count("SELECT count(*) FROM outbox WHERE told_at IS NULL"), 0);
 }
@@ -441,8 +441,8 @@ async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     assert_eq!((first.notice.key.of.token_name.as_str(), bench.metric("syncro_monitor_store_up")), ("b", 0));
     bench.send([Keep::Notice(notice("c"))]).await;
     let second = bench.deliveries.recv().await.unwrap();
-    bench.done.send(first.id).await.unwrap();
-    bench.done.send(second.id).await.unwrap();
+    bench.done.send(Settled::Delivered(first.id)).await.unwrap();
+    bench.done.send(Settled::Delivered(second.id)).await.unwrap();
     fs::remove_dir(place.path()).unwrap();
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(bench.metric("syncro_monitor_store_up"), 1);
@@ -452,4 +452,62 @@ async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     assert!(memory.tokens.contains_key(&id("pictured")) && memory.tokens.contains_key(&id("b")));
     assert_eq!(place.count("SELECT count(*) FROM outbox WHERE told_at IS NOT NULL"), 2);
     assert_eq!(place.names(), ["b"]);
+}
+
+#[test]
+fn what_was_set_aside_is_kept_and_waits_for_nobody() {
+    let place = Place::new();
+    let mut written = Unwritten { queued: (1..=3).map(queued).collect(), ..Unwritten::default() };
+    place.open().write(&written, at(10)).unwrap();
+    written = Unwritten::default();
+    written.settle(Settled::SetAside { id: 1, refusal: "it answered 400".to_owned() }, at(11));
+    written.settle(Settled::Superseded(2), at(11));
+    place.open().write(&written, at(11)).unwrap();
+    let (_, untold, next_id) = place.load();
+    assert_eq!((untold.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), next_id), (vec![3], 4));
+    let shown = "SELECT count(*) FROM notices WHERE id = 1 AND refusal = 'it answered 400' AND set_aside_at > '2027'
+                 AND told_at IS NULL AND alert = 'TokenRejected'";
+    assert_eq!((place.count(shown), place.count("SELECT count(*) FROM outbox")), (1, 2), "what was superseded is gone");
+    let forget = Unwritten { forget_before: Some(at(500)), ..Unwritten::default() };
+    place.open().write(&forget, at(2000)).unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM outbox"), 1, "history is kept for so long, and this too");
+}
+
+#[test]
+fn an_outbox_full_of_flapping_is_thinned_when_it_is_read() {
+    let place = Place::new();
+    let flapping = |id: i64| {
+        let mut notice = notice("a");
+        notice.status = if id % 2 == 0 { Status::Resolved } else { Status::Firing };
+        Delivery { id, receiver: "hook".into(), queued_at: at(id), notice: Arc::new(notice) }
+    };
+    let mut written = Unwritten { queued: (1..=999).map(flapping).collect(), ..Unwritten::default() };
+    written.queued.push(queued(1000));
+    place.open().write(&written, at(10)).unwrap();
+    let ids = |place: &Place| place.load().1.iter().map(|delivery| delivery.id).collect::<Vec<_>>();
+    assert_eq!(ids(&place), [1, 998, 999, 1000], "the first, the last change, and what waits for another");
+    assert_eq!(place.count("SELECT count(*) FROM outbox"), 4);
+    assert_eq!(ids(&place), [1, 998, 999, 1000]);
+}
+
+#[test]
+fn a_store_that_the_version_before_wrote_is_opened_with_what_waits() {
+    let place = Place::new();
+    let old = Connection::open(place.path()).unwrap();
+    for schema in [include_str!("schema/1.sql"), include_str!("schema/2.sql")] {
+        old.execute_batch(schema).unwrap();
+    }
+    let notice = serde_json::to_string(&notice("a")).unwrap();
+    let when = "2026-11-23T10:00:00.000Z";
+    old.execute_batch(&format!(
+        "INSERT INTO outbox (receiver, queued_at, told_at, notice) VALUES ('hook', '{when}', '{when}', '{notice}');
+         INSERT INTO outbox (receiver, queued_at, notice) VALUES ('hook', '{when}', '{notice}');
+         PRAGMA application_id = {}; PRAGMA user_version = 2",
+        super::database::APPLICATION
+    ))
+    .unwrap();
+    drop(old);
+    let (_, untold, next_id) = place.load();
+    assert_eq!((untold.len(), untold[0].id, next_id), (1, 2, 3));
+    assert_eq!(place.count("SELECT count(*) FROM notices WHERE set_aside_at IS NULL"), 2);
 }

@@ -1,8 +1,10 @@
 //! What waits to be written: bounded, and merged so that a token waits once however often it was looked at. Values only.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
-use crate::memory::{Batch, Delivery};
+use crate::memory::{Batch, Delivery, Settled};
 
 /// So many lines of history and of the outbox are kept while nothing can be written; older ones are given up. Thousands
 /// of tokens that all die and come back within one outage of the disk make fewer.
@@ -17,27 +19,119 @@ pub(super) struct Unwritten {
     pub(super) queued: Vec<Delivery>,
     /// Rows of the outbox that have been told since.
     pub(super) told: Vec<(i64, DateTime<Utc>)>,
+    /// Rows of the outbox that their receiver has refused for good since, with what it answered.
+    pub(super) set_aside: Vec<(i64, DateTime<Utc>, String)>,
+    /// Rows of the outbox that need not be delivered any more.
+    pub(super) superseded: Vec<i64>,
     /// What is older may be forgotten.
     pub(super) forget_before: Option<DateTime<Utc>>,
 }
 
 impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
-        self.batch.is_empty() && self.queued.is_empty() && self.told.is_empty() && self.forget_before.is_none()
+        let outbox =
+            [self.queued.is_empty(), self.told.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
+        self.batch.is_empty() && outbox == [true; 4] && self.forget_before.is_none()
+    }
+
+    /// Takes in what became of a row of the outbox.
+    pub(super) fn settle(&mut self, settled: Settled, now: DateTime<Utc>) {
+        match settled {
+            Settled::Delivered(id) => self.told.push((id, now)),
+            Settled::SetAside { id, refusal } => self.set_aside.push((id, now, refusal)),
+            // While nothing can be written, a flapping alert must not fill the list with what nobody needs. What is
+            // superseded is among the newest.
+            Settled::Superseded(id) => match self.queued.iter().rposition(|delivery| delivery.id == id) {
+                Some(at) => {
+                    self.queued.remove(at);
+                }
+                None => self.superseded.push(id),
+            },
+        }
     }
 
     /// Takes in what came later.
     pub(super) fn merge(&mut self, later: Self) {
         self.batch.merge(later.batch);
+        if !self.queued.is_empty() && !later.superseded.is_empty() {
+            let superseded: HashSet<i64> = later.superseded.iter().copied().collect();
+            self.queued.retain(|delivery| !superseded.contains(&delivery.id));
+        }
         self.queued.extend(later.queued);
         self.told.extend(later.told);
+        self.set_aside.extend(later.set_aside);
+        self.superseded.extend(later.superseded);
         self.forget_before = later.forget_before.or(self.forget_before);
+        self.make_room();
         keep_last(&mut self.batch.history);
         keep_last(&mut self.queued);
         keep_last(&mut self.told);
+        keep_last(&mut self.set_aside);
+        keep_last(&mut self.superseded);
+    }
+
+    /// Gives up the rows of what was delivered before those of what is still to be.
+    fn make_room(&mut self) {
+        if self.queued.len() > MOST {
+            let told: HashSet<i64> = self.told.iter().map(|(id, _)| *id).collect();
+            let mut spare = self.queued.len() - MOST;
+            self.queued.retain(|delivery| {
+                let goes = spare > 0 && told.contains(&delivery.id);
+                spare -= usize::from(goes);
+                !goes
+            });
+        }
     }
 }
 
 fn keep_last<T>(list: &mut Vec<T>) {
     list.drain(..list.len().saturating_sub(MOST));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::alert::{Alert, AlertKey, Notice, Severity, Status, Words};
+    use crate::config::TokenId;
+    use crate::testing::at;
+
+    fn queued(ids: std::ops::Range<i64>) -> Unwritten {
+        let key = AlertKey { alert: Alert::TokenRejected, of: TokenId::of_tenant("acme"), subject: None };
+        let (status, severity) = (Status::Firing, Severity::Critical);
+        let notice = Arc::new(Notice { key, status, severity, since: at(0), words: Words::default() });
+        let delivery = |id| Delivery { id, receiver: "hook".into(), queued_at: at(0), notice: Arc::clone(&notice) };
+        Unwritten { queued: ids.map(delivery).collect(), ..Unwritten::default() }
+    }
+
+    fn ids(unwritten: &Unwritten) -> Vec<i64> {
+        unwritten.queued.iter().map(|delivery| delivery.id).collect()
+    }
+
+    #[test]
+    fn what_is_superseded_before_it_was_written_never_is() {
+        let mut unwritten = queued(1..4);
+        unwritten.settle(Settled::Superseded(2), at(1));
+        assert_eq!((ids(&unwritten), unwritten.superseded.is_empty()), (vec![1, 3], true));
+        // A commit that failed brings its rows back.
+        let mut failed = queued(1..4);
+        let mut later = Unwritten::default();
+        later.settle(Settled::Superseded(3), at(1));
+        failed.merge(later);
+        assert_eq!(ids(&failed), [1, 2]);
+    }
+
+    #[test]
+    fn what_was_delivered_makes_room_for_what_was_not() {
+        let most = i64::try_from(MOST).unwrap();
+        let mut unwritten = queued(0..most);
+        for id in 5..most {
+            unwritten.settle(Settled::Delivered(id), at(1));
+        }
+        unwritten.merge(queued(most..most + 100));
+        let ids = ids(&unwritten);
+        assert_eq!((ids.len(), &ids[..6]), (MOST, &[0, 1, 2, 3, 4, 105][..]));
+        assert_eq!(ids.last(), Some(&(most + 99)));
+    }
 }

@@ -33,6 +33,7 @@ mod prometheus;
 mod raw;
 mod real;
 mod receivers;
+mod refusals;
 mod requests;
 mod secrets;
 mod sink;

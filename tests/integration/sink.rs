@@ -20,6 +20,10 @@ pub(crate) enum Answer {
     Text(u16, &'static str),
     /// A status with a web page.
     Page(u16),
+    /// This status to what holds this text, 200 to everything else.
+    Refuses(u16, &'static str),
+    /// 200, by a clock that is so many seconds ahead.
+    Ahead(i64),
     /// Nothing, ever.
     Hang,
 }
@@ -96,15 +100,20 @@ impl Sink {
 async fn take(State(state): State<Shared>, request: Request) -> Response {
     let (request, body) = request.into_parts();
     let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
     let answer = {
         let mut state = state.lock().unwrap();
-        let answer = state.0.clone();
+        let answer = match state.0.clone() {
+            Answer::Refuses(status, part) if text.contains(part) => Answer::Text(status, "invalid_payload"),
+            Answer::Refuses(..) => Answer::Text(200, "ok"),
+            answer => answer,
+        };
         state.1.push(Sent {
             method: request.method.to_string(),
             path: request.uri.path().to_owned(),
             headers: request.headers,
-            text: String::from_utf8(body.to_vec()).unwrap(),
-            taken: matches!(answer, Answer::Text(200..300, _)),
+            text,
+            taken: matches!(answer, Answer::Text(200..300, _) | Answer::Ahead(_)),
         });
         answer
     };
@@ -114,6 +123,10 @@ async fn take(State(state): State<Shared>, request: Request) -> Response {
             let headers = [(header::CONTENT_TYPE, "text/html")];
             (StatusCode::from_u16(status).unwrap(), headers, "<html><h1>Log in</h1></html>").into_response()
         }
-        Answer::Hang => std::future::pending().await,
+        Answer::Ahead(seconds) => {
+            let date = chrono::DateTime::from_timestamp(crate::harness::now() + seconds, 0).unwrap();
+            ([(header::DATE, date.format("%a, %d %b %Y %H:%M:%S GMT").to_string())], "ok").into_response()
+        }
+        Answer::Refuses(..) | Answer::Hang => std::future::pending().await,
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use syncro_token_monitor::config::{self, Config, Receiver};
 use syncro_token_monitor::engine::{self, Engine, Order};
 use syncro_token_monitor::memory::Wish;
-use syncro_token_monitor::receiver::{self, Outgoing, Post, Told, Trouble, Why};
+use syncro_token_monitor::receiver::{self, Outgoing, Post, Suspect, Taken, Told, Trouble, Why};
 use syncro_token_monitor::snapshot::Snapshot;
 use syncro_token_monitor::store::{self, Attempt, Disk, Keeper, Store, Work};
 use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
@@ -232,7 +232,8 @@ impl Life {
         let (names, receivers) = watch::channel(Arc::from(told.names()));
         let (told, telling) = watch::channel(Arc::new(told));
         let (keep, kept) = watch::channel(config.storage.keep);
-        let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone() };
+        let fired = store.fired().to_vec();
+        let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone(), fired };
         let counters = receiver::Instruments::new(&registry).expect("free names");
         let running = tokio::spawn(receiver::run(wires, world.receiver.clone(), counters));
         let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
@@ -384,13 +385,14 @@ impl Hook {
 }
 
 impl Post for Hook {
-    async fn post(&mut self, _: &Arc<Receiver>, outgoing: Outgoing, _: Duration) -> Result<(), Trouble> {
+    async fn post(&mut self, _: &Arc<Receiver>, outgoing: Outgoing, _: Duration) -> Result<Taken, Trouble> {
         let latency = Duration::from_millis(self.hearing().rng.u64(1..300));
         sleep(latency).await;
         let mut hearing = self.hearing();
         if hearing.deaf_until.is_some_and(|until| Instant::now() < until) {
             let detail = "it answered 503".to_owned();
-            return Err(Trouble { why: Why::NoAnswer(Reason::Http5xx), detail, wish: None });
+            let (why, suspect) = (Why::NoAnswer(Reason::Http5xx), Suspect::Either);
+            return Err(Trouble { why, detail, wish: None, suspect, clock: None });
         }
         let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
         let body: Value = serde_json::from_str(&outgoing.body).expect("JSON");
@@ -414,7 +416,7 @@ impl Post for Hook {
             group: text("security_group"),
             message: text("message"),
         });
-        Ok(())
+        Ok(Taken::default())
     }
 }
 
