@@ -193,7 +193,8 @@ impl Planner<'_> {
         };
         let full = Due { at: self.slot(schedule, grid, last), urgent: false };
         if standing.look_again {
-            return Some((self.urgent(self.after(standing.validity.last_attempt.unwrap_or(last)), last), Scope::Full));
+            // Not long after the validity check that found something odd: those may come faster than confirmations do.
+            return Some((self.urgent(self.after(last), last), Scope::Full));
         }
         // What could not be looked at when it was to be confirmed waits longer and longer, as whatever cannot.
         let failing = standing.permission_checks.failures > 0;

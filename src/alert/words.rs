@@ -203,7 +203,7 @@ pub(super) fn permission(
 /// characters.
 const MOST_NAMED: usize = 5;
 
-/// The same for the neighbours in the security group who are hurt too.
+/// The same, with the peers in the security group that need it too.
 pub(super) fn of_group<'a>(words: &Words, hurt: impl Iterator<Item = &'a Token>) -> Words {
     let named = |token: &Token| match &token.profile {
         Some(profile) => format!("`{}` ({})", token.name, profile.title),
@@ -332,7 +332,7 @@ mod tests {
         let words = Words { message: "`a` lost it. Tick it".to_owned(), ..Words::default() };
         let of = |count: usize| of_group(&words, others[..count].iter()).message;
         assert_eq!(of(0), words.message);
-        let few = "`a` lost it; others of the same security group are hurt too: `t0`, `t1`, `t2`, `t3`, `t4`";
+        let few = "`a` lost it; others of the same security group need it too: `t0`, `t1`, `t2`, `t3`, `t4`";
         assert_eq!(of(5), format!("{few}. Tick it"));
         assert_eq!(of(79), format!("{few} and 74 more. Tick it"));
     }

@@ -21,7 +21,11 @@ impl Core {
         let Some(name) = self.watches.get(&key).map(|watch| watch.token.tenant.name.clone()) else { return };
         let turned =
             self.tenants.get(&name).and_then(|tenant| self.sight(tenant)).is_some_and(|sight| sight.turned.is_some());
-        let fell_silent = self.silence(&name).is_some() && !self.silent.contains(&name);
+        let silence = self.silence(&name).map(|(since, _)| since);
+        let fell_silent = silence.is_some() && !self.silent.contains(&name);
+        if let Some(since) = silence.filter(|_| fell_silent) {
+            self.check_members(&name, since, now, effects);
+        }
         if !turned {
             self.turned.remove(&name);
         }
@@ -47,6 +51,23 @@ impl Core {
 
     fn sight(&self, tenant: &Tenant) -> Option<TenantSight> {
         TenantSight::of(tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.standing))
+    }
+
+    /// Checks at once a few tokens of a tenant that have not been checked since one of them failed: whether it is the
+    /// tenant of which nothing can be learnt, or that token.
+    fn check_members(&mut self, name: &str, since: DateTime<Utc>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let members = self.tenants.get(name).into_iter().flat_map(|tenant| &tenant.members).copied();
+        let is_unasked = |key: &WatchKey| {
+            let watch = self.watches.get(key);
+            let unasked = watch.is_some_and(|watch| watch.standing.validity.last_attempt < Some(since));
+            unasked && !self.asked_token.contains(key)
+        };
+        for key in members.filter(is_unasked).take(FEWEST).collect::<Vec<_>>() {
+            if let Some(watch) = self.watches.get_mut(&key) {
+                watch.peek_at = Some(now);
+            }
+            self.review(key, now, effects);
+        }
     }
 
     /// Checks at once a token that works of each of a few tenants that come next, have not turned and have not been

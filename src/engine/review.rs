@@ -280,15 +280,16 @@ pub(super) fn told(notices: Vec<Notice>) -> impl Iterator<Item = Effect> {
     notices.into_iter().map(|notice| Effect::Keep(Keep::Notice(notice)))
 }
 
-/// Since when nothing could be learnt about any of these tokens, and why not the last time.
-fn silent<'a>(attempts: impl Iterator<Item = &'a Attempts>) -> Option<(DateTime<Utc>, &'static str)> {
-    let mut silent = None;
-    for attempts in attempts {
-        let since = attempts.silent_since()?;
-        let reason = attempts.reason.map_or("unknown", |reason| reason.as_str());
-        silent = silent.filter(|(known, _)| *known >= since).or(Some((since, reason)));
+/// Since when nothing could be learnt about any of these tokens, and why not the last time: since the first failure after
+/// which no check of any of them gave a verdict.
+fn silent<'a>(attempts: impl Iterator<Item = &'a Attempts> + Clone) -> Option<(DateTime<Utc>, &'static str)> {
+    let failing = attempts.clone().filter_map(|attempts| Some((attempts.silent_since()?, attempts)));
+    let since = failing.clone().map(|(since, _)| since).min()?;
+    if attempts.clone().any(|attempts| attempts.last_success >= Some(since)) {
+        return None;
     }
-    silent
+    let (_, last) = failing.max_by_key(|(_, attempts)| attempts.last_attempt)?;
+    Some((since, last.reason.map_or("unknown", |reason| reason.as_str())))
 }
 
 fn outcome(failures: u32, failure: Option<&Failure>) -> Outcome {

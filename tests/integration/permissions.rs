@@ -101,7 +101,7 @@ fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurt
         let message = field(&line, "message");
         let names = |name: &str| message.contains(&format!("`{name}`"));
         assert!(names("jumpcloud") && names("portal") && !names("other"), "{message}");
-        assert!(message.contains("others of the same security group are hurt too: "), "{message}");
+        assert!(message.contains("others of the same security group need it too: "), "{message}");
         daemon.checks("acme", "permissions", 6);
         let portal = "syncro_token_permission_granted{tenant=\"acme\",token_name=\"portal\",permission=\"Tickets - List/Search\"}";
         assert_eq!((granted(&daemon, "Tickets - List/Search"), daemon.metric(portal)), (Some(0.0), Some(0.0)));
