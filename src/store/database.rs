@@ -88,6 +88,13 @@ impl Database {
         Ok((memory(&self.connection)?, untold, last + 1))
     }
 
+    /// When the newest line of history up to `now` was settled. What lies after that was written by a clock that was ahead.
+    pub(super) fn newest(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Problem> {
+        let newest = "SELECT max(at) FROM transitions WHERE at <= ?1";
+        let newest: Option<String> = self.connection.query_row(newest, [written(now)], |row| row.get(0))?;
+        Ok(newest.and_then(|at| DateTime::parse_from_rfc3339(&at).ok()).map(|at| at.to_utc()))
+    }
+
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

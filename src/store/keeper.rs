@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
@@ -21,6 +21,7 @@ use super::disk::{Attempt, Disk, Work};
 use super::error::Problem;
 use super::instruments::Instruments;
 use super::lock::Lock;
+use super::retention::Retention;
 use super::unwritten::Unwritten;
 
 /// Commits are at least this far apart, however many tokens there are. The mark that something was told does not wait for
@@ -30,8 +31,6 @@ const PACE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// A commit that takes longer than this is not waited for: a disk that hangs must not silence alerts.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often what is older than `[storage] keep` is forgotten.
-const FORGET_EVERY: Duration = Duration::from_hours(24);
 
 /// What the keeper is connected to.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ pub struct Keeper {
     began: Option<Instant>,
     marked: Option<Instant>,
     up: bool,
-    forget_at: Instant,
+    retention: Retention,
     next_id: i64,
     unwritten: Unwritten,
     /// Goes out with the next commit.
@@ -89,7 +88,7 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper that goes on with an open store.
     pub fn new(store: Store, instruments: Instruments, wires: Wires) -> Self {
-        let Store { path, database, untold, next_id, lock, .. } = store;
+        let Store { path, database, untold, next_id, retention, lock, .. } = store;
         let Wires { batches, receiver, receivers, done, pictures, keep, disk } = wires;
         instruments.up(true);
         Self {
@@ -107,7 +106,7 @@ impl Keeper {
             began: None,
             marked: None,
             up: true,
-            forget_at: Instant::now(),
+            retention,
             next_id,
             unwritten: Unwritten::default(),
             queued: Vec::new(),
@@ -208,11 +207,7 @@ impl Keeper {
         if !self.unwritten.told.is_empty() {
             self.marked = self.began;
         }
-        if self.forget_at <= Instant::now() {
-            self.forget_at = Instant::now() + FORGET_EVERY;
-            let keep = TimeDelta::from_std(*self.keep.borrow()).unwrap_or(TimeDelta::MAX);
-            self.unwritten.forget_before = now.checked_sub_signed(keep);
-        }
+        self.unwritten.forget_before = self.retention.discard_before(*self.keep.borrow(), now);
         self.committing = std::mem::take(&mut self.queued);
         let (database, unwritten) = (self.database.take(), std::mem::take(&mut self.unwritten));
         let picture = Arc::clone(&self.pictures.borrow());

@@ -10,6 +10,7 @@ mod history;
 mod instruments;
 mod keeper;
 mod lock;
+mod retention;
 mod unwritten;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +20,11 @@ use chrono::{DateTime, Utc};
 use crate::alert::Firing;
 use crate::config::TokenId;
 use crate::memory::{Delivery, Memory};
+use crate::system::clock;
 
 use database::Database;
 use lock::Lock;
+use retention::Retention;
 
 pub use disk::{Attempt, Blocking, Disk, Work};
 pub use error::{Problem, StoreError};
@@ -40,6 +43,8 @@ pub struct Store {
     next_id: i64,
     /// What fired when the program ended.
     fired: Vec<(TokenId, Firing)>,
+    /// When the past is discarded.
+    retention: Retention,
     lock: Lock,
 }
 
@@ -54,7 +59,9 @@ impl Store {
         let mut database = Database::open(path).map_err(problem)?;
         let (memory, untold, next_id) = database.load().map_err(problem)?;
         let fired = fired(&memory);
-        Ok((Self { path: path.to_owned(), database, untold, next_id, fired, lock }, memory))
+        let now = clock::now();
+        let retention = Retention::new(database.newest(now).map_err(problem)?, now);
+        Ok((Self { path: path.to_owned(), database, untold, next_id, fired, retention, lock }, memory))
     }
 
     /// What fired, and for whom, when the program ended: what an Alertmanager was last sent.

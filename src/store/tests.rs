@@ -395,8 +395,13 @@ async fn the_keeper_forgets_what_is_older_than_it_is_to_keep() {
     let place = Place::new();
     let bench = Bench::new(&place);
     bench.send([changed("past", -CENTURY / 2), changed("present", CENTURY)].map(Keep::Entry)).await;
+    tokio::time::sleep(Duration::from_mins(59)).await;
+    bench.send([Keep::Entry(changed("later", CENTURY))]).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(place.names(), ["past", "present", "later"], "not in the first hour");
+    bench.send([Keep::Entry(changed("last", CENTURY))]).await;
     bench.end().await;
-    assert_eq!(place.names(), ["present"]);
+    assert_eq!(place.names(), ["present", "later", "last"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -131,7 +131,7 @@ pub(crate) fn many(first: u64, years: f64, shown: Option<usize>) {
         let plan = shrunk(Plan::of(*seed), findings[0].kind);
         show(&plan, &play(&plan));
         let kept = plan.kept.iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        eprintln!("again: SIMULATION_SEED={seed} SIMULATION_KEEP={kept} cargo test --test simulation century");
+        eprintln!("again: SIMULATION_SEED={seed} SIMULATION_KEEP={kept} cargo test --test simulation");
     }
     assert!(sum.failed.is_empty(), "{} worlds failed", sum.failed.len());
 }

@@ -36,11 +36,13 @@ impl Bench<'_> {
         for token in 0..self.case.tokens.len() {
             for (state, alerts) in STATES {
                 let mut bad = self.timeline.state(token, |known| known == state);
-                if state == State::Refused {
-                    // What goes on for longer than ten minutes is told of as what it looks like.
-                    bad = bad.or(&self.timeline.refused_for_long(self.case.tokens[token].tenant));
-                } else {
-                    bad = bad.without(&self.timeline.refused_for_long(self.case.tokens[token].tenant));
+                // What goes on for longer than ten minutes is told of as what it looks like; what cannot be read is not asked.
+                let refused = self.timeline.refused_for_long(self.case.tokens[token].tenant);
+                let unreadable = self.timeline.state(token, |known| known == State::Unreadable);
+                match state {
+                    State::Refused => bad = bad.or(&refused.without(&unreadable)),
+                    State::Unreadable => {}
+                    _ => bad = bad.without(&refused),
                 }
                 let tells = |heard: &Heard| self.is_of(heard, token) && alerts.contains(&heard.alert.as_str());
                 let fact = Fact {

@@ -1,0 +1,78 @@
+//! When the past is discarded: never on the word of a clock that may be wrong, since it cannot be had again.
+//!
+//! A machine may start with a clock that is years ahead and be set right later. So nothing is discarded in the first hour,
+//! and only while the clock agrees with what the store holds and with how long the program has run.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+/// A clock that is wrong at the start has usually been set by then.
+const SETTLING: Duration = Duration::from_hours(1);
+/// How often what is older than it is to be kept is discarded.
+const EVERY: Duration = Duration::from_hours(24);
+/// A program that was away for longer than this is rarer than a clock that is wrong.
+const LONGEST_ABSENCE: TimeDelta = TimeDelta::days(90);
+
+/// Decides when the past is discarded.
+#[derive(Debug)]
+pub(super) struct Retention {
+    opened: Instant,
+    next: Instant,
+    /// The newest that the store held when it was opened, or when that was.
+    newest: DateTime<Utc>,
+}
+
+impl Retention {
+    /// For a store that was opened now, at `now` by the wall clock, and whose newest line of history is from `newest`.
+    pub(super) fn new(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        let opened = Instant::now();
+        Self { opened, next: opened + SETTLING, newest: newest.unwrap_or(now) }
+    }
+
+    /// What is older than this may be discarded now, if anything may.
+    pub(super) fn discard_before(&mut self, keep: Duration, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.next > Instant::now() {
+            return None;
+        }
+        self.next = Instant::now() + EVERY;
+        let ran = TimeDelta::from_std(self.opened.elapsed()).unwrap_or(TimeDelta::MAX);
+        let plausible = self.newest.checked_add_signed(ran)?.checked_add_signed(LONGEST_ABSENCE)?;
+        if now > plausible {
+            tracing::warn!(
+                event = "retention_put_off",
+                "nothing is discarded: the clock says {}, but the newest line of history is from {}",
+                now.format("%Y-%m-%d"),
+                self.newest.format("%Y-%m-%d")
+            );
+            return None;
+        }
+        now.checked_sub_signed(TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    const DAY: i64 = 24 * 3600;
+    const KEEP: Duration = Duration::from_hours(400 * 24);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_years_ahead_discards_nothing_and_a_right_one_once_a_day() {
+        let mut retention = Retention::new(Some(at(-DAY)), at(0));
+        assert_eq!(retention.discard_before(KEEP, at(0)), None, "not in the first hour");
+        tokio::time::advance(SETTLING).await;
+        assert_eq!(retention.discard_before(KEEP, at(3600)), Some(at(3600 - 400 * DAY)));
+        assert_eq!(retention.discard_before(KEEP, at(7200)), None, "once a day");
+        tokio::time::advance(EVERY).await;
+        assert_eq!(retention.discard_before(KEEP, at(3 * 365 * DAY)), None, "years ahead");
+        tokio::time::advance(EVERY).await;
+        assert!(retention.discard_before(KEEP, at(2 * DAY)).is_some(), "set right again");
+        let mut absent = Retention::new(Some(at(-3 * 365 * DAY)), at(0));
+        tokio::time::advance(SETTLING).await;
+        assert_eq!(absent.discard_before(KEEP, at(3600)), None, "it starts years ahead");
+    }
+}
