@@ -12,6 +12,7 @@ mod answers;
 mod bad_input;
 mod browser;
 mod catalog;
+mod clocks;
 mod commands;
 mod configuration;
 mod files;
