@@ -220,7 +220,7 @@ impl Core {
         let asked = standings.filter(|standing| {
             standing.validity.last_attempt.is_some() && standing.unreadable.is_none() && !is_own(&standing.validity)
         });
-        silent(asked.map(|standing| &standing.validity))
+        silent(&asked.map(|standing| &standing.validity))
     }
 
     pub(super) fn review_tenant(&mut self, name: &str, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
@@ -282,7 +282,7 @@ pub(super) fn told(notices: Vec<Notice>) -> impl Iterator<Item = Effect> {
 
 /// Since when nothing could be learnt about any of these tokens, and why not the last time: since the first failure after
 /// which no check of any of them gave a verdict.
-fn silent<'a>(attempts: impl Iterator<Item = &'a Attempts> + Clone) -> Option<(DateTime<Utc>, &'static str)> {
+fn silent<'a>(attempts: &(impl Iterator<Item = &'a Attempts> + Clone)) -> Option<(DateTime<Utc>, &'static str)> {
     let failing = attempts.clone().filter_map(|attempts| Some((attempts.silent_since()?, attempts)));
     let since = failing.clone().map(|(since, _)| since).min()?;
     if attempts.clone().any(|attempts| attempts.last_success >= Some(since)) {
