@@ -213,6 +213,7 @@ async fn read(mut response: reqwest::Response) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -228,7 +229,8 @@ mod tests {
 
     /// What a request comes to that is answered with these bytes, the last of them again and again if it is `endless`.
     async fn answered(bytes: &'static str, endless: &'static str) -> Result<Taken, Trouble> {
-        const IMPATIENT: Duration = Duration::from_millis(400);
+        // Long enough for a busy machine to connect and answer.
+        const IMPATIENT: Duration = Duration::from_secs(2);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let receiver = crate::testing::receiver("hook", ReceiverKind::Alertmanager);
@@ -261,8 +263,9 @@ mod tests {
             ("a body without end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"),
             ("no body and no end", "HTTP/1.1 202 Accepted\r\n\r\n", ""),
         ];
-        for (case, bytes, endless) in taken {
-            assert_eq!(answered(bytes, endless).await, Ok(Taken::default()), "{case}");
+        let answers = join_all(taken.map(|(_, bytes, endless)| answered(bytes, endless))).await;
+        for ((case, ..), answer) in taken.into_iter().zip(answers) {
+            assert_eq!(answer, Ok(Taken::default()), "{case}");
         }
         let refused = answered("HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\nno such field", "").await.unwrap_err();
         assert_eq!((refused.is_for_good(), refused.detail.as_str()), (true, "it answered 400: no such field"));
@@ -273,8 +276,9 @@ mod tests {
             ("closed without an answer", "", ""),
             ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", ""),
         ];
-        for (case, bytes, endless) in unanswered {
-            let trouble = answered(bytes, endless).await.unwrap_err();
+        let answers = join_all(unanswered.map(|(_, bytes, endless)| answered(bytes, endless))).await;
+        for ((case, ..), answer) in unanswered.into_iter().zip(answers) {
+            let trouble = answer.unwrap_err();
             let why = (trouble.suspect, matches!(trouble.why, Why::NoAnswer(_)));
             assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
         }
