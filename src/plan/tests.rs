@@ -54,6 +54,21 @@ fn a_refused_permission_is_asked_again_alone() {
 }
 
 #[test]
+fn frequent_validity_checks_never_put_off_permissions() {
+    let right = |held| works(&[("ticket.read", held)]);
+    let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
+    let (mut looks, mut config) = (vec![looked(0, right(false)), granted], config(Vec::new()));
+    config.schedule.validity = Schedule::Every(Duration::from_secs(10));
+    looks.push(looked(3600, right(true)));
+    let (token, standing) = after(&looks);
+    assert!(standing.look_again);
+    let plan = plan(&token, Phase::of(&token), &standing, &config, at(3601));
+    let (due, scope) = plan.permissions.unwrap();
+    assert!(due.urgent && scope == Scope::Full);
+    assert!(due.at <= plan.validity.at.max(at(3610)), "{plan:?}");
+}
+
+#[test]
 fn while_we_cannot_look_attempts_become_rarer_up_to_the_interval_and_never_more_frequent() {
     let mut looks = vec![looked(0, works(&[]))];
     let mut pauses = Vec::new();
