@@ -7,6 +7,8 @@ use syncro_token_monitor::cli::{self, Cli};
 use syncro_token_monitor::command;
 
 fn main() -> ExitCode {
+    // Before the first thread is started.
+    allocator::set_up();
     let (is_plugin, exit) = match Cli::try_parse() {
         Ok(cli) => (cli.command.is_plugin(), command::carry_out(cli)),
         Err(error) => (cli::is_meant_for_plugin(std::env::args_os()), command::not_understood(&error)),

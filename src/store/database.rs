@@ -30,6 +30,11 @@ pub(super) const APPLICATION: i64 = 0x5379_544d;
 const BUSY: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut to this after each checkpoint, in bytes.
 const LONGEST_LOG: i64 = 4 * 1024 * 1024;
+/// So many KiB of the file are cached between two commits; the default is four times that. What a large commit changes beyond
+/// it goes to the log a moment earlier, and what is read again comes from the system's own cache.
+const WRITER_CACHE: i64 = 512;
+/// The same for whoever reads the history: it is read once, from one end to the other.
+const READER_CACHE: i64 = 128;
 
 /// An open database file.
 #[derive(Debug)]
@@ -57,6 +62,7 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
+        limit_cache(&connection, WRITER_CACHE)?;
         let is_new = version(&connection)?.is_none();
         let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if check != "ok" {
@@ -112,6 +118,16 @@ impl Database {
         }
         Ok(transaction.commit()?)
     }
+}
+
+/// Lets a connection that only reads the history keep little of it in memory.
+pub(super) fn limit_reader(connection: &Connection) -> Result<(), Problem> {
+    limit_cache(connection, READER_CACHE)
+}
+
+/// Bounds what a connection keeps of the file in memory, in KiB: SQLite takes a negative number of pages for that.
+fn limit_cache(connection: &Connection, kibibytes: i64) -> Result<(), Problem> {
+    Ok(connection.pragma_update(None, "cache_size", -kibibytes)?)
 }
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use crate::memory::{HistoryLine, Wish};
 
-use super::database::version;
+use super::database::{limit_reader, version};
 use super::error::{Problem, StoreError};
 use super::written;
 
@@ -24,6 +24,7 @@ fn read(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, Problem> {
     }
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    limit_reader(&connection)?;
     let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
     // A daemon that has not been restarted since the program was upgraded may still write the older schema.
     let shown_by = if version < 2 { "NULL" } else { "shown_by" };

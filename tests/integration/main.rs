@@ -28,6 +28,7 @@ mod metrics;
 mod output;
 mod pages;
 mod permissions;
+mod plateau;
 mod preflight;
 mod probes;
 mod prometheus;
