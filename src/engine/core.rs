@@ -15,7 +15,7 @@ use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
 use crate::snapshot::{Snapshot, TenantPicture, TokenPicture};
-use crate::standing::{Outage, Standing};
+use crate::standing::{Outage, Standing, TokenState};
 use crate::syncro::{Asked, Fingerprint, Look};
 
 use super::checker::Ended;
@@ -65,12 +65,24 @@ pub(super) struct Watch {
     pub(super) audit_from: DateTime<Utc>,
     /// What it was last asked, and how that went; not remembered over a restart.
     pub(super) asked: Arc<[Asked]>,
+    /// When it came back into the configuration, if it was known from an earlier time.
+    pub(super) returned_at: Option<DateTime<Utc>>,
 }
 
 impl Watch {
     /// As another token of the same tenant sees it.
     pub(super) fn seen(&self) -> Neighbour<'_> {
         Neighbour { token: &self.token, standing: &self.standing, firing: &self.firing }
+    }
+
+    /// Whether what is believed was believed before it left the configuration, and has not been checked since.
+    pub(super) fn is_from_memory(&self) -> bool {
+        let standing = &self.standing;
+        let works = standing.state == TokenState::Valid;
+        self.returned_at.is_some_and(|returned| {
+            let returned = Some(returned);
+            standing.validity.last_success < returned || works && standing.permission_checks.last_attempt < returned
+        })
     }
 }
 

@@ -31,7 +31,8 @@ impl Core {
                 continue;
             };
             // The clock may have been set back while nobody watched.
-            standing.not_after(now);
+            let last = standing.validity.last_attempt.unwrap_or(now);
+            standing.set_back(last, now);
             standing.shrink_to_fit();
             let mut firing = Arc::new(firing);
             not_after(&mut firing, now);
@@ -140,6 +141,7 @@ impl Core {
             catch_up,
             audit_from,
             asked,
+            returned_at: None,
         };
         self.watches.insert(key, watch);
         self.agenda.insert((now, key));
@@ -168,7 +170,7 @@ impl Core {
             return;
         };
         let Some((from, standing)) = self.retired.remove(fingerprint) else { return };
-        watch.standing = standing;
+        (watch.standing, watch.returned_at) = (standing, Some(look.at));
         let to = watch.token.id();
         if from == to {
             return;

@@ -24,10 +24,9 @@ const SET_BACK: TimeDelta = TimeDelta::seconds(5);
 
 impl Core {
     pub(super) fn tick(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let set_back = self.last_tick.is_some_and(|last| now + SET_BACK < last);
-        self.last_tick = Some(now);
-        if set_back {
-            self.set_back(now, effects);
+        let before = self.last_tick.replace(now);
+        if let Some(before) = before.filter(|before| now + SET_BACK < *before) {
+            self.set_back(before, now, effects);
         }
         while let Some((at, key)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
             self.agenda.remove(&(at, key));
@@ -40,8 +39,9 @@ impl Core {
         }
     }
 
-    /// The clock was set back to `now`: whatever waits for a moment that had already come would wait for it again.
-    fn set_back(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+    /// The clock was set back from `before` to `now`: whatever waits for a moment that had already come would wait for it
+    /// again.
+    fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         self.painted = None;
         self.overruled_until = None;
         self.reachable_since = self.reachable_since.map(|since| since.min(now));
@@ -49,7 +49,7 @@ impl Core {
         self.tenants.values_mut().for_each(|tenant| not_after(&mut tenant.firing, now));
         for key in self.watches.keys().copied().collect::<Vec<_>>() {
             if let Some(watch) = self.watches.get_mut(&key) {
-                Arc::make_mut(&mut watch.standing).not_after(now);
+                Arc::make_mut(&mut watch.standing).set_back(before, now);
                 not_after(&mut watch.firing, now);
                 watch.catch_up = None;
                 for at in [&mut watch.look_at, &mut watch.peek_at].into_iter().flatten() {
@@ -76,7 +76,8 @@ impl Core {
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get(&key) else { return };
         let held_until = self.config.held_until(&watch.token.tenant.name, now);
-        let rules = Rules { alerts: &self.config.alerts, now, held: held_until.is_some() || self.is_frozen() };
+        let held = held_until.is_some() || self.is_frozen() || watch.is_from_memory();
+        let rules = Rules { alerts: &self.config.alerts, now, held };
         let neighbours = self.neighbours(key);
         let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
         let mut firing = watch.firing.to_vec();
@@ -281,14 +282,12 @@ pub(super) fn told(notices: Vec<Notice>) -> impl Iterator<Item = Effect> {
 }
 
 /// Since when nothing could be learnt about any of these tokens, and why not the last time: since the first failure after
-/// which no check of any of them gave a verdict.
+/// the last verdict about any of them. A token that failed before that verdict already says nothing of when.
 fn silent<'a>(attempts: &(impl Iterator<Item = &'a Attempts> + Clone)) -> Option<(DateTime<Utc>, &'static str)> {
-    let failing = attempts.clone().filter_map(|attempts| Some((attempts.silent_since()?, attempts)));
-    let since = failing.clone().map(|(since, _)| since).min()?;
-    if attempts.clone().any(|attempts| attempts.last_success >= Some(since)) {
-        return None;
-    }
-    let (_, last) = failing.max_by_key(|(_, attempts)| attempts.last_attempt)?;
+    let answered = attempts.clone().filter_map(|attempts| attempts.last_success).max();
+    let failing = attempts.clone().filter(|attempts| attempts.silent_since > answered);
+    let since = failing.clone().filter_map(|attempts| attempts.silent_since).min()?;
+    let last = failing.max_by_key(|attempts| attempts.last_attempt)?;
     Some((since, last.reason.map_or("unknown", |reason| reason.as_str())))
 }
 

@@ -105,11 +105,10 @@ impl Belief {
         (self.doubts > 0).then(|| confirmation.next(self.counted_at))
     }
 
-    /// Forgets that anything was seen after `now`: the clock was set back.
-    pub(super) fn not_after(&mut self, now: DateTime<Utc>) {
-        self.doubted_at = self.doubted_at.min(now);
-        self.counted_at = self.counted_at.min(now);
-        self.granted_at = self.granted_at.min(now);
+    /// Lets `change` see every moment that it holds.
+    pub(super) fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
+        let moments = [&mut self.since, &mut self.doubted_at, &mut self.counted_at, &mut self.granted_at];
+        moments.into_iter().for_each(change);
     }
 }
 

@@ -9,7 +9,7 @@ mod step;
 mod user;
 mod verdict;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PermissionId;
@@ -62,9 +62,10 @@ pub struct Attempts {
     pub failing_since: Option<DateTime<Utc>>,
     /// Why the last one gave no verdict.
     pub reason: Option<Reason>,
-    /// The last of them that failed for our own sake, as [`Reason::is_own`] says.
+    /// Since when the other side has been silent: the first of them after the last that failed for our own sake, as
+    /// [`Reason::is_own`] says. Such a one shows nothing of the other side.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub blind_at: Option<DateTime<Utc>>,
+    pub silent_since: Option<DateTime<Utc>>,
 }
 
 impl Attempts {
@@ -73,7 +74,9 @@ impl Attempts {
         self.reason = failure.map(|failure| failure.reason);
         if let Some(failure) = failure {
             if failure.reason.is_own() {
-                self.blind_at = Some(now);
+                self.silent_since = None;
+            } else {
+                self.silent_since.get_or_insert(now);
             }
             self.failures += 1;
             self.failing_since.get_or_insert(now);
@@ -81,13 +84,8 @@ impl Attempts {
             self.last_success = Some(now);
             self.failures = 0;
             self.failing_since = None;
-            self.blind_at = None;
+            self.silent_since = None;
         }
-    }
-
-    /// Since when the other side has been silent: while we could not look for our own sake, nothing was learnt of it.
-    pub fn silent_since(&self) -> Option<DateTime<Utc>> {
-        self.failing_since.max(self.blind_at.filter(|_| self.failing_since.is_some()))
     }
 }
 
@@ -223,30 +221,35 @@ impl Standing {
         self.permissions.shrink_to_fit();
     }
 
-    /// Forgets that anything was tried after `now`: the clock was set back, and waiting for those moments to come
-    /// again would be blindness.
-    pub fn not_after(&mut self, now: DateTime<Utc>) {
+    /// Takes in that the clock was set back from `before` to `now`: to wait for what lies between to come again would be
+    /// blindness. What happened stays as long ago as it was.
+    pub fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>) {
+        let by = (before - now).max(TimeDelta::zero());
+        self.moments(&mut |moment| {
+            if *moment > now {
+                *moment = (*moment - by).min(now);
+            }
+        });
+    }
+
+    /// Lets `change` see every moment that it holds.
+    fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
         for attempts in [&mut self.validity, &mut self.permission_checks] {
-            attempts.last_attempt = attempts.last_attempt.map(|moment| moment.min(now));
-            attempts.last_success = attempts.last_success.map(|moment| moment.min(now));
-            attempts.failing_since = attempts.failing_since.map(|moment| moment.min(now));
-            attempts.blind_at = attempts.blind_at.map(|moment| moment.min(now));
+            let moments = [&mut attempts.last_attempt, &mut attempts.last_success, &mut attempts.failing_since];
+            moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
         }
-        self.since = self.since.map(|moment| moment.min(now));
+        self.since.iter_mut().for_each(&mut *change);
         if let Some(doubt) = &mut self.doubt {
-            doubt.first = doubt.first.min(now);
-            doubt.last = doubt.last.min(now);
+            [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);
         }
         if let Some(user) = &mut self.user {
-            user.group_asked = user.group_asked.map(|moment| moment.min(now));
-            user.doubted_at = user.doubted_at.map(|moment| moment.min(now));
-            user.admin.not_after(now);
+            user.group_asked.iter_mut().chain(&mut user.doubted_at).for_each(&mut *change);
+            user.group_change.iter_mut().for_each(|known| change(&mut known.at));
+            user.admin.moments(change);
         }
-        self.rights.iter_mut().for_each(|known| known.belief.not_after(now));
-        self.permissions.iter_mut().for_each(|known| known.belief.not_after(now));
-        if let Some(audit) = &mut self.audit {
-            audit.at = audit.at.min(now);
-        }
+        self.rights.iter_mut().for_each(|known| known.belief.moments(change));
+        self.permissions.iter_mut().for_each(|known| known.belief.moments(change));
+        self.audit.iter_mut().for_each(|audit| change(&mut audit.at));
     }
 }
 

@@ -87,9 +87,10 @@ impl TenantSight {
             let sight = sight.get_or_insert(Self { turned: None, worked: None, is_silent: true });
             sight.is_silent &= standing.validity.failures > 0;
             match &standing.doubt {
-                Some(doubt) if is_alike(doubt.state) => {
+                Some(doubt) if is_alike(doubt.state) || outlived(standing, doubt.state) => {
+                    let state = if is_alike(doubt.state) { doubt.state } else { TokenState::Rejected };
                     let earlier = sight.turned.filter(|(_, first)| *first <= doubt.first);
-                    sight.turned = earlier.or(Some((doubt.state, doubt.first)));
+                    sight.turned = earlier.or(Some((state, doubt.first)));
                 }
                 Some(_) => {}
                 None => sight.worked = sight.worked.max(standing.validity.last_success),
@@ -106,6 +107,11 @@ fn is_alike(state: TokenState) -> bool {
         TokenState::Rejected | TokenState::Blocked | TokenState::LockedOut | TokenState::WrongAccount => true,
         TokenState::Expired | TokenState::Unreadable | TokenState::Valid | TokenState::Unknown => false,
     }
+}
+
+/// Whether a token is refused that had worked after its declared expiry: that date is not the reason.
+fn outlived(standing: &Standing, state: TokenState) -> bool {
+    state == TokenState::Expired && standing.worked_after_expiry > 0
 }
 
 /// Whether over half of the tenants that have been looked at since the first of them turned bad did so alike. That is
@@ -131,7 +137,8 @@ fn turned_to(state: TokenState, sights: &[TenantSight], now: DateTime<Utc>) -> O
 }
 
 /// Whether over half of the tenants that were well until then, and have been looked at since, fell silent together, the
-/// first of them for `patience`. Who had been silent for long before says nothing about the others.
+/// first of them for `patience`. Who had been silent for long before says nothing about the others, but is known: it
+/// counts among the fewest of whom that can be said.
 pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, now: DateTime<Utc>) -> Option<Outage> {
     let mut starts: Vec<_> = contacts.iter().filter_map(|contact| contact.silent).collect();
     starts.sort_unstable();
@@ -148,7 +155,9 @@ fn fell_silent(
     let tenants = later.iter().take_while(|start| **start <= since + window).count();
     let answered = |contact: &&TenantContact| contact.silent.is_none() && contact.answered >= Some(since);
     let of = tenants + contacts.iter().filter(answered).count();
-    (of >= FEWEST && 2 * tenants > of).then_some(Outage::Unreachable { since, tenants, of })
+    let long_silent = contacts.iter().filter(|contact| contact.silent.is_some_and(|start| start < since)).count();
+    let known = of + long_silent >= FEWEST && 2 * tenants > FEWEST;
+    (known && 2 * tenants > of).then_some(Outage::Unreachable { since, tenants, of })
 }
 
 #[cfg(test)]
@@ -206,6 +215,8 @@ mod tests {
         assert_eq!(outage(&[], &[10, 10, 10, 10], 900), None);
         assert_eq!(outage(&[-90_000, 895, 896, 897], &[], 900), None, "one long dead, and a blip");
         assert_eq!(outage(&[-90_000, 0, 1, 2, 3], &[], 900), Some(at(0)), "one long dead, and an outage");
+        assert_eq!(outage(&[-90_000, 0, 1, 2], &[], 900), Some(at(0)), "one of four long dead, and the others");
+        assert_eq!(outage(&[-90_000, -90_000, 0, 1], &[], 900), None, "two of four long dead, and two others");
     }
 
     #[test]

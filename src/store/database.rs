@@ -94,9 +94,12 @@ impl Database {
         Ok((memory(&self.connection)?, untold, last + 1))
     }
 
-    /// When the newest line of history up to `now` was settled. What lies after that was written by a clock that was ahead.
+    /// When the store was last written to, as far as it says so, up to `now`: what lies after that was written by a clock that
+    /// was ahead.
     pub(super) fn newest(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Problem> {
-        let newest = "SELECT max(at) FROM transitions WHERE at <= ?1";
+        let newest = "SELECT max(at) FROM (
+                          SELECT max(at) AS at FROM transitions WHERE at <= ?1
+                          UNION ALL SELECT max(last_check) FROM standings WHERE last_check <= ?1)";
         let newest: Option<String> = self.connection.query_row(newest, [written(now)], |row| row.get(0))?;
         Ok(newest.and_then(|at| DateTime::parse_from_rfc3339(&at).ok()).map(|at| at.to_utc()))
     }
@@ -110,14 +113,28 @@ impl Database {
         }
         write_outbox(&transaction, unwritten)?;
         if let Some(before) = unwritten.forget_before {
-            let before = written(before);
-            transaction.execute("DELETE FROM transitions WHERE at < ?1", [&before])?;
-            transaction.execute("DELETE FROM outbox WHERE told_at < ?1", [&before])?;
-            transaction.execute("DELETE FROM outbox WHERE set_aside_at < ?1", [&before])?;
-            transaction.execute("DELETE FROM tokens WHERE retired_at < ?1", [&before])?;
+            forget(&transaction, &written(before))?;
         }
         Ok(transaction.commit()?)
     }
+}
+
+/// Discards what is older than `before`, but no more than the oldest month of it: a clock that is wrong and yet believed must
+/// not take everything at once.
+fn forget(transaction: &Transaction<'_>, before: &str) -> Result<(), Problem> {
+    for (table, column) in
+        [("transitions", "at"), ("outbox", "told_at"), ("outbox", "set_aside_at"), ("tokens", "retired_at")]
+    {
+        let oldest = format!(
+            "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min({column}), '+31 days') FROM {table}
+                              WHERE {column} IS NOT NULL"
+        );
+        let oldest: Option<String> = transaction.query_row(&oldest, [], |row| row.get(0))?;
+        if let Some(month) = oldest {
+            transaction.execute(&format!("DELETE FROM {table} WHERE {column} < min(?1, ?2)"), [before, &month])?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets a connection that only reads the history keep little of it in memory.

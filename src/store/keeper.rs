@@ -207,7 +207,9 @@ impl Keeper {
         if !self.unwritten.told.is_empty() {
             self.marked = self.began;
         }
-        self.unwritten.forget_before = self.retention.discard_before(*self.keep.borrow(), now);
+        // One that a commit failed to carry out is not forgotten.
+        let forget_before = self.retention.discard_before(*self.keep.borrow(), now);
+        self.unwritten.forget_before = forget_before.or(self.unwritten.forget_before);
         self.committing = std::mem::take(&mut self.queued);
         let (database, unwritten) = (self.database.take(), std::mem::take(&mut self.unwritten));
         let picture = Arc::clone(&self.pictures.borrow());

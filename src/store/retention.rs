@@ -1,7 +1,8 @@
 //! When the past is discarded: never on the word of a clock that may be wrong, since it cannot be had again.
 //!
 //! A machine may start with a clock that is years ahead and be set right later. So nothing is discarded in the first hour,
-//! and only while the clock agrees with what the store holds and with how long the program has run.
+//! and only while the clock agrees with what the store holds and with how long the program has run. The store itself
+//! discards no more than a month of the past at a time.
 
 use std::time::Duration;
 
@@ -12,20 +13,20 @@ use tokio::time::Instant;
 const SETTLING: Duration = Duration::from_hours(1);
 /// How often what is older than it is to be kept is discarded.
 const EVERY: Duration = Duration::from_hours(24);
-/// A program that was away for longer than this is rarer than a clock that is wrong.
-const LONGEST_ABSENCE: TimeDelta = TimeDelta::days(90);
+/// The part of what is to be kept for which a program may have been away: for longer is rarer than a clock that is wrong.
+const ABSENCE: u32 = 4;
 
 /// Decides when the past is discarded.
 #[derive(Debug)]
 pub(super) struct Retention {
     opened: Instant,
     next: Instant,
-    /// The newest that the store held when it was opened, or when that was.
+    /// When the store was last written to before it was opened, or when that was.
     newest: DateTime<Utc>,
 }
 
 impl Retention {
-    /// For a store that was opened now, at `now` by the wall clock, and whose newest line of history is from `newest`.
+    /// For a store that was opened now, at `now` by the wall clock, and that was last written to at `newest`.
     pub(super) fn new(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         let opened = Instant::now();
         Self { opened, next: opened + SETTLING, newest: newest.unwrap_or(now) }
@@ -37,18 +38,19 @@ impl Retention {
             return None;
         }
         self.next = Instant::now() + EVERY;
-        let ran = TimeDelta::from_std(self.opened.elapsed()).unwrap_or(TimeDelta::MAX);
-        let plausible = self.newest.checked_add_signed(ran)?.checked_add_signed(LONGEST_ABSENCE)?;
+        let later = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        let plausible =
+            self.newest.checked_add_signed(later(self.opened.elapsed()))?.checked_add_signed(later(keep / ABSENCE))?;
         if now > plausible {
             tracing::warn!(
                 event = "retention_put_off",
-                "nothing is discarded: the clock says {}, but the newest line of history is from {}",
+                "nothing is discarded: the clock says {}, but the store was last written to on {} when it was opened",
                 now.format("%Y-%m-%d"),
                 self.newest.format("%Y-%m-%d")
             );
             return None;
         }
-        now.checked_sub_signed(TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX))
+        now.checked_sub_signed(later(keep))
     }
 }
 
@@ -74,5 +76,15 @@ mod tests {
         let mut absent = Retention::new(Some(at(-3 * 365 * DAY)), at(0));
         tokio::time::advance(SETTLING).await;
         assert_eq!(absent.discard_before(KEEP, at(3600)), None, "it starts years ahead");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_long_the_program_may_have_been_away_depends_on_what_is_to_be_kept() {
+        for (days, kept, discards) in [(60, 400, true), (60, 30, false), (7, 30, true), (110, 400, false)] {
+            let mut retention = Retention::new(Some(at(-days * DAY)), at(0));
+            tokio::time::advance(SETTLING).await;
+            let discarded = retention.discard_before(Duration::from_hours(kept * 24), at(3600));
+            assert_eq!(discarded.is_some(), discards, "{days} days away, {kept} kept");
+        }
     }
 }

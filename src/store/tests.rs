@@ -229,6 +229,36 @@ fn what_is_too_old_is_forgotten_but_not_what_is_still_to_be_told() {
 }
 
 #[test]
+fn no_more_than_a_month_of_the_past_is_discarded_at_a_time() {
+    const DAY: i64 = 24 * 3600;
+    let place = Place::new();
+    let days = [0, 30, 32, 400].map(|day| Keep::Entry(changed(&format!("day {day}"), day * DAY)));
+    place.open().write(&unwritten(days), at(400 * DAY)).unwrap();
+    let forget = |day: i64| {
+        let forget = Unwritten { forget_before: Some(at(day * DAY)), ..Unwritten::default() };
+        place.open().write(&forget, at(day * DAY)).unwrap();
+        place.names()
+    };
+    assert_eq!(forget(3000), ["day 32", "day 400"], "whatever the clock says");
+    assert_eq!(forget(390), ["day 400"]);
+    assert_eq!(forget(400), ["day 400"]);
+}
+
+#[test]
+fn the_store_says_when_it_was_last_written_to() {
+    let place = Place::new();
+    let mut database = place.open();
+    assert_eq!(database.newest(at(9000)).unwrap(), None);
+    database.write(&unwritten([Keep::Entry(changed("a", 10)), Keep::Entry(changed("b", 7000))]), at(10)).unwrap();
+    assert_eq!(database.newest(at(6000)).unwrap(), Some(at(10)), "what lies ahead was written by a wrong clock");
+    let mut checked = standing();
+    checked.validity.last_attempt = Some(at(5000));
+    let keep = Keep::Standing { token: id("a"), standing: Arc::new(checked) };
+    database.write(&unwritten([keep]), at(5000)).unwrap();
+    assert_eq!(database.newest(at(6000)).unwrap(), Some(at(5000)), "a check that found nothing new was written too");
+}
+
+#[test]
 fn the_history_is_filtered_by_tenant_token_and_time() {
     let place = Place::new();
     let entries = [changed("a", 10), changed("b", 20), changed("a", 30)];

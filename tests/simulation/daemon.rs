@@ -322,30 +322,39 @@ impl Life {
 
 /// Beats once a second where something happens, is due or fires, and else when the next check is due: an idle beat changes
 /// nothing, and a year has too many of them.
-async fn pulse(beat: mpsc::Sender<()>, pictures: watch::Receiver<Arc<Snapshot>>, start: Instant, moments: Vec<Ms>) {
+async fn pulse(beat: mpsc::Sender<()>, mut pictures: watch::Receiver<Arc<Snapshot>>, start: Instant, moments: Vec<Ms>) {
     /// What a moment may set in motion goes on for so long.
     const AFTER: Ms = 20 * 60_000;
     const SECOND: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_mins(5);
+    let mut last = Instant::now();
     loop {
         let (next, due, fires) = {
-            let snapshot = pictures.borrow();
+            let snapshot = pictures.borrow_and_update();
             let fires = snapshot.tenants.iter().any(|tenant| !tenant.firing.is_empty());
             (snapshot.next_check, snapshot.checks_due, fires)
         };
         let elapsed = Ms::try_from(start.elapsed().as_millis()).unwrap_or(Ms::MAX);
-        let last = moments.partition_point(|at| *at <= elapsed);
-        let busy = last > 0 && elapsed - moments[last - 1] < AFTER;
-        let wait = if busy || due > 0 || fires {
-            SECOND
+        let passed = moments.partition_point(|at| *at <= elapsed);
+        let busy = passed > 0 && elapsed - moments[passed - 1] < AFTER;
+        let now = Instant::now();
+        let wanted = if busy || due > 0 || fires {
+            now
         } else {
-            let event = moments.get(last).map_or(LONGEST, |at| milliseconds(at - elapsed));
+            let event = moments.get(passed).map_or(LONGEST, |at| milliseconds(at - elapsed));
             let check = next.map_or(LONGEST, |next| (next - clock::now()).to_std().unwrap_or_default());
-            check.min(event).clamp(SECOND, LONGEST)
+            now + check.min(event)
         };
-        sleep(wait).await;
-        // Full means that the loop has not heard the last one yet.
-        beat.try_send(()).ok();
+        tokio::select! {
+            biased;
+            () = sleep_until(wanted.clamp(last + SECOND, last + LONGEST)) => {
+                last = Instant::now();
+                // Full means that the loop has not heard the last one yet.
+                beat.try_send(()).ok();
+            }
+            // What the last beat set in motion may be due again before that.
+            changed = pictures.changed() => if changed.is_err() { return },
+        }
     }
 }
 

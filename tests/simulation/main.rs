@@ -8,11 +8,11 @@ mod syncro;
 
 use std::env;
 
-/// The first of the seeds that every run of the tests tries: among the worlds that follow are eleven that failed once, each
-/// for a fault that has been corrected since.
-const FIRST_SEED: u64 = 2000;
-/// For so many years of tokens, unless `SIMULATION_TOKEN_YEARS` says otherwise.
-const TOKEN_YEARS: f64 = 20.0;
+/// Worlds that failed once, each for a fault of the monitor, or of the judge, that has been corrected since. What a seed
+/// means changes with `plan.rs`; those that a change made harmless may go.
+const FAILED_ONCE: [u64; 0] = [];
+/// New worlds are played for so many years of tokens, unless `SIMULATION_TOKEN_YEARS` says otherwise.
+const TOKEN_YEARS: f64 = 100.0;
 
 fn wanted<T: std::str::FromStr>(name: &str) -> Option<T> {
     env::var(name).ok()?.parse().ok()
@@ -26,6 +26,13 @@ fn nothing_is_missed_false_or_twice_in_years_of_tokens() {
         return;
     }
     let years = wanted("SIMULATION_TOKEN_YEARS").unwrap_or(TOKEN_YEARS);
-    let first = wanted("SIMULATION_FIRST_SEED").unwrap_or(FIRST_SEED);
-    play::many(first, years, wanted("SIMULATION_SHOWN"));
+    // Other worlds each time: what these do not show, the next ones may.
+    let first = wanted("SIMULATION_FIRST_SEED").unwrap_or_else(|| fastrand::u64(1_000_000..1_000_000_000));
+    eprintln!("simulation: from seed {first}");
+    play::many(first.., years, wanted("SIMULATION_SHOWN"));
+}
+
+#[test]
+fn worlds_that_failed_once_do_not_fail_again() {
+    play::many(FAILED_ONCE.into_iter(), f64::INFINITY, None);
 }

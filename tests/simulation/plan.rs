@@ -175,7 +175,7 @@ impl Maker<'_> {
         if clocks {
             for _ in 0..self.rng.usize(1..4) {
                 let at = self.rng.i64(0..self.world.end);
-                let far = [20 * SECOND, HOUR, 26 * HOUR, 365 * DAY][self.rng.usize(0..4)];
+                let far = [20 * SECOND, HOUR, 26 * HOUR, 365 * DAY, 3 * 365 * DAY][self.rng.usize(0..5)];
                 let offset = if self.rng.bool() { far } else { -far };
                 let back = self.rng.bool().then(|| Event { at: at + 5 * HOUR, what: Happening::Clock { offset: 0 } });
                 let first = Event { at, what: Happening::Clock { offset } };

@@ -1,4 +1,4 @@
-//! Plays worlds: one again, or new ones until enough years of tokens have passed; shrinks one that failed.
+//! Plays worlds: one again, or many until enough years of tokens have passed; shrinks those that failed.
 
 #![expect(clippy::print_stderr, reason = "what was played is shown to whoever replays it")]
 
@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use judge::{Finding, Kind, Verdict, judge};
@@ -104,17 +103,18 @@ struct Sum {
     failed: Vec<(u64, Vec<Finding>)>,
 }
 
-/// Plays new worlds from `first` on, on every core, until `years` years of tokens have passed.
+/// Plays the worlds of `seeds`, on every core, until there are no more or `years` years of tokens have passed.
 #[expect(clippy::disallowed_methods, reason = "how long the simulation takes is measured outside of its own time")]
-pub(crate) fn many(first: u64, years: f64, shown: Option<usize>) {
+pub(crate) fn many(seeds: impl Iterator<Item = u64> + Send, years: f64, shown: Option<usize>) {
     let begun = std::time::Instant::now();
-    let (next, sum) = (AtomicU64::new(first), Mutex::new(Sum::default()));
+    let (seeds, sum) = (Mutex::new(seeds), Mutex::new(Sum::default()));
+    let next = || sum.lock().is_ok_and(|sum| sum.years < years).then(|| seeds.lock().ok()?.next()).flatten();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                while sum.lock().expect("no panic").years < years {
-                    let plan = Plan::of(next.fetch_add(1, Ordering::Relaxed));
+                while let Some(seed) = next() {
+                    let plan = Plan::of(seed);
                     let outcome = play(&plan);
                     sum.lock().expect("no panic").add(&plan, outcome);
                 }
@@ -122,7 +122,7 @@ pub(crate) fn many(first: u64, years: f64, shown: Option<usize>) {
         }
     });
     let mut sum = sum.into_inner().expect("no panic");
-    sum.report(first, begun.elapsed());
+    sum.report(begun.elapsed());
     sum.failed.sort_by_key(|(seed, _)| *seed);
     for (seed, findings) in &sum.failed {
         eprintln!("seed {seed}: {} findings, the first: {}", findings.len(), findings[0]);
@@ -153,14 +153,13 @@ impl Sum {
         }
     }
 
-    fn report(&mut self, first: u64, took: Duration) {
+    fn report(&mut self, took: Duration) {
         self.delays.sort_unstable();
         let at = |share: f64| self.delays.get((self.delays.len() as f64 * share) as usize).copied().unwrap_or(0);
         let found: Vec<_> =
             Kind::ALL.iter().map(|kind| format!("{kind:?} {}", self.kinds.get(kind).unwrap_or(&0))).collect();
         eprintln!(
-            "simulation: worlds {} from seed {first}, token-years {:.1}, incidents {}, duties {}, notifications {}, \
-             lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
+            "simulation: worlds {}, token-years {:.1}, incidents {}, duties {}, notifications {}, lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
             self.worlds,
             self.years,
             self.incidents,

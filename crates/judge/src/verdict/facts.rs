@@ -59,10 +59,12 @@ impl Bench<'_> {
         }
     }
 
-    /// `TokenRejected` gives way to `TokenExpired` when the declared expiry comes.
+    /// `TokenRejected` gives way to `TokenExpired` when the declared expiry comes, or is taken back by the clock.
     fn may_be_replaced(&self, token: usize, heard: &Heard) -> bool {
         let expires = self.case.tokens[token].expires;
+        let stepped = self.clock_set_between(0, heard.at);
         expires.is_some_and(|expires| heard.alert == "TokenRejected" && heard.at >= expires)
+            || expires.is_some() && stepped && ["TokenRejected", "TokenExpired"].contains(&heard.alert.as_str())
             || !self.timeline.configured(token).contains(heard.at)
             || Spans::one(0, self.case.end)
                 .without(self.timeline.configured(token))
@@ -247,8 +249,8 @@ impl Bench<'_> {
             let in_time = |heard: &&&Heard| (onset..=deadline).contains(&heard.at) && heard.status == Status::Firing;
             let first = self.heard.iter().filter(in_time).find(|heard| (fact.tells)(heard) || (fact.covers)(heard));
             let fires = self.fires_at(from, fact.tells);
-            // What was never known to be otherwise joins what fires already for its group.
-            let joins = !was_known_good(fact, onset) && self.fires_at(deadline, fact.covers);
+            // What need not have been seen to be otherwise joins what fires already for its group.
+            let joins = !was_known_good(fact, onset, patience) && self.fires_at(deadline, fact.covers);
             match first {
                 Some(heard) if onset == from && deadline == from + patience => delays.push(heard.at - from),
                 Some(_) => {}
@@ -267,6 +269,11 @@ impl Bench<'_> {
             if self.clock_set_between(since - fact.interval, heard.at) {
                 continue;
             }
+            // What is believed at its first sight may be the refusal of a token that was revoked in the middle of a check.
+            let revoked = policy.confirmations <= 1 && self.revoked_since(heard, heard.at - SECOND);
+            if revoked && PERMISSION.contains(&heard.alert.as_str()) {
+                continue;
+            }
             let Some(last) = fact.bad.iter().filter(|(from, _)| *from <= heard.at).map(|(_, to)| to).last() else {
                 found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
                 continue;
@@ -280,6 +287,14 @@ impl Bench<'_> {
                 found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
             }
         }
+    }
+
+    /// Whether the token that a notification is about stopped working between then and the notification.
+    fn revoked_since(&self, heard: &Heard, from: Ms) -> bool {
+        self.token_of(heard).is_some_and(|token| {
+            let bad = self.timeline.state(token, |state| state != State::Works);
+            bad.iter().any(|(onset, _)| (from..=heard.at).contains(&onset))
+        })
     }
 
     /// An end must be one, and one that is must be told.
@@ -296,7 +311,7 @@ impl Bench<'_> {
             let stepped = self.clock_set_between(from - SLACK, deadline);
             // An alert that is told of for others too lasts as long as theirs.
             let alone = |heard: &Heard| (fact.tells)(heard) && heard.cause != "security_group" && heard.alert != RIGHT;
-            if deadline < to && !stepped && self.fires_at(deadline, alone) {
+            if deadline < to && !stepped && self.surely_fires_at(deadline, alone) {
                 found.push((Kind::WronglyResolved, deadline, format!("{}: over, and nobody was told", fact.name)));
             }
         }
@@ -307,9 +322,8 @@ impl Bench<'_> {
 type Found = (Vec<(Kind, Ms, String)>, u64, Vec<Ms>);
 
 /// Whether the monitor had the time to see, just before, that it was not so.
-fn was_known_good(fact: &Fact<'_>, onset: Ms) -> bool {
+fn was_known_good(fact: &Fact<'_>, onset: Ms, patience: Ms) -> bool {
     let good = Spans::one(0, onset).without(&fact.bad);
     let before = good.and(&fact.seen);
-    let last = good.iter().last();
-    last.is_some_and(|(from, _)| from < onset && before.length(from, onset) > 0)
+    good.iter().last().is_some_and(|(from, _)| before.length(from, onset) > patience)
 }

@@ -37,9 +37,12 @@ impl Bench<'_> {
         }
         let silent = self.silence();
         let others = self.silent_for_other_reasons();
-        for (from, to) in self.timeline.most(|_, tenant| silent[tenant].clone()).and(&self.timeline.up).iter() {
+        let most = self.timeline.most(|_, tenant| silent[tenant].clone());
+        for (from, to) in most.and(&self.timeline.up).iter() {
             let deadline = self.put_off(from + policy.unreachable_after + policy.validity + 3 * MINUTE + SLACK);
-            if deadline >= to || self.clock_set_between(from, deadline) || others.touches(from, deadline) {
+            // Who was silent before need not have been seen to answer in between, and so did not fall silent with the others.
+            let again = most.touches(from - policy.validity - SLACK, from - 1);
+            if deadline >= to || again || self.clock_set_between(from, deadline) || others.touches(from, deadline) {
                 continue;
             }
             self.verdict.duties += 1;

@@ -142,20 +142,14 @@ impl Bench<'_> {
         if self.timeline.amnesia.touches(deadline - SLACK, deadline) { deadline + MINUTE } else { deadline }
     }
 
-    /// The first moment from which something that was heard at `at` may have been decided.
+    /// The first moment from which something that was heard at `at` may have been decided: it waits while the receiver takes
+    /// nothing, and while the monitor is away, one after the other.
     fn decided_since(&self, at: Ms) -> Ms {
-        let mut since = at - SLACK;
-        for (from, to) in self.timeline.deaf.iter().collect::<Vec<_>>().into_iter().rev() {
-            if since < to + RECEIVER_BACK && at >= from {
-                since = since.min(from - SLACK);
-            }
-        }
-        // What had been decided waits while the monitor is away, too.
         let down = Spans::one(0, self.case.end).without(&self.timeline.up);
-        for (from, to) in down.iter().collect::<Vec<_>>().into_iter().rev() {
-            if since < to + SLACK && at >= from {
-                since = since.min(from - SLACK);
-            }
+        let waits = self.timeline.deaf.widened(0, RECEIVER_BACK).or(&down.widened(0, SLACK));
+        let mut since = at - SLACK;
+        while let Some((from, _)) = waits.span_at(since) {
+            since = from - SLACK;
         }
         if self.timeline.amnesia.touches(since, at) { since - MINUTE } else { since }
     }
@@ -167,6 +161,11 @@ impl Bench<'_> {
             last.insert(heard.key(), heard.status);
         }
         last.values().any(|status| *status != Status::Resolved)
+    }
+
+    /// The same, where the monitor cannot have forgotten it.
+    fn surely_fires_at(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> bool {
+        self.fires_at(at, |heard| is(heard) && !self.may_have_forgotten(heard.at, at))
     }
 
     fn clock_set_between(&self, from: Ms, to: Ms) -> bool {

@@ -43,6 +43,7 @@ impl Bench<'_> {
         let early = heard.at - before.at < self.case.policy.remind_every - SLACK;
         // The one before may have been delivered late.
         let early = early && heard.at - self.decided_since(before.at) < self.case.policy.remind_every;
+        let early = early && !self.may_have_forgotten(before.at, heard.at);
         let worse = heard.critical && !before.critical;
         if early && !worse && heard.alert != "TokenExpiring" && !self.clock_set_between(before.at, heard.at) {
             let after = (heard.at - before.at) / 1000;
@@ -64,7 +65,7 @@ impl Bench<'_> {
         let hindered = hindered.or(&self.timeline.outages).or(&self.timeline.amnesia);
         for (before, until) in gaps {
             let is_state = before.alert.starts_with("Token") && before.alert != "TokenExpiring";
-            if !is_state || before.alert == "TokenExpiryOutdated" {
+            if !is_state || before.alert == "TokenExpiryOutdated" || self.may_have_forgotten(before.at, until) {
                 continue;
             }
             let allowed = if self.clock_set_between(before.at, until) { 2 * every } else { every };

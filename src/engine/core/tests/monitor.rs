@@ -91,6 +91,24 @@ fn what_was_unreachable_is_not_over_because_we_are_in_trouble() {
 }
 
 #[test]
+fn silence_counts_from_when_the_other_side_was_first_seen_silent() {
+    let mut machine = machine();
+    all(&mut machine, Some(Reason::Monitor));
+    machine.seconds(3600);
+    all(&mut machine, None);
+    machine.answer("t0", MeObservation::Failed(failure()), ProbeObservation::Granted(200));
+    let silent_since = |machine: &Machine| machine.core.silence("tenant-0").map(|(since, _)| since);
+    while silent_since(&machine).is_none() {
+        machine.second();
+    }
+    assert_eq!(silent_since(&machine), Some(at(machine.now)), "our own trouble said nothing of the tenant");
+    machine.seconds(890);
+    assert!(!machine.told().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.told());
+    machine.seconds(20);
+    assert!(machine.told().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.told());
+}
+
+#[test]
 fn a_restart_while_impaired_repeats_and_ends_nothing() {
     let mut machine = machine();
     all(&mut machine, Some(Reason::Monitor));
