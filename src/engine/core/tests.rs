@@ -1,8 +1,9 @@
-//! The loop in virtual time: slots, pulses, reloads, checks on demand. Restarts and outages have files of their own.
+//! The loop in virtual time: slots, pulses, reloads, checks on demand. The rest has files of its own.
 
 mod machine;
 mod monitor;
 mod outages;
+mod repeats;
 mod restarts;
 
 use super::*;

@@ -73,6 +73,8 @@ pub(super) struct Machine {
     pub(super) answers: HashMap<String, Answer>,
     /// Whether all users are in one security group, and are known to be.
     pub(super) grouped: bool,
+    /// By token: what is answered about its user's security group, whatever `grouped` says.
+    pub(super) groups: HashMap<String, UserObservation>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,7 +88,21 @@ pub(super) fn granted() -> Answer {
     Answer { value: "value".to_owned(), me: works(&[("ticket.list", true)]), list: ProbeObservation::Granted(200) }
 }
 
+/// Tokens of one tenant that all need the list.
+pub(super) fn fleet(names: &[&str]) -> Config {
+    config(names.iter().map(|name| token(name, &[LIST])).collect())
+}
+
 impl Machine {
+    /// All users are in one security group, which allows what the tokens need, and so do the tokens.
+    pub(super) fn grouped(names: &[&str]) -> Self {
+        let mut machine = Self { grouped: true, ..Self::new(fleet(names)) };
+        for name in names {
+            machine.holds(name);
+        }
+        machine
+    }
+
     pub(super) fn new(config: Config) -> Self {
         let (core, _) = Core::start(Arc::new(config), Memory::default(), at(0));
         Self {
@@ -96,6 +112,7 @@ impl Machine {
             now: 0,
             answers: HashMap::new(),
             grouped: false,
+            groups: HashMap::new(),
         }
     }
 
@@ -117,28 +134,51 @@ impl Machine {
     /// One second: what is due is looked at and answered.
     pub(super) fn second(&mut self) -> usize {
         self.now += 1;
-        let mut jobs = self.handle(Event::Tick);
+        let jobs = self.handle(Event::Tick);
+        self.carry_out(jobs)
+    }
+
+    /// Somebody wants a token to be checked now.
+    pub(super) fn check(&mut self, token: &str) -> usize {
+        let id = TokenId { tenant: "acme".to_owned(), token_name: token.to_owned() };
+        let jobs = self.handle(Event::Check(id));
+        self.carry_out(jobs)
+    }
+
+    /// Takes over another configuration, and carries out what that makes due.
+    pub(super) fn reload(&mut self, config: Config) -> usize {
+        let jobs = self.handle(Event::Reload(Arc::new(config)));
+        self.carry_out(jobs)
+    }
+
+    fn carry_out(&mut self, mut jobs: Vec<crate::engine::Job>) -> usize {
         let mut looks = 0;
         while let Some(job) = jobs.pop() {
             looks += 1;
             let answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
-            let wants = job.permissions.is_some() && matches!(answer.me, MeObservation::Works(_));
             let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
+            let asks = job.permissions.as_ref().filter(|_| matches!(answer.me, MeObservation::Works(_)));
             let part = Part::Token(Seen::Me { fingerprint, observation: answer.me });
             let (method, status, took) = (crate::catalog::Method::Get, Some(200), std::time::Duration::ZERO);
             let asked = Asked { method, path: "/me".into(), at: at(self.now), status, reason: None, took };
             let look = Box::new(Look { at: at(self.now), part, asked: vec![asked] });
             let (key, end) = (job.key, ended(&job));
-            jobs.extend(self.handle(Event::Looked { key, look, ended: (!wants).then_some(end) }));
-            if wants {
+            jobs.extend(self.handle(Event::Looked { key, look, ended: asks.is_none().then_some(end) }));
+            if let Some(asks) = asks {
                 let mut look = Box::new(probed(self.now, &[(LIST, answer.list)]));
-                if let (Part::Permissions(look), true) = (&mut look.part, self.grouped) {
-                    look.user = Some(UserObservation::Group(Some("Technicians".to_owned())));
+                if let Part::Permissions(look) = &mut look.part {
+                    look.full = asks.full;
+                    look.user = self.user(&job.token.name).filter(|_| asks.user);
                 }
                 jobs.extend(self.handle(Event::Looked { key, look, ended: Some(end) }));
             }
         }
         looks
+    }
+
+    fn user(&self, token: &str) -> Option<UserObservation> {
+        let all = self.grouped.then(|| UserObservation::Group(Some("Technicians".to_owned())));
+        self.groups.get(token).cloned().or(all)
     }
 
     pub(super) fn seconds(&mut self, count: i64) {
@@ -167,5 +207,20 @@ impl Machine {
 
     pub(super) fn answer(&mut self, token: &str, me: MeObservation, list: ProbeObservation) {
         self.answers.insert(token.to_owned(), Answer { me, list, ..granted() });
+    }
+
+    /// The security group and the token both allow what the token needs.
+    pub(super) fn holds(&mut self, token: &str) {
+        self.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Granted(200));
+    }
+
+    /// The security group does not allow it.
+    pub(super) fn lacks(&mut self, token: &str) {
+        self.answer(token, works(&[("ticket.read", false)]), ProbeObservation::Missing);
+    }
+
+    /// The security group allows it, the token does not.
+    pub(super) fn is_narrow(&mut self, token: &str) {
+        self.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Missing);
     }
 }

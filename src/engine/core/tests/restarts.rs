@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::machine::{Answer, Machine, granted};
+use super::machine::{Answer, Machine, fleet, granted};
 use super::*;
 use crate::alert::{AlertKey, Notice, Status};
 use crate::memory::Entry;
@@ -14,10 +14,6 @@ use crate::standing::{TokenState, TransitionKind};
 
 fn refused() -> MeObservation {
     MeObservation::Refused
-}
-
-fn fleet(names: &[&str]) -> Config {
-    config(names.iter().map(|name| token(name, &[LIST])).collect())
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! What is notified of once is not notified of again: a reload, a restart or a new cause begins, ends and repeats
+//! nothing, and refusals in quick succession confirm nothing.
+
+use super::machine::{Machine, fleet};
+use super::*;
+use crate::standing::Cause;
+
+/// Permissions are checked every hour: after so many seconds every change has been seen and confirmed.
+const A_WHILE: i64 = 4000;
+
+/// The same tokens, as a configuration may list them.
+const ORDERS: [[&str; 3]; 4] = [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"], ["c", "a", "b"]];
+
+/// A group loses what three tokens need; the first alert of each kind speaks of it.
+fn lost(config: Config) -> Machine {
+    let mut machine = Machine { grouped: true, ..Machine::new(config) };
+    for name in ORDERS[0] {
+        machine.holds(name);
+    }
+    machine.seconds(A_WHILE);
+    for name in ORDERS[0] {
+        machine.lacks(name);
+    }
+    while machine.told().len() < 2 {
+        machine.seconds(1);
+    }
+    machine
+}
+
+#[test]
+fn a_reload_in_any_order_notifies_of_nothing_again() {
+    let mut machine = lost(fleet(&ORDERS[0]));
+    for order in ORDERS.into_iter().chain(ORDERS) {
+        machine.reload(fleet(&order));
+        machine.seconds(400);
+        assert_eq!(machine.told().len(), 2, "{order:?}: {:?}", machine.told());
+    }
+    for order in ORDERS {
+        machine.crash(fleet(&order), 5);
+        machine.seconds(400);
+        assert_eq!(machine.told().len(), 2, "a restart with {order:?}: {:?}", machine.told());
+    }
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+}
+
+/// In seconds.
+const REMIND_EVERY: i64 = 2400;
+
+/// A fleet in which all need the list but one, to which it is recommended.
+fn recommended_to(recommended: &str, order: &[&str]) -> Config {
+    let mut config = fleet(order);
+    config.alerts.remind_every = Duration::from_secs(REMIND_EVERY as u64);
+    for token in config.tokens.iter_mut().filter(|token| token.name == recommended) {
+        for wanted in &mut Arc::make_mut(token).wanted {
+            wanted.required = false;
+        }
+    }
+    config
+}
+
+#[test]
+fn a_reload_soon_after_an_alert_reminds_of_nothing() {
+    for recommended in ORDERS[0] {
+        let mut machine = lost(recommended_to(recommended, &ORDERS[0]));
+        let fired = machine.now;
+        for order in ORDERS {
+            machine.seconds(20);
+            machine.reload(recommended_to(recommended, &order));
+        }
+        machine.seconds(900);
+        machine.crash(recommended_to(recommended, &ORDERS[1]), 20);
+        machine.seconds(400);
+        assert_eq!(machine.told().len(), 2, "{recommended}: {:?}", machine.told());
+        machine.seconds(fired + REMIND_EVERY - machine.now);
+        let reminded = machine.told().split_off(2);
+        assert!(reminded.len() == 2 && reminded.iter().all(|told| told.ends_with("reminder")), "{reminded:?}");
+    }
+}
+
+#[test]
+fn a_cause_that_changes_begins_and_ends_no_alert() {
+    let mut machine = Machine::grouped(&["t"]);
+    machine.seconds(A_WHILE);
+    let mut causes = Vec::new();
+    for narrows in [Machine::is_narrow, Machine::lacks, Machine::is_narrow] {
+        narrows(&mut machine, "t");
+        machine.seconds(A_WHILE);
+        let snapshot = machine.core.snapshot();
+        let firing =
+            snapshot.tokens[0].firing.iter().filter(|firing| firing.alert == crate::alert::Alert::PermissionLost);
+        causes.extend(firing.map(|firing| firing.words.cause));
+    }
+    assert_eq!(causes, [Cause::Token, Cause::SecurityGroup, Cause::Token].map(Some), "it says what is so now");
+    let right = "SecurityGroupRightLost/acme/t/ticket.read";
+    let notified = [
+        "PermissionLost/acme/t/Tickets - List/Search firing".to_owned(),
+        format!("{right} firing"),
+        format!("{right} resolved"),
+    ];
+    assert_eq!(machine.told(), notified);
+}
+
+#[test]
+fn refusals_in_quick_succession_confirm_nothing() {
+    let held = |held| works(&[("ticket.read", held)]);
+    let cases = [
+        ("TokenRejected/acme/t", MeObservation::Refused, ProbeObservation::Missing),
+        ("PermissionLost/acme/t/Tickets - List/Search", held(true), ProbeObservation::Missing),
+        ("SecurityGroupRightLost/acme/t/ticket.read", held(false), ProbeObservation::Granted(200)),
+    ];
+    for (alert, me, list) in cases {
+        let mut machine = Machine::new(fleet(&["t"]));
+        machine.holds("t");
+        machine.seconds(10);
+        machine.answer("t", me, list);
+        // The least distance of two checks that confirm each other is 30 seconds; here is one each second, or two.
+        let checks: usize = (0..29).map(|_| machine.check("t") + machine.second()).sum();
+        machine.commit();
+        assert!(checks >= 29, "{checks}");
+        assert_eq!(machine.told(), Vec::<String>::new(), "{alert}");
+        machine.second();
+        machine.check("t");
+        machine.commit();
+        assert_eq!(machine.told(), [format!("{alert} firing")]);
+    }
+}
