@@ -1,0 +1,138 @@
+//! One security group behind several tokens: whose alert speaks for whom, and which group an alert names.
+
+use super::machine::{Machine, fleet};
+use super::*;
+use crate::alert::{Alert, Words};
+use crate::syncro::UserObservation;
+
+/// Permissions are checked every hour: after so many seconds every change has been seen and confirmed.
+const A_WHILE: i64 = 4000;
+
+fn lost(token: &str) -> [String; 2] {
+    [
+        format!("PermissionLost/acme/{token}/Tickets - List/Search firing"),
+        format!("SecurityGroupRightLost/acme/{token}/ticket.read firing"),
+    ]
+}
+
+/// What has been notified of after so many notifications, sorted.
+fn since(machine: &Machine, count: usize) -> Vec<String> {
+    let mut notified = machine.told().split_off(count);
+    notified.sort();
+    notified
+}
+
+#[test]
+fn a_peer_that_lacked_it_from_the_start_swallows_no_loss() {
+    let mut machine = Machine::grouped(&["a", "b"]);
+    machine.lacks("a");
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.told(), ["PermissionMissing/acme/a/Tickets - List/Search firing"]);
+    machine.lacks("b");
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 1), lost("b"));
+    machine.holds("a");
+    machine.holds("b");
+    machine.seconds(A_WHILE);
+    let ended = since(&machine, 3);
+    assert!(ended.len() == 3 && ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
+}
+
+/// A group lost what two tokens need: with the one that speaks for both, and the other.
+fn both_lost() -> (Machine, &'static str, &'static str) {
+    let mut machine = Machine::grouped(&["a", "b"]);
+    machine.seconds(A_WHILE);
+    machine.lacks("a");
+    machine.lacks("b");
+    machine.seconds(A_WHILE);
+    let (speaks, other) = if machine.told()[0].contains("/a/") { ("a", "b") } else { ("b", "a") };
+    assert_eq!(since(&machine, 0), lost(speaks), "one alert of each kind for the group");
+    (machine, speaks, other)
+}
+
+#[test]
+fn a_peer_whose_loss_is_older_swallows_no_later_loss() {
+    let (mut machine, _, other) = both_lost();
+    machine.holds(other);
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+    machine.lacks(other);
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 2), lost(other));
+}
+
+/// What the firing alerts say that name a security group as the cause of a loss.
+fn losses(machine: &mut Machine) -> Vec<Words> {
+    let snapshot = machine.core.snapshot();
+    let firing = snapshot.tokens.iter().flat_map(|token| token.firing.iter().cloned());
+    let of_loss = [Alert::PermissionLost, Alert::PermissionMissing, Alert::SecurityGroupRightLost];
+    firing.filter(|firing| of_loss.contains(&firing.alert)).map(|firing| firing.words).collect()
+}
+
+/// The user of `a` is moved out of the group of the users of `b` and `c`, which the answer about it says or does not say.
+fn moved(answer: UserObservation, restarts: bool) -> Machine {
+    let names = ["a", "b", "c"];
+    let mut machine = Machine::grouped(&names);
+    // The group was read at the start, and is read every hour.
+    machine.seconds(600);
+    machine.groups.insert("a".to_owned(), answer);
+    machine.lacks("a");
+    // Nothing shows that the others still have what it lost.
+    for other in ["b", "c"] {
+        machine.answer(other, works(&[("ticket.read", true)]), ProbeObservation::Failed(failure()));
+    }
+    for _ in 0..A_WHILE {
+        let doubted = |token: &TokenPicture| token.standing.user.as_ref().is_some_and(|user| user.doubted_at.is_some());
+        let before = machine.core.snapshot().tokens.iter().any(doubted);
+        machine.second();
+        if restarts && !before && machine.core.snapshot().tokens.iter().any(doubted) {
+            machine.commit();
+            machine.crash(fleet(&names), 5);
+        }
+        for words in losses(&mut machine) {
+            let names_others = ["`Technicians`", "`b`", "`c`"].iter().any(|name| words.message.contains(name));
+            assert!(!names_others, "after {}: {}", machine.now, words.message);
+        }
+    }
+    machine.commit();
+    machine
+}
+
+#[test]
+fn after_a_move_an_alert_names_the_new_group_alone() {
+    for restarts in [false, true] {
+        let narrow = UserObservation::Group(Some("Narrow".to_owned()));
+        let mut machine = moved(narrow, restarts);
+        let [permission, right] = lost("a");
+        let changed = "SecurityGroupChanged/acme/a firing".to_owned();
+        assert_eq!(since(&machine, 0), [permission, changed, right], "each once");
+        for words in losses(&mut machine) {
+            assert!(words.message.contains("`Narrow`"), "{}", words.message);
+            assert_eq!(words.security_group.as_deref(), Some("Narrow"));
+        }
+        let notices = machine.store.told.iter().filter(|notice| notice.key.alert != Alert::SecurityGroupChanged);
+        for notice in notices {
+            assert_eq!(notice.words.security_group.as_deref(), Some("Narrow"), "{}", notice.words.message);
+        }
+    }
+}
+
+#[test]
+fn while_the_new_group_cannot_be_read_none_is_named() {
+    let mut machine = moved(UserObservation::Failed(failure()), false);
+    assert_eq!(since(&machine, 0), lost("a"), "it is notified of all the same");
+    assert!(machine.store.told.iter().all(|notice| notice.words.security_group.is_none()));
+    machine.groups.insert("a".to_owned(), UserObservation::Group(Some("Narrow".to_owned())));
+    machine.seconds(A_WHILE);
+    assert!(losses(&mut machine).iter().all(|words| words.message.contains("`Narrow`")));
+}
+
+#[test]
+fn a_speaker_whose_cause_changes_makes_no_peer_fire() {
+    let (mut machine, speaks, other) = both_lost();
+    // The group allows it again, and now it is the token of the speaker that is too narrow.
+    machine.is_narrow(speaks);
+    machine.holds(other);
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 2), [format!("SecurityGroupRightLost/acme/{speaks}/ticket.read resolved")]);
+}
