@@ -113,6 +113,29 @@ fn at_the_declared_expiry_a_look_is_due() {
 }
 
 #[test]
+fn what_is_put_off_waits_no_longer_than_for_the_expiry() {
+    let (token, standing) = after(&[looked(0, works(&[])), probed(0, &[])]);
+    let overdue = planned(&token, &standing, 5000);
+    assert!(overdue.permissions.is_some_and(|(due, _)| due.at <= at(5000)), "both checks are overdue");
+    let put_off = |expires: Option<DateTime<Utc>>| {
+        let mut plan = overdue;
+        plan.put_off(at(5000), at(5200), expires);
+        assert_eq!(plan.permissions.map(|(due, _)| due), Some(plan.validity), "both alike");
+        plan.validity
+    };
+    let in_turn = Due { at: at(5200), urgent: false };
+    assert_eq!(put_off(None), in_turn);
+    assert_eq!(put_off(Some(at(5100))), Due { at: at(5100), urgent: true });
+    assert_eq!(put_off(Some(at(5100) + TimeDelta::milliseconds(1))), Due { at: at(5101), urgent: true });
+    assert_eq!(put_off(Some(at(5201))), in_turn, "the check comes before the expiry, and one more at it");
+    assert_eq!(put_off(Some(at(4999))), in_turn, "what expired before the start is no reason to hurry");
+    let mut plan = overdue;
+    plan.validity.urgent = true;
+    plan.put_off(at(5000), at(5200), Some(at(5100)));
+    assert_eq!(plan.validity, Due { urgent: true, ..overdue.validity }, "what is urgent is not put off");
+}
+
+#[test]
 fn tokens_are_spread_over_the_interval() {
     let offsets: std::collections::BTreeSet<_> = (0..1000)
         .map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(Duration::from_mins(5), None))
