@@ -1,3 +1,5 @@
+mod confirmations;
+
 use proptest::prelude::*;
 
 use super::*;
