@@ -68,7 +68,7 @@ mod tests {
     fn a_pause_is_not_over_before_anything_was_answered() {
         let (config, mut firing) = (config(Vec::new()), Vec::new());
         let mut see = |throttled: bool, flows| {
-            let rules = Rules { alerts: &config.alerts, now: at(400), held: false };
+            let rules = Rules::new(&config.alerts, at(400));
             let throttled = throttled.then(|| Throttled { since: at(0), host: "syncromsp.com".to_owned() });
             let notices = monitor_alerts(rules, throttled, None, flows, &mut firing);
             notices.into_iter().map(|notice| (notice.status.as_str(), notice.words.message)).collect::<Vec<_>>()

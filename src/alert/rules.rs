@@ -20,6 +20,15 @@ pub struct Rules<'a> {
     pub now: DateTime<Utc>,
     /// Whether everything is held for now: nothing fires, is reminded of or resolves.
     pub held: bool,
+    /// Whether a check is due that may change what is believed of the security group: no alert of it begins before.
+    pub awaits_check: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// Rules that hold nothing up.
+    pub fn new(alerts: &'a Alerts, now: DateTime<Utc>) -> Self {
+        Self { alerts, now, held: false, awaits_check: false }
+    }
 }
 
 /// Brings what fires for one token up to what its standing says; returns what is to be told. What a neighbour tells
@@ -46,11 +55,14 @@ pub fn token_alerts(
     }
     let waits = rules.waits_for_group(standing).is_some();
     for due in conditions.iter_mut().filter(|due| is_of_group(due.alert, &due.words)) {
-        due.may_begin &= !waits;
+        due.may_begin &= !waits && !rules.awaits_check;
     }
     // Nobody is spoken of together with others whom the same group may no longer concern.
-    let peers = if standing.current_group().is_some() || waits { neighbours } else { &[] };
-    conditions.retain_mut(|due| due.speaks_for(peers, firing));
+    let in_group =
+        |standing: &Standing| standing.current_group().is_some() || rules.waits_for_group(standing).is_some();
+    let peers: Vec<_> =
+        neighbours.iter().copied().filter(|other| in_group(standing) && in_group(other.standing)).collect();
+    conditions.retain_mut(|due| due.speaks_for(&peers, firing));
     let is_held = |known: &Firing| {
         let of_group = is_of_group(known.alert, &known.words);
         held && known.alert.is_held_while_not_valid()

@@ -77,13 +77,7 @@ impl Finding {
             let _ = step(&mut standing, look, policy);
         }
         let mut firing = Vec::new();
-        let _ = token_alerts(
-            Rules { alerts: &alerts, now: clock::now(), held: false },
-            &token,
-            &standing,
-            &[],
-            &mut firing,
-        );
+        let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &standing, &[], &mut firing);
         let failure = parts.iter().find_map(Look::failure).map(Cow::into_owned);
         Self { token, standing, failure, alerts: firing, probes }
     }

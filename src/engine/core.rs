@@ -11,11 +11,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::alert::{Firing, Neighbour};
+use crate::catalog::PermissionId;
 use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
 use crate::snapshot::{Snapshot, TenantPicture, TokenPicture};
-use crate::standing::{Outage, Standing, TokenState};
+use crate::standing::{Outage, Standing};
 use crate::syncro::{Asked, Fingerprint, Look};
 
 use super::checker::Ended;
@@ -65,8 +66,6 @@ pub(super) struct Watch {
     pub(super) audit_from: DateTime<Utc>,
     /// What it was last asked, and how that went; not remembered over a restart.
     pub(super) asked: Arc<[Asked]>,
-    /// When it came back into the configuration, if it was known from an earlier time.
-    pub(super) returned_at: Option<DateTime<Utc>>,
 }
 
 impl Watch {
@@ -75,14 +74,14 @@ impl Watch {
         Neighbour { token: &self.token, standing: &self.standing, firing: &self.firing }
     }
 
-    /// Whether what is believed was believed before it left the configuration, and has not been checked since.
-    pub(super) fn is_from_memory(&self) -> bool {
-        let standing = &self.standing;
-        let works = standing.state == TokenState::Valid;
-        self.returned_at.is_some_and(|returned| {
-            let returned = Some(returned);
-            standing.validity.last_success < returned || works && standing.permission_checks.last_attempt < returned
-        })
+    /// Since when another token of the same security group shows that what is believed of the group and not notified of
+    /// yet is no longer so, if any does.
+    pub(super) fn outdated_by(&self, other: &Self) -> Option<DateTime<Utc>> {
+        let fires = |permission: PermissionId| {
+            self.firing.iter().any(|known| known.subject.as_deref() == Some(permission.name()))
+        };
+        let outdated = self.standing.outdated_by(&other.standing).filter(|(permission, _)| !fires(*permission));
+        outdated.map(|(_, at)| at).max()
     }
 }
 

@@ -140,7 +140,7 @@ impl Core {
         if impaired.is_none() && throttled.is_none() && self.fleet_firing.is_empty() {
             return;
         }
-        let rules = Rules { alerts: &self.config.alerts, now, held: false };
+        let rules = Rules::new(&self.config.alerts, now);
         let mut firing = self.fleet_firing.to_vec();
         let notices = monitor_alerts(rules, throttled, impaired, self.monitor.flows, &mut firing);
         effects.extend(shared(TokenId::of_fleet, &mut self.fleet_firing, firing));

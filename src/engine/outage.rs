@@ -109,7 +109,7 @@ impl Core {
         let patience = chrono::TimeDelta::from_std(self.config.alerts.unreachable_after).unwrap_or(TimeDelta::MAX);
         let outage = if self.turned.len() > FEWEST / 2 && self.overruled_until.is_none_or(|until| until <= now) {
             let sights: Vec<_> = self.tenants.values().filter_map(|tenant| self.sight(tenant)).collect();
-            turned_bad(&sights, now)
+            turned_bad(&sights, self.tenants.len(), now)
         } else {
             None
         };
@@ -132,7 +132,7 @@ impl Core {
             return;
         }
         let mut firing = self.fleet_firing.to_vec();
-        let rules = Rules { alerts: &self.config.alerts, now, held: false };
+        let rules = Rules::new(&self.config.alerts, now);
         let notices = fleet_alerts(rules, outage.as_ref(), before.as_ref(), &mut firing);
         effects.extend(shared(TokenId::of_fleet, &mut self.fleet_firing, firing));
         effects.extend(told(notices));

@@ -10,7 +10,7 @@ use crate::alert::{Firing, retire};
 use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::{Entry, Keep, Memory, Remembered};
 use crate::plan::{Phase, audit_from, catch_up, plan};
-use crate::standing::{Standing, Transition, TransitionKind};
+use crate::standing::{Evidence, Standing, Transition, TransitionKind};
 use crate::syncro::{Look, Part, Seen};
 
 use super::core::{Core, Tenant, Watch};
@@ -141,7 +141,6 @@ impl Core {
             catch_up,
             audit_from,
             asked,
-            returned_at: None,
         };
         self.watches.insert(key, watch);
         self.agenda.insert((now, key));
@@ -162,15 +161,16 @@ impl Core {
         }
     }
 
-    /// A token that is looked at for the first time and has the value of one that left the configuration is that one:
-    /// it was renamed, or has come back.
+    /// A token of which the first verdict comes and that has the value of one that left the configuration is that one: it
+    /// was renamed, or has come back. What was believed of its permissions has to be looked at before it is told of again.
     pub(super) fn recognise(&mut self, key: WatchKey, look: &Look, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Part::Token(Seen::Me { fingerprint, .. }) = &look.part else { return };
-        let Some(watch) = self.watches.get_mut(&key).filter(|watch| watch.standing.fingerprint.is_none()) else {
-            return;
-        };
+        let is_first = |watch: &&mut Watch| watch.standing.validity.last_success.is_none() && look.failure().is_none();
+        let Some(watch) = self.watches.get_mut(&key).filter(is_first) else { return };
         let Some((from, standing)) = self.retired.remove(fingerprint) else { return };
-        (watch.standing, watch.returned_at) = (standing, Some(look.at));
+        watch.standing = standing;
+        let permissions = Arc::make_mut(&mut watch.standing).permissions.iter_mut();
+        permissions.filter(|known| known.evidence == Evidence::Probe).for_each(|known| known.unseen = true);
         let to = watch.token.id();
         if from == to {
             return;

@@ -76,13 +76,17 @@ impl Core {
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get(&key) else { return };
         let held_until = self.config.held_until(&watch.token.tenant.name, now);
-        let held = held_until.is_some() || self.is_frozen() || watch.is_from_memory();
-        let rules = Rules { alerts: &self.config.alerts, now, held };
+        let held = held_until.is_some() || self.is_frozen();
         let neighbours = self.neighbours(key);
+        let outdated_at = neighbours.iter().filter_map(|(_, other)| watch.outdated_by(other)).max();
+        let rules = Rules { held, awaits_check: outdated_at.is_some(), ..Rules::new(&self.config.alerts, now) };
         let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
         let mut firing = watch.firing.to_vec();
         let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, &mut firing);
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        if outdated_at > watch.standing.permission_checks.last_attempt && !self.asked_permissions.contains(&key) {
+            watch.look_at.get_or_insert(now);
+        }
         let of = || watch.token.id();
         effects.extend(shared(of, &mut watch.firing, firing));
         effects.extend(told(notices));
@@ -229,7 +233,7 @@ impl Core {
         let held =
             self.config.held_until(name, now).is_some() || self.is_one_of_many(name) || self.is_own_trouble(name);
         let Some(tenant) = self.tenants.get_mut(name) else { return };
-        let rules = Rules { alerts: &self.config.alerts, now, held };
+        let rules = Rules { held, ..Rules::new(&self.config.alerts, now) };
         let mut firing = tenant.firing.to_vec();
         let notices = tenant_alerts(rules, Tenancy { tenant: name, silent }, &mut firing);
         effects.extend(shared(|| TokenId::of_tenant(name), &mut tenant.firing, firing));

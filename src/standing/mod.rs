@@ -199,6 +199,24 @@ impl Standing {
         })
     }
 
+    /// Permissions that the security group is believed to lack, and since when another token of the same group has shown
+    /// otherwise: it has them, or lacks them for another reason.
+    pub fn outdated_by(&self, other: &Self) -> impl Iterator<Item = (PermissionId, DateTime<Utc>)> {
+        let lacks = |known: &&PermissionStanding| {
+            known.state() == PermissionState::Missing && known.cause == Cause::SecurityGroup
+        };
+        let lacking = self.permissions.iter().filter(lacks).map(|known| known.permission);
+        lacking.filter_map(|permission| {
+            let theirs = other.of_permission(permission)?;
+            let shown_at = match theirs.state() {
+                PermissionState::Granted => other.permission_checks.last_success,
+                PermissionState::Missing if theirs.cause != Cause::SecurityGroup => other.validity.last_success,
+                PermissionState::Missing | PermissionState::Unverified => None,
+            };
+            Some((permission, shown_at.filter(|at| Some(*at) > self.permission_checks.last_success)?))
+        })
+    }
+
     /// What is believed of a permission, if anything is.
     pub fn of_permission(&self, permission: PermissionId) -> Option<&PermissionStanding> {
         let index = self.permissions.binary_search_by_key(&permission, |known| known.permission).ok()?;

@@ -114,10 +114,11 @@ fn outlived(standing: &Standing, state: TokenState) -> bool {
     state == TokenState::Expired && standing.worked_after_expiry > 0
 }
 
-/// Whether over half of the tenants that have been looked at since the first of them turned bad did so alike. That is
-/// only suspected until all of them have been looked at, or enough for a sample.
-pub fn turned_bad(sights: &[TenantSight], now: DateTime<Utc>) -> Option<Outage> {
-    if sights.len() < FEWEST {
+/// Whether over half of the tenants that worked and have been looked at since the first of them turned bad did so alike.
+/// That is only suspected until all of them have been looked at, or enough for a sample. Of fewer than [`FEWEST`] tenants
+/// it cannot be said.
+pub fn turned_bad(sights: &[TenantSight], tenants: usize, now: DateTime<Utc>) -> Option<Outage> {
+    if tenants < FEWEST {
         return None;
     }
     let states = TokenState::ALL.into_iter().filter(|state| is_alike(*state));
@@ -195,8 +196,12 @@ mod tests {
             ("for longer", vec![bad(1), bad(2), bad(3), bad(4)], 601, None),
         ];
         for (case, sights, now, expected) in cases {
-            assert_eq!(turned_bad(&sights, at(now)).map(|outage| outage.is_certain()), expected, "{case}");
+            let outage = turned_bad(&sights, sights.len(), at(now));
+            assert_eq!(outage.map(|outage| outage.is_certain()), expected, "{case}");
         }
+        let outage = |sights: &[TenantSight]| turned_bad(sights, 4, at(5)).map(|outage| outage.is_certain());
+        assert_eq!(outage(&[bad(1), bad(2), bad(3)]), Some(true), "the fourth did not work before");
+        assert_eq!(outage(&[bad(1), bad(2)]), None, "nor did the third");
     }
 
     #[test]
@@ -222,11 +227,11 @@ mod tests {
     #[test]
     fn who_cannot_be_looked_at_is_not_waited_for() {
         let page = TenantSight { is_silent: true, ..well(0) };
-        let outage = turned_bad(&[bad(1), bad(2), bad(3), well(0)], at(5));
+        let outage = turned_bad(&[bad(1), bad(2), bad(3), well(0)], 4, at(5));
         assert_eq!(outage.map(|outage| outage.is_certain()), Some(false), "one is still to be looked at");
-        let outage = turned_bad(&[bad(1), bad(2), bad(3), page], at(5));
+        let outage = turned_bad(&[bad(1), bad(2), bad(3), page], 4, at(5));
         assert_eq!(outage.map(|outage| outage.is_certain()), Some(true), "it cannot be");
-        let outage = turned_bad(&[bad(1), bad(2), bad(3), bad(4), page], at(5));
+        let outage = turned_bad(&[bad(1), bad(2), bad(3), bad(4), page], 5, at(5));
         assert_eq!(outage.map(|outage| outage.is_certain()), Some(true));
     }
 

@@ -245,6 +245,17 @@ fn no_more_than_a_month_of_the_past_is_discarded_at_a_time() {
 }
 
 #[test]
+fn what_was_written_after_what_is_kept_is_kept_whatever_its_date() {
+    const DAY: i64 = 24 * 3600;
+    let place = Place::new();
+    let days = [1, 500, 2, 510].map(|day| Keep::Entry(changed(&format!("day {day}"), day * DAY)));
+    place.open().write(&unwritten(days), at(510 * DAY)).unwrap();
+    let forget = Unwritten { forget_before: Some(at(400 * DAY)), ..Unwritten::default() };
+    place.open().write(&forget, at(510 * DAY)).unwrap();
+    assert_eq!(place.names(), ["day 2", "day 500", "day 510"], "a clock was behind for a while");
+}
+
+#[test]
 fn the_store_says_when_it_was_last_written_to() {
     let place = Place::new();
     let mut database = place.open();

@@ -118,9 +118,20 @@ impl<'a> Timeline<'a> {
     pub(crate) fn refused_for_long(&self, tenant: usize) -> Spans {
         /// Ten minutes from the first sight, less the time in which it was first seen twice.
         const LONG: Ms = 8 * 60_000;
-        let alone = self.refused_all(tenant).without(&self.outages);
-        let long = self.outages.and(&self.refused_all(tenant));
-        alone.or(&Spans::of(long.iter().map(|(from, to)| (from + LONG, to))))
+        let refused = self.refused_all(tenant);
+        let long = Spans::of(self.outages.iter().map(|(from, to)| (from + LONG, to)));
+        refused.without(&self.outages).or(&refused.and(&long))
+    }
+
+    /// When a tenant's tokens were refused in an outage that could not be seen, since of too few others anything could be
+    /// learnt, or would have worked.
+    pub(crate) fn refused_unseen(&self, tenant: usize) -> Spans {
+        let works = |of: usize| {
+            let tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == of);
+            tokens.fold(Spans::default(), |all, token| all.or(&self.state(token, |state| state == State::Works)))
+        };
+        let seen = self.most(|timeline, of| timeline.refused_all(of).without(&timeline.blind(of)).and(&works(of)));
+        self.refused_all(tenant).without(&seen)
     }
 
     /// When nothing could be learnt from `/me` of a tenant, whether the monitor ran or not.

@@ -38,13 +38,7 @@ impl Watched {
     }
 
     fn tell(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
-        token_alerts(
-            Rules { alerts: &self.alerts, now, held: false },
-            &self.token,
-            &self.standing,
-            &[],
-            &mut self.firing,
-        )
+        token_alerts(Rules::new(&self.alerts, now), &self.token, &self.standing, &[], &mut self.firing)
     }
 }
 
@@ -88,7 +82,7 @@ fn next_change_is_when_something_must_be_told_without_a_look() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(40 * DAY));
     let next = |watched: &Watched, now| {
-        let rules = Rules { alerts: &watched.alerts, now: at(now), held: false };
+        let rules = Rules::new(&watched.alerts, at(now));
         next_change(rules, &watched.token, &watched.standing, &watched.firing)
     };
     assert_eq!(next(&watched, 0), Some(at(10 * DAY)));

@@ -1,7 +1,7 @@
 //! What is so of one token: its state, its permissions, the rights of its user.
 
 use super::{Bench, Kind, SECOND, SLACK, SUSPICION};
-use crate::case::State;
+use crate::case::{Happening, State};
 use crate::ledger::{Heard, Status};
 use crate::spans::{Ms, Spans};
 
@@ -21,6 +21,8 @@ struct Fact<'f> {
     name: String,
     /// When it is so.
     bad: Spans,
+    /// When it looks so, and nothing shows that it is not.
+    looks_bad: Spans,
     /// When the monitor can see whether it is so.
     seen: Spans,
     /// The interval at which it is looked at.
@@ -47,6 +49,10 @@ impl Bench<'_> {
                 let tells = |heard: &Heard| self.is_of(heard, token) && alerts.contains(&heard.alert.as_str());
                 let fact = Fact {
                     name: format!("{} {state:?}", self.token_name(token)),
+                    looks_bad: match state {
+                        State::Refused => self.timeline.refused_unseen(self.case.tokens[token].tenant),
+                        _ => Spans::default(),
+                    },
                     seen: self.timeline.sees_state(token),
                     bad,
                     interval: self.case.policy.validity,
@@ -59,12 +65,17 @@ impl Bench<'_> {
         }
     }
 
-    /// `TokenRejected` gives way to `TokenExpired` when the declared expiry comes, or is taken back by the clock.
+    /// `TokenRejected` gives way to `TokenExpired` when the declared expiry comes, or is taken back by the clock; every state
+    /// to that of an outage that cannot be seen; all of them end when the token leaves the configuration.
     fn may_be_replaced(&self, token: usize, heard: &Heard) -> bool {
         let expires = self.case.tokens[token].expires;
         let stepped = self.clock_set_between(0, heard.at);
         expires.is_some_and(|expires| heard.alert == "TokenRejected" && heard.at >= expires)
             || expires.is_some() && stepped && ["TokenRejected", "TokenExpired"].contains(&heard.alert.as_str())
+            || self
+                .timeline
+                .refused_unseen(self.case.tokens[token].tenant)
+                .touches(self.decided_since(heard.at), heard.at)
             || !self.timeline.configured(token).contains(heard.at)
             || Spans::one(0, self.case.end)
                 .without(self.timeline.configured(token))
@@ -116,6 +127,7 @@ impl Bench<'_> {
         };
         let fact = Fact {
             name: format!("{} lacks {name}", self.token_name(token)),
+            looks_bad: Spans::default(),
             seen: self.timeline.sees_permission(token, permission),
             bad,
             interval,
@@ -157,10 +169,18 @@ impl Bench<'_> {
                     .without(&self.timeline.user_has(token, permission))
                     .touches(since, heard.at)
             };
+            // Who belongs to a group is read once an hour.
+            let was_in_group = |token: usize| {
+                (0..self.case.groups).any(|group| {
+                    let edges = self.timeline.in_group(token, group);
+                    heard.group == format!("group-{group}")
+                        && edges.iter().any(|(_, to)| (since - 3600 * SECOND..=heard.at).contains(&to))
+                })
+            };
             for other in (0..self.case.tokens.len()).filter(|other| *other != token) {
                 let same_tenant = self.case.tokens[other].tenant == self.case.tokens[token].tenant;
                 let named = heard.message.contains(&format!("`{}`", self.case.tokens[other].name));
-                if same_tenant && named && !lacks(other) {
+                if same_tenant && named && !lacks(other) && !was_in_group(other) {
                     let other = self.token_name(other);
                     found.push((Kind::False, heard.at, format!("{} names {other}, which has {name}", heard.name())));
                 }
@@ -186,7 +206,7 @@ impl Bench<'_> {
         let mut found = Vec::new();
         for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing) {
             let Some(token) = self.token_of(heard) else { continue };
-            let since = self.decided_since(heard.at) - reach - policy.remind_every;
+            let since = self.decided_since(heard.at) - reach - policy.remind_every - self.set_back_before(heard.at);
             let changed = match heard.alert.as_str() {
                 "SecurityGroupChanged" => (0..self.case.groups).any(|group| {
                     let edges = self.timeline.in_group(token, group);
@@ -200,6 +220,17 @@ impl Bench<'_> {
             }
         }
         self.take((found, 0, Vec::new()));
+    }
+
+    /// By how much the clock was set back until then: what happened so long before may look new once more.
+    fn set_back_before(&self, at: Ms) -> Ms {
+        let mut offset = 0;
+        let steps = self.case.events.iter().filter(|event| event.at <= at).filter_map(|event| match event.what {
+            Happening::Clock { offset } => Some(offset),
+            _ => None,
+        });
+        let back = steps.map(|next| std::mem::replace(&mut offset, next) - next).filter(|back| *back > 0);
+        back.filter(|back| *back <= self.case.end).sum()
     }
 
     fn take(&mut self, (found, duties, delays): Found) {
@@ -266,7 +297,7 @@ impl Bench<'_> {
         let policy = self.case.policy;
         for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing && (fact.tells)(heard)) {
             let since = self.decided_since(heard.at);
-            if self.clock_set_between(since - fact.interval, heard.at) {
+            if self.clock_set_between(since - fact.interval, heard.at) || fact.looks_bad.touches(since, heard.at) {
                 continue;
             }
             // What is believed at its first sight may be the refusal of a token that was revoked in the middle of a check.
@@ -281,8 +312,8 @@ impl Bench<'_> {
             let last = last.min(heard.at);
             let hidden = Spans::one(0, self.case.end).without(&fact.seen).length(since - fact.interval, heard.at);
             let reach = fact.interval + self.patience(fact.interval) + hidden + SUSPICION;
-            let confirmed =
-                policy.confirmations <= 1 || fact.bad.touches(last - reach, last - policy.confirm_after + SECOND);
+            let confirmed = policy.confirmations <= 1
+                || fact.bad.touches(since.min(last) - reach, last - policy.confirm_after + SECOND);
             if last < since || !confirmed {
                 found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
             }

@@ -1,7 +1,7 @@
 //! What is so of many tenants at once, and of tenants of which nothing can be learnt.
 
 use super::{Bench, Kind, MINUTE, SLACK};
-use crate::case::State;
+use crate::case::{FaultKind, Happening, State};
 use crate::ledger::{Heard, Status};
 use crate::spans::{Ms, Spans};
 
@@ -67,15 +67,27 @@ impl Bench<'_> {
         4 * count > 3 * self.case.tenants.len()
     }
 
-    /// When nothing could be learnt of each tenant, for a reason that is not our own.
+    /// When nothing could be learnt of each tenant, for a reason that is not our own, nor a consequence of one that was.
     fn silence(&self) -> Vec<Spans> {
-        let others = self.faulty(|kind| kind == crate::case::FaultKind::OurMachine);
-        (0..self.case.tenants.len()).map(|tenant| self.timeline.blind(tenant).without(&others)).collect()
+        self.silence_without(&self.faulty(|kind| kind == FaultKind::OurMachine))
+    }
+
+    /// The same, at its widest: our own trouble may have no consequences.
+    fn longest_silence(&self) -> Vec<Spans> {
+        let own = Spans::of(self.case.events.iter().filter_map(|event| match &event.what {
+            Happening::Fault(fault) if fault.kind == FaultKind::OurMachine => Some((event.at, event.at + fault.lasts)),
+            _ => None,
+        }));
+        self.silence_without(&own)
+    }
+
+    fn silence_without(&self, others: &Spans) -> Vec<Spans> {
+        (0..self.case.tenants.len()).map(|tenant| self.timeline.blind(tenant).without(others)).collect()
     }
 
     fn outages_true(&mut self) {
         let policy = self.case.policy;
-        let silent = self.silence();
+        let silent = self.longest_silence();
         let mut found = Vec::new();
         let fired = self.heard.iter().filter(|heard| heard.status == Status::Firing && heard.alert == "SyncroOutage");
         for heard in fired {
@@ -142,7 +154,7 @@ impl Bench<'_> {
 
     fn unreachable_true(&mut self) {
         let policy = self.case.policy;
-        let silent = self.silence();
+        let silent = self.longest_silence();
         let mut found = Vec::new();
         for heard in self.heard.iter().filter(|heard| heard.alert == "TenantUnreachable") {
             let Some(tenant) = self.case.tenants.iter().position(|name| *name == heard.tenant) else { continue };

@@ -45,7 +45,11 @@ impl Bench<'_> {
         let early = early && heard.at - self.decided_since(before.at) < self.case.policy.remind_every;
         let early = early && !self.may_have_forgotten(before.at, heard.at);
         let worse = heard.critical && !before.critical;
-        if early && !worse && heard.alert != "TokenExpiring" && !self.clock_set_between(before.at, heard.at) {
+        if early
+            && !worse
+            && heard.alert != "TokenExpiring"
+            && !self.clock_set_between(self.decided_since(before.at), heard.at)
+        {
             let after = (heard.at - before.at) / 1000;
             self.find(Kind::Reminder, heard.at, format!("{} was reminded of after {after} s", heard.name()));
         }

@@ -125,3 +125,40 @@ fn refusals_in_quick_succession_confirm_nothing() {
         assert_eq!(machine.told(), [format!("{alert} firing")]);
     }
 }
+
+#[test]
+fn who_comes_back_is_told_of_only_after_a_check() {
+    let mut machine = Machine::new(fleet(&["a", "b"]));
+    machine.seconds(A_WHILE);
+    machine.answer("b", MeObservation::Refused, ProbeObservation::Granted(200));
+    machine.seconds(A_WHILE);
+    machine.reload(fleet(&["a"]));
+    machine.seconds(60);
+    machine.answer("b", MeObservation::Failed(failure()), ProbeObservation::Failed(failure()));
+    machine.reload(fleet(&["a", "b"]));
+    machine.seconds(60);
+    machine.crash(fleet(&["a", "b"]), 5);
+    machine.seconds(60);
+    assert_eq!(machine.told(), ["TokenRejected/acme/b firing", "TokenRejected/acme/b resolved"]);
+    machine.holds("b");
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.told().len(), 2, "it works again: {:?}", machine.told());
+}
+
+#[test]
+fn a_clock_set_back_by_years_makes_no_old_news_new() {
+    let mut machine = Machine::new(fleet(&["a"]));
+    let admin = |admin| {
+        let MeObservation::Works(mut me) = works(&[("ticket.read", true)]) else { unreachable!() };
+        me.admin = Some(admin);
+        MeObservation::Works(me)
+    };
+    machine.answer("a", admin(true), ProbeObservation::Granted(200));
+    machine.seconds(A_WHILE);
+    machine.answer("a", admin(false), ProbeObservation::Granted(200));
+    machine.seconds(30 * 3600);
+    assert_eq!(machine.told(), ["GlobalAdminLost/acme/a firing", "GlobalAdminLost/acme/a resolved"]);
+    machine.now -= 3 * 365 * 24 * 3600;
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+}
