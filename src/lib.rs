@@ -13,8 +13,11 @@
 //!  4  standing                  what we believe about each token
 //!  3  syncro                    how Syncro is asked, and what an answer says
 //!  2  config                    what the operator wants
-//!  1  catalog     simulator     system     cli     exit
+//!  1  catalog     system        cli           exit
 //! ```
+//!
+//! `crates/simulator` is a simulated Syncro for `simulate`, `demo` and the tests, `crates/judge` the judge of the simulation of
+//! the whole daemon; neither knows anything of this crate.
 //!
 //! What a thing means is decided by pure functions that take values and `now`; what touches the world decides nothing.
 
@@ -30,7 +33,6 @@ pub mod expose;
 pub mod memory;
 pub mod plan;
 pub mod receiver;
-pub mod simulator;
 pub mod snapshot;
 pub mod standing;
 pub mod store;

@@ -6,11 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor, as the picture in `src/lib.rs` has them.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 18] = [
     ("catalog", 1),
     ("cli", 1),
     ("exit", 1),
-    ("simulator", 1),
     ("system", 1),
     ("config", 2),
     ("syncro", 3),

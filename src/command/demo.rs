@@ -16,9 +16,9 @@ use crate::config;
 use crate::daemon::{Daemon, rejected};
 use crate::exit::Exit;
 use crate::expose::{Door, ReloadRequest};
-use crate::simulator::{DEMO, Scenario, Simulator, Tenant};
 use crate::system::clock;
 use crate::system::signal::Signals;
+use simulator::{DEMO, Scenario, Simulator, Tenant};
 
 use super::failed;
 

@@ -6,9 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::SimulateArguments;
 use crate::exit::Exit;
-use crate::simulator::{DEMO, Scenario, Simulator};
 use crate::system::files;
 use crate::system::signal::{Signal, Signals};
+use simulator::{DEMO, Scenario, Simulator};
 
 use super::failed;
 

@@ -1,7 +1,7 @@
 //! Contract section 5: fires once, is reminded, resolves once; a flap repeats nothing.
 
 use chrono::{DateTime, TimeDelta};
-use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+use simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, now};
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+use simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, value};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use simulator::{Operation, operations};
 use syncro_token_monitor::catalog::{PermissionId, Probe, catalog};
-use syncro_token_monitor::simulator::{Operation, operations};
 
 fn operation(probe: &Probe) -> &'static Operation {
     let (method, path) = (probe.method().as_str(), probe.template());

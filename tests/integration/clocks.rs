@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, World, call, program, text};
 

@@ -1,7 +1,7 @@
 //! Contract section 2: the commands, what they print, and how they end.
 
 use serde_json::Value;
-use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+use simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, Daemon, World, call, program, rest, text};
 

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use syncro_token_monitor::simulator::{Incident, Logged, Scenario, Simulator};
+use simulator::{Incident, Logged, Scenario, Simulator};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;

@@ -1,7 +1,7 @@
 //! Trouble of the machine that the daemon runs on is told as such, and never taken for a token's.
 
 use crate::harness::{ACME, Configuration, Daemon, World};
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 /// How many file descriptors a daemon may have open from now on.
 fn descriptors(daemon: &Daemon, most: u64) {

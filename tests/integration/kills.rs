@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::Value;
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{Configuration, Daemon, World};
 

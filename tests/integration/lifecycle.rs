@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, World, program, text};
 
@@ -14,7 +14,7 @@ fn sigterm_and_sigint_stop_in_order_within_ten_seconds() {
     for signal in ["TERM", "INT"] {
         let world = World::new(ACME);
         // A request that hangs must not keep the daemon.
-        let how = syncro_token_monitor::simulator::Misbehaviour::Hang;
+        let how = simulator::Misbehaviour::Hang;
         world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
         let mut daemon = world.run(&Configuration::acme(""));
         let begin = Instant::now();
@@ -165,7 +165,7 @@ fn healthy_ready_and_reload_answer_as_a_prometheus_user_expects() {
 #[test]
 fn not_ready_until_every_token_was_looked_at() {
     let world = World::new(ACME);
-    let how = syncro_token_monitor::simulator::Misbehaviour::Hang;
+    let how = simulator::Misbehaviour::Hang;
     world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
     let mut daemon = world.run(&Configuration::acme(""));
     let (status, body) = daemon.get("/-/ready");

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use rusqlite::Connection;
 use serde_json::Value;
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, World, call, program, text, value};
 
@@ -59,7 +59,7 @@ fn a_restart_shows_what_was_known_at_once_and_tells_nothing_twice() {
     let last = daemon.metric(LAST);
     stop(&mut daemon);
     // Nobody answers now, so whatever is shown was remembered.
-    let how = syncro_token_monitor::simulator::Misbehaviour::Hang;
+    let how = simulator::Misbehaviour::Hang;
     world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
     let mut daemon = world.run(&configuration);
     let (_, exposition) = daemon.get("/metrics");

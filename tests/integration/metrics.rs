@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+use simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, value};
 

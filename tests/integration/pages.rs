@@ -6,7 +6,7 @@ use std::path::Path;
 
 use boon::{Compiler, Schemas};
 use serde_json::Value;
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, PAGES, World};
 

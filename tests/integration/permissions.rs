@@ -1,7 +1,7 @@
 //! Contract section 4, permissions: granted, missing or unverified, by which evidence, and who is short.
 
 use serde_json::Value;
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, World};
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{Configuration, Daemon, Tenant, Token, World, request};
 use crate::sink::Sink;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, World, program, text};
 
@@ -87,7 +87,7 @@ fn a_dead_token_is_not_ready_and_an_account_that_does_not_answer_cannot_be_told(
     let (code, out, _) = preflight(&world, "no-such-value", &[]);
     assert_eq!(code, Some(2), "{out}");
     assert!(out.contains("not ready: the token is rejected\n"), "{out}");
-    let how = syncro_token_monitor::simulator::Misbehaviour::Status(502);
+    let how = simulator::Misbehaviour::Status(502);
     world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
     let (code, out, _) = preflight(&world, VALUE, &[]);
     assert_eq!(code, Some(3), "{out}");

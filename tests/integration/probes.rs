@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use simulator::Incident;
 use syncro_token_monitor::catalog::{Permission, catalog};
-use syncro_token_monitor::simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, World, value};
 

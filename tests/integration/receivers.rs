@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use syncro_token_monitor::simulator::Incident;
+use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Daemon, World, call, program, text};
 use crate::sink::{Answer, Sink};

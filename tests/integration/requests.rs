@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use simulator::{Incident, Misbehaviour};
 use syncro_token_monitor::catalog::catalog;
-use syncro_token_monitor::simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, call, text};
 

@@ -1,6 +1,6 @@
 //! Contract section 4: what `/me` answered, what it means, and which alert follows.
 
-use syncro_token_monitor::simulator::{Incident, Misbehaviour};
+use simulator::{Incident, Misbehaviour};
 
 use crate::harness::{ACME, Configuration, World, now};
 

@@ -28,7 +28,6 @@ fn nothing_is_missed_false_or_twice_in_years_of_tokens() {
     let years = wanted("SIMULATION_TOKEN_YEARS").unwrap_or(TOKEN_YEARS);
     // Other worlds each time: what these do not show, the next ones may.
     let first = wanted("SIMULATION_FIRST_SEED").unwrap_or_else(|| fastrand::u64(1_000_000..1_000_000_000));
-    eprintln!("simulation: from seed {first}");
     play::many(first.., years, wanted("SIMULATION_SHOWN"));
 }
 

@@ -101,6 +101,7 @@ struct Sum {
     delays: Vec<i64>,
     kinds: BTreeMap<Kind, u64>,
     failed: Vec<(u64, Vec<Finding>)>,
+    first_seed: Option<u64>,
 }
 
 /// Plays the worlds of `seeds`, on every core, until there are no more or `years` years of tokens have passed.
@@ -139,6 +140,7 @@ pub(crate) fn many(seeds: impl Iterator<Item = u64> + Send, years: f64, shown: O
 impl Sum {
     fn add(&mut self, plan: &Plan, outcome: Outcome) {
         self.worlds += 1;
+        self.first_seed = Some(self.first_seed.map_or(plan.seed, |first| first.min(plan.seed)));
         self.years += plan.token_years();
         self.incidents += plan.incidents.len() as u64;
         self.duties += outcome.verdict.duties;
@@ -159,8 +161,9 @@ impl Sum {
         let found: Vec<_> =
             Kind::ALL.iter().map(|kind| format!("{kind:?} {}", self.kinds.get(kind).unwrap_or(&0))).collect();
         eprintln!(
-            "simulation: worlds {}, token-years {:.1}, incidents {}, duties {}, notifications {}, lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
+            "simulation: worlds {} from seed {}, token-years {:.1}, incidents {}, duties {}, notifications {}, lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
             self.worlds,
+            self.first_seed.unwrap_or_default(),
             self.years,
             self.incidents,
             self.duties,

@@ -142,12 +142,16 @@ fn no_peer_fires_before_its_check_when_the_speaker_is_outdated() {
     for names in [["a2", "b2", "c2"], ["a3", "b3", "c3"], ["x", "y", "z"], ["p1", "p2", "p3"]] {
         let mut machine = Machine::grouped(&names);
         machine.seconds(A_WHILE);
-        names.iter().for_each(|name| machine.lacks(name));
+        for name in names {
+            machine.lacks(name);
+        }
         machine.seconds(A_WHILE);
         let first = machine.told()[0].clone();
         let speaker = names.into_iter().find(|name| first.contains(&format!("/{name}/"))).expect("one of them speaks");
         machine.is_narrow(speaker);
-        names.iter().filter(|name| **name != speaker).for_each(|name| machine.holds(name));
+        for name in names.into_iter().filter(|name| *name != speaker) {
+            machine.holds(name);
+        }
         let before = machine.told().len();
         machine.seconds(A_WHILE);
         let fired = since(&machine, before).into_iter().filter(|line| line.ends_with("firing")).collect::<Vec<_>>();
@@ -161,13 +165,15 @@ fn a_peer_whose_group_cannot_be_read_swallows_no_loss() {
         let mut machine = Machine::grouped(&names);
         machine.seconds(A_WHILE);
         machine.groups.insert(names[0].to_owned(), UserObservation::Failed(failure()));
-        names.iter().for_each(|name| machine.lacks(name));
+        for name in names {
+            machine.lacks(name);
+        }
         machine.seconds(2 * A_WHILE);
         let notices = machine.store.told.iter().filter(|notice| notice.key.alert == Alert::PermissionLost);
         let is_named = |name: &str| {
             let in_words = format!("`{name}`");
             notices.clone().any(|notice| notice.key.of.token_name == name || notice.words.message.contains(&in_words))
         };
-        assert!(names.into_iter().all(|name| is_named(name)), "{:?}", machine.told());
+        assert!(names.into_iter().all(is_named), "{:?}", machine.told());
     }
 }

@@ -16,10 +16,10 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::misbehaviour::retry_later;
-use super::operations::sole_key;
-use super::scenario::{Incident, Scenario};
-use super::world::{Asked, Reaction, World};
+use crate::misbehaviour::retry_later;
+use crate::operations::sole_key;
+use crate::scenario::{Incident, Scenario};
+use crate::world::{Asked, Reaction, World};
 
 /// Older requests are forgotten.
 const LONGEST_LOG: usize = 1_000_000;

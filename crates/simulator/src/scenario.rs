@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::misbehaviour::Misbehaviour;
+use crate::misbehaviour::Misbehaviour;
 
 /// What Syncro allows an address.
 const REQUESTS_PER_MINUTE: u32 = 180;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::misbehaviour::Misbehaviour;
-use super::operations::{Operation, find};
-use super::scenario::{Event, Incident, Scenario, Tenant, Token, User};
+use crate::misbehaviour::Misbehaviour;
+use crate::operations::{Operation, find};
+use crate::scenario::{Event, Incident, Scenario, Tenant, Token, User};
 
 /// The sentence of Syncro's documented 401 (`/contacts`).
 const NOT_AUTHORIZED: &str = "Not authorized. Please ask account admin to update your group permissions.";
@@ -202,7 +202,7 @@ fn answer(tenant: &Tenant, method: &str, asked: &Asked<'_>) -> Answer {
     }
 }
 
-fn group_of<'a>(tenant: &'a Tenant, user: &User) -> Option<&'a super::scenario::Group> {
+fn group_of<'a>(tenant: &'a Tenant, user: &User) -> Option<&'a crate::scenario::Group> {
     tenant.groups.iter().find(|group| Some(&group.name) == user.group.as_ref())
 }
 
