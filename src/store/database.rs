@@ -17,6 +17,7 @@ use crate::memory::{Delivery, Entry, Memory, Remembered, thin};
 use crate::standing::{Evidence, Standing};
 
 use super::error::Problem;
+use super::retention::discard_older;
 use super::unwritten::Unwritten;
 use super::written;
 
@@ -113,30 +114,10 @@ impl Database {
         }
         write_outbox(&transaction, unwritten)?;
         if let Some(before) = unwritten.forget_before {
-            forget(&transaction, &written(before))?;
+            discard_older(&transaction, &written(before))?;
         }
         Ok(transaction.commit()?)
     }
-}
-
-/// Discards what is older than `before`: no more than the oldest month of it, since a clock that is wrong and yet believed
-/// must not take everything at once, and nothing that was written after what is kept, since then a clock was behind.
-fn forget(transaction: &Transaction<'_>, before: &str) -> Result<(), Problem> {
-    for (table, column) in
-        [("transitions", "at"), ("outbox", "told_at"), ("outbox", "set_aside_at"), ("tokens", "retired_at")]
-    {
-        let oldest = format!(
-            "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min({column}), '+31 days') FROM {table} WHERE {column} IS NOT NULL"
-        );
-        let oldest: Option<String> = transaction.query_row(&oldest, [], |row| row.get(0))?;
-        let first_kept = format!("SELECT min(rowid) FROM {table} WHERE {column} >= ?1");
-        let first_kept: Option<i64> = transaction.query_row(&first_kept, [before], |row| row.get(0))?;
-        if let Some(month) = oldest {
-            let discard = format!("DELETE FROM {table} WHERE {column} < min(?1, ?2) AND rowid < ?3");
-            transaction.execute(&discard, params![before, month, first_kept.unwrap_or(i64::MAX)])?;
-        }
-    }
-    Ok(())
 }
 
 /// Lets a connection that only reads the history keep little of it in memory.

@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Transaction, params};
 use tokio::time::Instant;
+
+use super::error::Problem;
 
 /// A clock that is wrong at the start has usually been set by then.
 const SETTLING: Duration = Duration::from_hours(1);
@@ -52,6 +55,26 @@ impl Retention {
         }
         now.checked_sub_signed(later(keep))
     }
+}
+
+/// Discards what is older than `before`: no more than the oldest month of it, since a clock that is wrong and yet believed
+/// must not take everything at once, and nothing that was written after what is kept, since then a clock was behind.
+pub(super) fn discard_older(transaction: &Transaction<'_>, before: &str) -> Result<(), Problem> {
+    for (table, column) in
+        [("transitions", "at"), ("outbox", "told_at"), ("outbox", "set_aside_at"), ("tokens", "retired_at")]
+    {
+        let oldest = format!(
+            "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min({column}), '+31 days') FROM {table} WHERE {column} IS NOT NULL"
+        );
+        let oldest: Option<String> = transaction.query_row(&oldest, [], |row| row.get(0))?;
+        let first_kept = format!("SELECT min(rowid) FROM {table} WHERE {column} >= ?1");
+        let first_kept: Option<i64> = transaction.query_row(&first_kept, [before], |row| row.get(0))?;
+        if let Some(month) = oldest {
+            let discard = format!("DELETE FROM {table} WHERE {column} < min(?1, ?2) AND rowid < ?3");
+            transaction.execute(&discard, params![before, month, first_kept.unwrap_or(i64::MAX)])?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
