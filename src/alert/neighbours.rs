@@ -28,7 +28,8 @@ pub(super) fn is_of_group(alert: Alert, words: &Words) -> bool {
 }
 
 impl Neighbour<'_> {
-    /// Whether its alert tells already what this one would, of a token that had what it lost until `granted_at`.
+    /// Whether its alert tells already what this one would, of a token that had what it lost until `granted_at`. One that
+    /// could not name its security group speaks of nobody else.
     pub(super) fn tells(&self, alert: Alert, subject: Option<&str>, granted_at: DateTime<Utc>) -> bool {
         let same = |other: Alert| is_of_right(other) == is_of_right(alert);
         let tells = |known: &Firing| {
@@ -36,6 +37,7 @@ impl Neighbour<'_> {
                 && same(known.alert)
                 && known.subject.as_deref() == subject
                 && known.since >= granted_at
+                && known.words.security_group.is_some()
         };
         self.firing.iter().any(tells)
     }

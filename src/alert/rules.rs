@@ -58,11 +58,8 @@ pub fn token_alerts(
         due.may_begin &= !waits && !rules.awaits_check;
     }
     // Nobody is spoken of together with others whom the same group may no longer concern.
-    let in_group =
-        |standing: &Standing| standing.current_group().is_some() || rules.waits_for_group(standing).is_some();
-    let peers: Vec<_> =
-        neighbours.iter().copied().filter(|other| in_group(standing) && in_group(other.standing)).collect();
-    conditions.retain_mut(|due| due.speaks_for(&peers, firing));
+    let peers = if standing.current_group().is_some() || waits { neighbours } else { &[] };
+    conditions.retain_mut(|due| due.speaks_for(peers, firing));
     let is_held = |known: &Firing| {
         let of_group = is_of_group(known.alert, &known.words);
         held && known.alert.is_held_while_not_valid()
@@ -240,7 +237,12 @@ impl Rules<'_> {
             if let Some(known) = known {
                 let worse = severity > known.severity || passed > known.notices;
                 let again = is_reminded(alert) && now - known.told_at >= self.remind_every();
-                (known.severity, known.notices, known.words) = (severity, passed, words);
+                (known.severity, known.notices) = (severity, passed);
+                // While the group is read again, what was said of it goes on being said.
+                let forgets_group = words.cause == known.words.cause && words.security_group.is_none();
+                if !forgets_group || known.words.security_group.is_none() {
+                    known.words = words;
+                }
                 if worse || again {
                     known.told_at = now;
                     notices.push(notice(of, known, Status::Reminder, known.words.clone()));
