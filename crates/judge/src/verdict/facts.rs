@@ -301,7 +301,7 @@ impl Bench<'_> {
                 continue;
             }
             // What is believed at its first sight may be the refusal of a token that was revoked in the middle of a check.
-            let revoked = policy.confirmations <= 1 && self.revoked_since(heard, heard.at - 5 * SECOND);
+            let revoked = policy.confirmations <= 1 && self.revoked_since(heard, self.decided_since(heard.at));
             if revoked && PERMISSION.contains(&heard.alert.as_str()) {
                 continue;
             }
