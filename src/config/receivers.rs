@@ -75,7 +75,7 @@ pub struct Webhook {
 /// What the body of a webhook is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Our own JSON, as the README describes it.
+    /// Our own JSON, as `docs/notifications.md` describes it.
     Json,
     /// What Slack and those who imitate it take.
     Slack,

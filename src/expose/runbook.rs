@@ -1,8 +1,8 @@
-//! What to do when an alert fires: the README's section about it, so that a link in an alert works wherever the daemon
-//! is reached.
+//! What to do when an alert fires: the section about it in `docs/alerts.md`, so that a link in an alert works wherever the
+//! daemon is reached.
 
-/// The README that this program was built with.
-const README: &str = include_str!("../../README.md");
+/// The document about alerts that this program was built with.
+const ALERTS: &str = include_str!("../../docs/alerts.md");
 
 /// The section of an alert.
 pub(super) fn section(alert: &str) -> Option<&'static str> {
@@ -10,7 +10,7 @@ pub(super) fn section(alert: &str) -> Option<&'static str> {
         return None;
     }
     let heading = format!("\n### {alert}\n");
-    let section = &README[README.find(&heading)? + "\n### ".len()..];
+    let section = &ALERTS[ALERTS.find(&heading)? + "\n### ".len()..];
     let end = section.find("\n#").unwrap_or(section.len());
     Some(section[..end].trim_end())
 }
@@ -28,7 +28,7 @@ mod tests {
             assert!(section.lines().count() > 1 && !section.contains("###"), "{section}");
         }
         assert!(section("TestAlert").is_some());
-        for none in ["", "Nothing", "../README", "1. The token in Syncro"] {
+        for none in ["", "Nothing", "../README", "Tests", "A token does not work"] {
             assert_eq!(section(none), None, "{none}");
         }
     }

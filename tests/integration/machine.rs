@@ -151,7 +151,7 @@ fn the_package_lives_on_a_machine_from_its_installation_to_its_purge() {
         });
     };
     installs(&machine);
-    follows_the_readme(&machine, &world, port);
+    follows_the_document(&machine, &world, port);
     valid();
     units_are_sound(&machine);
     runs_as_nobody(&machine);
@@ -170,10 +170,10 @@ fn the_package_lives_on_a_machine_from_its_installation_to_its_purge() {
     leaves_nothing_behind(&machine);
 }
 
-/// The README, word by word but for the port.
-fn follows_the_readme(machine: &Machine, world: &World, port: u16) {
-    let readme = std::fs::read_to_string(project("README.md")).unwrap();
-    let section = readme.split("\n## Under systemd\n").nth(1).unwrap();
+/// The document about installation, word by word but for the port.
+fn follows_the_document(machine: &Machine, world: &World, port: u16) {
+    let document = std::fs::read_to_string(project("docs/installation.md")).unwrap();
+    let section = document.split("\n## Under systemd\n").nth(1).unwrap();
     let steps =
         section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap().replace("9760", &port.to_string());
     machine.sh("mkdir /root/here; cp /packages/old.deb /root/here/syncro-token-monitor_0.1.0-1_amd64.deb");
@@ -197,6 +197,9 @@ fn installs(machine: &Machine) {
         "/usr/share/man/man8/syncro-token-monitor.8.gz",
         "/usr/share/bash-completion/completions/syncro-token-monitor",
         "/usr/share/doc/syncro-token-monitor/README.md",
+        "/usr/share/doc/syncro-token-monitor/docs/alerts.md",
+        "/usr/share/doc/syncro-token-monitor/docs/installation.md",
+        "/usr/share/doc/syncro-token-monitor/docs/images/status-page-light.webp",
         "/usr/share/doc/syncro-token-monitor/prometheus/syncro-token-monitor.rules.yml",
         "/usr/share/doc/syncro-token-monitor/grafana/syncro-token-monitor.json",
     ] {

@@ -15,6 +15,8 @@ mod catalog;
 mod clocks;
 mod commands;
 mod configuration;
+mod docs;
+mod document;
 mod files;
 mod flood;
 mod harness;

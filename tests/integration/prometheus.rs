@@ -34,7 +34,7 @@ fn rules_and_examples_are_what_promtool_and_amtool_accept() {
 fn every_rule_says_what_to_do_and_is_tested_to_fire_to_keep_silent_and_to_resolve() {
     let read = |name: &str| std::fs::read_to_string(project(&format!("config/prometheus/{name}"))).unwrap();
     let (rules, tests) = (read("syncro-token-monitor.rules.yml"), read("syncro-token-monitor.tests.yml"));
-    let readme = std::fs::read_to_string(project("README.md")).unwrap();
+    let document = std::fs::read_to_string(project("docs/alerts.md")).unwrap();
     let mut alerts = 0;
     for rule in rules.split("- alert: ").skip(1) {
         alerts += 1;
@@ -44,7 +44,7 @@ fn every_rule_says_what_to_do_and_is_tested_to_fire_to_keep_silent_and_to_resolv
         }
         let runbook = rule.split("runbook_url: \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
         let section = runbook.rsplit(['/', '#']).next().unwrap();
-        let headings = readme.lines().filter_map(|line| line.strip_prefix("### "));
+        let headings = document.lines().filter_map(|line| line.strip_prefix("### "));
         assert!(
             headings.into_iter().any(|heading| heading.eq_ignore_ascii_case(section)),
             "{name}: no section {section}"

@@ -97,6 +97,11 @@ impl Server {
         );
         let path = folder.join("alertmanager.yml");
         fs::write(&path, config).unwrap();
+        Self::alertmanager_of(folder, &path)
+    }
+
+    /// An Alertmanager with a configuration of its own.
+    pub(crate) fn alertmanager_of(folder: &Path, path: &Path) -> Self {
         start(folder, "prometheus-alertmanager", |port| {
             vec![
                 format!("--config.file={}", path.display()),
@@ -105,6 +110,16 @@ impl Server {
                 "--cluster.listen-address=".to_owned(),
             ]
         })
+    }
+
+    /// Sends JSON, which must be taken.
+    pub(crate) fn post(&self, path: &str, body: &Value) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let status = runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            client.post(format!("http://{}{path}", self.address)).json(body).send().await.unwrap().status()
+        });
+        assert!(status.is_success(), "{path}: {status}");
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {

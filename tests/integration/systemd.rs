@@ -234,7 +234,7 @@ fn every_alert_is_explained_to_the_journal_under_its_own_identity() {
     use std::collections::BTreeSet;
     use syncro_token_monitor::alert::Alert;
     let catalog = std::fs::read_to_string(project("systemd/syncro-token-monitor.catalog")).unwrap();
-    let readme = std::fs::read_to_string(project("README.md")).unwrap();
+    let alerts = std::fs::read_to_string(project("docs/alerts.md")).unwrap();
     let words = |text: &str| text.replace(['`', '*'], "").split_whitespace().collect::<Vec<_>>().join(" ");
     let mut identities = BTreeSet::new();
     for alert in Alert::ALL.into_iter().map(|(alert, _)| alert).chain([Alert::TestAlert]) {
@@ -246,11 +246,11 @@ fn every_alert_is_explained_to_the_journal_under_its_own_identity() {
             .unwrap_or_else(|| panic!("{}", alert.as_str()));
         let (head, body) = entry.trim().split_once("\n\n").unwrap();
         assert!(head.contains("Subject: ") && head.contains("Documentation: @SYNCRO_RUNBOOK@"), "{head}");
-        let section = readme.split(&format!("\n### {}\n", alert.as_str())).nth(1).unwrap().split("\n#").next().unwrap();
+        let section = alerts.split(&format!("\n### {}\n", alert.as_str())).nth(1).unwrap().split("\n#").next().unwrap();
         assert_eq!(
             words(body),
             words(section),
-            "{}: the catalogue says something else than the README",
+            "{}: the catalogue says something else than docs/alerts.md",
             alert.as_str()
         );
     }

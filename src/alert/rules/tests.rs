@@ -133,12 +133,12 @@ fn a_changed_group_is_news_for_one_reminder_interval_or_until_it_is_changed_back
 
 #[test]
 fn every_alert_has_words_a_runbook_and_a_key_that_names_it() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let alerts = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
     for (alert, severities) in Alert::ALL {
         assert!(!severities.is_empty());
         assert!(
-            readme.contains(&format!("### {}\n", alert.as_str())),
-            "{} has no section in the README",
+            alerts.contains(&format!("### {}\n", alert.as_str())),
+            "{} has no section in docs/alerts.md",
             alert.as_str()
         );
     }
