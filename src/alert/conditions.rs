@@ -80,10 +80,8 @@ pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> 
                 since: known.belief.since,
                 notices: 0,
                 granted_at: known.belief.granted_at(),
-                // What was shown before the token stopped working or its user's rights changed, or could not be asked
-                // since, begins nothing.
-                may_begin: known.evidence == Evidence::Right
-                    || !(known.unseen || standing.look_again || standing.permissions_are_outdated()),
+                // What was shown before the token stopped working, or could not be asked since, begins nothing.
+                may_begin: known.evidence == Evidence::Right || !known.unseen && !standing.permissions_are_outdated(),
                 words: words::permission(alert, token, standing, known, wanted.required),
             }
         })

@@ -196,8 +196,16 @@ pub struct Firing {
     pub told_at: DateTime<Utc>,
     /// How many expiry notices have passed, for `TokenExpiring`.
     pub notices: usize,
+    /// Whether the last notification was about every token of the security group that it named.
+    #[serde(default = "represented")]
+    pub represents_group: bool,
     /// What it said, so that its end can be told in the same words.
     pub words: Words,
+}
+
+/// What fired before this was recorded was taken to be so.
+fn represented() -> bool {
+    true
 }
 
 /// What is told now.

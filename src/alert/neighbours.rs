@@ -27,9 +27,13 @@ pub(super) fn is_of_group(alert: Alert, words: &Words) -> bool {
     }
 }
 
+/// Whether a notification in these words is about every token of the security group that it names.
+pub(super) fn represents_group(alert: Alert, words: &Words) -> bool {
+    is_of_group(alert, words) && words.security_group.is_some()
+}
+
 impl Neighbour<'_> {
-    /// Whether its alert tells already what this one would, of a token that had what it lost until `granted_at`. One that
-    /// could not name its security group speaks of nobody else.
+    /// Whether its alert tells already what this one would, of a token that had what it lost until `granted_at`.
     pub(super) fn tells(&self, alert: Alert, subject: Option<&str>, granted_at: DateTime<Utc>) -> bool {
         let same = |other: Alert| is_of_right(other) == is_of_right(alert);
         let tells = |known: &Firing| {
@@ -37,7 +41,7 @@ impl Neighbour<'_> {
                 && same(known.alert)
                 && known.subject.as_deref() == subject
                 && known.since >= granted_at
-                && known.words.security_group.is_some()
+                && known.represents_group
         };
         self.firing.iter().any(tells)
     }

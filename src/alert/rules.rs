@@ -8,7 +8,7 @@ use crate::config::{Alerts, Token, TokenId};
 use crate::standing::{LONGEST_OUTAGE as OUTAGE, Outage, Standing, TokenState};
 
 use super::conditions::{Condition, permissions, state};
-use super::neighbours::{Neighbour, is_of_group};
+use super::neighbours::{Neighbour, is_of_group, represents_group};
 use super::{Alert, AlertKey, Firing, Notice, Severity, Status, Words, words};
 
 /// What decides.
@@ -57,8 +57,10 @@ pub fn token_alerts(
     for due in conditions.iter_mut().filter(|due| is_of_group(due.alert, &due.words)) {
         due.may_begin &= !waits && !rules.awaits_check;
     }
-    // Nobody is spoken of together with others whom the same group may no longer concern.
-    let peers = if standing.current_group().is_some() || waits { neighbours } else { &[] };
+    // Nobody is spoken of together with others whom the same group may no longer concern, once its permissions have been
+    // checked since.
+    let is_in_group = standing.current_group().is_some() || waits || standing.look_again;
+    let peers = if is_in_group { neighbours } else { &[] };
     conditions.retain_mut(|due| due.speaks_for(peers, firing));
     let is_held = |known: &Firing| {
         let of_group = is_of_group(known.alert, &known.words);
@@ -237,18 +239,16 @@ impl Rules<'_> {
             if let Some(known) = known {
                 let worse = severity > known.severity || passed > known.notices;
                 let again = is_reminded(alert) && now - known.told_at >= self.remind_every();
-                (known.severity, known.notices) = (severity, passed);
-                // While the group is read again, what was said of it goes on being said.
-                let forgets_group = words.cause == known.words.cause && words.security_group.is_none();
-                if !forgets_group || known.words.security_group.is_none() {
-                    known.words = words;
-                }
+                (known.severity, known.notices, known.words) = (severity, passed, words);
                 if worse || again {
                     known.told_at = now;
+                    known.represents_group = represents_group(known.alert, &known.words);
                     notices.push(notice(of, known, Status::Reminder, known.words.clone()));
                 }
             } else if may_begin {
-                let new = Firing { alert, subject, severity, since, told_at: now, notices: passed, words };
+                let represents_group = represents_group(alert, &words);
+                let told_at = now;
+                let new = Firing { alert, subject, severity, since, told_at, notices: passed, represents_group, words };
                 notices.push(notice(of, &new, Status::Firing, new.words.clone()));
                 firing.push(new);
             }

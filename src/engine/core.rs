@@ -74,14 +74,13 @@ impl Watch {
         Neighbour { token: &self.token, standing: &self.standing, firing: &self.firing }
     }
 
-    /// Since when another token of the same security group shows that what is believed of the group and not notified of
-    /// yet is no longer so, if any does.
-    pub(super) fn outdated_by(&self, other: &Self) -> Option<DateTime<Utc>> {
+    /// Whether another token of the same security group shows that what is believed of the group and not notified of yet
+    /// is no longer so.
+    pub(super) fn is_outdated_by(&self, other: &Self) -> bool {
         let fires = |permission: PermissionId| {
             self.firing.iter().any(|known| known.subject.as_deref() == Some(permission.name()))
         };
-        let outdated = self.standing.outdated_by(&other.standing).filter(|(permission, _)| !fires(*permission));
-        outdated.map(|(_, at)| at).max()
+        self.standing.outdated_by(&other.standing).any(|permission| !fires(permission))
     }
 }
 

@@ -78,13 +78,13 @@ impl Core {
         let held_until = self.config.held_until(&watch.token.tenant.name, now);
         let held = held_until.is_some() || self.is_frozen();
         let neighbours = self.neighbours(key);
-        let outdated_at = neighbours.iter().filter_map(|(_, other)| watch.outdated_by(other)).max();
-        let rules = Rules { held, awaits_check: outdated_at.is_some(), ..Rules::new(&self.config.alerts, now) };
+        let is_outdated = neighbours.iter().any(|(_, other)| watch.is_outdated_by(other));
+        let rules = Rules { held, awaits_check: is_outdated, ..Rules::new(&self.config.alerts, now) };
         let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
         let mut firing = watch.firing.to_vec();
         let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, &mut firing);
         let Some(watch) = self.watches.get_mut(&key) else { return };
-        if outdated_at > watch.standing.permission_checks.last_attempt && !self.asked_permissions.contains(&key) {
+        if is_outdated && !self.asked_permissions.contains(&key) {
             watch.look_at.get_or_insert(now);
         }
         let of = || watch.token.id();

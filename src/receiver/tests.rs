@@ -38,7 +38,8 @@ fn picture(firing: &[&str]) -> Arc<Snapshot> {
     let picture = |name: &&str| {
         let Notice { key, severity, since, words, .. } = notice(name, Status::Firing);
         let (alert, subject) = (key.alert, key.subject);
-        let firing = Firing { alert, subject, severity, since, told_at: since, notices: 0, words };
+        let firing =
+            Firing { alert, subject, severity, since, told_at: since, notices: 0, represents_group: false, words };
         TokenPicture {
             token: Arc::new(token(name, &[])),
             standing: Arc::new(Standing::default()),

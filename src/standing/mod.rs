@@ -199,21 +199,20 @@ impl Standing {
         })
     }
 
-    /// Permissions that the security group is believed to lack, and since when another token of the same group has shown
-    /// otherwise: it has them, or lacks them for another reason.
-    pub fn outdated_by(&self, other: &Self) -> impl Iterator<Item = (PermissionId, DateTime<Utc>)> {
+    /// Permissions that the security group is believed to lack, of which another token of the same group has shown otherwise
+    /// since the last check: it has them, or lacks them for another reason.
+    pub fn outdated_by(&self, other: &Self) -> impl Iterator<Item = PermissionId> {
         let lacks = |known: &&PermissionStanding| {
             known.state() == PermissionState::Missing && known.cause == Cause::SecurityGroup
         };
         let lacking = self.permissions.iter().filter(lacks).map(|known| known.permission);
-        lacking.filter_map(|permission| {
-            let theirs = other.of_permission(permission)?;
-            let shown_at = match theirs.state() {
+        lacking.filter(|permission| {
+            let shown_at = other.of_permission(*permission).and_then(|theirs| match theirs.state() {
                 PermissionState::Granted => other.permission_checks.last_success,
                 PermissionState::Missing if theirs.cause != Cause::SecurityGroup => other.validity.last_success,
                 PermissionState::Missing | PermissionState::Unverified => None,
-            };
-            Some((permission, shown_at.filter(|at| Some(*at) > self.permission_checks.last_success)?))
+            });
+            shown_at > self.permission_checks.last_attempt
         })
     }
 

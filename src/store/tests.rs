@@ -53,6 +53,7 @@ fn firing() -> Vec<Firing> {
         since: at(1),
         told_at: at(2),
         notices: 0,
+        represents_group: true,
         words,
     }]
 }

@@ -170,8 +170,16 @@ async fn what_fired_before_a_restart_under_other_labels_is_ended() {
     let fake = Fake::new();
     let fired = |name: &str, severity: Severity| {
         let Notice { key, since, words, .. } = notice(name, Status::Firing);
-        let firing =
-            Firing { alert: key.alert, subject: key.subject, severity, since, told_at: since, notices: 0, words };
+        let firing = Firing {
+            alert: key.alert,
+            subject: key.subject,
+            severity,
+            since,
+            told_at: since,
+            notices: 0,
+            represents_group: false,
+            words,
+        };
         (key.of, firing)
     };
     let fired = vec![fired("same", Severity::Critical), fired("worse", Severity::Warning)];

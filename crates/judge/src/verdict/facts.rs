@@ -23,6 +23,8 @@ struct Fact<'f> {
     bad: Spans,
     /// When it looks so, and nothing shows that it is not.
     looks_bad: Spans,
+    /// When the user came into another security group.
+    moves: Vec<Ms>,
     /// When the monitor can see whether it is so.
     seen: Spans,
     /// The interval at which it is looked at.
@@ -31,6 +33,8 @@ struct Fact<'f> {
     tells: &'f dyn Fn(&Heard) -> bool,
     /// Whether it tells of it together with the same of others: from when on, and whether it began after that.
     covers: &'f dyn Fn(&Heard) -> bool,
+    /// Whether it tells the same of any security group of the tenant.
+    of_group: &'f dyn Fn(&Heard) -> bool,
 }
 
 impl Bench<'_> {
@@ -53,11 +57,13 @@ impl Bench<'_> {
                         State::Refused => self.timeline.refused_unseen(self.case.tokens[token].tenant),
                         _ => Spans::default(),
                     },
+                    moves: Vec::new(),
                     seen: self.timeline.sees_state(token),
                     bad,
                     interval: self.case.policy.validity,
                     tells: &tells,
                     covers: &|_| false,
+                    of_group: &|_| false,
                 };
                 let found = self.fact(&fact, |heard| self.may_be_replaced(token, heard));
                 self.take(found);
@@ -121,18 +127,23 @@ impl Bench<'_> {
         let bad = world.without(has);
         let tenant = self.tenant_of(token).to_owned();
         let tells = |heard: &Heard| of(heard) && self.is_of(heard, token);
-        let covers = |heard: &Heard| {
+        let of_group = |heard: &Heard| {
             let by_group = heard.alert == RIGHT || heard.cause == "security_group";
-            of(heard) && by_group && heard.tenant == tenant && self.same_group(heard, token)
+            of(heard) && by_group && heard.tenant == tenant
         };
+        let covers = |heard: &Heard| of_group(heard) && self.same_group(heard, token);
         let fact = Fact {
             name: format!("{} lacks {name}", self.token_name(token)),
             looks_bad: Spans::default(),
+            moves: (0..self.case.groups)
+                .flat_map(|group| self.timeline.in_group(token, group).iter().map(|(from, _)| from).collect::<Vec<_>>())
+                .collect(),
             seen: self.timeline.sees_permission(token, permission),
             bad,
             interval,
             tells: &tells,
             covers: &covers,
+            of_group: &of_group,
         };
         let found = self.fact(&fact, |heard| self.may_be_replaced(token, heard));
         self.take(found);
@@ -280,8 +291,9 @@ impl Bench<'_> {
             let in_time = |heard: &&&Heard| (onset..=deadline).contains(&heard.at) && heard.status == Status::Firing;
             let first = self.heard.iter().filter(in_time).find(|heard| (fact.tells)(heard) || (fact.covers)(heard));
             let fires = self.fires_at(from, fact.tells);
-            // What need not have been seen to be otherwise joins what fires already for its group.
-            let joins = !was_known_good(fact, onset, patience) && self.fires_at(deadline, fact.covers);
+            // What need not have been seen to be otherwise joins what fires already for its group, and so does who came to it.
+            let joins = !was_known_good(fact, onset, patience) && self.fires_at(deadline, fact.covers)
+                || fact.moves.contains(&onset) && self.fires_at(deadline, fact.of_group);
             match first {
                 Some(heard) if onset == from && deadline == from + patience => delays.push(heard.at - from),
                 Some(_) => {}
@@ -341,8 +353,11 @@ impl Bench<'_> {
             let deadline = self.put_off(from + self.patience(fact.interval) + SLACK);
             let stepped = self.clock_set_between(from - SLACK, deadline);
             // An alert that is told of for others too lasts as long as theirs.
-            let alone = |heard: &Heard| (fact.tells)(heard) && heard.cause != "security_group" && heard.alert != RIGHT;
-            if deadline < to && !stepped && self.surely_fires_at(deadline, alone) {
+            let alone = |heard: &&Heard| heard.cause != "security_group" && heard.alert != RIGHT;
+            let fires =
+                |heard: &&Heard| heard.status != Status::Resolved && !self.may_have_forgotten(heard.at, deadline);
+            let last = self.last_of_each(deadline, fact.tells);
+            if deadline < to && !stepped && last.filter(alone).any(|heard| fires(&heard)) {
                 found.push((Kind::WronglyResolved, deadline, format!("{}: over, and nobody was told", fact.name)));
             }
         }

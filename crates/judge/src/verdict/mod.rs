@@ -6,6 +6,7 @@ mod facts;
 mod fleet;
 mod protocol;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::case::{Case, FaultKind, Happening};
@@ -154,18 +155,15 @@ impl Bench<'_> {
         if self.timeline.amnesia.touches(since, at) { since - MINUTE } else { since }
     }
 
-    /// Whether an alert that `is` picks fires at a moment, by what was heard.
-    fn fires_at(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> bool {
-        let mut last: std::collections::BTreeMap<_, Status> = std::collections::BTreeMap::new();
-        for heard in self.heard.iter().filter(|heard| heard.at <= at && is(heard)) {
-            last.insert(heard.key(), heard.status);
-        }
-        last.values().any(|status| *status != Status::Resolved)
+    /// Of each alert that `is` picks, what was last heard until a moment.
+    fn last_of_each(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> impl Iterator<Item = &Heard> {
+        let heard = self.heard.iter().copied().filter(|heard| heard.at <= at && is(heard));
+        heard.map(|heard| (heard.key(), heard)).collect::<BTreeMap<_, _>>().into_values()
     }
 
-    /// The same, where the monitor cannot have forgotten it.
-    fn surely_fires_at(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> bool {
-        self.fires_at(at, |heard| is(heard) && !self.may_have_forgotten(heard.at, at))
+    /// Whether an alert that `is` picks fires at a moment, by what was heard.
+    fn fires_at(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> bool {
+        self.last_of_each(at, is).any(|heard| heard.status != Status::Resolved)
     }
 
     fn clock_set_between(&self, from: Ms, to: Ms) -> bool {
