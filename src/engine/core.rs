@@ -16,7 +16,7 @@ use crate::config::{Config, Cost, Token, TokenId};
 use crate::memory::Memory;
 use crate::plan::{Phase, Plan};
 use crate::snapshot::{Snapshot, TenantPicture, TokenPicture};
-use crate::standing::{Outage, Standing};
+use crate::standing::{Outage, Standing, TokenState};
 use crate::syncro::{Asked, Fingerprint, Look};
 
 use super::checker::Ended;
@@ -77,6 +77,10 @@ impl Watch {
     /// Whether another token of the same security group shows that what is believed of the group and not notified of yet
     /// is no longer so.
     pub(super) fn is_outdated_by(&self, other: &Self) -> bool {
+        if self.standing.state != TokenState::Valid || self.standing.doubt.is_some() {
+            // Its permissions are not checked before it works again.
+            return false;
+        }
         let fires = |permission: PermissionId| {
             self.firing.iter().any(|known| known.subject.as_deref() == Some(permission.name()))
         };

@@ -85,7 +85,9 @@ impl Core {
         let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, &mut firing);
         let Some(watch) = self.watches.get_mut(&key) else { return };
         if is_outdated && !self.asked_permissions.contains(&key) {
-            watch.look_at.get_or_insert(now);
+            // Not at once again, should that check not bring what it is made for.
+            let next = |last| Confirmation::of(&self.config.alerts).next(last).max(now);
+            watch.look_at.get_or_insert(watch.standing.validity.last_attempt.map_or(now, next));
         }
         let of = || watch.token.id();
         effects.extend(shared(of, &mut watch.firing, firing));
