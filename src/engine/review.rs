@@ -46,11 +46,17 @@ impl Core {
         self.overruled_until = None;
         self.reachable_since = self.reachable_since.map(|since| since.min(now));
         not_after(&mut self.fleet_firing, now);
-        self.tenants.values_mut().for_each(|tenant| not_after(&mut tenant.firing, now));
+        for tenant in self.tenants.values_mut() {
+            not_after(&mut tenant.firing, now);
+        }
         for key in self.watches.keys().copied().collect::<Vec<_>>() {
             if let Some(watch) = self.watches.get_mut(&key) {
                 Arc::make_mut(&mut watch.standing).set_back(before, now);
-                not_after(&mut watch.firing, now);
+                if not_after(&mut watch.firing, now) {
+                    // A restart must not wait for the old moments either.
+                    let (of, firing) = (watch.token.id(), Arc::clone(&watch.firing));
+                    effects.push(Effect::Keep(Keep::Firing { of, firing }));
+                }
                 watch.catch_up = None;
                 for at in [&mut watch.look_at, &mut watch.peek_at].into_iter().flatten() {
                     *at = now.min(*at);
@@ -246,14 +252,16 @@ impl Core {
     }
 }
 
-/// Forgets that anything was notified of after `now`, so that the next reminder comes in time.
-pub(super) fn not_after(firing: &mut Arc<Vec<Firing>>, now: DateTime<Utc>) {
-    if firing.iter().any(|known| known.told_at > now || known.since > now) {
+/// Forgets that anything was notified of after `now`, so that the next reminder comes in time. Whether anything was.
+pub(super) fn not_after(firing: &mut Arc<Vec<Firing>>, now: DateTime<Utc>) -> bool {
+    let changes = firing.iter().any(|known| known.told_at > now || known.since > now);
+    if changes {
         for known in Arc::make_mut(firing) {
             known.told_at = known.told_at.min(now);
             known.since = known.since.min(now);
         }
     }
+    changes
 }
 
 /// What a token was last asked: a full look at the permissions replaces all that was asked of them before, any other
