@@ -83,17 +83,16 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
     let mut events = world.case.events.clone().into_iter().peekable();
     let mut lines = 0;
     // A daemon that starts again by a clock by which it has already run has no reason to doubt it.
-    let (mut ran_ahead, mut believes) = (false, false);
+    let mut ran_ahead = false;
     loop {
         let life = Life::begin(&world, &order);
         let Some(lasts) = life.live(&mut events, &mut order, &world).await else { break };
         let history = history(&world.folder);
-        if history < lines && !believes {
+        if history < lines && !ran_ahead {
             forgotten.push(world.elapsed());
         }
         lines = history;
         ran_ahead |= *world.offset.borrow() >= FAR_AHEAD;
-        believes = ran_ahead;
         let back = Instant::now() + milliseconds(lasts);
         if back >= world.at(world.case.end) {
             break;
@@ -106,7 +105,7 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
         sleep_until(back).await;
     }
     let history = history(&world.folder);
-    if history < lines && !believes {
+    if history < lines && !ran_ahead {
         forgotten.push(world.elapsed());
     }
     Record { heard: world.receiver.heard(), requests: world.syncro.requests(), forgotten, history }

@@ -161,7 +161,8 @@ impl Sum {
         let found: Vec<_> =
             Kind::ALL.iter().map(|kind| format!("{kind:?} {}", self.kinds.get(kind).unwrap_or(&0))).collect();
         eprintln!(
-            "simulation: worlds {} from seed {}, token-years {:.1}, incidents {}, duties {}, notifications {}, lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
+            "simulation: worlds {} from seed {}, token-years {:.1}, incidents {}, duties {}, notifications {}, \
+             lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
             self.worlds,
             self.first_seed.unwrap_or_default(),
             self.years,

@@ -33,7 +33,7 @@ struct Fact<'f> {
     tells: &'f dyn Fn(&Heard) -> bool,
     /// Whether it tells of it together with the same of others: from when on, and whether it began after that.
     covers: &'f dyn Fn(&Heard) -> bool,
-    /// Whether it tells the same of any security group of the tenant.
+    /// Whether it is about the same loss of any security group of the tenant.
     of_group: &'f dyn Fn(&Heard) -> bool,
 }
 
@@ -262,13 +262,7 @@ impl Bench<'_> {
 
     /// Whether so many tenants turned bad around a moment that an outage may be suspected.
     fn crowded(&self, from: Ms, to: Ms) -> bool {
-        let turned = |tenant: usize| {
-            let tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
-            let mut bad = tokens.map(|token| self.timeline.state(token, |state| state != State::Works));
-            bad.any(|bad| bad.iter().any(|(onset, _)| (from..=to).contains(&onset)))
-        };
-        let count = (0..self.case.tenants.len()).filter(|tenant| turned(*tenant)).count();
-        self.case.tenants.len() >= 4 && 2 * count > self.case.tenants.len().min(4)
+        self.case.tenants.len() >= 4 && self.crowd(from, to)
     }
 
     /// Whatever was bad and could be seen for long enough had to be notified of in time.
@@ -313,7 +307,8 @@ impl Bench<'_> {
                 continue;
             }
             // What is believed at its first sight may be the refusal of a token that was revoked in the middle of a check.
-            let revoked = policy.confirmations <= 1 && self.revoked_since(heard, self.decided_since(heard.at));
+            let stopped = |token| self.turned_bad(token, since, heard.at);
+            let revoked = policy.confirmations <= 1 && self.token_of(heard).is_some_and(stopped);
             if revoked && PERMISSION.contains(&heard.alert.as_str()) {
                 continue;
             }
@@ -330,14 +325,6 @@ impl Bench<'_> {
                 found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
             }
         }
-    }
-
-    /// Whether the token that a notification is about stopped working between then and the notification.
-    fn revoked_since(&self, heard: &Heard, from: Ms) -> bool {
-        self.token_of(heard).is_some_and(|token| {
-            let bad = self.timeline.state(token, |state| state != State::Works);
-            bad.iter().any(|(onset, _)| (from..=heard.at).contains(&onset))
-        })
     }
 
     /// An end must be one, and one that is must be told.

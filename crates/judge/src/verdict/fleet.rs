@@ -1,7 +1,7 @@
 //! What is so of many tenants at once, and of tenants of which nothing can be learnt.
 
-use super::{Bench, Kind, MINUTE, SLACK};
-use crate::case::{FaultKind, Happening, State};
+use super::{Bench, Kind, MINUTE, SLACK, SUSPICION};
+use crate::case::{FaultKind, State};
 use crate::ledger::{Heard, Status};
 use crate::spans::{Ms, Spans};
 
@@ -35,7 +35,7 @@ impl Bench<'_> {
                 self.find(Kind::Missed, deadline, format!("an outage since {} s", from / 1000));
             }
         }
-        let silent = self.silence();
+        let silent = self.silence(SUSPICION);
         let others = self.silent_for_other_reasons();
         let most = self.timeline.most(|_, tenant| silent[tenant].clone());
         for (from, to) in most.and(&self.timeline.up).iter() {
@@ -57,7 +57,7 @@ impl Bench<'_> {
         let worked = |tenant: usize| {
             let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
             tokens.any(|token| {
-                let long = self.patience(self.case.policy.validity) + super::SUSPICION;
+                let long = self.patience(self.case.policy.validity) + SUSPICION;
                 let works =
                     self.timeline.state(token, |state| state == State::Works).and(&self.timeline.sees_state(token));
                 works.span_at(at - 1).is_some_and(|(from, _)| from + long < at)
@@ -67,27 +67,15 @@ impl Bench<'_> {
         4 * count > 3 * self.case.tenants.len()
     }
 
-    /// When nothing could be learnt of each tenant, for a reason that is not our own, nor a consequence of one that was.
-    fn silence(&self) -> Vec<Spans> {
-        self.silence_without(&self.faulty(|kind| kind == FaultKind::OurMachine))
-    }
-
-    /// The same, at its widest: our own trouble may have no consequences.
-    fn longest_silence(&self) -> Vec<Spans> {
-        let own = Spans::of(self.case.events.iter().filter_map(|event| match &event.what {
-            Happening::Fault(fault) if fault.kind == FaultKind::OurMachine => Some((event.at, event.at + fault.lasts)),
-            _ => None,
-        }));
-        self.silence_without(&own)
-    }
-
-    fn silence_without(&self, others: &Spans) -> Vec<Spans> {
-        (0..self.case.tenants.len()).map(|tenant| self.timeline.blind(tenant).without(others)).collect()
+    /// When nothing could be learnt of each tenant, for a reason that is not trouble of our own, nor within `after` of such.
+    fn silence(&self, after: Ms) -> Vec<Spans> {
+        let own = self.faulty(after, |kind| kind == FaultKind::OurMachine);
+        (0..self.case.tenants.len()).map(|tenant| self.timeline.blind(tenant).without(&own)).collect()
     }
 
     fn outages_true(&mut self) {
         let policy = self.case.policy;
-        let silent = self.longest_silence();
+        let silent = self.silence(0);
         let mut found = Vec::new();
         let fired = self.heard.iter().filter(|heard| heard.status == Status::Firing && heard.alert == "SyncroOutage");
         for heard in fired {
@@ -99,7 +87,7 @@ impl Bench<'_> {
                 spans.touches(since - policy.unreachable_after - reach, late)
             };
             let silent = 2 * silent.iter().filter(begun).count() > self.case.tenants.len();
-            let crowd = self.crowd(since - reach - super::SUSPICION, heard.at);
+            let crowd = self.crowd(since - reach - SUSPICION, heard.at);
             let stepped = self.clock_set_between(since - reach, heard.at);
             if !(refused || silent || crowd || stepped) {
                 found.push((Kind::False, heard.at, "SyncroOutage: most tenants are well".to_owned()));
@@ -110,22 +98,9 @@ impl Bench<'_> {
         }
     }
 
-    /// Whether tokens of over half of the tenants turned bad in that time, for reasons of their own.
-    fn crowd(&self, from: Ms, to: Ms) -> bool {
-        let turned = |tenant: usize| {
-            let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
-            tokens.any(|token| {
-                let bad = self.timeline.state(token, |state| state != State::Works);
-                bad.iter().any(|(onset, _)| (from..=to).contains(&onset))
-            })
-        };
-        let count = (0..self.case.tenants.len()).filter(|tenant| turned(*tenant)).count();
-        2 * count > self.case.tenants.len().min(4)
-    }
-
     fn unreachable_told(&mut self) {
         let policy = self.case.policy;
-        let silent = self.silence();
+        let silent = self.silence(SUSPICION);
         let most = self.timeline.most(|_, tenant| silent[tenant].clone());
         let others = self.silent_for_other_reasons();
         for (tenant, spans) in silent.iter().enumerate() {
@@ -154,7 +129,7 @@ impl Bench<'_> {
 
     fn unreachable_true(&mut self) {
         let policy = self.case.policy;
-        let silent = self.longest_silence();
+        let silent = self.silence(0);
         let mut found = Vec::new();
         for heard in self.heard.iter().filter(|heard| heard.alert == "TenantUnreachable") {
             let Some(tenant) = self.case.tenants.iter().position(|name| *name == heard.tenant) else { continue };

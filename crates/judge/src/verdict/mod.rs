@@ -9,7 +9,7 @@ mod protocol;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::case::{Case, FaultKind, Happening};
+use crate::case::{Case, FaultKind, Happening, State};
 use crate::ledger::{Heard, Status, once};
 use crate::spans::{Ms, Spans};
 use crate::timeline::Timeline;
@@ -181,17 +181,33 @@ impl Bench<'_> {
         })
     }
 
-    /// When faults of some kinds went on, or their consequences did.
-    fn faulty(&self, is: impl Fn(FaultKind) -> bool) -> Spans {
+    /// When faults of some kinds went on, and for `after` beyond their end.
+    fn faulty(&self, after: Ms, is: impl Fn(FaultKind) -> bool) -> Spans {
         Spans::of(self.case.events.iter().filter_map(|event| match &event.what {
-            Happening::Fault(fault) if is(fault.kind) => Some((event.at, event.at + fault.lasts + SUSPICION)),
+            Happening::Fault(fault) if is(fault.kind) => Some((event.at, event.at + fault.lasts + after)),
             _ => None,
         }))
     }
 
     /// When trouble of our own machine, or a throttle, may be the reason for silence.
     fn silent_for_other_reasons(&self) -> Spans {
-        self.faulty(|kind| matches!(kind, FaultKind::OurMachine | FaultKind::Throttled(_)))
+        self.faulty(SUSPICION, |kind| matches!(kind, FaultKind::OurMachine | FaultKind::Throttled(_)))
+    }
+
+    /// Whether a token stopped working in that time, for reasons of its own.
+    fn turned_bad(&self, token: usize, from: Ms, to: Ms) -> bool {
+        let bad = self.timeline.state(token, |state| state != State::Works);
+        bad.iter().any(|(onset, _)| (from..=to).contains(&onset))
+    }
+
+    /// Whether tokens of over half of the tenants, or of three, did.
+    fn crowd(&self, from: Ms, to: Ms) -> bool {
+        let turned = |tenant: usize| {
+            let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
+            tokens.any(|token| self.turned_bad(token, from, to))
+        };
+        let count = (0..self.case.tenants.len()).filter(|tenant| turned(*tenant)).count();
+        2 * count > self.case.tenants.len().min(4)
     }
 
     fn storms(&mut self, requests: &[Vec<u32>]) {
