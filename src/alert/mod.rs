@@ -203,6 +203,13 @@ pub struct Firing {
     pub words: Words,
 }
 
+impl Firing {
+    /// Whether it is the same alert of the same token.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.alert == other.alert && self.subject == other.subject
+    }
+}
+
 /// What fired before this was recorded was taken to be so.
 fn represented() -> bool {
     true

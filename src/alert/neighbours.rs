@@ -47,7 +47,7 @@ impl Neighbour<'_> {
     }
 
     /// Whether what this alert speaks of is still so for it, as far as is known.
-    pub(super) fn suffers(&self, alert: Alert, subject: Option<&str>) -> bool {
+    pub fn suffers(&self, alert: Alert, subject: Option<&str>) -> bool {
         let Some(subject) = subject.filter(|_| self.standing.state == TokenState::Valid) else { return false };
         if is_of_right(alert) {
             let lost = |known: &crate::standing::RightStanding| {

@@ -97,8 +97,9 @@ pub(super) fn state(alert: Alert, token: &Token, standing: &Standing) -> Words {
     let replace = format!("{NEW_TOKEN}, then put the value where this token is read from");
     let message = match alert {
         Alert::TokenExpired => {
-            let expired =
-                token.expires.map_or_else(String::new, |expires| format!(" (declared expiry {})", day(expires)));
+            // A date that was moved ahead since is not the one at which it expired.
+            let date = token.expires.filter(|expires| Some(*expires) <= standing.validity.last_attempt);
+            let expired = date.map_or_else(String::new, |date| format!(" (declared expiry {})", day(date)));
             format!(
                 "{name} expired{expired}; {hurt}. Make a new one: {replace}, and set its expiry in the configuration"
             )

@@ -1,6 +1,7 @@
 //! The state of the loop and how events change it. Pure: `handle` takes an event and `now` and returns effects.
 //!
-//! `review` sees to one token or tenant, `reload` to the whole configuration, `dispatch` to who is looked at next.
+//! `review` sees to one token or tenant, `peers` to the tokens of one security group, `reload` to the whole configuration,
+//! `dispatch` to who is looked at next.
 //! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload
 //! and a clock set back.
 

@@ -11,6 +11,7 @@ mod instruments;
 mod log;
 mod monitor;
 mod outage;
+mod peers;
 mod pulse;
 mod reload;
 mod review;

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alert::{Rules, fleet_alerts};
+use crate::alert::{Alert, Rules, fleet_alerts};
 use crate::config::TokenId;
 use crate::standing::{
     FEWEST, LONGEST_OUTAGE, Outage, SAMPLE, TenantContact, TenantSight, TokenState, turned_bad, unreachable,
@@ -35,7 +35,11 @@ impl Core {
         let certain = self.outage.is_some_and(|outage| outage.is_certain());
         if !certain && (self.turned.len() > FEWEST / 2 || self.silent.len() > FEWEST / 2) {
             self.judge_outage(now, effects);
-            if let Some(Outage::TurnedBad { since, of, certain: false, .. }) = self.outage {
+            if let Some(
+                Outage::TurnedBad { since, of, certain: false, .. }
+                | Outage::Unreachable { since, of, certain: false, .. },
+            ) = self.outage
+            {
                 self.check_others(key, SAMPLE.saturating_sub(of), since, now, effects);
             } else if self.outage.is_none() && fell_silent {
                 self.check_others(key, SAMPLE, now, now, effects);
@@ -115,7 +119,8 @@ impl Core {
         };
         let outage = outage.or_else(|| {
             let contacts = if self.silent.len() > FEWEST / 2 { self.contacts() } else { Vec::new() };
-            unreachable(&contacts, patience, now)
+            let fires = self.fleet_firing.iter().any(|known| known.alert == Alert::SyncroOutage);
+            unreachable(&contacts, patience, fires, now)
         });
         // While we see nothing for our own sake, nothing shows that an outage is over.
         let goes_on = |known: &Outage| matches!(known, Outage::Unreachable { .. }) && self.monitor.is_blind(now);
@@ -160,8 +165,8 @@ impl Core {
         self.outage.is_some_and(|outage| outage.freezes())
     }
 
-    /// Whether it is not told of this tenant alone that nothing can be learnt about it: it is so with most, or was when it
-    /// was last looked at.
+    /// Whether it is not told of this tenant alone that nothing can be learnt about it: it is so with most, perhaps not for
+    /// long, or was when it was last looked at.
     pub(super) fn is_one_of_many(&self, name: &str) -> bool {
         let looked_at = |since| {
             let members = self.tenants.get(name).into_iter().flat_map(|tenant| &tenant.members);

@@ -35,7 +35,7 @@ impl Core {
             standing.set_back(last, now);
             standing.shrink_to_fit();
             let mut firing = Arc::new(firing);
-            not_after(&mut firing, now);
+            effects.extend(not_after(|| token.id(), &mut firing, now));
             if standing.validity.last_attempt.is_some() {
                 let then = catch_up(watch.phase, &self.config.schedule.validity, self.sweep, now);
                 watch.catch_up = Some(then);
@@ -50,7 +50,7 @@ impl Core {
             self.note_monitor(key, None);
         }
         self.fleet_firing = Arc::new(memory.tenants.remove("").unwrap_or_default());
-        not_after(&mut self.fleet_firing, now);
+        effects.extend(not_after(TokenId::of_fleet, &mut self.fleet_firing, now));
         self.recall_sights();
         // Who gave no verdict is found out by the first beat.
         self.silent.extend(self.tenants.keys().cloned());
@@ -58,12 +58,13 @@ impl Core {
             match self.tenants.get_mut(&name) {
                 Some(tenant) => {
                     tenant.firing = Arc::new(firing);
-                    not_after(&mut tenant.firing, now);
+                    effects.extend(not_after(|| TokenId::of_tenant(&name), &mut tenant.firing, now));
                 }
                 None => resolve(&TokenId::of_tenant(&name), &mut Arc::new(firing), effects),
             }
         }
         for (id, Remembered { standing, firing }) in memory.tokens {
+            self.hand_over(&id.tenant, &firing, now, effects);
             self.bury(id, Arc::new(standing), Arc::new(firing), effects);
         }
     }
@@ -99,9 +100,6 @@ impl Core {
             stays.push(key);
         }
         // Only now is it known who belongs to whom: of several tokens that a group concerns, one represents the others.
-        for key in stays {
-            self.review(key, now, effects);
-        }
         for (id, key) in known {
             let Some(watch) = self.watches.remove(&key) else { continue };
             self.unseen.remove(&key);
@@ -110,7 +108,11 @@ impl Core {
                 self.waiting.remove(&(queue, at, key));
                 self.monitor.forget(&(queue, at, key));
             }
+            self.hand_over(&watch.token.tenant.name, &watch.firing, now, effects);
             self.bury(id, watch.standing, watch.firing, effects);
+        }
+        for key in stays {
+            self.review(key, now, effects);
         }
         for (name, mut tenant) in gone {
             resolve(&TokenId::of_tenant(&name), &mut tenant.firing, effects);

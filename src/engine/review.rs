@@ -12,7 +12,7 @@ use crate::standing::{Attempts, Check, Confirmation, Policy, TransitionKind, ste
 use crate::syncro::{Asked, Failure, Look, Part};
 
 use super::checker::Ended;
-use super::core::{Core, Watch};
+use super::core::Core;
 use super::dispatch::queue;
 use super::effect::{Checked, Effect, Outcome, WatchKey, checked_by};
 use super::monitor::is_own;
@@ -45,18 +45,14 @@ impl Core {
         self.painted = None;
         self.overruled_until = None;
         self.reachable_since = self.reachable_since.map(|since| since.min(now));
-        not_after(&mut self.fleet_firing, now);
-        for tenant in self.tenants.values_mut() {
-            not_after(&mut tenant.firing, now);
+        effects.extend(not_after(TokenId::of_fleet, &mut self.fleet_firing, now));
+        for (name, tenant) in &mut self.tenants {
+            effects.extend(not_after(|| TokenId::of_tenant(name), &mut tenant.firing, now));
         }
         for key in self.watches.keys().copied().collect::<Vec<_>>() {
             if let Some(watch) = self.watches.get_mut(&key) {
                 Arc::make_mut(&mut watch.standing).set_back(before, now);
-                if not_after(&mut watch.firing, now) {
-                    // A restart must not wait for the old moments either.
-                    let (of, firing) = (watch.token.id(), Arc::clone(&watch.firing));
-                    effects.push(Effect::Keep(Keep::Firing { of, firing }));
-                }
+                effects.extend(not_after(|| watch.token.id(), &mut watch.firing, now));
                 watch.catch_up = None;
                 for at in [&mut watch.look_at, &mut watch.peek_at].into_iter().flatten() {
                     *at = now.min(*at);
@@ -80,13 +76,23 @@ impl Core {
 
     /// Tells what time alone has made true of a token, and sees to its next look.
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        watch.plan = plan(&watch.token, watch.phase, &watch.standing, &self.config, now);
+        if let Some(then) = watch.catch_up {
+            watch.plan.put_off(self.started, then, watch.token.expires);
+        }
+        // What is being looked at, or is about to be, is not told of by what was seen before.
+        let awaits_check = self.asked_permissions.contains(&key)
+            || watch.plan.scope(now).is_some()
+            || watch.look_at.is_some_and(|at| at <= now);
         let Some(watch) = self.watches.get(&key) else { return };
         let held_until = self.config.held_until(&watch.token.tenant.name, now);
         let held = held_until.is_some() || self.is_frozen();
-        let neighbours = self.neighbours(key);
-        let is_outdated = neighbours.iter().any(|(_, other)| watch.is_outdated_by(other));
-        let rules = Rules { held, awaits_check: is_outdated, ..Rules::new(&self.config.alerts, now) };
-        let seen: Vec<_> = neighbours.iter().map(|(_, other)| other.seen()).collect();
+        let peers = self.peers(key);
+        let is_outdated = peers.iter().any(|(_, other)| watch.is_outdated_by(other));
+        let awaits_check = awaits_check || is_outdated;
+        let rules = Rules { held, awaits_check, ..Rules::new(&self.config.alerts, now) };
+        let seen: Vec<_> = peers.iter().map(|(_, other)| other.seen()).collect();
         let mut firing = watch.firing.to_vec();
         let notices = token_alerts(rules, &watch.token, &watch.standing, &seen, &mut firing);
         let Some(watch) = self.watches.get_mut(&key) else { return };
@@ -98,10 +104,6 @@ impl Core {
         let of = || watch.token.id();
         effects.extend(shared(of, &mut watch.firing, firing));
         effects.extend(told(notices));
-        watch.plan = plan(&watch.token, watch.phase, &watch.standing, &self.config, now);
-        if let Some(then) = watch.catch_up {
-            watch.plan.put_off(self.started, then, watch.token.expires);
-        }
         if self.asked_permissions.contains(&key) {
             watch.plan.permissions = None;
         }
@@ -167,6 +169,7 @@ impl Core {
             Check::Permissions => standing.permission_checks.failures,
         };
         let group_before = standing.group_problem().map(str::to_owned);
+        let fired = Arc::clone(&watch.firing);
         let policy = Policy {
             token: &token,
             confirmation: Confirmation::of(&self.config.alerts),
@@ -194,35 +197,13 @@ impl Core {
         }
         self.review(key, now, effects);
         if of_group {
-            self.tell_neighbours(key, now, effects);
+            self.check_peers(key, now, effects);
         }
+        let remains = self.watches.get(&key).map(|watch| Arc::clone(&watch.firing)).unwrap_or_default();
+        let ended = fired.iter().filter(|known| !remains.iter().any(|other| other.is_same(known)));
+        self.hand_over(&token.tenant.name, &ended.cloned().collect::<Vec<_>>(), now, effects);
         self.review_tenant(&token.tenant.name, now, effects);
         self.unseen.remove(&key);
-    }
-
-    /// The other tokens of the tenant whose users are in the same security group.
-    fn neighbours(&self, key: WatchKey) -> Vec<(WatchKey, &Watch)> {
-        let Some(watch) = self.watches.get(&key) else { return Vec::new() };
-        let Some(tenant) = self.tenants.get(&watch.token.tenant.name).filter(|tenant| tenant.members.len() > 1) else {
-            return Vec::new();
-        };
-        let Some(group) = watch.standing.restricting_group() else { return Vec::new() };
-        let others = tenant.members.iter().filter(|other| **other != key);
-        let others = others.filter_map(|other| Some((*other, self.watches.get(other)?)));
-        others.filter(|(_, other)| other.standing.restricting_group() == Some(group)).collect()
-    }
-
-    /// What was learnt of a security group is looked at with its other tokens too, where they believe otherwise.
-    fn tell_neighbours(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let Some(learnt) = self.watches.get(&key).map(|watch| Arc::clone(&watch.standing)) else { return };
-        let neighbours: Vec<_> = self.neighbours(key).into_iter().map(|(other, _)| other).collect();
-        for other in neighbours {
-            let Some(watch) = self.watches.get_mut(&other) else { continue };
-            if learnt.differs_in_group(&watch.standing) {
-                watch.look_at = Some(now);
-            }
-            self.review(other, now, effects);
-        }
     }
 
     /// Since when nothing could be learnt about any token of a tenant, and why not the last time.
@@ -252,16 +233,18 @@ impl Core {
     }
 }
 
-/// Forgets that anything was notified of after `now`, so that the next reminder comes in time. Whether anything was.
-pub(super) fn not_after(firing: &mut Arc<Vec<Firing>>, now: DateTime<Utc>) -> bool {
-    let changes = firing.iter().any(|known| known.told_at > now || known.since > now);
-    if changes {
-        for known in Arc::make_mut(firing) {
-            known.told_at = known.told_at.min(now);
-            known.since = known.since.min(now);
-        }
+/// Forgets that anything was notified of after `now`, so that the next reminder comes in time, also after a restart.
+pub(super) fn not_after(
+    of: impl FnOnce() -> TokenId,
+    firing: &mut Arc<Vec<Firing>>,
+    now: DateTime<Utc>,
+) -> Option<Effect> {
+    let mut moved = firing.to_vec();
+    for known in &mut moved {
+        known.told_at = known.told_at.min(now);
+        known.since = known.since.min(now);
     }
-    changes
+    shared(of, firing, moved)
 }
 
 /// What a token was last asked: a full look at the permissions replaces all that was asked of them before, any other

@@ -37,6 +37,8 @@ pub enum Outage {
         tenants: usize,
         /// Of how many.
         of: usize,
+        /// Whether they have been silent for long enough.
+        certain: bool,
     },
 }
 
@@ -50,7 +52,7 @@ impl Outage {
 
     /// Whether it is more than a suspicion.
     pub fn is_certain(&self) -> bool {
-        matches!(self, Self::TurnedBad { certain: true, .. } | Self::Unreachable { .. })
+        matches!(self, Self::TurnedBad { certain: true, .. } | Self::Unreachable { certain: true, .. })
     }
 
     /// Whether what is seen of tokens now is not to be believed.
@@ -137,28 +139,31 @@ fn turned_to(state: TokenState, sights: &[TenantSight], now: DateTime<Utc>) -> O
     (2 * tenants > of.max(FEWEST)).then_some(Outage::TurnedBad { state, since, tenants, of, certain })
 }
 
-/// Whether over half of the tenants that were well until then, and have been looked at since, fell silent together, the
-/// first of them for `patience`. Who had been silent for long before says nothing about the others, but is known: it
-/// counts among the fewest of whom that can be said.
-pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, now: DateTime<Utc>) -> Option<Outage> {
+/// Whether over half of the tenants that were well until then, and have been looked at since, fell silent together, within
+/// `patience`. That is only suspected until so many have been silent for `patience`, unless it `fires` already. Who had
+/// been silent for long before says nothing about the others, but is known: it counts among the fewest of whom that can
+/// be said.
+pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, fires: bool, now: DateTime<Utc>) -> Option<Outage> {
     let mut starts: Vec<_> = contacts.iter().filter_map(|contact| contact.silent).collect();
     starts.sort_unstable();
-    let begun = starts.iter().take_while(|since| **since + patience <= now).enumerate();
-    begun.map(|(index, since)| fell_silent(*since, &starts[index..], contacts, patience)).find_map(|outage| outage)
-}
-
-fn fell_silent(
-    since: DateTime<Utc>,
-    later: &[DateTime<Utc>],
-    contacts: &[TenantContact],
-    window: TimeDelta,
-) -> Option<Outage> {
-    let tenants = later.iter().take_while(|start| **start <= since + window).count();
-    let answered = |contact: &&TenantContact| contact.silent.is_none() && contact.answered >= Some(since);
-    let of = tenants + contacts.iter().filter(answered).count();
-    let long_silent = contacts.iter().filter(|contact| contact.silent.is_some_and(|start| start < since)).count();
-    let known = of + long_silent >= FEWEST && 2 * tenants > FEWEST;
-    (known && 2 * tenants > of).then_some(Outage::Unreachable { since, tenants, of })
+    let answering = contacts.iter().filter(|contact| contact.silent.is_none());
+    let mut answered: Vec<_> = answering.filter_map(|contact| contact.answered).collect();
+    answered.sort_unstable();
+    let fell_silent = |index: usize| {
+        let since = starts[index];
+        let tenants = starts.partition_point(|start| *start <= since + patience) - index;
+        let of = tenants + answered.len() - answered.partition_point(|at| *at < since);
+        // So many before the one with whom they are most; all before the first were silent already.
+        let half = of.max(FEWEST) / 2;
+        let are_most = tenants > half && of + index >= FEWEST;
+        are_most.then(|| {
+            let certain = fires || starts[index + half] + patience <= now;
+            Outage::Unreachable { since, tenants, of, certain }
+        })
+    };
+    let begun = starts.partition_point(|start| *start + patience <= now);
+    let certain = (0..begun).filter_map(fell_silent).find(Outage::is_certain);
+    certain.or_else(|| (0..starts.len()).find_map(fell_silent))
 }
 
 #[cfg(test)]
@@ -205,23 +210,29 @@ mod tests {
     }
 
     #[test]
-    fn tenants_that_fall_silent_together_are_an_outage_when_they_are_most_and_the_first_has_been_for_long_enough() {
+    fn tenants_that_fall_silent_together_are_an_outage_when_most_have_been_for_long_enough() {
         let patience = TimeDelta::minutes(15);
-        let outage = |silent: &[i64], answered: &[i64], now| {
+        let outage = |silent: &[i64], answered: &[i64], fires, now| {
             let silent = silent.iter().map(|since| TenantContact { silent: Some(at(*since)), answered: None });
             let well = answered.iter().map(|last| TenantContact { silent: None, answered: Some(at(*last)) });
-            unreachable(&silent.chain(well).collect::<Vec<_>>(), patience, at(now)).map(|outage| outage.since())
+            unreachable(&silent.chain(well).collect::<Vec<_>>(), patience, fires, at(now))
+                .map(|outage| (outage.since(), outage.is_certain()))
         };
-        assert_eq!(outage(&[0, 250, 290], &[10, 10], 900), Some(at(0)));
-        assert_eq!(outage(&[0, 250, 290], &[10, 10], 899), None, "not long enough");
-        assert_eq!(outage(&[0, 250], &[10, 10], 900), None, "half");
-        assert_eq!(outage(&[0, 250, 290], &[], 900), None, "few tenants");
-        assert_eq!(outage(&[0, 250, 290], &[-5, -5], 900), None, "few that were looked at since");
-        assert_eq!(outage(&[], &[10, 10, 10, 10], 900), None);
-        assert_eq!(outage(&[-90_000, 895, 896, 897], &[], 900), None, "one long dead, and a blip");
-        assert_eq!(outage(&[-90_000, 0, 1, 2, 3], &[], 900), Some(at(0)), "one long dead, and an outage");
-        assert_eq!(outage(&[-90_000, 0, 1, 2], &[], 900), Some(at(0)), "one of four long dead, and the others");
-        assert_eq!(outage(&[-90_000, -90_000, 0, 1], &[], 900), None, "two of four long dead, and two others");
+        let judged = |silent: &[i64], answered: &[i64], now| outage(silent, answered, false, now);
+        assert_eq!(judged(&[0, 250, 290], &[10, 10], 1190), Some((at(0), true)));
+        assert_eq!(judged(&[0, 250, 290], &[10, 10], 1189), Some((at(0), false)), "not long enough");
+        assert_eq!(outage(&[0, 250, 290], &[10, 10], true, 1189), Some((at(0), true)), "it fires already");
+        assert_eq!(judged(&[0, 250], &[10, 10], 2000), None, "half");
+        assert_eq!(judged(&[0, 250, 290], &[], 2000), None, "few tenants");
+        assert_eq!(judged(&[0, 250, 290], &[-5, -5], 2000), None, "few that were looked at since");
+        assert_eq!(judged(&[], &[10, 10, 10, 10], 2000), None);
+        let blip = judged(&[-90_000, 895, 896, 897], &[], 900);
+        assert_eq!(blip, Some((at(895), false)), "one long dead, and a blip");
+        let blip = judged(&[0, 800, 801, 802], &[], 1000);
+        assert_eq!(blip, Some((at(0), false)), "one dead for long enough, and a blip");
+        assert_eq!(judged(&[-90_000, 0, 1, 2, 3], &[], 902), Some((at(0), true)), "one long dead, and an outage");
+        assert_eq!(judged(&[-90_000, 0, 1, 2], &[], 902), Some((at(0), true)), "one of four long dead, and the others");
+        assert_eq!(judged(&[-90_000, -90_000, 0, 1], &[], 2000), None, "two of four long dead, and two others");
     }
 
     #[test]

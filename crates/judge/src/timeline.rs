@@ -108,7 +108,8 @@ impl<'a> Timeline<'a> {
         })
     }
 
-    fn refused_all(&self, tenant: usize) -> Spans {
+    /// When Syncro refused every token of a tenant.
+    pub(crate) fn refused_all(&self, tenant: usize) -> Spans {
         let faults = self.faults().filter(|(_, fault)| fault.kind == FaultKind::RefusesAll);
         let faults = faults.filter(|(_, fault)| concerns(fault.scope, tenant, None));
         Spans::of(faults.map(|(at, fault)| (at, at + fault.lasts)))

@@ -50,6 +50,22 @@ fn told(notices: &[Notice]) -> Vec<String> {
 }
 
 #[test]
+fn a_token_that_expired_is_not_said_to_have_expired_at_a_date_that_is_still_ahead() {
+    let mut watched = Watched::new();
+    watched.token.expires = Some(at(100));
+    watched.see(&looked(0, works(&[])));
+    watched.see(&looked(110, MeObservation::Refused));
+    let told = watched.see(&looked(150, MeObservation::Refused));
+    assert!(told[0].words.message.contains("expired (declared expiry 2027"), "{}", told[0].words.message);
+    // Somebody made a new token and declared its expiry, and the value is not seen to work yet.
+    watched.token.expires = Some(at(400 * DAY));
+    watched.tell(at(160));
+    let told = watched.see(&looked(200, works(&[])));
+    assert!(told[0].words.message.starts_with("over, the token works again: "), "{}", told[0].words.message);
+    assert!(!told[0].words.message.contains("declared expiry"), "{}", told[0].words.message);
+}
+
+#[test]
 fn each_expiry_notice_is_told_once_and_the_last_is_critical() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(40 * DAY));

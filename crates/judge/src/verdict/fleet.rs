@@ -25,7 +25,9 @@ impl Bench<'_> {
     /// An outage that lasts has to be told.
     fn outages_told(&mut self) {
         let policy = self.case.policy;
-        for (from, to) in self.timeline.outages.and(&self.timeline.up).iter() {
+        // A refusal that nobody can see, because nothing can be learnt meanwhile, is none yet.
+        let seen = self.timeline.most(|timeline, tenant| timeline.refused_all(tenant).without(&timeline.blind(tenant)));
+        for (from, to) in seen.and(&self.timeline.up).iter() {
             let deadline = self.put_off(from + policy.validity + 3 * MINUTE + SLACK);
             if deadline >= to || self.clock_set_between(from, deadline) || !self.most_worked_before(from) {
                 continue;
@@ -42,7 +44,11 @@ impl Bench<'_> {
             let deadline = self.put_off(from + policy.unreachable_after + policy.validity + 3 * MINUTE + SLACK);
             // Who was silent before need not have been seen to answer in between, and so did not fall silent with the others.
             let again = most.touches(from - policy.validity - SLACK, from - 1);
-            if deadline >= to || again || self.clock_set_between(from, deadline) || others.touches(from, deadline) {
+            let fell =
+                |spans: &&Spans| spans.span_at(from).is_some_and(|(begun, _)| from - begun < policy.unreachable_after);
+            let together = 2 * silent.iter().filter(fell).count() > self.case.tenants.len();
+            let hindered = again || others.touches(from, deadline) || self.clock_set_between(from, deadline);
+            if deadline >= to || hindered || !together {
                 continue;
             }
             self.verdict.duties += 1;

@@ -69,6 +69,35 @@ fn a_peer_whose_loss_is_older_swallows_no_later_loss() {
     assert_eq!(since(&machine, 2), lost(other));
 }
 
+#[test]
+fn who_comes_to_speak_for_a_group_is_checked_before() {
+    let (mut machine, speaks, other) = both_lost();
+    // What the group allows no longer says anything about this user, and then it allows it again.
+    let mut me = crate::testing::me(&[("ticket.read", true)]);
+    me.admin = Some(true);
+    machine.answer(speaks, MeObservation::Works(me), ProbeObservation::Granted(200));
+    machine.holds(other);
+    machine.check(speaks);
+    machine.seconds(A_WHILE);
+    let ended = since(&machine, 2);
+    assert!(ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
+    machine.lacks(other);
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 4), lost(other), "what is lost after that is an alert of its own");
+}
+
+#[test]
+fn who_comes_to_speak_for_a_group_after_a_reload_is_checked_before() {
+    let (mut machine, speaks, other) = both_lost();
+    machine.holds(other);
+    machine.reload(fleet(&[other]));
+    machine.seconds(A_WHILE);
+    let ended = since(&machine, 2);
+    let all_of_speaker =
+        ended.iter().all(|notified| notified.contains(&format!("/{speaks}/")) && notified.ends_with("resolved"));
+    assert!(ended.len() == 2 && all_of_speaker, "{ended:?}");
+}
+
 /// What the firing alerts say that name a security group as the cause of a loss.
 fn losses(machine: &mut Machine) -> Vec<Words> {
     let snapshot = machine.core.snapshot();

@@ -48,6 +48,20 @@ fn trouble_of_our_machine_is_one_alert_and_nobody_elses() {
 }
 
 #[test]
+fn a_clock_set_back_is_remembered_for_what_fires_for_the_fleet() {
+    let mut machine = machine();
+    all(&mut machine, Some(Reason::Monitor));
+    machine.seconds(3600);
+    machine.now -= 30 * 24 * 3600;
+    machine.seconds(1);
+    let firing = &machine.store.firing[&TokenId::of_fleet()];
+    assert!(
+        firing.iter().all(|known| known.told_at <= at(machine.now)),
+        "a restart would remind of nothing for a month"
+    );
+}
+
+#[test]
 fn trouble_that_is_over_at_the_next_attempt_is_no_alert() {
     let mut machine = machine();
     all(&mut machine, Some(Reason::Monitor));

@@ -305,7 +305,7 @@ fn what_one_token_tells_of_its_group_another_does_not_tell_again_not_even_after_
     let mut fired = of(&machine, "firing");
     fired.sort();
     assert_eq!((fired, of(&machine, "resolved").len()), (both.map(str::to_owned).to_vec(), 0));
-    // Whoever told it leaves: the other one suffers still, and says so now.
+    // Whoever told it leaves: the other one suffers still, and says so now, after a check.
     let teller = if machine.told()[0].contains("/a/") { "b" } else { "a" };
     machine.crash(fleet(&[teller]), 60);
     machine.seconds(10);
