@@ -7,11 +7,11 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde_json::json;
+use syncro_token_monitor::belief::TokenStatus;
 use syncro_token_monitor::catalog::catalog;
-use syncro_token_monitor::config::{Tenant, Token, TokenSource, Wanted};
-use syncro_token_monitor::expose::Exposition;
-use syncro_token_monitor::snapshot::{Snapshot, TokenPicture};
-use syncro_token_monitor::standing::Standing;
+use syncro_token_monitor::metrics::Exposition;
+use syncro_token_monitor::model::{Tenant, Token, TokenSource, Wanted};
+use syncro_token_monitor::state::{Snapshot, TokenSnapshot};
 use syncro_token_monitor::system::clock;
 
 /// A fleet of one token for each tenant, five permissions each, all well.
@@ -23,7 +23,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
         .iter()
         .map(|permission| Wanted { permission: *permission, required: true })
         .collect();
-    let standing = Arc::new(standing(&wanted));
+    let status = Arc::new(status(&wanted));
     let picture = |number: usize| {
         let name = format!("tenant-{number}");
         let tenant = Tenant {
@@ -41,9 +41,9 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             profile: catalog().profile("jumpcloud").cloned(),
             wanted: wanted.clone(),
         };
-        TokenPicture {
+        TokenSnapshot {
             token: Arc::new(token),
-            standing: Arc::clone(&standing),
+            status: Arc::clone(&status),
             firing: Arc::default(),
             asked: Arc::default(),
         }
@@ -52,7 +52,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
 }
 
 /// A standing as it would be stored.
-fn standing(wanted: &[Wanted]) -> Standing {
+fn status(wanted: &[Wanted]) -> TokenStatus {
     let belief = |held| json!({"held": held, "since": "2026-11-23T10:00:00Z", "lost": false, "doubts": 0, "doubted_at": "2026-11-23T10:00:00Z"});
     let rights = ["asset", "customer", "invoice", "payment", "ticket"].into_iter().flat_map(|group| {
         ["delete", "read", "write"].map(|right| json!({"right": format!("{group}.{right}"), "belief": belief(true)}))

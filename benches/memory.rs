@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-use syncro_token_monitor::config::{self, TokenSource};
+use syncro_token_monitor::config::{self};
 use syncro_token_monitor::engine::{Core, Effect, Event};
-use syncro_token_monitor::expose::Exposition;
-use syncro_token_monitor::memory::Memory;
+use syncro_token_monitor::metrics::Exposition;
+use syncro_token_monitor::model::TokenSource;
+use syncro_token_monitor::state::PersistedState;
 use syncro_token_monitor::syncro::{
-    Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Right, Seen, TokenValue, UserObservation,
+    Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Right, TokenObservation,
+    TokenValue, UserObservation,
 };
 use syncro_token_monitor::system::clock;
 use syncro_token_monitor::system::files::Deadline;
@@ -63,12 +65,12 @@ fn main() {
         fs::write(&path, &text).expect("a folder");
         drop(text);
         let config = config::load(&path).expect("a valid configuration");
-        let (mut core, _) = Core::start(Arc::new(config), Memory::default(), clock::now());
+        let (mut core, _) = Core::start(Arc::new(config), PersistedState::default(), clock::now());
         let mut effects = core.handle(Event::Tick, clock::now());
-        let mut looks = 0;
+        let mut checks = 0;
         while let Some(effect) = effects.pop() {
             let Effect::Start(job) = effect else { continue };
-            looks += 1;
+            checks += 1;
             let rights = RIGHTS.map(|right| (Right::new(right), true)).to_vec();
             let me = Me {
                 user_id: 1,
@@ -77,21 +79,21 @@ fn main() {
                 can_use_app: Some(true),
                 rights,
             };
-            let seen = Seen::Me { fingerprint: fingerprint.clone(), observation: MeObservation::Works(me) };
-            let end = syncro_token_monitor::engine::Ended { lane: job.lane, permissions: job.permissions.is_some() };
+            let seen = TokenObservation::Me { fingerprint: fingerprint.clone(), observation: MeObservation::Works(me) };
+            let end = syncro_token_monitor::check::Ended { lane: job.lane, permissions: job.permissions.is_some() };
             let at = clock::now();
-            let (look, ended) = (
-                Box::new(Look { at, part: Part::Token(seen), asked: Vec::new() }),
+            let (observed, ended) = (
+                Box::new(Observation { at, part: Part::Token(seen), asked: Vec::new() }),
                 job.permissions.is_none().then_some(end),
             );
-            effects.extend(core.handle(Event::Looked { key: job.key, look, ended }, at));
+            effects.extend(core.handle(Event::Observed { key: job.key, observed, ended }, at));
             if let Some(permissions) = job.permissions {
                 let user = Some(UserObservation::Group(Some("Technicians".to_owned())));
                 let shown = permissions.probes.into_iter().flat_map(|(_, shown)| shown);
                 let probes = shown.map(|permission| (permission, ProbeObservation::Granted(200))).collect();
-                let part = Part::Permissions(PermissionLook { full: true, user, probes, audit: None });
-                let look = Box::new(Look { at, part, asked: Vec::new() });
-                effects.extend(core.handle(Event::Looked { key: job.key, look, ended: Some(end) }, at));
+                let part = Part::Permissions(PermissionObservations { full: true, user, probes, audit: None });
+                let observed = Box::new(Observation { at, part, asked: Vec::new() });
+                effects.extend(core.handle(Event::Observed { key: job.key, observed, ended: Some(end) }, at));
             }
         }
         let filled = resident_kilobytes();
@@ -99,7 +101,7 @@ fn main() {
         let bytes: usize = Exposition::new(Arc::clone(&snapshot), clock::now()).map(|piece| piece.len()).sum();
         let scraped = resident_kilobytes();
         let line = format!(
-            "{tokens} tokens, {looks} looks: {} kB more with all standings, {} kB more after a scrape of {} kB",
+            "{tokens} tokens, {checks} checks: {} kB more with all statuses, {} kB more after a scrape of {} kB",
             filled.saturating_sub(before),
             scraped.saturating_sub(filled),
             bytes / 1024

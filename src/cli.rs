@@ -1,4 +1,4 @@
-//! The command line: clap types only. `main` parses them, `command` carries them out.
+//! The command line: clap types only. `main` parses them, `command` carries them out. Pure.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Every exit code of the program, with its meaning. Nothing else calls `exit`.
+//! Every exit code of the program, with its meaning. Nothing else calls `exit`. Pure.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ pub enum Exit {
     /// `check`: something is broken.
     Critical,
     /// `check`, `preflight`: nothing is known to be broken, but not everything could be checked, or nothing at all.
-    CouldNotTell,
+    CouldNotNotify,
     /// The command line is wrong (`EX_USAGE`).
     Usage,
     /// The configuration has faults (`EX_CONFIG`): restarting will not help.
@@ -28,7 +28,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failure | Self::Warning => 1,
             Self::Critical => 2,
-            Self::CouldNotTell => 3,
+            Self::CouldNotNotify => 3,
             Self::Usage => 64,
             Self::Configuration => 78,
         }
@@ -39,8 +39,8 @@ impl Exit {
     #[must_use]
     pub fn of_plugin(self) -> Self {
         match self {
-            Self::Failure | Self::Usage | Self::Configuration => Self::CouldNotTell,
-            Self::Success | Self::Warning | Self::Critical | Self::CouldNotTell => self,
+            Self::Failure | Self::Usage | Self::Configuration => Self::CouldNotNotify,
+            Self::Success | Self::Warning | Self::Critical | Self::CouldNotNotify => self,
         }
     }
 }
@@ -61,7 +61,7 @@ mod tests {
             (Exit::Success, 0),
             (Exit::Warning, 1),
             (Exit::Critical, 2),
-            (Exit::CouldNotTell, 3),
+            (Exit::CouldNotNotify, 3),
             (Exit::Failure, 3),
             (Exit::Usage, 3),
             (Exit::Configuration, 3),

@@ -3,17 +3,26 @@
 //! A room imports only from floors below it (`tests/rooms.rs` holds this):
 //!
 //! ```text
-//! 11  main.rs
-//! 10  command     one file for each subcommand
-//!  9  daemon      builds everything, reloads with rollback, drains with a deadline
-//!  8  engine      expose        store         receiver     the loop | what people see | what is remembered | who is told
-//!  7  memory                    what is to be remembered, from the engine to the store and back
-//!  6  snapshot                  one picture of the fleet, from the engine to whoever shows it
-//!  5  alert       plan          what is told | when to look next
-//!  4  standing                  what we believe about each token
-//!  3  syncro                    how Syncro is asked, and what an answer says
-//!  2  config                    what the operator wants
-//!  1  catalog     system        cli           exit
+//! 12  main.rs
+//! 11  command      one file for each subcommand
+//! 10  daemon       builds everything, reloads with rollback, drains with a deadline
+//!  9  web          pages, API, calendar, runbooks, health: views of one snapshot
+//!  8  engine       the loop; `engine/core` decides, purely
+//!     store        SQLite: statuses, firing alerts, the history, the outbox
+//!     notify       receivers: the log, Alertmanagers, webhooks
+//!     metrics      the fleet as Prometheus reads it
+//!     http_server  listeners, TLS, authentication, limits; knows nothing of tokens
+//!  7  state        what passes between the rooms above: records, the history, deliveries, the snapshot
+//!     check        one check of one token, for the loop and the commands alike
+//!  6  alert        what fires and what it says
+//!     plan         when each check is due
+//!  5  belief       evidence becomes what is believed of a token
+//!  4  syncro       the client, the request budget, what an answer shows
+//!  3  config       text becomes a valid configuration, or every fault of it
+//!  2  model        tenants, tokens, whom an alert is about
+//!  1  catalog      permissions, probes and profiles as data
+//!     system       clock, signals, systemd, journal, files
+//!     cli  exit    arguments and exit codes
 //! ```
 //!
 //! `crates/simulator` is a simulated Syncro for `simulate`, `demo` and the tests, `crates/judge` the judge of the simulation of
@@ -22,22 +31,25 @@
 //! What a thing means is decided by pure functions that take values and `now`; what touches the world decides nothing.
 
 pub mod alert;
+pub mod belief;
 pub mod catalog;
+pub mod check;
 pub mod cli;
 pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod exit;
-pub mod expose;
-pub mod memory;
+pub mod http_server;
+pub mod metrics;
+pub mod model;
+pub mod notify;
 pub mod plan;
-pub mod receiver;
-pub mod snapshot;
-pub mod standing;
+pub mod state;
 pub mod store;
 pub mod syncro;
 pub mod system;
+pub mod web;
 
 #[cfg(test)]
 mod testing;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::config::{AUDIT_INTERVAL, Config, Schedule, Token, USER_INTERVAL, coincide};
-use crate::standing::{Confirmation, Evidence, PermissionStanding, Standing, TokenState};
+use crate::belief::{Confirmation, Evidence, PermissionStatus, TokenState, TokenStatus};
+use crate::config::{AUDIT_INTERVAL, Config, Schedule, USER_INTERVAL, coincide};
+use crate::model::Token;
 use crate::syncro::{Lane, Reason};
 
 /// While we could not look, the pause between attempts doubles up to the interval, or to this for a cron schedule.
@@ -105,12 +106,12 @@ impl Plan {
 }
 
 /// Plans the next look at a token that has not been looked at before `now`.
-pub fn plan(token: &Token, phase: Phase, standing: &Standing, config: &Config, now: DateTime<Utc>) -> Plan {
-    let planner = Planner { token, phase, standing, config, now };
+pub fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &Config, now: DateTime<Utc>) -> Plan {
+    let planner = Planner { token, phase, status, config, now };
     let validity = planner.validity();
     let permissions = planner.permissions().map(|(due, scope)| {
         // Permissions are asked only after `/me` answered; while it does not, they wait for its next attempt.
-        let failing = standing.validity.failures > 0;
+        let failing = status.validity.failures > 0;
         (Due { at: if failing { due.at.max(validity.at) } else { due.at }, ..due }, scope)
     });
     Plan { validity, permissions }
@@ -150,21 +151,21 @@ fn next_in_turn(phase: Phase, interval: Duration, grid: Option<Duration>, last: 
 struct Planner<'a> {
     token: &'a Token,
     phase: Phase,
-    standing: &'a Standing,
+    status: &'a TokenStatus,
     config: &'a Config,
     now: DateTime<Utc>,
 }
 
 impl Planner<'_> {
     fn validity(&self) -> Due {
-        let standing = self.standing;
-        let Some(last) = standing.validity.last_attempt else {
+        let status = self.status;
+        let Some(last) = status.validity.last_attempt else {
             return Due { at: self.now, urgent: false };
         };
         let schedule = &self.config.schedule.validity;
         let mut due = Due { at: self.slot(schedule, None, last), urgent: false };
-        if standing.validity.failures > 0 {
-            due.at = due.at.min(self.retry(last, standing.validity.failures, schedule));
+        if status.validity.failures > 0 {
+            due.at = due.at.min(self.retry(last, status.validity.failures, schedule));
         } else if let Some(confirmation) = self.wants_confirmation(last) {
             due = confirmation;
         }
@@ -179,11 +180,11 @@ impl Planner<'_> {
     }
 
     fn permissions(&self) -> Option<(Due, Scope)> {
-        let standing = self.standing;
-        if !matches!(standing.state, TokenState::Valid | TokenState::Unknown) || standing.doubt.is_some() {
+        let status = self.status;
+        if !matches!(status.state, TokenState::Valid | TokenState::Unknown) || status.doubt.is_some() {
             return None;
         }
-        let Some(last) = standing.permission_checks.last_attempt else {
+        let Some(last) = status.permission_checks.last_attempt else {
             return Some((Due { at: self.now, urgent: false }, Scope::Full));
         };
         let (validity, schedule) = (&self.config.schedule.validity, &self.config.schedule.permissions);
@@ -192,19 +193,19 @@ impl Planner<'_> {
             _ => None,
         };
         let full = Due { at: self.slot(schedule, grid, last), urgent: false };
-        if standing.look_again {
+        if status.recheck {
             // Not long after the validity check that found something odd: those may come faster than confirmations do.
             return Some((self.urgent(self.after(last), last), Scope::Full));
         }
         // What could not be looked at when it was to be confirmed waits longer and longer, as whatever cannot.
-        let failing = standing.permission_checks.failures > 0;
-        let doubted = standing.permissions.iter().filter(|known| known.evidence == Evidence::Probe);
+        let failing = status.permission_checks.failures > 0;
+        let doubted = status.permissions.iter().filter(|known| known.evidence == Evidence::Probe);
         let doubted = doubted.filter(|known| !(failing && known.unseen));
         if let Some(at) = doubted.filter_map(|known| known.belief.confirmable_at(self.confirmation())).min() {
             return Some((self.urgent(at, last), Scope::Doubtful));
         }
-        let doubtful = if failing && standing.permission_checks.reason != Some(Reason::NotSyncro) {
-            Due { at: self.retry(last, standing.permission_checks.failures, schedule), urgent: false }
+        let doubtful = if failing && status.permission_checks.reason != Some(Reason::NotSyncro) {
+            Due { at: self.retry(last, status.permission_checks.failures, schedule), urgent: false }
         } else {
             return Some((full, Scope::Full));
         };
@@ -214,13 +215,13 @@ impl Planner<'_> {
     /// When something seen in `/me` that was bad, or odd, is checked again, if it must be before it is believed. Not
     /// sooner: two checks in the same moment would confirm nothing.
     fn wants_confirmation(&self, last: DateTime<Utc>) -> Option<Due> {
-        let (standing, confirmation) = (self.standing, self.confirmation());
-        let outlived = standing.worked_after_expiry;
+        let (status, confirmation) = (self.status, self.confirmation());
+        let outlived = status.worked_after_expiry;
         let outlived = (outlived > 0 && outlived < confirmation.times).then(|| self.after(last));
-        let doubt = standing.doubt.as_ref().map(|doubt| confirmation.next(doubt.last));
-        let by_right = standing.permissions.iter().filter(|known| known.evidence == Evidence::Right);
-        let beliefs = standing.user.iter().map(|user| &user.admin);
-        let beliefs = beliefs.chain(standing.rights.iter().map(|known| &known.belief));
+        let doubt = status.doubt.as_ref().map(|doubt| confirmation.next(doubt.last));
+        let by_right = status.permissions.iter().filter(|known| known.evidence == Evidence::Right);
+        let beliefs = status.user.iter().map(|user| &user.admin);
+        let beliefs = beliefs.chain(status.rights.iter().map(|known| &known.belief));
         let beliefs = beliefs.chain(by_right.map(|known| &known.belief));
         let doubted = beliefs.filter_map(|belief| belief.confirmable_at(confirmation));
         doubted.chain(doubt).chain(outlived).min().map(|at| self.urgent(at, last))
@@ -260,16 +261,16 @@ impl Planner<'_> {
 }
 
 /// Whether a full check at `now` asks for the user's security group: at most once an hour, or when it may have changed.
-pub fn wants_user(standing: &Standing, now: DateTime<Utc>) -> bool {
+pub fn wants_user(status: &TokenStatus, now: DateTime<Utc>) -> bool {
     /// A look that comes every hour may begin a little less than an hour after one that was held up.
     const SLACK: TimeDelta = TimeDelta::seconds(60);
-    let user = standing.user.as_ref();
+    let user = status.user.as_ref();
     let asked = user.filter(|user| user.doubted_at.is_none()).and_then(|user| user.group_asked);
     asked.is_none_or(|asked| now - asked >= delta(USER_INTERVAL) - SLACK)
 }
 
 /// Whether a look at doubtful permissions asks for this one again.
-pub fn is_doubtful(known: &PermissionStanding) -> bool {
+pub fn is_doubtful(known: &PermissionStatus) -> bool {
     known.unseen || by_probe_and_doubted(known.evidence, known.belief.doubts)
 }
 

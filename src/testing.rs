@@ -8,15 +8,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::belief::Confirmation;
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
-    Address, Alerts, Auth, Authorization, Config, Format, Probes, Receiver, ReceiverKind, Schedule, Schedules, Storage,
-    Syncro, Tenant, Token, TokenSource, Wanted, Web, Webhook,
+    Address, Alerts, Auth, Authorization, Config, Format, Receiver, ReceiverKind, Schedule, Schedules, Storage, Syncro,
+    Web, Webhook,
 };
-use crate::receiver::{Outgoing, Post, Suspect, Taken as Took, Trouble, Why};
-use crate::standing::Confirmation;
+use crate::model::{Probes, Tenant, Token, TokenSource, Wanted};
+use crate::notify::{Outgoing, Post, Suspect, Taken as Took, Trouble, Why};
 use crate::syncro::{
-    Failure, Look, Me, MeObservation, Part, PermissionLook, ProbeObservation, Reason, Right, Seen, TokenValue,
+    Failure, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason, Right,
+    TokenObservation, TokenValue,
 };
 
 /// A moment, so many seconds after a fixed one.
@@ -104,15 +106,19 @@ pub(crate) fn failure() -> Failure {
     Failure { reason: Reason::Timeout, detail: "no answer in time".to_owned() }
 }
 
-pub(crate) fn looked(seconds: i64, observation: MeObservation) -> Look {
+pub(crate) fn observed(seconds: i64, observation: MeObservation) -> Observation {
     let fingerprint = TokenValue::for_test("value").fingerprint();
-    Look { at: at(seconds), part: Part::Token(Seen::Me { fingerprint, observation }), asked: Vec::new() }
+    Observation {
+        at: at(seconds),
+        part: Part::Token(TokenObservation::Me { fingerprint, observation }),
+        asked: Vec::new(),
+    }
 }
 
-pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Look {
+pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Observation {
     let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
-    let part = Part::Permissions(PermissionLook { full: true, user: None, probes, audit: None });
-    Look { at: at(seconds), part, asked: Vec::new() }
+    let part = Part::Permissions(PermissionObservations { full: true, user: None, probes, audit: None });
+    Observation { at: at(seconds), part, asked: Vec::new() }
 }
 
 type Taken = (String, std::time::Duration, Value);
@@ -158,7 +164,7 @@ impl Fake {
         self.attempts.lock().unwrap().iter().filter(|(name, _)| name == receiver).count()
     }
 
-    pub(crate) fn mends(&self, receiver: &str) {
+    pub(crate) fn fixes(&self, receiver: &str) {
         self.broken.lock().unwrap().remove(receiver);
         self.refused.lock().unwrap().retain(|(name, ..)| name != receiver);
     }

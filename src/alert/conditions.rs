@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::config::Token;
-use crate::standing::{Evidence, PermissionState, Standing, TokenState};
+use crate::belief::{Evidence, PermissionState, TokenState, TokenStatus};
+use crate::model::Token;
 
-use super::neighbours::{Neighbour, is_of_group};
-use super::{Alert, Firing, Severity, Words, words};
+use super::peers::{Peer, is_of_group};
+use super::{Alert, Firing, Message, Severity, messages};
 
 /// Something that should fire now.
 pub(super) struct Condition {
@@ -19,40 +19,40 @@ pub(super) struct Condition {
     pub(super) granted_at: DateTime<Utc>,
     /// Whether it may begin to fire now, besides going on if it fires already.
     pub(super) may_begin: bool,
-    pub(super) words: Words,
+    pub(super) message: Message,
 }
 
 impl Condition {
     /// Something that fires as soon as it is so.
-    pub(super) fn new(alert: Alert, severity: Severity, since: DateTime<Utc>, words: Words) -> Self {
+    pub(super) fn new(alert: Alert, severity: Severity, since: DateTime<Utc>, message: Message) -> Self {
         let granted_at = DateTime::default();
-        Self { alert, subject: None, severity, since, notices: 0, granted_at, may_begin: true, words }
+        Self { alert, subject: None, severity, since, notices: 0, granted_at, may_begin: true, message }
     }
 
     /// Whether this token's alert is the one that represents its group; it names the peers that need the same. An alert of
     /// a peer that began before this token last had what it lost is about another loss.
-    pub(super) fn speaks_for(&mut self, neighbours: &[Neighbour<'_>], firing: &[Firing]) -> bool {
-        if neighbours.is_empty() || !is_of_group(self.alert, &self.words) {
+    pub(super) fn represents(&mut self, peers: &[Peer<'_>], firing: &[Firing]) -> bool {
+        if peers.is_empty() || !is_of_group(self.alert, &self.message) {
             return true;
         }
         let subject = self.subject.as_deref();
         let fires = firing.iter().any(|known| known.alert == self.alert && known.subject.as_deref() == subject);
-        if !fires && neighbours.iter().any(|other| other.tells(self.alert, subject, self.granted_at)) {
+        if !fires && peers.iter().any(|other| other.tells(self.alert, subject, self.granted_at)) {
             return false;
         }
         if self.alert != Alert::SecurityGroupRightLost {
-            let needs = |other: &Neighbour<'_>| other.wants(subject?).filter(|_| !other.had(subject, self.since));
-            let hurt: Vec<_> = neighbours.iter().filter_map(|other| Some((other, needs(other)?))).collect();
-            let required = hurt.iter().any(|(_, required)| *required);
-            self.severity = self.severity.max(severity(self.alert, self.words.evidence, required));
-            self.words = words::of_group(&self.words, hurt.iter().map(|(other, _)| other.token));
+            let needs = |other: &Peer<'_>| other.wants(subject?).filter(|_| !other.had(subject, self.since));
+            let affected: Vec<_> = peers.iter().filter_map(|other| Some((other, needs(other)?))).collect();
+            let required = affected.iter().any(|(_, required)| *required);
+            self.severity = self.severity.max(severity(self.alert, self.message.evidence, required));
+            self.message = messages::of_group(&self.message, affected.iter().map(|(other, _)| other.token));
         }
         true
     }
 }
 
-pub(super) fn state(token: &Token, standing: &Standing) -> Option<Condition> {
-    let alert = match standing.state {
+pub(super) fn state(token: &Token, status: &TokenStatus) -> Option<Condition> {
+    let alert = match status.state {
         TokenState::Expired => Alert::TokenExpired,
         TokenState::Rejected => Alert::TokenRejected,
         TokenState::WrongAccount => Alert::TokenWrongAccount,
@@ -61,13 +61,13 @@ pub(super) fn state(token: &Token, standing: &Standing) -> Option<Condition> {
         TokenState::Unreadable => Alert::TokenUnreadable,
         TokenState::Valid | TokenState::Unknown => return None,
     };
-    let since = standing.since.unwrap_or_default();
-    Some(Condition::new(alert, Severity::Critical, since, words::state(alert, token, standing)))
+    let since = status.since.unwrap_or_default();
+    Some(Condition::new(alert, Severity::Critical, since, messages::state(alert, token, status)))
 }
 
-pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> {
+pub(super) fn permissions(token: &Token, status: &TokenStatus) -> Vec<Condition> {
     let missing = token.wanted.iter().filter_map(|wanted| {
-        let known = standing.of_permission(wanted.permission)?;
+        let known = status.of_permission(wanted.permission)?;
         (known.state() == PermissionState::Missing).then_some((wanted, known))
     });
     missing
@@ -81,8 +81,8 @@ pub(super) fn permissions(token: &Token, standing: &Standing) -> Vec<Condition> 
                 notices: 0,
                 granted_at: known.belief.granted_at(),
                 // What was shown before the token stopped working, or could not be asked since, begins nothing.
-                may_begin: known.evidence == Evidence::Right || !known.unseen && !standing.permissions_are_outdated(),
-                words: words::permission(alert, token, standing, known, wanted.required),
+                may_begin: known.evidence == Evidence::Right || !known.unseen && !status.permissions_are_outdated(),
+                message: messages::permission(alert, token, status, known, wanted.required),
             }
         })
         .collect()

@@ -2,22 +2,24 @@
 //! receiver. `rules` decides, `words` explains.
 
 mod conditions;
+mod messages;
 mod monitor;
-mod neighbours;
+mod peers;
 mod rules;
-mod words;
+mod trouble;
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::config::TokenId;
+use crate::model::Scope;
 
-pub use monitor::{Impaired, Throttled, monitor_alerts};
-pub use neighbours::Neighbour;
+pub use messages::{Message, page, runbook};
+pub use monitor::monitor_alerts;
+pub use peers::Peer;
 pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
-pub use words::{Words, page, runbook};
+pub use trouble::{Impaired, Throttled};
 
 /// Every alert there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,7 +133,7 @@ impl Alert {
     }
 
     /// Whether it speaks of what a token may do, and so is held while the token does not work.
-    pub fn is_held_while_not_valid(self) -> bool {
+    pub fn is_suppressed_while_not_valid(self) -> bool {
         matches!(
             self,
             Self::PermissionLost
@@ -168,15 +170,16 @@ impl Severity {
 pub struct AlertKey {
     /// Which alert.
     pub alert: Alert,
-    /// Whose: the tenant, and the token unless it is the tenant's own.
-    pub of: TokenId,
+    /// Whom it is about.
+    pub of: Scope,
     /// The permission or right, where there are several.
     pub subject: Option<String>,
 }
 
 impl fmt::Display for AlertKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}/{}", self.alert.as_str(), self.of.tenant, self.of.token_name)?;
+        let (tenant, token_name) = (self.of.tenant().unwrap_or_default(), self.of.token_name().unwrap_or_default());
+        write!(formatter, "{}/{tenant}/{token_name}", self.alert.as_str())?;
         self.subject.iter().try_for_each(|subject| write!(formatter, "/{subject}"))
     }
 }
@@ -193,14 +196,16 @@ pub struct Firing {
     /// Since when what it speaks of is so.
     pub since: DateTime<Utc>,
     /// When it was last told.
-    pub told_at: DateTime<Utc>,
+    #[serde(rename = "told_at")]
+    pub notified_at: DateTime<Utc>,
     /// How many expiry notices have passed, for `TokenExpiring`.
     pub notices: usize,
     /// Whether the last notification was about every token of the security group that it named.
     #[serde(default = "represented")]
     pub represents_group: bool,
     /// What it said, so that its end can be told in the same words.
-    pub words: Words,
+    #[serde(rename = "words")]
+    pub message: Message,
 }
 
 impl Firing {
@@ -240,7 +245,7 @@ impl Status {
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
+pub struct Notification {
     /// What it is about.
     pub key: AlertKey,
     /// Beginning, still, or over.
@@ -250,5 +255,6 @@ pub struct Notice {
     /// Since when.
     pub since: DateTime<Utc>,
     /// In words.
-    pub words: Words,
+    #[serde(rename = "words")]
+    pub message: Message,
 }

@@ -2,32 +2,11 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
-
-use crate::config::TokenId;
+use crate::model::Scope;
 
 use super::conditions::Condition;
-use super::{Alert, Firing, Notice, Rules, Severity, words};
-
-/// Requests are paused because Syncro asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Throttled {
-    /// Since when, with hardly a request between pauses.
-    pub since: DateTime<Utc>,
-    /// Whom no request is sent to.
-    pub host: String,
-}
-
-/// Trouble of our own machine keeps checks from saying anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Impaired {
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Of how many tokens the last check failed by it.
-    pub tokens: usize,
-    /// What the system said last, if it is known.
-    pub detail: String,
-}
+use super::trouble::{Impaired, Throttled};
+use super::{Alert, Firing, Notification, Rules, Severity, messages};
 
 impl Alert {
     /// Whether it speaks of the monitor itself.
@@ -45,18 +24,21 @@ pub fn monitor_alerts(
     impaired: Option<Impaired>,
     flows: bool,
     firing: &mut Vec<Firing>,
-) -> Vec<Notice> {
-    let throttled = throttled
-        .map(|known| Condition::new(Alert::MonitorThrottled, Severity::Warning, known.since, words::throttled(&known)));
-    let impaired = impaired
-        .map(|known| Condition::new(Alert::MonitorImpaired, Severity::Critical, known.since, words::impaired(&known)));
+) -> Vec<Notification> {
+    let throttled = throttled.map(|known| {
+        Condition::new(Alert::MonitorThrottled, Severity::Warning, known.since, messages::throttled(&known))
+    });
+    let impaired = impaired.map(|known| {
+        Condition::new(Alert::MonitorImpaired, Severity::Critical, known.since, messages::impaired(&known))
+    });
     let conditions = throttled.into_iter().chain(impaired).collect();
-    let is_held = |known: &Firing| !known.alert.is_of_monitor() || known.alert == Alert::MonitorThrottled && !flows;
+    let is_suppressed =
+        |known: &Firing| !known.alert.is_of_monitor() || known.alert == Alert::MonitorThrottled && !flows;
     let why = |known: &Firing| match known.alert {
         Alert::MonitorThrottled => Cow::Borrowed("requests are answered again"),
         _ => Cow::Borrowed("checks of these tokens are no longer kept from saying anything by it"),
     };
-    rules.reconcile(&TokenId::of_fleet(), conditions, firing, is_held, &why)
+    rules.reconcile(&Scope::Fleet, conditions, firing, is_suppressed, &why)
 }
 
 #[cfg(test)]
@@ -70,8 +52,11 @@ mod tests {
         let mut see = |throttled: bool, flows| {
             let rules = Rules::new(&config.alerts, at(400));
             let throttled = throttled.then(|| Throttled { since: at(0), host: "syncromsp.com".to_owned() });
-            let notices = monitor_alerts(rules, throttled, None, flows, &mut firing);
-            notices.into_iter().map(|notice| (notice.status.as_str(), notice.words.message)).collect::<Vec<_>>()
+            let notifications = monitor_alerts(rules, throttled, None, flows, &mut firing);
+            notifications
+                .into_iter()
+                .map(|notification| (notification.status.as_str(), notification.message.text))
+                .collect::<Vec<_>>()
         };
         let fired = see(true, false);
         assert!(fired[0].0 == "firing" && fired[0].1.contains("tokens are not being checked"), "{fired:?}");

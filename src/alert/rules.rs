@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::{Alerts, Token, TokenId};
-use crate::standing::{LONGEST_OUTAGE as OUTAGE, Outage, Standing, TokenState};
+use crate::belief::{LONGEST_OUTAGE as OUTAGE, Outage, TokenState, TokenStatus};
+use crate::config::Alerts;
+use crate::model::{Scope, Token};
 
 use super::conditions::{Condition, permissions, state};
-use super::neighbours::{Neighbour, is_of_group, represents_group};
-use super::{Alert, AlertKey, Firing, Notice, Severity, Status, Words, words};
+use super::peers::{Peer, is_of_group, represents_group};
+use super::{Alert, AlertKey, Firing, Message, Notification, Severity, Status, messages};
 
 /// What decides.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,7 @@ pub struct Rules<'a> {
     /// The present.
     pub now: DateTime<Utc>,
     /// Whether everything is held for now: nothing fires, is reminded of or resolves.
-    pub held: bool,
+    pub suppressed: bool,
     /// Whether a check is due that may change what is believed of the security group: no alert of it begins before.
     pub awaits_check: bool,
 }
@@ -27,7 +28,7 @@ pub struct Rules<'a> {
 impl<'a> Rules<'a> {
     /// Rules that hold nothing up.
     pub fn new(alerts: &'a Alerts, now: DateTime<Utc>) -> Self {
-        Self { alerts, now, held: false, awaits_check: false }
+        Self { alerts, now, suppressed: false, awaits_check: false }
     }
 }
 
@@ -37,37 +38,37 @@ impl<'a> Rules<'a> {
 pub fn token_alerts(
     rules: Rules<'_>,
     token: &Token,
-    standing: &Standing,
-    neighbours: &[Neighbour<'_>],
+    token_status: &TokenStatus,
+    peers: &[Peer<'_>],
     firing: &mut Vec<Firing>,
-) -> Vec<Notice> {
-    if rules.held {
+) -> Vec<Notification> {
+    if rules.suppressed {
         return Vec::new();
     }
     let expiring = firing.iter().find(|known| known.alert == Alert::TokenExpiring);
-    let mut conditions: Vec<Condition> = state(token, standing).into_iter().collect();
-    conditions.extend(rules.expiring(token, standing, expiring));
-    conditions.extend(rules.outdated(token, standing));
-    let held = standing.state != TokenState::Valid;
-    if !held {
-        conditions.extend(permissions(token, standing));
-        conditions.extend(rules.user(token, standing));
+    let mut conditions: Vec<Condition> = state(token, token_status).into_iter().collect();
+    conditions.extend(rules.expiring(token, token_status, expiring));
+    conditions.extend(rules.outdated(token, token_status));
+    let suppressed = token_status.state != TokenState::Valid;
+    if !suppressed {
+        conditions.extend(permissions(token, token_status));
+        conditions.extend(rules.user(token, token_status));
     }
-    let waits = rules.waits_for_group(standing).is_some();
-    for due in conditions.iter_mut().filter(|due| is_of_group(due.alert, &due.words)) {
+    let waits = rules.waits_for_group(token_status).is_some();
+    for due in conditions.iter_mut().filter(|due| is_of_group(due.alert, &due.message)) {
         due.may_begin &= !waits && !rules.awaits_check;
     }
     // Nobody is spoken of together with others whom the same group may no longer concern, once its permissions have been
     // checked since.
-    let is_in_group = standing.current_group().is_some() || waits || standing.look_again;
-    let peers = if is_in_group { neighbours } else { &[] };
-    conditions.retain_mut(|due| due.speaks_for(peers, firing));
-    let is_held = |known: &Firing| {
-        let of_group = is_of_group(known.alert, &known.words);
-        held && known.alert.is_held_while_not_valid()
-            || of_group && neighbours.iter().any(|other| other.suffers(known.alert, known.subject.as_deref()))
+    let is_in_group = token_status.current_group().is_some() || waits || token_status.recheck;
+    let peers = if is_in_group { peers } else { &[] };
+    conditions.retain_mut(|due| due.represents(peers, firing));
+    let is_suppressed = |known: &Firing| {
+        let of_group = is_of_group(known.alert, &known.message);
+        suppressed && known.alert.is_suppressed_while_not_valid()
+            || of_group && peers.iter().any(|other| other.is_affected(known.alert, known.subject.as_deref()))
     };
-    rules.reconcile(&token.id(), conditions, firing, is_held, &ended(token, standing))
+    rules.reconcile(&token.id().into(), conditions, firing, is_suppressed, &ended(token, token_status))
 }
 
 /// What is known of a tenant as a whole.
@@ -81,18 +82,18 @@ pub struct Tenancy<'a> {
 
 /// The same for a tenant as a whole.
 #[must_use]
-pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Firing>) -> Vec<Notice> {
-    if rules.held {
+pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Firing>) -> Vec<Notification> {
+    if rules.suppressed {
         return Vec::new();
     }
     // What fires ends with a verdict only.
     let fires = firing.iter().any(|known| known.alert == Alert::TenantUnreachable);
     let condition = tenancy.silent.filter(|(since, _)| fires || *since + rules.unreachable_after() <= rules.now);
     let condition = condition.map(|(since, reason)| {
-        let words = words::unreachable(tenancy.tenant, since, reason);
-        Condition::new(Alert::TenantUnreachable, Severity::Warning, since, words)
+        let message = messages::unreachable(tenancy.tenant, since, reason);
+        Condition::new(Alert::TenantUnreachable, Severity::Warning, since, message)
     });
-    let of = TokenId::of_tenant(tenancy.tenant);
+    let of = Scope::Tenant(tenancy.tenant.to_owned());
     rules
         .reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| Cow::Borrowed("a look gave a verdict"))
 }
@@ -104,32 +105,41 @@ pub fn fleet_alerts(
     outage: Option<&Outage>,
     before: Option<&Outage>,
     firing: &mut Vec<Firing>,
-) -> Vec<Notice> {
-    let condition = outage
-        .filter(|outage| outage.is_certain())
-        .map(|outage| Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), words::outage(outage)));
+) -> Vec<Notification> {
+    let condition = outage.filter(|outage| outage.is_certain()).map(|outage| {
+        Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), messages::outage(outage))
+    });
     let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= OUTAGE);
     let why = if overruled { "ten minutes of looking say that it is the tokens" } else { "it has passed" };
-    let of = TokenId::of_fleet();
+    let of = Scope::Fleet;
     let of_others = |known: &Firing| known.alert.is_of_monitor();
     rules.reconcile(&of, condition.into_iter().collect(), firing, of_others, &|_| Cow::Borrowed(why))
 }
 
 /// The next moment at which something may have to be told although nothing new is seen.
-pub fn next_change(rules: Rules<'_>, token: &Token, standing: &Standing, firing: &[Firing]) -> Option<DateTime<Utc>> {
-    let held = standing.state != TokenState::Valid;
+pub fn next_change(
+    rules: Rules<'_>,
+    token: &Token,
+    token_status: &TokenStatus,
+    firing: &[Firing],
+) -> Option<DateTime<Utc>> {
+    let suppressed = token_status.state != TokenState::Valid;
     let reminders = firing
         .iter()
-        .filter(|known| is_reminded(known.alert) && !(held && known.alert.is_held_while_not_valid()))
-        .map(|known| known.told_at + rules.remind_every());
+        .filter(|known| is_reminded(known.alert) && !(suppressed && known.alert.is_suppressed_while_not_valid()))
+        .map(|known| known.notified_at + rules.remind_every());
     let notices = token.expires.into_iter().flat_map(|expires| {
-        rules.alerts.expiry_notice.iter().filter_map(move |notice| expires.checked_sub_signed(delta(*notice)))
+        rules
+            .alerts
+            .expiry_notice
+            .iter()
+            .filter_map(move |notification| expires.checked_sub_signed(delta(*notification)))
     });
-    let user = standing.user.as_ref();
+    let user = token_status.user.as_ref();
     let news = user.and_then(|user| user.group_change.as_ref()).map(|change| change.at);
     let news = news.into_iter().chain(user.filter(|user| user.admin.lost).map(|user| user.admin.since));
     let news = news.map(|at| at + rules.remind_every());
-    let group = rules.waits_for_group(standing);
+    let group = rules.waits_for_group(token_status);
     reminders.chain(notices).chain(news).chain(group).filter(|at| *at > rules.now).min()
 }
 
@@ -148,18 +158,19 @@ impl Rules<'_> {
     }
 
     /// Until when nobody is told of the security group, because it is being read whether the user is still in it.
-    fn waits_for_group(&self, standing: &Standing) -> Option<DateTime<Utc>> {
+    fn waits_for_group(&self, token_status: &TokenStatus) -> Option<DateTime<Utc>> {
         /// What the two checks that follow may take besides.
         const SLACK: TimeDelta = TimeDelta::seconds(5);
-        let doubted_at = standing.user.as_ref()?.doubted_at?;
+        let doubted_at = token_status.user.as_ref()?.doubted_at?;
         let until = doubted_at + delta(self.alerts.confirm_after) * 2 + SLACK;
         (self.now < until).then_some(until)
     }
 
     /// `TokenExpiring` begins while the expiry is still ahead, and lasts until the date is moved.
-    fn expiring(&self, token: &Token, standing: &Standing, known: Option<&Firing>) -> Option<Condition> {
+    fn expiring(&self, token: &Token, token_status: &TokenStatus, known: Option<&Firing>) -> Option<Condition> {
         let expires = token.expires.filter(|_| !token.auto_rotated)?;
-        let moments = self.alerts.expiry_notice.iter().map(|notice| expires.checked_sub_signed(delta(*notice)));
+        let moments =
+            self.alerts.expiry_notice.iter().map(|notification| expires.checked_sub_signed(delta(*notification)));
         let passed = moments.clone().filter(|from| from.is_none_or(|from| from <= self.now));
         let notices = passed.clone().count();
         let first = self.alerts.expiry_notice.first()?;
@@ -168,47 +179,48 @@ impl Rules<'_> {
         }
         let last = notices == self.alerts.expiry_notice.len();
         // One that is configured only now, for a moment long past, is no news.
-        let is_news = known.is_none_or(|known| passed.flatten().any(|from| from > known.told_at));
+        let is_news = known.is_none_or(|known| passed.flatten().any(|from| from > known.notified_at));
         let notices = if is_news { notices } else { known.map_or(0, |known| known.notices) };
         let severity = if last { Severity::Critical } else { Severity::Warning };
         let since = expires.checked_sub_signed(delta(*first)).unwrap_or(self.now);
-        let words = words::expiring(token, standing, expires, self.now);
-        Some(Condition { notices, ..Condition::new(Alert::TokenExpiring, severity, since, words) })
+        let message = messages::expiring(token, token_status, expires, self.now);
+        Some(Condition { notices, ..Condition::new(Alert::TokenExpiring, severity, since, message) })
     }
 
-    fn outdated(&self, token: &Token, standing: &Standing) -> Option<Condition> {
+    fn outdated(&self, token: &Token, token_status: &TokenStatus) -> Option<Condition> {
         let expires = token.expires.filter(|expires| *expires <= self.now && !token.auto_rotated)?;
-        let confirmed = standing.worked_after_expiry >= self.alerts.confirmations.get();
-        (confirmed && standing.state == TokenState::Valid).then(|| {
-            let words = words::outdated(token, standing, expires);
-            Condition::new(Alert::TokenExpiryOutdated, Severity::Warning, expires, words)
+        let confirmed = token_status.worked_after_expiry >= self.alerts.confirmations.get();
+        (confirmed && token_status.state == TokenState::Valid).then(|| {
+            let message = messages::outdated(token, token_status, expires);
+            Condition::new(Alert::TokenExpiryOutdated, Severity::Warning, expires, message)
         })
     }
 
     /// Alerts about the user behind a token.
-    fn user(&self, token: &Token, standing: &Standing) -> Vec<Condition> {
-        let condition = |alert, subject, since, words| Condition {
+    fn user(&self, token: &Token, token_status: &TokenStatus) -> Vec<Condition> {
+        let condition = |alert, subject, since, message| Condition {
             subject,
-            ..Condition::new(alert, Severity::Warning, since, words)
+            ..Condition::new(alert, Severity::Warning, since, message)
         };
-        let lost = standing.rights.iter().filter(|known| known.belief.held == Some(false) && known.belief.lost);
+        let lost = token_status.rights.iter().filter(|known| known.belief.granted == Some(false) && known.belief.lost);
         let mut conditions: Vec<_> = lost
             .map(|known| {
                 let right = known.right.as_str();
-                let words = words::right(token, standing, right);
-                let lost = condition(Alert::SecurityGroupRightLost, Some(right.to_owned()), known.belief.since, words);
+                let message = messages::right(token, token_status, right);
+                let lost =
+                    condition(Alert::SecurityGroupRightLost, Some(right.to_owned()), known.belief.since, message);
                 Condition { granted_at: known.belief.granted_at(), ..lost }
             })
             .collect();
         let is_news = |at: &DateTime<Utc>| *at + self.remind_every() > self.now;
-        if let Some(user) = &standing.user {
+        if let Some(user) = &token_status.user {
             if let Some(change) = user.group_change.as_ref().filter(|change| is_news(&change.at)) {
-                let words = words::group(token, standing, &change.from);
-                conditions.push(condition(Alert::SecurityGroupChanged, None, change.at, words));
+                let message = messages::group(token, token_status, &change.from);
+                conditions.push(condition(Alert::SecurityGroupChanged, None, change.at, message));
             }
-            if user.admin.held == Some(false) && user.admin.lost && is_news(&user.admin.since) {
-                let words = words::admin(token, standing);
-                conditions.push(condition(Alert::GlobalAdminLost, None, user.admin.since, words));
+            if user.admin.granted == Some(false) && user.admin.lost && is_news(&user.admin.since) {
+                let message = messages::admin(token, token_status);
+                conditions.push(condition(Alert::GlobalAdminLost, None, user.admin.since, message));
             }
         }
         conditions
@@ -216,40 +228,41 @@ impl Rules<'_> {
 
     pub(super) fn reconcile<'w>(
         &self,
-        of: &TokenId,
+        of: &Scope,
         conditions: Vec<Condition>,
         firing: &mut Vec<Firing>,
-        is_held: impl Fn(&Firing) -> bool,
+        is_suppressed: impl Fn(&Firing) -> bool,
         why_ended: &dyn Fn(&Firing) -> Cow<'w, str>,
-    ) -> Vec<Notice> {
+    ) -> Vec<Notification> {
         let mut notices = Vec::new();
         let now = self.now;
         firing.retain(|known| {
-            let goes_on =
-                is_held(known) || conditions.iter().any(|due| due.alert == known.alert && due.subject == known.subject);
+            let goes_on = is_suppressed(known)
+                || conditions.iter().any(|due| due.alert == known.alert && due.subject == known.subject);
             if !goes_on {
-                let words = words::resolved(&known.words, &why_ended(known));
-                notices.push(notice(of, known, Status::Resolved, words));
+                let message = messages::resolved(&known.message, &why_ended(known));
+                notices.push(notification(of, known, Status::Resolved, message));
             }
             goes_on
         });
         for due in conditions {
-            let Condition { alert, subject, severity, since, notices: passed, may_begin, words, .. } = due;
+            let Condition { alert, subject, severity, since, notices: passed, may_begin, message, .. } = due;
             let known = firing.iter_mut().find(|known| known.alert == alert && known.subject == subject);
             if let Some(known) = known {
                 let worse = severity > known.severity || passed > known.notices;
-                let again = is_reminded(alert) && now - known.told_at >= self.remind_every();
-                (known.severity, known.notices, known.words) = (severity, passed, words);
+                let again = is_reminded(alert) && now - known.notified_at >= self.remind_every();
+                (known.severity, known.notices, known.message) = (severity, passed, message);
                 if worse || again {
-                    known.told_at = now;
-                    known.represents_group = represents_group(known.alert, &known.words);
-                    notices.push(notice(of, known, Status::Reminder, known.words.clone()));
+                    known.notified_at = now;
+                    known.represents_group = represents_group(known.alert, &known.message);
+                    notices.push(notification(of, known, Status::Reminder, known.message.clone()));
                 }
             } else if may_begin {
-                let represents_group = represents_group(alert, &words);
-                let told_at = now;
-                let new = Firing { alert, subject, severity, since, told_at, notices: passed, represents_group, words };
-                notices.push(notice(of, &new, Status::Firing, new.words.clone()));
+                let represents_group = represents_group(alert, &message);
+                let notified_at = now;
+                let new =
+                    Firing { alert, subject, severity, since, notified_at, notices: passed, represents_group, message };
+                notices.push(notification(of, &new, Status::Firing, new.message.clone()));
                 firing.push(new);
             }
         }
@@ -259,28 +272,28 @@ impl Rules<'_> {
 
 /// Resolves everything that fires, because it is no longer watched.
 #[must_use]
-pub fn retire(of: &TokenId, firing: &mut Vec<Firing>) -> Vec<Notice> {
+pub fn retire(of: &Scope, firing: &mut Vec<Firing>) -> Vec<Notification> {
     let resolved = |known: Firing| {
-        let words = words::resolved(&known.words, "it is no longer in the configuration");
-        notice(of, &known, Status::Resolved, words)
+        let message = messages::resolved(&known.message, "it is no longer in the configuration");
+        notification(of, &known, Status::Resolved, message)
     };
     firing.drain(..).map(resolved).collect()
 }
 
-fn notice(of: &TokenId, firing: &Firing, status: Status, words: Words) -> Notice {
+fn notification(of: &Scope, firing: &Firing, status: Status, message: Message) -> Notification {
     let key = AlertKey { alert: firing.alert, of: of.clone(), subject: firing.subject.clone() };
-    Notice { key, status, severity: firing.severity, since: firing.since, words }
+    Notification { key, status, severity: firing.severity, since: firing.since, message }
 }
 
 /// Why an alert about this token is over.
-fn ended<'a>(token: &'a Token, standing: &'a Standing) -> impl Fn(&Firing) -> Cow<'static, str> + 'a {
+fn ended<'a>(token: &'a Token, token_status: &'a TokenStatus) -> impl Fn(&Firing) -> Cow<'static, str> + 'a {
     let wanted = |name: Option<&String>| {
         token.wanted.iter().any(|wanted| Some(wanted.permission.name()) == name.map(String::as_str))
     };
     move |known| match known.alert {
         Alert::TokenExpiring => "its date was moved".into(),
         Alert::TokenExpiryOutdated
-            if token.expires.is_none_or(|expires| standing.validity.last_attempt < Some(expires)) =>
+            if token.expires.is_none_or(|expires| token_status.validity.last_attempt < Some(expires)) =>
         {
             "its date was mended".into()
         }
@@ -291,8 +304,8 @@ fn ended<'a>(token: &'a Token, standing: &'a Standing) -> impl Fn(&Firing) -> Co
         Alert::SecurityGroupRightLost => "the right is held again".into(),
         Alert::SecurityGroupChanged | Alert::GlobalAdminLost => "it was changed back, or is no longer news".into(),
         Alert::TokenUnreadable => "its value is readable again".into(),
-        _ if standing.state == TokenState::Valid => "the token works again".into(),
-        _ => format!("the token is {} now", standing.state.as_str()).into(),
+        _ if token_status.state == TokenState::Valid => "the token works again".into(),
+        _ => format!("the token is {} now", token_status.state.as_str()).into(),
     }
 }
 

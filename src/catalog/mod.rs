@@ -1,4 +1,4 @@
-//! What is known about Syncro's permissions and about what integrations need: data in TOML, embedded and typed.
+//! What is known about Syncro's permissions and about what integrations need: data in TOML, embedded and typed. Pure.
 //!
 //! Nothing here asks Syncro or knows a tenant. Everyone above reads it through [`catalog`].
 

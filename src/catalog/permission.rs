@@ -1,4 +1,4 @@
-//! One permission: its name, how it can be seen from outside, and how sure that is.
+//! One permission: its name, how it can be seen from outside, and how sure that is. Pure.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! What one integration needs of its token, as its set-up guide says.
+//! What one integration needs of its token, as its set-up guide says. Pure.
 
 use serde::Deserialize;
 

@@ -18,8 +18,8 @@ pub(super) fn catalog(path: &Path, subject: CatalogSubject, output: Output) -> E
     let profiles = config::load_if_there(path).map_or_else(
         |_| {
             // Without standard error there is nobody to tell. What is known does not depend on the configuration.
-            let told = "the configuration has faults, so its own profiles are left out; `validate` names them\n";
-            std::io::stderr().write_all(told.as_bytes()).ok();
+            let notified = "the configuration has faults, so its own profiles are left out; `validate` names them\n";
+            std::io::stderr().write_all(notified.as_bytes()).ok();
             known().profiles().to_vec()
         },
         |config| config.profiles,

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::alert::Firing;
+use crate::belief::{PermissionState, TokenState};
+use crate::check::{self, Job};
 use crate::cli::{CheckArguments, Output};
-use crate::config::{self, Config, Token};
-use crate::engine::{Job, look};
+use crate::config::{self, Config};
 use crate::exit::Exit;
-use crate::standing::{PermissionState, TokenState};
+use crate::model::Token;
 use crate::syncro::{Client, Failure};
 
 use super::finding::{Finding, Level, PARTS, Permission, client};
@@ -29,7 +30,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
         Err(faults) => {
             // Without standard error there is nobody to tell.
             writeln!(std::io::stderr(), "{faults}").ok();
-            return Exit::CouldNotTell;
+            return Exit::CouldNotNotify;
         }
     };
     let chosen = |token: &&Arc<Token>| {
@@ -39,7 +40,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let tokens: Vec<_> = config.tokens.iter().filter(chosen).cloned().collect();
     if tokens.is_empty() {
         writeln!(std::io::stderr(), "no configured token fits; `validate` counts them").ok();
-        return Exit::CouldNotTell;
+        return Exit::CouldNotNotify;
     }
     let client = match client(&config) {
         Ok(client) => client,
@@ -49,7 +50,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let exit = match findings.iter().map(Finding::level).max() {
         Some(Level::Critical) => Exit::Critical,
         Some(Level::Warning) => Exit::Warning,
-        Some(Level::Unknown) => Exit::CouldNotTell,
+        Some(Level::Unknown) => Exit::CouldNotNotify,
         Some(Level::Ok) | None => Exit::Success,
     };
     match arguments.output {
@@ -64,13 +65,14 @@ async fn look_at_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) 
     if let Ok(style) = ProgressStyle::with_template("{pos} of {len} tokens {wide_bar} {eta}") {
         bar.set_style(style);
     }
-    let looks = tokens.into_iter().map(|token| async {
-        let (tell, told) = mpsc::channel(PARTS);
-        look(client, Job::once(Arc::clone(&token), config.syncro.probes, config.syncro.audit_excess), &tell).await;
+    let checks = tokens.into_iter().map(|token| async {
+        let (sender, receiver) = mpsc::channel(PARTS);
+        check::check(client, Job::once(Arc::clone(&token), config.syncro.probes, config.syncro.audit_excess), &sender)
+            .await;
         bar.inc(1);
-        Finding::of(config, token, told)
+        Finding::of(config, token, receiver)
     });
-    let findings = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    let findings = stream::iter(checks).buffered(AT_ONCE).collect().await;
     bar.finish_and_clear();
     findings
 }
@@ -79,7 +81,7 @@ fn text(findings: &[Finding]) -> String {
     let row = |finding: &Finding| {
         let permissions = finding.permissions();
         let count = |state| permissions.iter().filter(|permission| permission.state == state).count();
-        let audited = finding.standing.audit.is_some();
+        let audited = finding.status.audit.is_some();
         let excess = if audited { format!(", {} excess", finding.excess().count()) } else { String::new() };
         let counts = format!(
             "{} granted, {} missing, {} unverified{excess}",
@@ -91,7 +93,7 @@ fn text(findings: &[Finding]) -> String {
             finding.level().as_str().to_owned(),
             finding.token.tenant.name.clone(),
             finding.token.name.clone(),
-            finding.standing.state.as_str().to_owned(),
+            finding.status.state.as_str().to_owned(),
             finding
                 .token
                 .expires
@@ -108,10 +110,9 @@ fn text(findings: &[Finding]) -> String {
 /// What is wrong with a token, a line each.
 fn notes(finding: &Finding) -> Vec<String> {
     let Token { tenant, name, .. } = finding.token.as_ref();
-    let what = if finding.standing.state == TokenState::Unknown { "" } else { " at everything" };
-    let alert = |firing: &Firing| {
-        format!("{}: {}: {}\n", firing.severity.as_str(), firing.alert.as_str(), firing.words.message)
-    };
+    let what = if finding.status.state == TokenState::Unknown { "" } else { " at everything" };
+    let alert =
+        |firing: &Firing| format!("{}: {}: {}\n", firing.severity.as_str(), firing.alert.as_str(), firing.message.text);
     let unknown = |failure: &Failure| {
         format!("unknown: could not look{what} for token `{name}` of tenant `{}`: {failure}\n", tenant.name)
     };
@@ -124,22 +125,22 @@ fn notes(finding: &Finding) -> Vec<String> {
 
 fn json(findings: &[Finding]) -> Value {
     let token = |finding: &Finding| {
-        let Finding { token, standing, failure, alerts, .. } = finding;
-        let user = standing.user.as_ref();
+        let Finding { token, status, failure, alerts, .. } = finding;
+        let user = status.user.as_ref();
         json!({
             "tenant": token.tenant.name,
             "token_name": token.name,
             "level": finding.level().as_str(),
-            "state": standing.state.as_str(),
+            "state": status.state.as_str(),
             "reason": failure.as_ref().map(|failure| failure.reason.as_str()),
             "detail": failure.as_ref().map(|failure| &failure.detail),
             "expires": token.expires,
             "profile": token.profile_name(),
-            "fingerprint": standing.fingerprint,
-            "security_group": standing.security_group(),
-            "global_admin": user.and_then(|user| user.admin.held),
+            "fingerprint": status.fingerprint,
+            "security_group": status.security_group(),
+            "global_admin": user.and_then(|user| user.admin.granted),
             "permissions": finding.permissions().iter().map(Permission::json).collect::<Vec<_>>(),
-            "excess": standing.audit.as_ref().map(|_| finding.excess().map(|known| json!({
+            "excess": status.audit.as_ref().map(|_| finding.excess().map(|known| json!({
                 "permission": known.permission,
                 "answer": known.answer,
                 "shown_by": known.shown_by(&token.tenant),
@@ -147,10 +148,10 @@ fn json(findings: &[Finding]) -> Value {
             "alerts": alerts.iter().map(|firing| json!({
                 "alert": firing.alert.as_str(),
                 "severity": firing.severity.as_str(),
-                "permission": firing.words.permission,
-                "cause": firing.words.cause,
-                "evidence": firing.words.evidence,
-                "message": firing.words.message,
+                "permission": firing.message.permission,
+                "cause": firing.message.cause,
+                "evidence": firing.message.evidence,
+                "message": firing.message.text,
             })).collect::<Vec<_>>(),
         })
     };

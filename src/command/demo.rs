@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config;
 use crate::daemon::{Daemon, rejected};
 use crate::exit::Exit;
-use crate::expose::{Door, ReloadRequest};
+use crate::http_server::Access;
 use crate::system::clock;
 use crate::system::signal::Signals;
+use crate::web::ReloadRequest;
 use simulator::{DEMO, Scenario, Simulator, Tenant};
 
 use super::failed;
@@ -68,7 +69,7 @@ async fn start(signals: Signals) -> anyhow::Result<()> {
         configuration = %path.display(),
         "four simulated tenants; within two minutes a group, two tokens and a tick are lost and mended; Ctrl-C ends it"
     );
-    let daemon = Daemon::start(path, config, Door::default()).await?;
+    let daemon = Daemon::start(path, config, Access::default()).await?;
     let renewal = tokio::spawn(renew(files, daemon.reloads()));
     let outcome = daemon.run(signals).await;
     stop.cancel();

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
+use crate::belief::{Cause, Evidence, Excess, PermissionState, PermissionStatus, Policy, TokenStatus, step};
 use crate::catalog::PermissionId;
-use crate::config::{self, Config, Probes, Token};
-use crate::engine::Looked;
-use crate::standing::{Cause, Evidence, Excess, PermissionStanding, PermissionState, Policy, Standing, step};
-use crate::syncro::{Budget, Client, Failure, Instruments, Look};
+use crate::check::Observed;
+use crate::config::{self, Config};
+use crate::model::{Probes, Token};
+use crate::syncro::{Budget, Client, Failure, Instruments, Observation};
 use crate::system::clock;
 
 /// A look has two parts: the token, and its permissions.
@@ -21,7 +22,7 @@ pub(super) const PARTS: usize = 2;
 /// What was found about one token.
 pub(super) struct Finding {
     pub(super) token: Arc<Token>,
-    pub(super) standing: Standing,
+    pub(super) status: TokenStatus,
     pub(super) failure: Option<Failure>,
     pub(super) alerts: Vec<Firing>,
     probes: Probes,
@@ -59,40 +60,40 @@ impl Finding {
     }
 
     /// Judges what a look that has ended told.
-    pub(super) fn of(config: &Config, token: Arc<Token>, mut told: mpsc::Receiver<Looked>) -> Self {
-        let parts: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).map(|looked| looked.look).collect();
-        let mut standing = Standing::default();
+    pub(super) fn of(config: &Config, token: Arc<Token>, mut notified: mpsc::Receiver<Observed>) -> Self {
+        let parts: Vec<_> = std::iter::from_fn(|| notified.try_recv().ok()).map(|observed| observed.observed).collect();
+        let mut status = TokenStatus::default();
         // One look is all there is, so what it shows is believed.
         let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
         let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
         let policy = Policy {
             token: &token,
-            confirmation: crate::standing::Confirmation::once(),
+            confirmation: crate::belief::Confirmation::once(),
             probes,
             news_for,
             frozen: false,
         };
-        for look in &parts {
+        for observed in &parts {
             // Nothing was believed before, so no change is news.
-            let _ = step(&mut standing, look, policy);
+            let _ = step(&mut status, observed, policy);
         }
         let mut firing = Vec::new();
-        let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &standing, &[], &mut firing);
-        let failure = parts.iter().find_map(Look::failure).map(Cow::into_owned);
-        Self { token, standing, failure, alerts: firing, probes }
+        let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &status, &[], &mut firing);
+        let failure = parts.iter().find_map(Observation::failure).map(Cow::into_owned);
+        Self { token, status, failure, alerts: firing, probes }
     }
 
     /// What the token may do beyond what it needs, if that was asked.
     pub(super) fn excess(&self) -> impl Iterator<Item = &Excess> {
-        self.standing.audit.iter().flat_map(|audit| audit.excess(&self.token))
+        self.status.audit.iter().flat_map(|audit| audit.excess(&self.token))
     }
 
     /// What was found of each wanted permission.
     pub(super) fn permissions(&self) -> Vec<Permission> {
         let wanted = self.token.wanted.iter().map(|wanted| {
-            let known = self.standing.of_permission(wanted.permission);
-            let state = self.standing.permission_state(wanted.permission);
-            let seen = known.filter(|known| known.belief.held.is_some());
+            let known = self.status.of_permission(wanted.permission);
+            let state = self.status.permission_state(wanted.permission);
+            let seen = known.filter(|known| known.belief.granted.is_some());
             Permission {
                 id: wanted.permission,
                 required: wanted.required,
@@ -107,7 +108,7 @@ impl Finding {
     }
 
     /// What shows it: the request and its answer, or the user's right.
-    fn shown_by(&self, permission: PermissionId, seen: Option<&PermissionStanding>) -> String {
+    fn shown_by(&self, permission: PermissionId, seen: Option<&PermissionStatus>) -> String {
         let tenant = &self.token.tenant;
         match (seen.and_then(|known| Some((known, known.shown_by(tenant)?))), self.probes.allowed(permission)) {
             (Some((known, shown_by)), _) if known.state() == PermissionState::Unverified => {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::{HistoryArguments, Output};
 use crate::exit::Exit;
-use crate::memory::{HistoryLine, Wish};
+use crate::state::{HistoryLine, HistoryQuery};
 use crate::store;
 use crate::system::clock;
 
@@ -20,7 +20,7 @@ pub(super) fn history(path: &Path, arguments: HistoryArguments) -> Exit {
     };
     let HistoryArguments { tenant, token_name, since, output } = arguments;
     let since = since.and_then(|since| since.moment(clock::now()));
-    match store::history(&config.storage.path, &Wish { tenant, token_name, since, ..Wish::default() }) {
+    match store::history(&config.storage.path, &HistoryQuery { tenant, token_name, since, ..HistoryQuery::default() }) {
         Ok(lines) => match output {
             Output::Json => finish_json(&json!(lines), Exit::Success),
             Output::Table => finish(&table(&HEAD, &lines.into_iter().map(row).collect::<Vec<_>>()), Exit::Success),

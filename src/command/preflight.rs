@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::alert::Firing;
+use crate::belief::{PermissionState, TokenState};
+use crate::check::{Job, check_with};
 use crate::cli::{Output, PreflightArguments};
-use crate::config::{self, Token};
-use crate::engine::{Job, look_with};
+use crate::config::{self};
 use crate::exit::Exit;
-use crate::standing::{PermissionState, TokenState};
+use crate::model::Token;
 use crate::syncro::{TokenValue, Unreadable};
 
 use super::finding::{Finding, PARTS, Permission, client};
@@ -26,14 +27,14 @@ use super::{finish, finish_json, usage};
 enum Verdict {
     Ready,
     NotReady,
-    CouldNotTell,
+    CouldNotNotify,
 }
 
 pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exit {
     let PreflightArguments { subdomain, profile, token_file, base_url, output } = arguments;
     let config = match config::load_if_there(path) {
         Ok(config) => config,
-        Err(faults) => return could_not_tell(&faults),
+        Err(faults) => return could_not_notify(&faults),
     };
     let token = match config::candidate(&config, &subdomain, &profile, base_url.as_deref()) {
         Ok(token) => Arc::new(token),
@@ -41,20 +42,20 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     };
     let value = match value(token_file.as_deref()) {
         Ok(value) => value,
-        Err(why) => return could_not_tell(&format!("the token value {why}")),
+        Err(why) => return could_not_notify(&format!("the token value {why}")),
     };
     let client = match client(&config) {
         Ok(client) => client,
-        Err(error) => return could_not_tell(&format!("failed to {error}")),
+        Err(error) => return could_not_notify(&format!("failed to {error}")),
     };
-    let (tell, told) = mpsc::channel(PARTS);
-    look_with(&client, Job::once(Arc::clone(&token), config.syncro.probes, false), &value, &tell).await;
-    let finding = Finding::of(&config, token, told);
+    let (sender, receiver) = mpsc::channel(PARTS);
+    check_with(&client, Job::once(Arc::clone(&token), config.syncro.probes, false), &value, &sender).await;
+    let finding = Finding::of(&config, token, receiver);
     let verdict = verdict(&finding);
     let exit = match verdict {
         Verdict::Ready => Exit::Success,
         Verdict::NotReady => Exit::Critical,
-        Verdict::CouldNotTell => Exit::CouldNotTell,
+        Verdict::CouldNotNotify => Exit::CouldNotNotify,
     };
     match output {
         Output::Table => finish(&text(&finding, verdict), exit),
@@ -62,10 +63,10 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     }
 }
 
-fn could_not_tell(why: &dyn std::fmt::Display) -> Exit {
+fn could_not_notify(why: &dyn std::fmt::Display) -> Exit {
     // Without standard error there is nobody to tell.
     writeln!(std::io::stderr(), "{why}").ok();
-    Exit::CouldNotTell
+    Exit::CouldNotNotify
 }
 
 /// Never from an argument, which every user of the machine can read.
@@ -84,12 +85,12 @@ fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
 /// enough where nothing shows the token's own tick; where nothing shows anything, nobody can tell.
 fn verdict(finding: &Finding) -> Verdict {
     let required: Vec<_> = finding.permissions().into_iter().filter(|permission| permission.required).collect();
-    let works = finding.standing.state == TokenState::Valid;
+    let works = finding.status.state == TokenState::Valid;
     let missing = required.iter().any(|permission| permission.state == PermissionState::Missing);
-    if missing || !(works || finding.standing.state == TokenState::Unknown) {
+    if missing || !(works || finding.status.state == TokenState::Unknown) {
         Verdict::NotReady
     } else if !works || required.iter().any(|permission| permission.evidence.is_none()) {
-        Verdict::CouldNotTell
+        Verdict::CouldNotNotify
     } else {
         Verdict::Ready
     }
@@ -104,16 +105,16 @@ fn state(permission: &Permission) -> &'static str {
 }
 
 /// Where to click for a missing permission.
-fn mend<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
+fn fix<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
     let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.id.name());
-    finding.alerts.iter().find(about).map(|firing| firing.words.message.as_str())
+    finding.alerts.iter().find(about).map(|firing| firing.message.text.as_str())
 }
 
 /// What is wrong besides permissions.
 fn problems(finding: &Finding) -> Vec<String> {
-    let alerts = finding.alerts.iter().filter(|firing| firing.words.permission.is_none());
+    let alerts = finding.alerts.iter().filter(|firing| firing.message.permission.is_none());
     let failure = finding.failure.iter().map(|failure| format!("could not look at everything: {failure}"));
-    alerts.map(|firing| firing.words.message.clone()).chain(failure).collect()
+    alerts.map(|firing| firing.message.text.clone()).chain(failure).collect()
 }
 
 fn text(finding: &Finding, verdict: Verdict) -> String {
@@ -126,17 +127,16 @@ fn text(finding: &Finding, verdict: Verdict) -> String {
         vec![permission.id.name().to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
     };
     let rows: Vec<_> = permissions.iter().map(row).collect();
-    let user = finding.standing.user.as_ref().and_then(|user| user.admin.held).map(|admin| {
-        let group =
-            finding.standing.security_group().map_or_else(|| "unknown".to_owned(), |group| format!("`{group}`"));
+    let user = finding.status.user.as_ref().and_then(|user| user.admin.granted).map(|admin| {
+        let group = finding.status.security_group().map_or_else(|| "unknown".to_owned(), |group| format!("`{group}`"));
         format!("its user: security group {group}, Global Admin: {}", if admin { "yes" } else { "no" })
     });
     let mut lines =
-        vec![format!("token for {title} on the account `{}`: {}", tenant.name, finding.standing.state.as_str())];
+        vec![format!("token for {title} on the account `{}`: {}", tenant.name, finding.status.state.as_str())];
     lines.extend(user);
     lines.push(table(&["PERMISSION", "NEEDED", "STATE", "EVIDENCE"], &rows).trim_end().to_owned());
     lines.extend(problems(finding).iter().map(|problem| format!("- {problem}")));
-    lines.extend(permissions.iter().filter_map(|known| mend(finding, known)).map(|clicks| format!("- {clicks}")));
+    lines.extend(permissions.iter().filter_map(|known| fix(finding, known)).map(|clicks| format!("- {clicks}")));
     lines.push(conclusion(finding, &permissions, verdict));
     lines.join("\n") + "\n"
 }
@@ -148,18 +148,18 @@ fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -
             permissions.iter().filter(|known| known.required && known.state == state).map(|known| known.id.name());
         names.collect::<Vec<_>>().join(", ")
     };
-    let (missing, untold) = (required(PermissionState::Missing), required(PermissionState::Unverified));
-    let untold = match untold.as_str() {
+    let (missing, undetermined) = (required(PermissionState::Missing), required(PermissionState::Unverified));
+    let undetermined = match undetermined.as_str() {
         "" => String::new(),
         names => format!("; not seen, so look whether the token has it ticked: {names}"),
     };
     match verdict {
-        Verdict::Ready => format!("ready{untold}"),
+        Verdict::Ready => format!("ready{undetermined}"),
         Verdict::NotReady if missing.is_empty() => {
-            format!("not ready: the token is {}", finding.standing.state.as_str())
+            format!("not ready: the token is {}", finding.status.state.as_str())
         }
-        Verdict::NotReady => format!("not ready: missing {missing}{untold}"),
-        Verdict::CouldNotTell => format!("could not tell whether it is ready{untold}"),
+        Verdict::NotReady => format!("not ready: missing {missing}{undetermined}"),
+        Verdict::CouldNotNotify => format!("could not tell whether it is ready{undetermined}"),
     }
 }
 
@@ -167,7 +167,7 @@ fn json(finding: &Finding, verdict: Verdict) -> Value {
     let permission = |permission: &Permission| {
         let mut json = permission.json();
         json["state"] = state(permission).replace(' ', "_").into();
-        json["mend"] = mend(finding, permission).into();
+        json["mend"] = fix(finding, permission).into();
         json
     };
     json!({
@@ -176,11 +176,11 @@ fn json(finding: &Finding, verdict: Verdict) -> Value {
         "verdict": match verdict {
             Verdict::Ready => "ready",
             Verdict::NotReady => "not_ready",
-            Verdict::CouldNotTell => "could_not_tell",
+            Verdict::CouldNotNotify => "could_not_tell",
         },
-        "state": finding.standing.state.as_str(),
-        "security_group": finding.standing.security_group(),
-        "global_admin": finding.standing.user.as_ref().and_then(|user| user.admin.held),
+        "state": finding.status.state.as_str(),
+        "security_group": finding.status.security_group(),
+        "global_admin": finding.status.user.as_ref().and_then(|user| user.admin.granted),
         "permissions": finding.permissions().iter().map(permission).collect::<Vec<_>>(),
         "problems": problems(finding),
     })

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 
 use crate::daemon::{Daemon, rejected};
 use crate::exit::Exit;
-use crate::expose::Door;
+use crate::http_server::Access;
 use crate::system::signal::Signals;
 
 use super::{failed, load};
@@ -34,14 +34,14 @@ async fn start(path: PathBuf) -> Result<Daemon, Exit> {
     // A file system that hangs must not keep the program from ending.
     let read = spawn_blocking(move || {
         let config = load(&file)?;
-        match Door::load(&config.web) {
-            Ok(door) => Ok((config, door)),
+        match Access::load(&config.web) {
+            Ok(access) => Ok((config, access)),
             Err(faults) => {
                 rejected(faults.iter().map(String::as_str));
                 Err(Exit::Configuration)
             }
         }
     });
-    let (config, door) = read.await.map_err(|error| failed(&error.into()))??;
-    Daemon::start(path, config, door).await.map_err(|error| failed(&error))
+    let (config, access) = read.await.map_err(|error| failed(&error.into()))??;
+    Daemon::start(path, config, access).await.map_err(|error| failed(&error))
 }

@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::alert::{Alert, AlertKey, Notice, Severity, Status, Words};
-use crate::config::{self, Receiver, TokenId};
+use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
+use crate::config::{self, Receiver};
 use crate::exit::Exit;
-use crate::memory::Delivery;
-use crate::receiver::{Http, Trouble, once};
+use crate::model::Scope;
+use crate::notify::{Http, Trouble, once};
+use crate::state::Delivery;
 use crate::system::clock;
 
 use super::table::table;
@@ -55,15 +56,15 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
 }
 
 fn delivery(receiver: &Receiver, status: Status) -> Delivery {
-    let key = AlertKey { alert: Alert::TestAlert, of: TokenId::of_tenant("test"), subject: None };
-    let words = Words { message: MESSAGE.to_owned(), ..Words::default() };
+    let key = AlertKey { alert: Alert::TestAlert, of: Scope::Tenant("test".to_owned()), subject: None };
+    let message = Message { text: MESSAGE.to_owned(), ..Message::default() };
     let now = clock::now();
-    let notice = Notice { key, status, severity: Severity::Warning, since: now, words };
+    let notification = Notification { key, status, severity: Severity::Warning, since: now, message };
     // A number that no notice of the outbox has.
     Delivery {
         id: -now.timestamp_millis(),
         receiver: receiver.name.as_str().into(),
         queued_at: now,
-        notice: Arc::new(notice),
+        notification: Arc::new(notification),
     }
 }

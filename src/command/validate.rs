@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{self, Config, Cost};
 use crate::daemon::warnings;
 use crate::exit::Exit;
-use crate::expose::Door;
+use crate::http_server::Access;
 use crate::syncro::TokenValue;
 use crate::system::files::Deadline;
 
@@ -18,7 +18,7 @@ const LONGEST_READ: Duration = Duration::from_secs(20);
 
 pub(super) fn validate(path: &Path) -> Exit {
     let faults = match config::load(path) {
-        Ok(config) => match Door::load(&config.web) {
+        Ok(config) => match Access::load(&config.web) {
             Ok(_) => return finish(&plan(&config), Exit::Success),
             Err(faults) => faults,
         },

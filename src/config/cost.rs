@@ -1,4 +1,4 @@
-//! What a configuration costs in requests to Syncro, against the budget. Arithmetic only.
+//! What a configuration costs in requests to Syncro, against the budget. Arithmetic only. Pure.
 
 use std::time::Duration;
 

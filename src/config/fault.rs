@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where, what, and what is allowed. Never a line of the file, never a secret.
+//! What is wrong with a configuration: where, what, and what is allowed. Never a line of the file, never a secret. Pure.
 
 use std::fmt;
 
@@ -75,7 +75,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// A word of the file, fit to be shown: short, on one line, and not if it looks like a token value put in a wrong place.
 pub(super) fn shown(word: &str) -> String {
     const LONGEST: usize = 60;
-    if looks_like_token(word) {
+    if resembles_token(word) {
         return "(not shown: it looks like a token value)".to_owned();
     }
     let mut short: String = word.chars().take(LONGEST).flat_map(char::escape_debug).collect();
@@ -86,7 +86,7 @@ pub(super) fn shown(word: &str) -> String {
 }
 
 /// Whether a word has the shape of a Syncro token value: `T` and hexadecimal digits, or a UUID.
-pub(super) fn looks_like_token(word: &str) -> bool {
+pub(super) fn resembles_token(word: &str) -> bool {
     const SHORTEST: usize = 24;
     word.split(|character: char| !character.is_ascii_alphanumeric() && character != '-').any(|part| {
         let digits = part.strip_prefix('T').unwrap_or(part);

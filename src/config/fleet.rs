@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use crate::catalog::{PermissionId, Profile, catalog};
 
-use super::fault::{Problem, looks_like_token, shown};
+use super::context::Context;
+use super::fault::{Problem, resembles_token, shown};
 use super::profiles::{Profiles, permissions};
 use super::raw::{Notes, Section};
-use super::validate::Places;
+use super::value;
 use super::zone::Zone;
-use super::{Tenant, Token, TokenSource, Wanted, value};
+use crate::model::{Tenant, Token, TokenSource, Wanted};
 
 /// The tenants and tokens read so far, over all files.
 pub(super) struct Fleet<'a> {
-    places: &'a Places<'a>,
+    context: &'a Context<'a>,
     zone: Zone,
     pub(super) profiles: Profiles,
     /// Where each tenant name was first used.
@@ -24,8 +25,8 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(places: &'a Places<'a>, zone: Zone, profiles: Profiles) -> Self {
-        Self { places, zone, profiles, tenants: HashMap::new(), tokens: Vec::new() }
+    pub(super) fn new(context: &'a Context<'a>, zone: Zone, profiles: Profiles) -> Self {
+        Self { context, zone, profiles, tenants: HashMap::new(), tokens: Vec::new() }
     }
 
     pub(super) fn read(&mut self, root: &mut Section<'_>, notes: &mut Notes<'_>) {
@@ -51,7 +52,7 @@ impl<'a> Fleet<'a> {
             let problem = Problem::new("missing", "`subdomain`, or `base_url` for a proxy or a simulator");
             notes.fault(&section.path("subdomain"), problem);
         }
-        let zone = section.read("time_zone", notes, |value| value::time_zone(value, self.places));
+        let zone = section.read("time_zone", notes, |value| value::time_zone(value, self.context));
         let zone = zone.unwrap_or_else(|| self.zone.clone());
         let base_url = base_url.unwrap_or_else(|| own_address(subdomain.as_deref().unwrap_or_default()));
         let probe_records = probe_records(section.section("probe_records", notes), notes);
@@ -103,7 +104,7 @@ impl<'a> Fleet<'a> {
         const KEYS: [&str; 3] = ["token_file", "token_env", "token_credential"];
         let given: Vec<_> = KEYS.into_iter().filter(|key| section.has(key)).collect();
         let sources = [
-            section.read("token_file", notes, |value| file_path(value, self.places)).map(TokenSource::File),
+            section.read("token_file", notes, |value| file_path(value, self.context)).map(TokenSource::File),
             section.read("token_env", notes, environment).map(TokenSource::Environment),
             section.read("token_credential", notes, credential).map(TokenSource::Credential),
         ];
@@ -153,7 +154,7 @@ fn environment(value: &toml::Value) -> Result<String, Problem> {
     let allowed = "the name of an environment variable: letters, digits and `_`, no digit first";
     let name = value::text(value, allowed)?;
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if name.is_empty() || !plain || name.as_bytes()[0].is_ascii_digit() || looks_like_token(name) {
+    if name.is_empty() || !plain || name.as_bytes()[0].is_ascii_digit() || resembles_token(name) {
         return Err(Problem::new(format!("{} is not the name of an environment variable", shown(name)), allowed));
     }
     Ok(name.to_owned())
@@ -163,7 +164,7 @@ fn credential(value: &toml::Value) -> Result<String, Problem> {
     let allowed = "the name of a systemd credential: 1 to 255 characters, no `/`, not `.` or `..`";
     let name = value::text(value, allowed)?;
     let file_name = Path::new(name).file_name().is_some_and(|file_name| file_name == name);
-    if !file_name || name.len() > 255 || name.chars().any(char::is_control) || looks_like_token(name) {
+    if !file_name || name.len() > 255 || name.chars().any(char::is_control) || resembles_token(name) {
         return Err(Problem::new(format!("{} is not the name of a credential", shown(name)), allowed));
     }
     Ok(name.to_owned())
@@ -184,13 +185,13 @@ pub(super) fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wan
 }
 
 /// A path, relative to the folder of the configuration file.
-pub(super) fn file_path(value: &toml::Value, places: &Places<'_>) -> Result<PathBuf, Problem> {
-    path_from(places.configuration, value, places)
+pub(super) fn file_path(value: &toml::Value, context: &Context<'_>) -> Result<PathBuf, Problem> {
+    path_from(context.configuration, value, context)
 }
 
 /// A path, relative to `base`. A component that looks like a token value is one of a path if more follows, or if there
 /// is something at the end of it; alone, or at the end of a path that leads nowhere, somebody pasted a value.
-pub(super) fn path_from(base: &Path, value: &toml::Value, places: &Places<'_>) -> Result<PathBuf, Problem> {
+pub(super) fn path_from(base: &Path, value: &toml::Value, context: &Context<'_>) -> Result<PathBuf, Problem> {
     let allowed = "the path of a file";
     let path = value::text(value, allowed)?;
     if path.is_empty() || path.contains('\0') {
@@ -198,8 +199,8 @@ pub(super) fn path_from(base: &Path, value: &toml::Value, places: &Places<'_>) -
     }
     let full = base.join(path);
     let last = Path::new(path).file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
-    if looks_like_token(&last) {
-        match places.outside.exists(&full) {
+    if resembles_token(&last) {
+        match context.outside.exists(&full) {
             Ok(true) => {}
             Ok(false) => return Err(Problem::new("looks like a token value, and no file has this path", allowed)),
             Err(error) => {

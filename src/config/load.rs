@@ -11,9 +11,11 @@ use crate::system::files::{self, Deadline};
 use crate::system::systemd;
 
 use super::Config;
+use super::context::{Context, Outside};
 use super::fault::{Fault, Faults};
+use super::file::ConfigFile;
 use super::shrunk::{fewer, shrunk};
-use super::validate::{Document, Outside, Places, validate};
+use super::validate::{Document, validate};
 use super::zone::Zone;
 use super::zones::Zones;
 
@@ -23,19 +25,6 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 const MOST_FILES: usize = 100_000;
 /// All files together. A reload that takes longer is one that somebody waits for in vain.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);
-
-/// What is known of a file of the configuration besides what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFile {
-    /// As it was named to us.
-    pub path: PathBuf,
-    /// How many bytes it has.
-    pub length: usize,
-    /// Whether there is nothing but white space in it.
-    pub is_blank: bool,
-    /// Whether its last line ends with a line feed.
-    pub ends_with_line: bool,
-}
 
 /// Reads and validates.
 ///
@@ -76,8 +65,8 @@ pub fn load_if_there(path: &Path) -> Result<Config, Faults> {
     }
     let nothing = Document { file: String::new(), table: Table::new() };
     let outside = Machine::new(Deadline::default());
-    let places = Places { configuration: Path::new(""), state: Path::new(""), outside: &outside };
-    validate(&nothing, &[], &places, Faults::default())
+    let context = Context { configuration: Path::new(""), state: Path::new(""), outside: &outside };
+    validate(&nothing, &[], &context, Faults::default())
 }
 
 fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
@@ -90,8 +79,8 @@ fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
     let Some(main) = main else { return (Err(faults), files) };
     let state = Some(systemd::state_directory()).filter(|folder| !folder.as_os_str().is_empty());
     let outside = Machine::new(deadline);
-    let places = Places { configuration: folder, state: state.as_deref().unwrap_or(folder), outside: &outside };
-    let config = validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &places, faults);
+    let context = Context { configuration: folder, state: state.as_deref().unwrap_or(folder), outside: &outside };
+    let config = validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &context, faults);
     let (zones, warnings) = outside.zones.into_used();
     let config = config.map(|mut config| {
         config.warnings.extend(warnings);

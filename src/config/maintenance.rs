@@ -5,9 +5,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
 use toml::Value;
 
+use super::context::Context;
 use super::fault::{Problem, shown};
 use super::raw::{Notes, Section};
-use super::validate::Places;
 use super::value;
 use super::zone::Zone;
 
@@ -64,7 +64,7 @@ impl Maintenance {
 }
 
 /// Until when alerts of this tenant are held by any of these, if they are now.
-pub fn held_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub fn suppressed_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     all.iter().filter_map(|maintenance| maintenance.holds(tenant, now)).max()
 }
 
@@ -84,11 +84,11 @@ pub(super) struct Read {
 }
 
 /// Reads all of them.
-pub(super) fn maintenance(root: &mut Section<'_>, zone: &Zone, places: &Places<'_>, notes: &mut Notes<'_>) -> Read {
+pub(super) fn maintenance(root: &mut Section<'_>, zone: &Zone, context: &Context<'_>, notes: &mut Notes<'_>) -> Read {
     let mut read = Read::default();
     for section in root.sections("maintenance", notes) {
         let path = section.path("tenants");
-        let (tenants, window) = one(section, zone, places, notes);
+        let (tenants, window) = one(section, zone, context, notes);
         read.maintenance.extend(window.map(|window| Maintenance { tenants: tenants.clone(), window }));
         read.named.push((path, tenants));
     }
@@ -99,13 +99,13 @@ pub(super) fn maintenance(root: &mut Section<'_>, zone: &Zone, places: &Places<'
 fn one(
     mut section: Section<'_>,
     zone: &Zone,
-    places: &Places<'_>,
+    context: &Context<'_>,
     notes: &mut Notes<'_>,
 ) -> (Vec<String>, Option<Window>) {
     let tenants = section.read_list("tenants", "a list of tenant names", notes, value::name);
     let weekdays = section.read_list("weekdays", "a list such as [\"sat\", \"sun\"]", notes, weekday);
     let times = section.read("times", notes, times);
-    let own = section.read("time_zone", notes, |value| value::time_zone(value, places));
+    let own = section.read("time_zone", notes, |value| value::time_zone(value, context));
     let zone = own.unwrap_or_else(|| zone.clone());
     let from = section.read("from", notes, |value| value::moment(value, &zone));
     let to = section.read("to", notes, |value| value::moment(value, &zone));

@@ -8,7 +8,8 @@ use toml::Value;
 
 use super::fault::Problem;
 use super::fleet::{own_address, wanted};
-use super::{Config, Tenant, Token, TokenSource, profiles, value};
+use super::{Config, profiles, value};
+use crate::model::{Tenant, Token, TokenSource};
 
 /// The token that somebody wants to hand to an integration. An account that is configured is asked where and how the
 /// configuration says; `base_url` goes before that.

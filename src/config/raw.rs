@@ -1,4 +1,4 @@
-//! Reads a TOML table key by key and collects every fault on the way: wrong types, bad values, unknown keys.
+//! Reads a TOML table key by key and collects every fault on the way: wrong types, bad values, unknown keys. Pure.
 //!
 //! serde's derive stops at the first fault, which is why the file is not deserialized into structs here.
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use toml::Value;
 use url::Url;
 
-use super::fault::{Fault, Problem, looks_like_token, shown};
+use super::context::Context;
+use super::fault::{Fault, Problem, resembles_token, shown};
 use super::fleet::file_path;
 use super::raw::{Notes, Section};
-use super::validate::Places;
 use super::value;
 
 /// The log is a receiver too, always there.
@@ -118,7 +118,7 @@ pub struct Identity {
 /// Reads both lists; adds what is allowed but probably not meant to `warnings`.
 pub(super) fn receivers(
     alerts: &mut Section<'_>,
-    places: &Places<'_>,
+    context: &Context<'_>,
     notes: &mut Notes<'_>,
     warnings: &mut Vec<Fault>,
 ) -> Vec<Arc<Receiver>> {
@@ -126,7 +126,7 @@ pub(super) fn receivers(
     for (key, is_webhook) in [("alertmanagers", false), ("webhooks", true)] {
         for section in alerts.sections(key, notes) {
             let path = section.path("name");
-            let Some(receiver) = receiver(section, is_webhook, places, notes, warnings) else { continue };
+            let Some(receiver) = receiver(section, is_webhook, context, notes, warnings) else { continue };
             if receiver.name == LOG || receivers.iter().any(|known| known.name == receiver.name) {
                 let problem = format!("the receiver name {} is used twice", shown(&receiver.name));
                 notes.fault(&path, Problem::new(problem, "each receiver once; `log` is the log"));
@@ -140,26 +140,26 @@ pub(super) fn receivers(
 fn receiver(
     mut section: Section<'_>,
     is_webhook: bool,
-    places: &Places<'_>,
+    context: &Context<'_>,
     notes: &mut Notes<'_>,
     warnings: &mut Vec<Fault>,
 ) -> Option<Receiver> {
-    let file = |value: &Value| file_path(value, places);
+    let file = |value: &Value| file_path(value, context);
     let name = section.read("name", notes, value::name);
     let url = section.read("url", notes, address);
     let url_file = section.read("url_file", notes, file);
-    let authorization = authorization(&mut section, places, notes);
+    let authorization = authorization(&mut section, context, notes);
     let ca_file = section.read("ca_file", notes, file);
-    let identity = identity(&mut section, places, notes);
+    let identity = identity(&mut section, context, notes);
     let bounds = Duration::from_millis(100)..=Duration::from_mins(1);
     let timeout = section.read("timeout", notes, |value| value::duration(value, bounds)).unwrap_or(TIMEOUT);
     let kind = if is_webhook {
-        ReceiverKind::Webhook(webhook(&mut section, places, notes))
+        ReceiverKind::Webhook(webhook(&mut section, context, notes))
     } else {
         ReceiverKind::Alertmanager
     };
     if section.has("url") == section.has("url_file") {
-        let problem = if section.has("url") { "two places for one receiver: url, url_file" } else { "missing" };
+        let problem = if section.has("url") { "two context for one receiver: url, url_file" } else { "missing" };
         notes.fault(&section.path("url"), Problem::new(problem, "one of url, url_file"));
     }
     if name.is_none() && !section.has("name") && (is_webhook || !section.has("url")) {
@@ -182,8 +182,8 @@ fn receiver(
     Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout })
 }
 
-fn authorization(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Authorization {
-    let file = |value: &Value| file_path(value, places);
+fn authorization(section: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Authorization {
+    let file = |value: &Value| file_path(value, context);
     let username = section.read("username", notes, value::name);
     let password_file = section.read("password_file", notes, file);
     let bearer_file = section.read("bearer_token_file", notes, file);
@@ -202,8 +202,8 @@ fn authorization(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Not
     }
 }
 
-fn identity(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Option<Identity> {
-    let file = |value: &Value| file_path(value, places);
+fn identity(section: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Option<Identity> {
+    let file = |value: &Value| file_path(value, context);
     let certificate_file = section.read("certificate_file", notes, file);
     let key_file = section.read("key_file", notes, file);
     if section.has("certificate_file") != section.has("key_file") {
@@ -213,12 +213,12 @@ fn identity(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_
     Some(Identity { certificate_file: certificate_file?, key_file: key_file? })
 }
 
-fn webhook(section: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Webhook {
+fn webhook(section: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Webhook {
     let formats = [("json", Format::Json), ("slack", Format::Slack)];
     let format = section.read("format", notes, |value| value::word(value, &formats)).unwrap_or(Format::Json);
     let methods = [("POST", false), ("PUT", true)];
     let put = section.read("method", notes, |value| value::word(value, &methods)).unwrap_or(false);
-    let secret_file = section.read("secret_file", notes, |value| file_path(value, places));
+    let secret_file = section.read("secret_file", notes, |value| file_path(value, context));
     let headers = section.entries("headers", notes, header);
     Webhook { format, put, headers, secret_file }
 }
@@ -233,7 +233,7 @@ fn header(name: &str, value: &Value) -> Result<(String, String), Problem> {
     let is_name =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     let is_text = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if looks_like_token(text) || !is_name || !is_text {
+    if resembles_token(text) || !is_name || !is_text {
         return Err(Problem::new(format!("{} is not a usable header", shown(name)), allowed));
     }
     Ok((name.to_owned(), text.to_owned()))
@@ -250,7 +250,7 @@ fn address(value: &Value) -> Result<Url, Problem> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Problem::new(format!("the scheme {} is not supported", shown(url.scheme())), allowed));
     }
-    if looks_like_token(url.path()) {
+    if resembles_token(url.path()) {
         return Err(Problem::new("not shown: it looks as if it held a secret", allowed));
     }
     Ok(url)

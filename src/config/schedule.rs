@@ -1,4 +1,4 @@
-//! When something is due: at every interval, or by a cron expression in a time zone.
+//! When something is due: at every interval, or by a cron expression in a time zone. Pure.
 
 use std::str::FromStr;
 use std::time::Duration;

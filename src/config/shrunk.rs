@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Config;
 use super::fault::{Fault, Faults};
-use super::load::ConfigFile;
+use super::file::ConfigFile;
 
 /// Programs write files, and disks keep them, in pieces of this many bytes.
 const PIECE: usize = 4096;

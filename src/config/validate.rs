@@ -2,11 +2,11 @@
 //!
 //! Tenants and tokens are judged in `fleet`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use toml::Table;
 
+use super::context::Context;
 use super::fault::{Fault, Faults, Problem, nearest, shown};
 use super::fleet::{Fleet, path_from};
 use super::maintenance::maintenance;
@@ -16,7 +16,8 @@ use super::receivers::receivers;
 use super::schedule::{Schedule, schedule};
 use super::web::web;
 use super::zone::Zone;
-use super::{Alerts, Config, Cost, Probes, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
+use super::{Alerts, Config, Cost, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
+use crate::model::Probes;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -50,46 +51,23 @@ pub(super) struct Document {
     pub(super) table: Table,
 }
 
-/// Where relative paths start.
-#[derive(Debug)]
-pub(super) struct Places<'a> {
-    /// The folder of the configuration file.
-    pub(super) configuration: &'a Path,
-    /// The folder of state.
-    pub(super) state: &'a Path,
-    /// What is outside of the configuration.
-    pub(super) outside: &'a dyn Outside,
-}
-
-/// What the judgement of a configuration has to ask of the machine.
-pub(super) trait Outside: std::fmt::Debug {
-    /// Whether something has this path.
-    ///
-    /// # Errors
-    /// Why that is not known.
-    fn exists(&self, path: &Path) -> Result<bool, String>;
-
-    /// The time zone of this name, if there is one.
-    fn zone(&self, name: &str) -> Option<Zone>;
-}
-
 /// Judges the main document and those of `conf.d`, adding to the faults found while reading them.
 pub(super) fn validate(
     main: &Document,
     more: &[Document],
-    places: &Places<'_>,
+    context: &Context<'_>,
     mut faults: Faults,
 ) -> Result<Config, Faults> {
     let mut notes = Notes { file: &main.file, faults: &mut faults };
     let mut root = Section::root(&main.table);
-    let web = web(root.section("web", &mut notes), places, &mut notes);
+    let web = web(root.section("web", &mut notes), context, &mut notes);
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
-    let (schedule, zone) = schedules(root.section("schedule", &mut notes), places, &mut notes);
+    let (schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
     let mut warnings = Vec::new();
-    let alerts = alerts(root.section("alerts", &mut notes), places, &mut notes, &mut warnings);
-    let maintenance = maintenance(&mut root, &zone, places, &mut notes);
-    let storage = storage(root.section("storage", &mut notes), places, &mut notes);
-    let mut fleet = Fleet::new(places, zone, Profiles::read(&mut root, &mut notes));
+    let alerts = alerts(root.section("alerts", &mut notes), context, &mut notes, &mut warnings);
+    let maintenance = maintenance(&mut root, &zone, context, &mut notes);
+    let storage = storage(root.section("storage", &mut notes), context, &mut notes);
+    let mut fleet = Fleet::new(context, zone, Profiles::read(&mut root, &mut notes));
     fleet.read(&mut root, &mut notes);
     root.finish(&mut notes);
     for document in more {
@@ -159,8 +137,8 @@ fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     }
 }
 
-fn schedules(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> (Schedules, Zone) {
-    let zone = section.read("time_zone", notes, |value| value::time_zone(value, places));
+fn schedules(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> (Schedules, Zone) {
+    let zone = section.read("time_zone", notes, |value| value::time_zone(value, context));
     let zone = zone.unwrap_or_else(Zone::utc);
     let validity = section.read("validity", notes, |value| schedule(value, &zone));
     let permissions = section.read("permissions", notes, |value| schedule(value, &zone));
@@ -172,7 +150,7 @@ fn schedules(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_
     (schedules, zone)
 }
 
-fn alerts(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>, warnings: &mut Vec<Fault>) -> Alerts {
+fn alerts(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>, warnings: &mut Vec<Fault>) -> Alerts {
     let confirmations = section.read("confirmations", notes, |value| value::count(value, 1..=10));
     let confirm_after = section.read("confirm_after", notes, |value| value::duration(value, Duration::ZERO..=HOUR));
     let notice = |value: &toml::Value| value::duration(value, SECOND..=5 * 365 * DAY);
@@ -180,7 +158,7 @@ fn alerts(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>, 
         section.read_list("expiry_notice", "a list of durations such as [\"30d\", \"7d\", \"1d\"]", notes, notice);
     let remind_every = section.read("remind_every", notes, |value| value::duration(value, SECOND..=31 * DAY));
     let unreachable_after = section.read("unreachable_after", notes, |value| value::duration(value, SECOND..=7 * DAY));
-    let receivers = receivers(&mut section, places, notes, warnings);
+    let receivers = receivers(&mut section, context, notes, warnings);
     section.finish(notes);
     let mut expiry_notice = expiry_notice.unwrap_or_else(|| EXPIRY_NOTICE.to_vec());
     expiry_notice.sort_unstable_by(|left, right| right.cmp(left));
@@ -195,11 +173,11 @@ fn alerts(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>, 
     }
 }
 
-fn storage(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Storage {
-    let path = section.read("path", notes, |value| path_from(places.state, value, places));
+fn storage(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Storage {
+    let path = section.read("path", notes, |value| path_from(context.state, value, context));
     let keep = section.read("keep", notes, |value| value::duration(value, DAY..=3650 * DAY));
     section.finish(notes);
-    Storage { path: path.unwrap_or_else(|| places.state.join(STORAGE_PATH)), keep: keep.unwrap_or(KEEP) }
+    Storage { path: path.unwrap_or_else(|| context.state.join(STORAGE_PATH)), keep: keep.unwrap_or(KEEP) }
 }
 
 fn non_zero(number: u32) -> std::num::NonZeroU32 {

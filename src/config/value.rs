@@ -9,8 +9,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use toml::Value;
 use url::{Host, Url};
 
-use super::fault::{Problem, looks_like_token, nearest, shown};
-use super::validate::Places;
+use super::context::Context;
+use super::fault::{Problem, nearest, resembles_token, shown};
 use super::zone::Zone;
 
 type Parsed<T> = Result<T, Problem>;
@@ -90,10 +90,10 @@ pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
 }
 
 /// An IANA time zone.
-pub(super) fn time_zone(value: &Value, places: &Places<'_>) -> Parsed<Zone> {
+pub(super) fn time_zone(value: &Value, context: &Context<'_>) -> Parsed<Zone> {
     let allowed = "an IANA time zone such as \"UTC\" or \"America/New_York\"";
     let word = text(value, allowed)?;
-    places.outside.zone(word).ok_or_else(|| {
+    context.outside.zone(word).ok_or_else(|| {
         let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let near = nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Problem::new(format!("{} is not a known time zone", shown(word)), format!("{allowed}{near}"))
@@ -120,7 +120,7 @@ pub(super) fn name(value: &Value) -> Parsed<String> {
         || name.trim() != name
         || name.chars().count() > LONGEST
         || name.chars().any(char::is_control)
-        || looks_like_token(name)
+        || resembles_token(name)
         // Browsers take these for a way up, however they are written.
         || matches!(name, "." | "..")
     {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use toml::Value;
 
+use super::context::Context;
 use super::fault::{Problem, shown};
 use super::fleet::file_path;
 use super::password::PasswordHash;
 use super::raw::{Notes, Section};
 use super::receivers::Identity;
-use super::validate::Places;
 use super::value;
 
 /// Loopback only: what the daemon knows is nobody else's business unless the operator says so.
@@ -90,7 +90,7 @@ impl Web {
     }
 }
 
-pub(super) fn web(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Web {
+pub(super) fn web(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Web {
     let listen = section.read("listen", notes, value::address).unwrap_or(LISTEN);
     let external_url = section.read("external_url", notes, |value| {
         let allowed = "the http or https URL at which people reach this daemon";
@@ -100,15 +100,15 @@ pub(super) fn web(mut section: Section<'_>, places: &Places<'_>, notes: &mut Not
             .then(|| url.as_str().trim_end_matches('/').to_owned())
             .ok_or_else(|| Problem::new("not a web URL", allowed))
     });
-    let health_listen = section.read("health_listen", notes, |value| health_listen(value, places));
+    let health_listen = section.read("health_listen", notes, |value| health_listen(value, context));
     if health_listen == Some(HealthListen::Address(listen)) && listen.port() != 0 {
         let problem = Problem::new("the same as web.listen, which tells health too", "another address");
         notes.fault(&section.path("health_listen"), problem);
     }
     let insecure = section.read("insecure", notes, value::flag).unwrap_or(false);
-    let tls = tls(&mut section, places, notes);
+    let tls = tls(&mut section, context, notes);
     let faults = notes.faults.0.len();
-    let auth = auth(section.section("auth", notes), places, notes);
+    let auth = auth(section.section("auth", notes), context, notes);
     if section.has("auth") && auth.is_open() && notes.faults.0.len() == faults {
         let problem =
             Problem::new("names nobody", "users, bearer_token_files or both; without [web.auth] everybody may look");
@@ -124,21 +124,21 @@ pub(super) fn web(mut section: Section<'_>, places: &Places<'_>, notes: &mut Not
     web
 }
 
-fn health_listen(value: &Value, places: &Places<'_>) -> Result<HealthListen, Problem> {
+fn health_listen(value: &Value, context: &Context<'_>) -> Result<HealthListen, Problem> {
     let allowed = "an address with a port such as \"127.0.0.1:9762\", or \"unix:\" and the path of a socket";
     let text = value::text(value, allowed)?;
     match text.strip_prefix("unix:") {
-        Some(path) => file_path(&path.into(), places).map(HealthListen::Socket),
+        Some(path) => file_path(&path.into(), context).map(HealthListen::Socket),
         None => value::address(value).map(HealthListen::Address),
     }
     .map_err(|problem| Problem { allowed: allowed.to_owned(), ..problem })
 }
 
-fn tls(web: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Option<Tls> {
+fn tls(web: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Option<Tls> {
     let wished = web.has("tls");
     let mut section = web.section("tls", notes);
     let mut file = |key, notes: &mut Notes<'_>| {
-        let path = section.read(key, notes, |value| file_path(value, places));
+        let path = section.read(key, notes, |value| file_path(value, context));
         (path, section.has(key), section.path(key))
     };
     let (certificate_file, has_certificate, certificate_path) = file("certificate_file", notes);
@@ -154,7 +154,7 @@ fn tls(web: &mut Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Opt
     Some(Tls { identity, client_ca_file })
 }
 
-fn auth(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) -> Auth {
+fn auth(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Auth {
     let users = section.entries("users", notes, |name, hash| {
         let allowed = "a name without a colon, and a hash that `hash-password` prints";
         let hash = PasswordHash::parse(value::text(hash, allowed)?).ok_or_else(|| {
@@ -169,7 +169,7 @@ fn auth(mut section: Section<'_>, places: &Places<'_>, notes: &mut Notes<'_>) ->
             Err(Problem::new(format!("{} is not a usable name", shown(name)), allowed))
         }
     });
-    let file = |value: &Value| file_path(value, places);
+    let file = |value: &Value| file_path(value, context);
     let files = section.read_list("bearer_token_files", "a list of paths of files", notes, file);
     section.finish(notes);
     Auth { users, bearer_token_files: files.unwrap_or_default() }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, Cost, TokenSource};
+use crate::config::{Config, Cost};
+use crate::model::TokenSource;
 use crate::syncro::readable_by_others;
 use crate::system::files::Deadline;
 

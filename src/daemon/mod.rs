@@ -1,10 +1,10 @@
 //! Builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
 
 mod announce;
+mod dispatch;
 mod instruments;
 mod reload;
 mod status;
-mod telling;
 mod web;
 
 use std::path::PathBuf;
@@ -18,23 +18,25 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, TokenId};
+use crate::config::Config;
 use crate::engine::{self, Engine, Order, Pulse};
-use crate::expose::{Door, History, Lanes, ReloadRequest, State};
-use crate::receiver::{self, Http};
-use crate::snapshot::Snapshot;
+use crate::http_server::{Access, Lanes};
+use crate::model::TokenId;
+use crate::notify::{self, Http};
+use crate::state::Snapshot;
 use crate::store::{self, Store};
 use crate::syncro::{self, Budget, Client};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
+use crate::web::{History, ReloadRequest, State};
 
 pub use announce::{rejected, warnings};
 
 use announce::{loaded, started};
+use dispatch::{NotificationDispatch, targets};
 use instruments::Instruments;
 use reload::{Reading, read};
-use telling::{Telling, told};
 use web::{Opened, Web};
 
 /// systemd gives a service 90 s by default; nobody should wait a tenth of a minute for a monitor.
@@ -58,7 +60,7 @@ pub struct Daemon {
     checks: mpsc::Receiver<TokenId>,
     web: Web,
     manager: Manager,
-    pictures: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The reload that is being read, if one is.
     reading: Option<Reading>,
     /// Who asked for a reload after that one began: it may have missed what they changed.
@@ -66,26 +68,26 @@ pub struct Daemon {
     /// Whether the last reload was rejected.
     rejected: bool,
     engine: JoinHandle<Result<(), String>>,
-    keeper: JoinHandle<Result<(), String>>,
-    telling: Telling,
+    writer: JoinHandle<Result<(), String>>,
+    dispatch: NotificationDispatch,
     pulse: Pulse,
     stop: CancellationToken,
 }
 
 impl Daemon {
-    /// Starts watching what `config`, read from `path`, says, behind `door`, loaded for it.
+    /// Starts watching what `config`, read from `path`, says, behind `access`, loaded for it.
     ///
     /// # Errors
     /// When the port is taken, the store cannot be used, or something else that is needed cannot be had.
-    pub async fn start(path: PathBuf, config: Config, door: Door) -> anyhow::Result<Self> {
+    pub async fn start(path: PathBuf, config: Config, access: Access) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let registry = Registry::new();
         let instruments = Instruments::new(&registry).context("register metrics")?;
         let client_instruments = syncro::Instruments::new(&registry).context("register metrics")?;
         let engine_instruments = engine::Instruments::new(&registry).context("register metrics")?;
-        let counters = telling::Instruments {
+        let counters = dispatch::Instruments {
             store: store::Instruments::new(&registry).context("register metrics")?,
-            receiver: receiver::Instruments::new(&registry).context("register metrics")?,
+            receiver: notify::Instruments::new(&registry).context("register metrics")?,
         };
         let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
         let client =
@@ -101,15 +103,15 @@ impl Daemon {
             config.storage.path.display(),
             memory.tokens.len()
         );
-        let opened = Opened::new(door, &config.web, None).await.map_err(|(_, error)| error)?;
+        let opened = Opened::new(access, &config.web, None).await.map_err(|(_, error)| error)?;
         let (batches, remembered) = mpsc::channel(BATCHES);
-        let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
+        let (engine, snapshots) = Engine::new(Arc::clone(&config), memory, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
         let (check, checks) = mpsc::channel(ORDERS);
         let kept_at = config.storage.path.clone();
-        let history = History::new(move |wish| store::history(&kept_at, wish).map_err(|error| error.to_string()));
+        let history = History::new(move |query| store::history(&kept_at, query).map_err(|error| error.to_string()));
         let state = State {
-            pictures: pictures.clone(),
+            snapshots: snapshots.clone(),
             registry,
             reload: reload.clone(),
             checks: check,
@@ -128,9 +130,9 @@ impl Daemon {
         let warnings = spawn_blocking(move || warnings(&for_warnings)).await?;
         loaded(&config, &warnings);
         started(&config, web.address);
-        let (told, keep) = (told(&config, web.address), config.storage.keep);
-        let (telling, keeper) =
-            Telling::start(told, keep, store, counters, remembered, pictures.clone(), Http::default());
+        let (targets, keep) = (targets(&config, web.address), config.storage.keep);
+        let (dispatch, writer) =
+            NotificationDispatch::start(targets, keep, store, counters, remembered, snapshots.clone(), Http::default());
         let engine = tokio::spawn(engine.run(knocks, ordered, stop.clone()));
         Ok(Self {
             path,
@@ -144,13 +146,13 @@ impl Daemon {
             checks,
             web,
             manager: Manager::from_environment(),
-            pictures,
+            snapshots,
             reading: None,
             next_reload: None,
             rejected: false,
             engine,
-            keeper,
-            telling,
+            writer,
+            dispatch,
             pulse,
             stop,
         })
@@ -177,9 +179,9 @@ impl Daemon {
                 },
                 Some(request) = self.reloads.recv() => self.reload(Some(request)),
                 (read, requests) = read(&mut self.reading) => self.reloaded(read, requests).await,
-                Ok(()) = self.pictures.changed() => {
+                Ok(()) = self.snapshots.changed() => {
                     // Not every picture is a turn of the loop by its pulse, which alone feeds the watchdog.
-                    let beat = self.pictures.borrow_and_update().beat;
+                    let beat = self.snapshots.borrow_and_update().beat;
                     if beat != std::mem::replace(&mut last_beat, beat) {
                         self.turned();
                     }
@@ -192,7 +194,7 @@ impl Daemon {
                     engine_runs = false;
                     break Err(anyhow::anyhow!("go on: the loop ended by itself: {}", why(ended)));
                 }
-                ended = &mut self.keeper => {
+                ended = &mut self.writer => {
                     keeper_runs = false;
                     break Err(anyhow::anyhow!("go on: the store's keeper ended by itself: {}", why(ended)));
                 }
@@ -210,7 +212,7 @@ impl Daemon {
         if !self.manager.listens() {
             return;
         }
-        let snapshot = Arc::clone(&self.pictures.borrow());
+        let snapshot = Arc::clone(&self.snapshots.borrow());
         let (status, countdown) = status::status(&snapshot, self.rejected, clock::now());
         self.manager.turned(&status, &countdown);
     }
@@ -224,7 +226,7 @@ impl Daemon {
                 self.engine.await.ok();
             }
             if keeper_runs {
-                self.keeper.await.ok();
+                self.writer.await.ok();
             }
             self.web.stop().await;
             self.pulse.stop().await;

@@ -6,13 +6,14 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::config::{self, Config};
 use crate::engine::Order;
-use crate::expose::{Door, ReloadRequest};
+use crate::http_server::Access;
 use crate::syncro::Client;
 use crate::system::clock;
+use crate::web::ReloadRequest;
 
 use super::Daemon;
 use super::announce::{loaded, rejected, warnings};
-use super::telling::told;
+use super::dispatch::targets;
 use super::web::Opened;
 
 /// So many who asked for a reload wait for the one that runs.
@@ -30,7 +31,7 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct Read {
     config: Config,
-    door: Door,
+    access: Access,
     warnings: Vec<String>,
 }
 
@@ -62,9 +63,9 @@ impl Daemon {
         let (path, before) = (self.path.clone(), Arc::clone(&self.config));
         let task = spawn_blocking(move || {
             let config = config::reload(&path, &before).map_err(|faults| faults.to_string())?;
-            let door = Door::load(&config.web).map_err(|faults| faults.join("\n"))?;
+            let access = Access::load(&config.web).map_err(|faults| faults.join("\n"))?;
             let warnings = warnings(&config);
-            Ok(Read { config, door, warnings })
+            Ok(Read { config, access, warnings })
         });
         self.reading = Some(Reading { task, requests: request.into_iter().collect() });
     }
@@ -99,10 +100,10 @@ impl Daemon {
         }
     }
 
-    async fn swap(&mut self, Read { config, door, warnings }: Read) -> Result<Vec<String>, String> {
+    async fn swap(&mut self, Read { config, access, warnings }: Read) -> Result<Vec<String>, String> {
         let config = Arc::new(config);
         let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
-        let opened = Opened::new(door, &config.web, Some((&self.config.web, self.web.address)))
+        let opened = Opened::new(access, &config.web, Some((&self.config.web, self.web.address)))
             .await
             .map_err(|(key, error)| format!("{key}: failed to {error:#}"))?;
         // From here on nothing can fail.
@@ -110,7 +111,7 @@ impl Daemon {
         self.client_instruments.budget(config.syncro.requests_per_minute);
         self.web.change(opened, &config.web, &self.config.web);
         self.instruments.receivers(config.alerts.receivers.len());
-        self.telling.configure(told(&config, self.web.address), config.storage.keep);
+        self.dispatch.configure(targets(&config, self.web.address), config.storage.keep);
         if config.storage.path != self.config.storage.path {
             tracing::warn!(
                 event = "config_warning",

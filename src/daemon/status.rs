@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::snapshot::{Health, Snapshot};
-use crate::standing::TokenState;
+use crate::belief::TokenState;
+use crate::state::{Health, Snapshot};
 
 /// `watching 42 tokens; 1 expired` and `; next check in 3 s`.
 pub(super) fn status(snapshot: &Snapshot, rejected: bool, now: DateTime<Utc>) -> (String, String) {
     let (mut of_state, mut lacking) = ([0_usize; TokenState::ALL.len()], 0_usize);
     for picture in snapshot.tokens.iter() {
-        let state = picture.standing.state;
+        let state = picture.status.state;
         of_state[state as usize] += 1;
         lacking += usize::from(state == TokenState::Valid && picture.health() == Health::Broken);
     }
@@ -43,15 +43,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::snapshot::TokenPicture;
-    use crate::standing::Standing;
+    use crate::belief::TokenStatus;
+    use crate::state::TokenSnapshot;
     use crate::testing::{at, token};
 
     #[test]
     fn the_sentence_says_what_is_wrong_and_when_it_is_looked_at_next() {
         let picture = |state| {
-            let (token, standing) = (Arc::new(token("t", &[])), Arc::new(Standing { state, ..Standing::default() }));
-            TokenPicture { token, standing, firing: Arc::default(), asked: Arc::default() }
+            let (token, token_status) =
+                (Arc::new(token("t", &[])), Arc::new(TokenStatus { state, ..TokenStatus::default() }));
+            TokenSnapshot { token, status: token_status, firing: Arc::default(), asked: Arc::default() }
         };
         let said = |states: &[TokenState], rejected, next: Option<i64>| {
             let tokens = Arc::new(states.iter().copied().map(picture).collect());

@@ -12,24 +12,25 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use crate::config::{self, HealthListen};
-use crate::expose::{self, Door, Listener, Server, State};
+use crate::http_server::{Access, Listener, Server};
 use crate::system::systemd;
+use crate::web::{self, State};
 
 /// What has been opened and does not serve yet.
 #[derive(Debug)]
 pub(super) struct Opened {
-    door: Door,
+    access: Access,
     main: Option<(Listener, SocketAddr)>,
     health: Option<(Listener, Option<SocketFile>)>,
 }
 
 impl Opened {
-    /// Opens what `config` says, behind `door`; what `running` has open already, on which address, stays as it is.
+    /// Opens what `config` says, behind `access`; what `running` has open already, on which address, stays as it is.
     ///
     /// # Errors
     /// The key of what cannot be opened, and why.
     pub(super) async fn new(
-        door: Door,
+        access: Access,
         config: &config::Web,
         running: Option<(&config::Web, SocketAddr)>,
     ) -> Result<Self, (&'static str, anyhow::Error)> {
@@ -65,7 +66,7 @@ impl Opened {
                 }
             };
         }
-        Ok(Self { door, main, health })
+        Ok(Self { access, main, health })
     }
 }
 
@@ -118,17 +119,17 @@ pub(super) struct Web {
     pub(super) address: SocketAddr,
     server: Server,
     health: Option<(Server, Option<SocketFile>)>,
-    doors: watch::Sender<Arc<Door>>,
+    doors: watch::Sender<Arc<Access>>,
     state: State,
 }
 
 impl Web {
     /// Serves what has been opened.
     pub(super) fn start(opened: Opened, state: State) -> anyhow::Result<Self> {
-        let Opened { door, main, health } = opened;
+        let Opened { access, main, health } = opened;
         let (listener, address) = main.context("serve: nothing is open")?;
-        let (doors, door) = watch::channel(Arc::new(door));
-        let server = Server::start(listener, expose::all(state.clone()), door);
+        let (doors, access) = watch::channel(Arc::new(access));
+        let server = Server::start(listener, web::all(state.clone()), access);
         let mut web = Self { address, server, health: None, doors, state };
         web.health = health.map(|health| web.start_health(health));
         Ok(web)
@@ -137,21 +138,21 @@ impl Web {
     fn start_health(&self, (listener, file): (Listener, Option<SocketFile>)) -> (Server, Option<SocketFile>) {
         // Health is told to everybody.
         let (_, open) = watch::channel(Arc::default());
-        (Server::start(listener, expose::health(self.state.clone()), open), file)
+        (Server::start(listener, web::health(self.state.clone()), open), file)
     }
 
     /// Goes on as `config` says, with what has been opened for it.
     pub(super) fn change(&mut self, opened: Opened, config: &config::Web, before: &config::Web) {
-        let Opened { door, main, health } = opened;
+        let Opened { access, main, health } = opened;
         // Another door ends every connection and forgets who is known, which a reload of something else need not do.
         let same =
             (&config.tls, &config.auth, &config.external_url) == (&before.tls, &before.auth, &before.external_url);
-        if !(same && door.is_made_from_the_same(&self.doors.borrow())) {
-            self.doors.send_replace(Arc::new(door));
+        if !(same && access.is_made_from_the_same(&self.doors.borrow())) {
+            self.doors.send_replace(Arc::new(access));
         }
         // Old addresses may still be answering who asked for the reload, so nobody waits for their end.
         if let Some((listener, address)) = main {
-            let server = Server::start(listener, expose::all(self.state.clone()), self.doors.subscribe());
+            let server = Server::start(listener, web::all(self.state.clone()), self.doors.subscribe());
             self.address = address;
             tokio::spawn(std::mem::replace(&mut self.server, server).stop());
         }
@@ -196,7 +197,7 @@ mod tests {
         let after = config::Web { insecure: false, ..before.clone() };
         let opened = async |config: &config::Web, on: &str| {
             let running = Some((&before, on.parse().unwrap()));
-            Opened::new(Door::default(), config, running)
+            Opened::new(Access::default(), config, running)
                 .await
                 .map(drop)
                 .map_err(|(key, error)| format!("{key}: {error:#}"))

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::snapshot::Snapshot;
-use crate::standing::{Check, TransitionKind};
-use crate::syncro::{Look, Reason};
+use crate::belief::{Check, TransitionKind};
+use crate::state::Snapshot;
+use crate::syncro::{Observation, Reason};
 
 use super::effect::{Checked, Outcome, checked_by};
 
@@ -83,8 +83,8 @@ impl Instruments {
         }
     }
 
-    pub(super) fn took(&self, look: &Look, took: Duration) {
-        let check = checked_by(look);
+    pub(super) fn took(&self, observed: &Observation, took: Duration) {
+        let check = checked_by(observed);
         if let Ok(histogram) = self.seconds.get_metric_with_label_values(&[check.as_str()]) {
             histogram.observe(took.as_secs_f64());
         }

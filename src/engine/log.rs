@@ -1,7 +1,7 @@
 //! What the loop writes to the log about checks and changes. Alerts are told by their receivers.
 
-use crate::config::TokenId;
-use crate::standing::Transition;
+use crate::belief::Transition;
+use crate::model::TokenId;
 use crate::syncro::Reason;
 
 use super::effect::{Checked, Outcome};

@@ -1,20 +1,13 @@
 //! The loop: pulses, finished looks and orders come in as events, `core` decides, the effects are carried out here.
 //! What is to be remembered or told goes to the store, which tells it on when it is kept.
 //!
-//! `core`, `review`, `dispatch`, `monitor` and `reload` are pure; `checker` looks; `pulse` beats.
+//! `core` and what belongs to it is pure; `pulse` beats.
 
-mod checker;
 mod core;
-mod dispatch;
 mod effect;
 mod instruments;
 mod log;
-mod monitor;
-mod outage;
-mod peers;
 mod pulse;
-mod reload;
-mod review;
 
 use std::sync::Arc;
 
@@ -23,15 +16,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, TokenId};
-use crate::memory::{Batch, Entry, Keep, Memory};
-use crate::snapshot::Snapshot;
+use crate::check::{Observed, check};
+use crate::config::Config;
+use crate::model::TokenId;
+use crate::state::Snapshot;
+use crate::state::{Batch, Entry, PersistedState, Record};
 use crate::syncro::Client;
 use crate::system::clock::{self, Monotonic};
 
-pub use self::checker::{Ended, Looked, look, look_with};
 pub use self::core::{Core, Event};
-pub use self::effect::{Checked, Effect, Job, Outcome, PermissionJob, Requests, WatchKey};
+pub use self::effect::{Checked, Effect, Outcome};
 pub use self::instruments::Instruments;
 pub use self::pulse::{Pulse, PulseError};
 
@@ -59,7 +53,7 @@ pub struct Engine {
     client: Client,
     instruments: Instruments,
     snapshot: watch::Sender<Arc<Snapshot>>,
-    looks: JoinSet<()>,
+    checks: JoinSet<()>,
     batches: mpsc::Sender<Batch>,
     batch: Batch,
     /// What follows from the memory alone.
@@ -72,16 +66,16 @@ impl Engine {
     /// A loop that has not begun, and the picture it will show: what `memory` holds, until something newer is seen.
     pub fn new(
         config: Arc<Config>,
-        memory: Memory,
+        memory: PersistedState,
         client: Client,
         instruments: Instruments,
         batches: mpsc::Sender<Batch>,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (mut core, effects) = Core::start(config, memory, clock::now());
-        let (snapshot, pictures) = watch::channel(Arc::new(core.snapshot()));
-        let (looks, batch) = (JoinSet::new(), Batch::default());
+        let (snapshot, snapshots) = watch::channel(Arc::new(core.snapshot()));
+        let (checks, batch) = (JoinSet::new(), Batch::default());
         let first = effects;
-        (Self { core, client, instruments, snapshot, looks, batches, batch, first, beat: None }, pictures)
+        (Self { core, client, instruments, snapshot, checks, batches, batch, first, beat: None }, snapshots)
     }
 
     /// Turns until `stop`, then gives up what is under way: looks change nothing, so nothing is lost.
@@ -95,7 +89,7 @@ impl Engine {
         mut orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Result<(), String> {
-        let (finished, mut looked) = mpsc::channel::<Looked>(FINISHED);
+        let (finished, mut observed) = mpsc::channel::<Observed>(FINISHED);
         let mut batch = Vec::with_capacity(FINISHED);
         for effect in std::mem::take(&mut self.first) {
             self.carry_out(effect, &finished);
@@ -113,7 +107,7 @@ impl Engine {
                     self.carry_out(effect, &finished);
                 }
             }
-            while let Some(ended) = self.looks.try_join_next() {
+            while let Some(ended) = self.checks.try_join_next() {
                 ended.map_err(|error| format!("a look died: {error}"))?;
             }
             if !self.batch.is_empty() {
@@ -135,31 +129,31 @@ impl Engine {
                     }
                     Order::Check(token) => Event::Check(token),
                 }),
-                _ = looked.recv_many(&mut batch, FINISHED) => {
-                    for Looked { key, look, took, ended } in batch.drain(..) {
-                        self.instruments.took(&look, took);
-                        events.push(Event::Looked { key, look: Box::new(look), ended });
+                _ = observed.recv_many(&mut batch, FINISHED) => {
+                    for Observed { key, observed, took, ended } in batch.drain(..) {
+                        self.instruments.took(&observed, took);
+                        events.push(Event::Observed { key, observed: Box::new(observed), ended });
                     }
                 }
             }
         }
-        self.looks.shutdown().await;
+        self.checks.shutdown().await;
         Ok(())
     }
 
-    fn carry_out(&mut self, effect: Effect, finished: &mpsc::Sender<Looked>) {
+    fn carry_out(&mut self, effect: Effect, finished: &mpsc::Sender<Observed>) {
         match effect {
             Effect::Start(job) => {
                 let (client, finished) = (self.client.clone(), finished.clone());
-                self.looks.spawn(async move { look(&client, job, &finished).await });
+                self.checks.spawn(async move { check(&client, job, &finished).await });
             }
             Effect::Checked(checked) => {
                 self.instruments.checked(&checked);
                 log::checked(&checked);
             }
             Effect::Group { token, problem } => log::group(&token, problem.as_deref()),
-            Effect::Keep(keep) => {
-                if let Keep::Entry(Entry::Changed { token, transition, .. }) = &keep {
+            Effect::Record(keep) => {
+                if let Record::Entry(Entry::Changed { token, transition, .. }) = &keep {
                     self.instruments.changed(transition.kind);
                     log::changed(token, transition);
                 }

@@ -1,44 +1,44 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::standing::{Policy, step};
+use crate::belief::{Policy, step};
 use crate::syncro::MeObservation;
-use crate::testing::{at, config, failure, looked, probed, token, works};
+use crate::testing::{at, config, failure, observed, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 
 /// A token, and what is believed after these looks.
-fn after(looks: &[crate::syncro::Look]) -> (Token, Standing) {
+fn after(checks: &[crate::syncro::Observation]) -> (Token, TokenStatus) {
     let token = token("t", &[LIST]);
-    let mut standing = Standing::default();
-    for look in looks {
+    let mut status = TokenStatus::default();
+    for observed in checks {
         let policy = Policy {
             token: &token,
             confirmation: crate::testing::confirmed(2),
-            probes: crate::config::Probes::ReadOnly,
+            probes: crate::model::Probes::ReadOnly,
             news_for: std::time::Duration::from_hours(24),
             frozen: false,
         };
-        let _ = step(&mut standing, look, policy);
+        let _ = step(&mut status, observed, policy);
     }
-    (token, standing)
+    (token, status)
 }
 
-fn planned(token: &Token, standing: &Standing, now: i64) -> Plan {
-    plan(token, Phase::of(token), standing, &config(Vec::new()), at(now))
+fn planned(token: &Token, status: &TokenStatus, now: i64) -> Plan {
+    plan(token, Phase::of(token), status, &config(Vec::new()), at(now))
 }
 
 #[test]
 fn a_new_token_is_looked_at_at_once_and_in_full() {
-    let (token, standing) = after(&[]);
-    let plan = planned(&token, &standing, 7);
+    let (token, status) = after(&[]);
+    let plan = planned(&token, &status, 7);
     assert_eq!((plan.at(), plan.scope(at(7)), plan.lane(at(7))), (at(7), Some(Scope::Full), Lane::Permissions));
 }
 
 #[test]
 fn a_bad_verdict_is_looked_at_again_after_confirm_after_and_before_all_others() {
-    let (token, standing) = after(&[looked(0, works(&[])), looked(300, MeObservation::Refused)]);
-    let plan = planned(&token, &standing, 301);
+    let (token, status) = after(&[observed(0, works(&[])), observed(300, MeObservation::Refused)]);
+    let plan = planned(&token, &status, 301);
     assert_eq!(plan.validity, Due { at: at(330), urgent: true });
     assert_eq!(plan.permissions, None, "a doubtful token is not asked what it may do");
     assert_eq!(plan.lane(at(330)), Lane::Urgent);
@@ -48,8 +48,8 @@ fn a_bad_verdict_is_looked_at_again_after_confirm_after_and_before_all_others() 
 fn a_refused_permission_is_asked_again_alone() {
     let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
     let missing = probed(3600, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
-    let (token, standing) = after(&[looked(0, works(&[])), granted, looked(3600, works(&[])), missing]);
-    let (due, scope) = planned(&token, &standing, 3601).permissions.unwrap();
+    let (token, status) = after(&[observed(0, works(&[])), granted, observed(3600, works(&[])), missing]);
+    let (due, scope) = planned(&token, &status, 3601).permissions.unwrap();
     assert_eq!((due, scope), (Due { at: at(3630), urgent: true }, Scope::Doubtful));
 }
 
@@ -57,12 +57,12 @@ fn a_refused_permission_is_asked_again_alone() {
 fn frequent_validity_checks_never_put_off_permissions() {
     let right = |held| works(&[("ticket.read", held)]);
     let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
-    let (mut looks, mut config) = (vec![looked(0, right(false)), granted], config(Vec::new()));
+    let (mut checks, mut config) = (vec![observed(0, right(false)), granted], config(Vec::new()));
     config.schedule.validity = Schedule::Every(Duration::from_secs(10));
-    looks.push(looked(3600, right(true)));
-    let (token, standing) = after(&looks);
-    assert!(standing.look_again);
-    let plan = plan(&token, Phase::of(&token), &standing, &config, at(3601));
+    checks.push(observed(3600, right(true)));
+    let (token, status) = after(&checks);
+    assert!(status.recheck);
+    let plan = plan(&token, Phase::of(&token), &status, &config, at(3601));
     let (due, scope) = plan.permissions.unwrap();
     assert!(due.urgent && scope == Scope::Full);
     assert!(due.at <= plan.validity.at.max(at(3610)), "{plan:?}");
@@ -70,13 +70,13 @@ fn frequent_validity_checks_never_put_off_permissions() {
 
 #[test]
 fn while_we_cannot_look_attempts_become_rarer_up_to_the_interval_and_never_more_frequent() {
-    let mut looks = vec![looked(0, works(&[]))];
+    let mut checks = vec![observed(0, works(&[]))];
     let mut pauses = Vec::new();
     let mut now = 600;
     for _ in 0..8 {
-        looks.push(looked(now, MeObservation::Failed(failure())));
-        let (token, standing) = after(&looks);
-        let plan = planned(&token, &standing, now);
+        checks.push(observed(now, MeObservation::Failed(failure())));
+        let (token, status) = after(&checks);
+        let plan = planned(&token, &status, now);
         let next = plan.at().timestamp() - at(0).timestamp();
         assert!(plan.permissions.is_none_or(|(due, _)| due.at >= plan.validity.at), "permissions wait for `/me`");
         pauses.push(next - now);
@@ -90,32 +90,32 @@ fn while_we_cannot_look_attempts_become_rarer_up_to_the_interval_and_never_more_
 fn a_permission_that_cannot_be_confirmed_is_no_retry_storm() {
     let refused = |seconds| probed(seconds, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
     let failed = |seconds| probed(seconds, &[(LIST, crate::syncro::ProbeObservation::Failed(failure()))]);
-    let mut looks = vec![looked(0, works(&[])), refused(0)];
+    let mut checks = vec![observed(0, works(&[])), refused(0)];
     let mut now = 0;
     while now < 86_400 {
-        let (token, standing) = after(&looks);
-        now = (planned(&token, &standing, now).permissions.unwrap().0.at - at(0)).num_seconds();
-        looks.extend([looked(now, works(&[])), failed(now)]);
+        let (token, status) = after(&checks);
+        now = (planned(&token, &status, now).permissions.unwrap().0.at - at(0)).num_seconds();
+        checks.extend([observed(now, works(&[])), failed(now)]);
     }
     // Every hour, and while the attempts become rarer.
-    assert!((24..40).contains(&(looks.len() / 2)), "{} in a day", looks.len() / 2);
-    let (_, standing) = after(&looks);
-    assert_eq!(standing.permissions[0].belief.doubts, 1, "the one refusal is not forgotten");
+    assert!((24..40).contains(&(checks.len() / 2)), "{} in a day", checks.len() / 2);
+    let (_, status) = after(&checks);
+    assert_eq!(status.permissions[0].belief.doubts, 1, "the one refusal is not forgotten");
 }
 
 #[test]
 fn at_the_declared_expiry_a_look_is_due() {
-    let (mut token, standing) = after(&[looked(0, works(&[])), probed(0, &[])]);
+    let (mut token, status) = after(&[observed(0, works(&[])), probed(0, &[])]);
     token.expires = Some(at(10) + TimeDelta::milliseconds(1));
-    assert_eq!(planned(&token, &standing, 1).validity, Due { at: at(11), urgent: true });
+    assert_eq!(planned(&token, &status, 1).validity, Due { at: at(11), urgent: true });
     token.expires = Some(at(0));
-    assert!(!planned(&token, &standing, 1).validity.urgent, "an expiry that was looked at is past");
+    assert!(!planned(&token, &status, 1).validity.urgent, "an expiry that was looked at is past");
 }
 
 #[test]
 fn what_is_put_off_waits_no_longer_than_for_the_expiry() {
-    let (token, standing) = after(&[looked(0, works(&[])), probed(0, &[])]);
-    let overdue = planned(&token, &standing, 5000);
+    let (token, status) = after(&[observed(0, works(&[])), probed(0, &[])]);
+    let overdue = planned(&token, &status, 5000);
     assert!(overdue.permissions.is_some_and(|(due, _)| due.at <= at(5000)), "both checks are overdue");
     let put_off = |expires: Option<DateTime<Utc>>| {
         let mut plan = overdue;
@@ -160,9 +160,9 @@ fn a_cron_schedule_is_followed() {
     let path = file.path().join("config.toml");
     std::fs::write(&path, "[schedule]\nvalidity = \"0 */10 * * * *\"\n").unwrap();
     let config = crate::config::load(&path).unwrap();
-    let (token, standing) = after(&[looked(1, works(&[])), probed(1, &[])]);
+    let (token, status) = after(&[observed(1, works(&[])), probed(1, &[])]);
     // The fixed moment is 08:00:00 UTC.
-    assert_eq!(plan(&token, Phase::of(&token), &standing, &config, at(2)).validity.at, at(600));
+    assert_eq!(plan(&token, Phase::of(&token), &status, &config, at(2)).validity.at, at(600));
 }
 
 proptest! {
@@ -171,12 +171,12 @@ proptest! {
     fn the_next_look_comes_after_the_last_and_within_the_interval(last in 0..1_000_000_i64, name in "[a-z]{1,12}") {
         let mut token = token(&name, &[LIST]);
         token.name = name;
-        let mut standing = Standing::default();
-        for look in [looked(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted(200))])] {
-            let policy = Policy { token: &token, confirmation: crate::testing::confirmed(2), probes: crate::config::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24), frozen: false };
-            let _ = step(&mut standing, &look, policy);
+        let mut status = TokenStatus::default();
+        for observed in [observed(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted(200))])] {
+            let policy = Policy { token: &token, confirmation: crate::testing::confirmed(2), probes: crate::model::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24), frozen: false };
+            let _ = step(&mut status, &observed, policy);
         }
-        let plan = planned(&token, &standing, last);
+        let plan = planned(&token, &status, last);
         prop_assert!(plan.validity.at > at(last) && plan.validity.at <= at(last + 300));
         let (due, _) = plan.permissions.unwrap();
         prop_assert!(due.at > at(last) && due.at <= at(last + 3600));

@@ -12,9 +12,9 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, par
 use serde::de::DeserializeOwned;
 
 use crate::alert::{AlertKey, Firing};
-use crate::config::TokenId;
-use crate::memory::{Delivery, Entry, Memory, Remembered, thin};
-use crate::standing::{Evidence, Standing};
+use crate::belief::{Evidence, TokenStatus};
+use crate::model::{Scope, TokenId};
+use crate::state::{Delivery, Entry, PersistedState, PersistedToken, thin};
 
 use super::error::Problem;
 use super::retention::discard_older;
@@ -84,15 +84,15 @@ impl Database {
 
     /// Reads what is needed to go on: what is remembered, what is still to be told, the number of the next delivery. What
     /// its alert has made needless since is deleted instead.
-    pub(super) fn load(&mut self) -> Result<(Memory, Vec<Delivery>, i64), Problem> {
+    pub(super) fn load(&mut self) -> Result<(PersistedState, Vec<Delivery>, i64), Problem> {
         self.is_new = false;
         let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
         let last: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
-        let (untold, superseded) = untold(&self.connection)?;
+        let (undelivered, superseded) = undelivered(&self.connection)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         discard(&transaction, &superseded)?;
         transaction.commit()?;
-        Ok((memory(&self.connection)?, untold, last + 1))
+        Ok((memory(&self.connection)?, undelivered, last + 1))
     }
 
     /// When the store was last written to, as far as it says so, up to `now`: what lies after that was written by a clock that
@@ -108,12 +108,12 @@ impl Database {
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        write_standings(&transaction, unwritten, now)?;
+        write_statuses(&transaction, unwritten, now)?;
         for entry in &unwritten.batch.history {
             write_entry(&transaction, entry)?;
         }
         write_outbox(&transaction, unwritten)?;
-        if let Some(before) = unwritten.forget_before {
+        if let Some(before) = unwritten.discard_before {
             discard_older(&transaction, &written(before))?;
         }
         Ok(transaction.commit()?)
@@ -159,26 +159,27 @@ fn migrate(connection: &mut Connection) -> Result<(), Problem> {
     Ok(transaction.commit()?)
 }
 
-fn memory(connection: &Connection) -> Result<Memory, Problem> {
-    let mut memory = Memory::default();
+fn memory(connection: &Connection) -> Result<PersistedState, Problem> {
+    let mut memory = PersistedState::default();
     let mut tokens = connection.prepare("SELECT tenant, token_name, standing, retired_at IS NOT NULL FROM tokens")?;
     let mut rows = tokens.query([])?;
     while let Some(row) = rows.next()? {
-        let (id, standing, retired) = (token_id(row)?, json::<Standing>(row, 2, "a standing")?, row.get::<_, bool>(3)?);
+        let (id, status, retired) =
+            (token_id(row)?, json::<TokenStatus>(row, 2, "a standing")?, row.get::<_, bool>(3)?);
         if retired {
-            memory.retired.push((id, standing));
+            memory.retired.push((id, status));
         } else {
-            memory.tokens.insert(id, Remembered { standing, firing: Vec::new() });
+            memory.tokens.insert(id, PersistedToken { status, firing: Vec::new() });
         }
     }
     let mut firing = connection.prepare("SELECT tenant, token_name, firing FROM firing")?;
     let mut rows = firing.query([])?;
     while let Some(row) = rows.next()? {
-        let (id, firing) = (token_id(row)?, json::<Vec<Firing>>(row, 2, "what fires")?);
-        if id.token_name.is_empty() {
-            memory.tenants.insert(id.tenant, firing);
-        } else {
-            memory.tokens.entry(id).or_default().firing = firing;
+        let firing = json::<Vec<Firing>>(row, 2, "what fires")?;
+        match Scope::of_names(row.get(0)?, row.get(1)?) {
+            Scope::Fleet => memory.fleet = firing,
+            Scope::Tenant(name) => drop(memory.tenants.insert(name, firing)),
+            Scope::Token(id) => memory.tokens.entry(id).or_default().firing = firing,
         }
     }
     Ok(memory)
@@ -186,7 +187,7 @@ fn memory(connection: &Connection) -> Result<Memory, Problem> {
 
 /// What is still to be delivered, in order, and the numbers of what need not be any more: a receiver that was away for
 /// months must not fill the memory with what came and went meanwhile.
-fn untold(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
+fn undelivered(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
     let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, AlertKey), Vec<Delivery>>::new(), Vec::new());
     let mut outbox = connection.prepare(
         "SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
@@ -194,21 +195,21 @@ fn untold(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem>
     let mut rows = outbox.query([])?;
     while let Some(row) = rows.next()? {
         let delivery = delivery(row)?;
-        let line = by_alert.entry((Arc::clone(&delivery.receiver), delivery.notice.key.clone())).or_default();
+        let line = by_alert.entry((Arc::clone(&delivery.receiver), delivery.notification.key.clone())).or_default();
         line.push(delivery);
         superseded.extend(thin(line, false).iter().map(|delivery| delivery.id));
     }
-    let mut untold: Vec<_> = by_alert.into_values().flatten().collect();
-    untold.sort_unstable_by_key(|delivery| delivery.id);
-    Ok((untold, superseded))
+    let mut undelivered: Vec<_> = by_alert.into_values().flatten().collect();
+    undelivered.sort_unstable_by_key(|delivery| delivery.id);
+    Ok((undelivered, superseded))
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
     let receiver = Arc::from(row.get::<_, String>(1)?);
     let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
         .map_err(|error| Problem::Damaged(format!("when a notice was queued cannot be read: {error}")))?;
-    let notice = Arc::new(json(row, 3, "a notice")?);
-    Ok(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notice })
+    let notification = Arc::new(json(row, 3, "a notice")?);
+    Ok(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notification })
 }
 
 fn token_id(row: &Row<'_>) -> Result<TokenId, Problem> {
@@ -224,16 +225,16 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
     serde_json::to_string(value).map_err(|error| Problem::Other(error.to_string()))
 }
 
-fn write_standings(transaction: &Transaction<'_>, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
+fn write_statuses(transaction: &Transaction<'_>, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
     let mut keep = transaction.prepare(
         "INSERT INTO tokens (tenant, token_name, standing) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET standing = excluded.standing, retired_at = NULL",
     )?;
     let mut retire = transaction
         .prepare("UPDATE tokens SET retired_at = ?3 WHERE tenant = ?1 AND token_name = ?2 AND retired_at IS NULL")?;
-    for (TokenId { tenant, token_name }, standing) in &unwritten.batch.standings {
-        match standing {
-            Some(standing) => keep.execute(params![tenant, token_name, to_json(standing)?])?,
+    for (TokenId { tenant, token_name }, status) in &unwritten.batch.statuses {
+        match status {
+            Some(status) => keep.execute(params![tenant, token_name, to_json(status)?])?,
             None => retire.execute(params![tenant, token_name, written(now)])?,
         };
     }
@@ -242,7 +243,8 @@ fn write_standings(transaction: &Transaction<'_>, unwritten: &Unwritten, now: Da
          ON CONFLICT DO UPDATE SET firing = excluded.firing",
     )?;
     let mut ends = transaction.prepare("DELETE FROM firing WHERE tenant = ?1 AND token_name = ?2")?;
-    for (TokenId { tenant, token_name }, firing) in &unwritten.batch.firing {
+    for (of, firing) in &unwritten.batch.firing {
+        let (tenant, token_name) = (of.tenant().unwrap_or_default(), of.token_name().unwrap_or_default());
         if firing.is_empty() {
             ends.execute([tenant, token_name])?;
         } else {
@@ -291,12 +293,12 @@ fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Probl
 fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<(), Problem> {
     let mut queue =
         transaction.prepare("INSERT INTO outbox (id, receiver, queued_at, notice) VALUES (?1, ?2, ?3, ?4)")?;
-    for Delivery { id, receiver, queued_at, notice } in &unwritten.queued {
-        queue.execute(params![id, receiver, written(*queued_at), to_json(&**notice)?])?;
+    for Delivery { id, receiver, queued_at, notification } in &unwritten.queued {
+        queue.execute(params![id, receiver, written(*queued_at), to_json(&**notification)?])?;
     }
-    let mut told = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
-    for (id, at) in &unwritten.told {
-        told.execute(params![id, written(*at)])?;
+    let mut notified = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
+    for (id, at) in &unwritten.notified {
+        notified.execute(params![id, written(*at)])?;
     }
     let mut set_aside = transaction.prepare("UPDATE outbox SET set_aside_at = ?2, refusal = ?3 WHERE id = ?1")?;
     for (id, at, refusal) in &unwritten.set_aside {

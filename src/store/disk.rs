@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::memory::Batch;
-use crate::snapshot::Snapshot;
+use crate::state::Batch;
+use crate::state::Snapshot;
 use crate::system::trouble::on_a_thread;
 
 use super::database::Database;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::memory::{HistoryLine, Wish};
+use crate::state::{HistoryLine, HistoryQuery};
 
 use super::database::{limit_reader, version};
 use super::error::{Problem, StoreError};
@@ -14,11 +14,11 @@ use super::written;
 ///
 /// # Errors
 /// When there is no store at `path`, or it cannot be read.
-pub fn history(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, StoreError> {
-    read(path, wish).map_err(|problem| problem.at(path))
+pub fn history(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, StoreError> {
+    read(path, query).map_err(|problem| problem.at(path))
 }
 
-fn read(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, Problem> {
+fn read(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, Problem> {
     if !path.try_exists().map_err(|error| Problem::Other(error.to_string()))? {
         return Err(Problem::Missing);
     }
@@ -28,14 +28,14 @@ fn read(path: &Path, wish: &Wish) -> Result<Vec<HistoryLine>, Problem> {
     let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
     // A daemon that has not been restarted since the program was upgraded may still write the older schema.
     let shown_by = if version < 2 { "NULL" } else { "shown_by" };
-    let (order, limit) = wish.newest.map_or(("ASC", -1), |newest| ("DESC", i64::from(newest)));
+    let (order, limit) = query.newest.map_or(("ASC", -1), |newest| ("DESC", i64::from(newest)));
     let mut statement = connection.prepare(&format!(
         "SELECT at, tenant, token_name, kind, subject, before, after, since, evidence, {shown_by} FROM transitions
          WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR at >= ?3)
            AND (?4 IS NULL OR at < ?4)
          ORDER BY at {order}, id {order} LIMIT ?5"
     ))?;
-    let chosen = params![wish.tenant, wish.token_name, wish.since.map(written), wish.until.map(written), limit];
+    let chosen = params![query.tenant, query.token_name, query.since.map(written), query.until.map(written), limit];
     let lines = statement.query_map(chosen, |row| {
         Ok(HistoryLine {
             at: row.get(0)?,

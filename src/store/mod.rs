@@ -1,6 +1,6 @@
 //! What is remembered: standings, what fires, the history, and what is still to be told, in one SQLite file. No rules.
 //!
-//! `database` reads and writes, `history` reads what has been, `keeper` is the one writer while the daemon runs, on a
+//! `database` reads and writes, `history` reads what has been, `writer` is the one writer while the daemon runs, on a
 //! `disk`.
 
 mod database;
@@ -8,18 +8,18 @@ mod disk;
 mod error;
 mod history;
 mod instruments;
-mod keeper;
 mod lock;
 mod retention;
 mod unwritten;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
-use crate::config::TokenId;
-use crate::memory::{Delivery, Memory};
+use crate::model::Scope;
+use crate::state::{Delivery, PersistedState};
 use crate::system::clock;
 
 use database::Database;
@@ -30,7 +30,7 @@ pub use disk::{Attempt, Blocking, Disk, Work};
 pub use error::{Problem, StoreError};
 pub use history::history;
 pub use instruments::Instruments;
-pub use keeper::{Keeper, Wires};
+pub use writer::{Handles, Writer};
 
 /// A store that is ours alone, ready for its keeper.
 #[derive(Debug)]
@@ -38,11 +38,11 @@ pub struct Store {
     path: PathBuf,
     database: Database,
     /// What was not told before the program ended, in order.
-    untold: Vec<Delivery>,
+    undelivered: Vec<Delivery>,
     /// The number of the next delivery.
     next_id: i64,
     /// What fired when the program ended.
-    fired: Vec<(TokenId, Firing)>,
+    fired: Vec<(Scope, Firing)>,
     /// When the past is discarded.
     retention: Retention,
     lock: Lock,
@@ -53,29 +53,28 @@ impl Store {
     ///
     /// # Errors
     /// When another daemon uses it, or it is damaged, locked, somebody else's, of a newer version, or cannot be written.
-    pub fn open(path: &Path) -> Result<(Self, Memory), StoreError> {
+    pub fn open(path: &Path) -> Result<(Self, PersistedState), StoreError> {
         let problem = |problem: Problem| problem.at(path);
         let lock = Lock::take(path).map_err(problem)?;
         let mut database = Database::open(path).map_err(problem)?;
-        let (memory, untold, next_id) = database.load().map_err(problem)?;
+        let (memory, undelivered, next_id) = database.load().map_err(problem)?;
         let fired = fired(&memory);
         let now = clock::now();
         let retention = Retention::new(database.newest(now).map_err(problem)?, now);
-        Ok((Self { path: path.to_owned(), database, untold, next_id, fired, retention, lock }, memory))
+        Ok((Self { path: path.to_owned(), database, undelivered, next_id, fired, retention, lock }, memory))
     }
 
     /// What fired, and for whom, when the program ended: what an Alertmanager was last sent.
-    pub fn fired(&self) -> &[(TokenId, Firing)] {
+    pub fn fired(&self) -> &[(Scope, Firing)] {
         &self.fired
     }
 }
 
-fn fired(memory: &Memory) -> Vec<(TokenId, Firing)> {
-    let of_tokens = memory.tokens.iter().flat_map(|(id, known)| known.firing.iter().map(|firing| (id.clone(), firing)));
-    let of_tenants = memory.tenants.iter();
-    let of_tenants =
-        of_tenants.flat_map(|(tenant, firing)| firing.iter().map(|known| (TokenId::of_tenant(tenant), known)));
-    of_tokens.chain(of_tenants).map(|(id, firing)| (id, firing.clone())).collect()
+fn fired(state: &PersistedState) -> Vec<(Scope, Firing)> {
+    let of_tokens = state.tokens.iter().map(|(id, token)| (Scope::Token(id.clone()), &token.firing));
+    let of_tenants = state.tenants.iter().map(|(name, firing)| (Scope::Tenant(name.clone()), firing));
+    let all = of_tokens.chain(of_tenants).chain([(Scope::Fleet, &state.fleet)]);
+    all.flat_map(|(of, firing)| firing.iter().map(move |one| (of.clone(), one.clone()))).collect()
 }
 
 /// A moment as the store has it: of one length, so that texts sort as moments do.

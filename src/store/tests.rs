@@ -14,14 +14,14 @@ use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
-use super::{Instruments, Keeper, Store, Wires, history};
-use crate::alert::{Alert, AlertKey, Firing, Notice, Severity, Status, Words};
-use crate::config::TokenId;
-use crate::memory::{Batch, Delivery, Entry, Keep, Memory, Settled, Wish};
-use crate::snapshot::{Snapshot, TokenPicture};
-use crate::standing::{Evidence, Policy, Standing, Transition, TransitionKind, step};
+use super::{Handles, Instruments, Store, Writer, history};
+use crate::alert::{Alert, AlertKey, Firing, Message, Notification, Severity, Status};
+use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
+use crate::model::{Scope, TokenId};
+use crate::state::{Batch, Delivery, Entry, HistoryQuery, PersistedState, Record, Settled};
+use crate::state::{Snapshot, TokenSnapshot};
 use crate::syncro::ProbeObservation;
-use crate::testing::{at, looked, probed, token, works};
+use crate::testing::{at, observed, probed, token, works};
 
 const EDIT: &str = "Tickets - List/Search";
 
@@ -30,41 +30,47 @@ fn id(token_name: &str) -> TokenId {
 }
 
 /// What two looks make of a token.
-fn standing() -> Standing {
-    let (token, mut standing) = (token("t", &[EDIT]), Standing::default());
+fn token_status() -> TokenStatus {
+    let (token, mut token_status) = (token("t", &[EDIT]), TokenStatus::default());
     let policy = || Policy {
         token: &token,
-        confirmation: crate::standing::Confirmation::once(),
-        probes: crate::config::Probes::ReadOnly,
+        confirmation: crate::belief::Confirmation::once(),
+        probes: crate::model::Probes::ReadOnly,
         news_for: Duration::from_hours(24),
         frozen: false,
     };
-    let _ = step(&mut standing, &looked(0, works(&[("ticket.write", true)])), policy());
-    let _ = step(&mut standing, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());
-    standing
+    let _ = step(&mut token_status, &observed(0, works(&[("ticket.write", true)])), policy());
+    let _ = step(&mut token_status, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());
+    token_status
 }
 
 fn firing() -> Vec<Firing> {
-    let words = Words { message: "gone".to_owned(), ..Words::default() };
+    let message = Message { text: "gone".to_owned(), ..Message::default() };
     vec![Firing {
         alert: Alert::PermissionLost,
         subject: Some(EDIT.to_owned()),
         severity: Severity::Critical,
         since: at(1),
-        told_at: at(2),
+        notified_at: at(2),
         notices: 0,
         represents_group: true,
-        words,
+        message,
     }]
 }
 
-fn notice(token_name: &str) -> Notice {
-    let key = AlertKey { alert: Alert::TokenRejected, of: id(token_name), subject: None };
-    Notice { key, status: Status::Firing, severity: Severity::Critical, since: at(0), words: Words::default() }
+fn notification(token_name: &str) -> Notification {
+    let key = AlertKey { alert: Alert::TokenRejected, of: id(token_name).into(), subject: None };
+    Notification {
+        key,
+        status: Status::Firing,
+        severity: Severity::Critical,
+        since: at(0),
+        message: Message::default(),
+    }
 }
 
 fn queued(id: i64) -> Delivery {
-    Delivery { id, receiver: "log".into(), queued_at: at(10), notice: Arc::new(notice("a")) }
+    Delivery { id, receiver: "log".into(), queued_at: at(10), notification: Arc::new(notification("a")) }
 }
 
 fn changed(token_name: &str, seconds: i64) -> Entry {
@@ -80,14 +86,14 @@ fn changed(token_name: &str, seconds: i64) -> Entry {
     Entry::Changed { token: id(token_name), at: at(seconds), transition }
 }
 
-fn unwritten(keeps: impl IntoIterator<Item = Keep>) -> Unwritten {
+fn unwritten(keeps: impl IntoIterator<Item = Record>) -> Unwritten {
     let mut batch = Batch::default();
     keeps.into_iter().for_each(|keep| batch.add(keep));
     Unwritten { batch, ..Unwritten::default() }
 }
 
-fn keep_standing(token_name: &str) -> Keep {
-    Keep::Standing { token: id(token_name), standing: Arc::new(standing()) }
+fn persist_status(token_name: &str) -> Record {
+    Record::TokenStatus { token: id(token_name), status: Arc::new(token_status()) }
 }
 
 struct Place {
@@ -107,7 +113,7 @@ impl Place {
         Database::open(&self.path()).unwrap()
     }
 
-    fn load(&self) -> (Memory, Vec<Delivery>, i64) {
+    fn load(&self) -> (PersistedState, Vec<Delivery>, i64) {
         self.open().load().unwrap()
     }
 
@@ -120,7 +126,7 @@ impl Place {
     }
 
     fn names(&self) -> Vec<String> {
-        let lines = history(&self.path(), &Wish::default()).unwrap();
+        let lines = history(&self.path(), &HistoryQuery::default()).unwrap();
         lines.into_iter().map(|line| line.token_name).collect()
     }
 }
@@ -129,30 +135,31 @@ impl Place {
 fn what_is_written_is_read_again() {
     let place = Place::new();
     let mut written = unwritten([
-        keep_standing("a"),
-        Keep::Firing { of: id("a"), firing: Arc::new(firing()) },
-        Keep::Firing { of: TokenId::of_tenant("acme"), firing: Arc::new(firing()) },
-        Keep::Entry(changed("a", 10)),
+        persist_status("a"),
+        Record::Firing { of: id("a").into(), firing: Arc::new(firing()) },
+        Record::Firing { of: Scope::Tenant("acme".to_owned()), firing: Arc::new(firing()) },
+        Record::Entry(changed("a", 10)),
     ]);
     written.queued = (1..=3).map(queued).collect();
-    written.told = vec![(2, at(11))];
+    written.notified = vec![(2, at(11))];
     place.open().write(&written, at(10)).unwrap();
-    let (memory, untold, next_id) = place.load();
-    assert_eq!(memory.tokens[&id("a")].standing, standing());
+    let (memory, undelivered, next_id) = place.load();
+    assert_eq!(memory.tokens[&id("a")].status, token_status());
     assert_eq!(memory.tokens[&id("a")].firing, firing());
     assert_eq!(memory.tenants["acme"], firing());
-    assert_eq!(untold.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was told");
-    assert_eq!((&*untold[0].notice, next_id), (&notice("a"), 4));
-    let lines = history(&place.path(), &Wish::default()).unwrap();
+    assert_eq!(undelivered.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was told");
+    assert_eq!((&*undelivered[0].notification, next_id), (&notification("a"), 4));
+    let lines = history(&place.path(), &HistoryQuery::default()).unwrap();
     assert_eq!((lines[0].at.as_str(), lines[0].evidence.as_deref()), ("2027-01-15T08:00:10.000Z", Some("probe")));
-    place.open().write(&unwritten([Keep::Firing { of: id("a"), firing: Arc::default() }]), at(20)).unwrap();
+    place.open().write(&unwritten([Record::Firing { of: id("a").into(), firing: Arc::default() }]), at(20)).unwrap();
     assert_eq!(place.load().0.tokens[&id("a")].firing, []);
 }
 
 #[test]
 fn the_views_show_people_what_is_kept() {
     let place = Place::new();
-    let mut written = unwritten([keep_standing("a"), Keep::Firing { of: id("a"), firing: Arc::new(firing()) }]);
+    let mut written =
+        unwritten([persist_status("a"), Record::Firing { of: id("a").into(), firing: Arc::new(firing()) }]);
     written.queued = vec![queued(1)];
     place.open().write(&written, at(10)).unwrap();
     assert_eq!(place.count("SELECT count(*) FROM standings WHERE state = 'valid' AND last_check > '2027'"), 1);
@@ -175,9 +182,9 @@ fn a_store_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
     ))
     .unwrap();
     drop(old);
-    let lines = || history(&place.path(), &Wish::default()).unwrap();
+    let lines = || history(&place.path(), &HistoryQuery::default()).unwrap();
     assert_eq!(lines().len(), 1, "an older store can be read as it is");
-    place.open().write(&unwritten([Keep::Entry(changed("a", 0))]), crate::testing::at(0)).unwrap();
+    place.open().write(&unwritten([Record::Entry(changed("a", 0))]), crate::testing::at(0)).unwrap();
     let shown: Vec<_> = lines().into_iter().map(|line| line.shown_by).collect();
     assert_eq!(shown, [None, Some("GET /tickets/0 answered 401".to_owned())]);
 }
@@ -185,7 +192,7 @@ fn a_store_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
 #[test]
 fn one_write_is_whole_or_nothing() {
     let place = Place::new();
-    let mut twice = unwritten([keep_standing("a"), Keep::Entry(changed("a", 10))]);
+    let mut twice = unwritten([persist_status("a"), Record::Entry(changed("a", 10))]);
     twice.queued = [1, 1].map(queued).into();
     place.open().write(&twice, at(10)).unwrap_err();
     assert!(place.load().0.tokens.is_empty() && place.names().is_empty() && place.load().1.is_empty());
@@ -194,17 +201,17 @@ fn one_write_is_whole_or_nothing() {
 #[test]
 fn a_retired_token_keeps_its_history_and_a_renamed_one_takes_it_along() {
     let place = Place::new();
-    place.open().write(&unwritten([keep_standing("a"), Keep::Entry(changed("a", 10))]), at(10)).unwrap();
-    place.open().write(&unwritten([Keep::Retired(id("a"))]), at(20)).unwrap();
+    place.open().write(&unwritten([persist_status("a"), Record::Entry(changed("a", 10))]), at(10)).unwrap();
+    place.open().write(&unwritten([Record::Retired(id("a"))]), at(20)).unwrap();
     let memory = place.load().0;
     assert!(memory.tokens.is_empty());
-    assert_eq!(memory.retired, [(id("a"), standing())]);
+    assert_eq!(memory.retired, [(id("a"), token_status())]);
     let renamed = Entry::Renamed { from: id("a"), to: id("b") };
-    let later = [keep_standing("b"), Keep::Entry(renamed), Keep::Entry(changed("b", 30))];
+    let later = [persist_status("b"), Record::Entry(renamed), Record::Entry(changed("b", 30))];
     place.open().write(&unwritten(later), at(30)).unwrap();
     assert_eq!(place.names(), ["b", "b"]);
     assert!(place.load().0.retired.is_empty());
-    place.open().write(&unwritten([Keep::Retired(id("b")), keep_standing("b")]), at(40)).unwrap();
+    place.open().write(&unwritten([Record::Retired(id("b")), persist_status("b")]), at(40)).unwrap();
     assert_eq!(place.load().0.tokens.len(), 1, "what comes back at once never went");
 }
 
@@ -212,20 +219,20 @@ fn a_retired_token_keeps_its_history_and_a_renamed_one_takes_it_along() {
 fn what_is_too_old_is_forgotten_but_not_what_is_still_to_be_told() {
     let place = Place::new();
     let mut written = unwritten([
-        keep_standing("gone"),
-        keep_standing("a"),
-        Keep::Entry(changed("a", 10)),
-        Keep::Entry(changed("a", 1000)),
+        persist_status("gone"),
+        persist_status("a"),
+        Record::Entry(changed("a", 10)),
+        Record::Entry(changed("a", 1000)),
     ]);
     written.queued = (1..=2).map(queued).collect();
-    written.told = vec![(1, at(11))];
+    written.notified = vec![(1, at(11))];
     place.open().write(&written, at(10)).unwrap();
-    place.open().write(&unwritten([Keep::Retired(id("gone"))]), at(20)).unwrap();
-    let forget = Unwritten { forget_before: Some(at(500)), ..Unwritten::default() };
-    place.open().write(&forget, at(2000)).unwrap();
-    let (memory, untold, next_id) = place.load();
+    place.open().write(&unwritten([Record::Retired(id("gone"))]), at(20)).unwrap();
+    let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
+    place.open().write(&discard, at(2000)).unwrap();
+    let (memory, undelivered, next_id) = place.load();
     assert_eq!((memory.tokens.len(), memory.retired.len()), (1, 0));
-    assert_eq!((place.names().len(), untold.len(), place.count("SELECT count(*) FROM outbox")), (1, 1, 1));
+    assert_eq!((place.names().len(), undelivered.len(), place.count("SELECT count(*) FROM outbox")), (1, 1, 1));
     assert_eq!(next_id, 3, "no number is used twice");
 }
 
@@ -233,26 +240,26 @@ fn what_is_too_old_is_forgotten_but_not_what_is_still_to_be_told() {
 fn no_more_than_a_month_of_the_past_is_discarded_at_a_time() {
     const DAY: i64 = 24 * 3600;
     let place = Place::new();
-    let days = [0, 30, 32, 400].map(|day| Keep::Entry(changed(&format!("day {day}"), day * DAY)));
+    let days = [0, 30, 32, 400].map(|day| Record::Entry(changed(&format!("day {day}"), day * DAY)));
     place.open().write(&unwritten(days), at(400 * DAY)).unwrap();
-    let forget = |day: i64| {
-        let forget = Unwritten { forget_before: Some(at(day * DAY)), ..Unwritten::default() };
-        place.open().write(&forget, at(day * DAY)).unwrap();
+    let discard = |day: i64| {
+        let discard = Unwritten { discard_before: Some(at(day * DAY)), ..Unwritten::default() };
+        place.open().write(&discard, at(day * DAY)).unwrap();
         place.names()
     };
-    assert_eq!(forget(3000), ["day 32", "day 400"], "whatever the clock says");
-    assert_eq!(forget(390), ["day 400"]);
-    assert_eq!(forget(400), ["day 400"]);
+    assert_eq!(discard(3000), ["day 32", "day 400"], "whatever the clock says");
+    assert_eq!(discard(390), ["day 400"]);
+    assert_eq!(discard(400), ["day 400"]);
 }
 
 #[test]
 fn what_was_written_after_what_is_kept_is_kept_whatever_its_date() {
     const DAY: i64 = 24 * 3600;
     let place = Place::new();
-    let days = [1, 500, 2, 510].map(|day| Keep::Entry(changed(&format!("day {day}"), day * DAY)));
+    let days = [1, 500, 2, 510].map(|day| Record::Entry(changed(&format!("day {day}"), day * DAY)));
     place.open().write(&unwritten(days), at(510 * DAY)).unwrap();
-    let forget = Unwritten { forget_before: Some(at(400 * DAY)), ..Unwritten::default() };
-    place.open().write(&forget, at(510 * DAY)).unwrap();
+    let discard = Unwritten { discard_before: Some(at(400 * DAY)), ..Unwritten::default() };
+    place.open().write(&discard, at(510 * DAY)).unwrap();
     assert_eq!(place.names(), ["day 2", "day 500", "day 510"], "a clock was behind for a while");
 }
 
@@ -261,11 +268,11 @@ fn the_store_says_when_it_was_last_written_to() {
     let place = Place::new();
     let mut database = place.open();
     assert_eq!(database.newest(at(9000)).unwrap(), None);
-    database.write(&unwritten([Keep::Entry(changed("a", 10)), Keep::Entry(changed("b", 7000))]), at(10)).unwrap();
+    database.write(&unwritten([Record::Entry(changed("a", 10)), Record::Entry(changed("b", 7000))]), at(10)).unwrap();
     assert_eq!(database.newest(at(6000)).unwrap(), Some(at(10)), "what lies ahead was written by a wrong clock");
-    let mut checked = standing();
+    let mut checked = token_status();
     checked.validity.last_attempt = Some(at(5000));
-    let keep = Keep::Standing { token: id("a"), standing: Arc::new(checked) };
+    let keep = Record::TokenStatus { token: id("a"), status: Arc::new(checked) };
     database.write(&unwritten([keep]), at(5000)).unwrap();
     assert_eq!(database.newest(at(6000)).unwrap(), Some(at(5000)), "a check that found nothing new was written too");
 }
@@ -274,25 +281,25 @@ fn the_store_says_when_it_was_last_written_to() {
 fn the_history_is_filtered_by_tenant_token_and_time() {
     let place = Place::new();
     let entries = [changed("a", 10), changed("b", 20), changed("a", 30)];
-    place.open().write(&unwritten(entries.map(Keep::Entry)), at(30)).unwrap();
-    let count = |wish: Wish| history(&place.path(), &wish).unwrap().len();
-    assert_eq!(count(Wish { token_name: Some("a".to_owned()), ..Wish::default() }), 2);
-    assert_eq!(count(Wish { since: Some(at(20)), ..Wish::default() }), 2);
-    assert_eq!(count(Wish { until: Some(at(20)), ..Wish::default() }), 1);
-    let newest = history(&place.path(), &Wish { newest: Some(2), ..Wish::default() }).unwrap();
+    place.open().write(&unwritten(entries.map(Record::Entry)), at(30)).unwrap();
+    let count = |query: HistoryQuery| history(&place.path(), &query).unwrap().len();
+    assert_eq!(count(HistoryQuery { token_name: Some("a".to_owned()), ..HistoryQuery::default() }), 2);
+    assert_eq!(count(HistoryQuery { since: Some(at(20)), ..HistoryQuery::default() }), 2);
+    assert_eq!(count(HistoryQuery { until: Some(at(20)), ..HistoryQuery::default() }), 1);
+    let newest = history(&place.path(), &HistoryQuery { newest: Some(2), ..HistoryQuery::default() }).unwrap();
     assert_eq!(newest.iter().map(|line| line.token_name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert!(newest[0].at > newest[1].at, "the newest first");
-    assert_eq!(count(Wish { tenant: Some("other".to_owned()), ..Wish::default() }), 0);
+    assert_eq!(count(HistoryQuery { tenant: Some("other".to_owned()), ..HistoryQuery::default() }), 0);
 }
 
 #[test]
 fn a_permission_that_the_catalogue_no_longer_has_spoils_nothing() {
-    let mut kept = serde_json::to_value(standing()).unwrap();
+    let mut kept = serde_json::to_value(token_status()).unwrap();
     let mut unknown = kept["permissions"][0].clone();
     unknown["permission"] = "Spaceships - Launch".into();
     kept["permissions"].as_array_mut().unwrap().push(unknown);
     kept.as_object_mut().unwrap().remove("look_again");
-    assert_eq!(serde_json::from_value::<Standing>(kept).unwrap(), standing());
+    assert_eq!(serde_json::from_value::<TokenStatus>(kept).unwrap(), token_status());
 }
 
 #[test]
@@ -301,7 +308,7 @@ fn a_store_is_for_its_owner_alone() {
     fs::write(place.path(), "").unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o644)).unwrap();
     let mut database = place.open();
-    database.write(&unwritten([keep_standing("a")]), at(0)).unwrap();
+    database.write(&unwritten([persist_status("a")]), at(0)).unwrap();
     for suffix in ["", "-wal", "-shm"] {
         let path = format!("{}{suffix}", place.path().display());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
@@ -327,12 +334,12 @@ fn a_store_that_cannot_be_used_says_why() {
     assert!(matches!(no_database.problem(), Problem::Damaged(_)));
 
     let unreadable = Place::new();
-    unreadable.open().write(&unwritten([keep_standing("a")]), at(0)).unwrap();
+    unreadable.open().write(&unwritten([persist_status("a")]), at(0)).unwrap();
     Connection::open(unreadable.path()).unwrap().execute_batch("UPDATE tokens SET standing = '{'").unwrap();
     assert!(matches!(unreadable.problem(), Problem::Damaged(_)));
 
     let torn = Place::new();
-    let many = (0..200).map(|number| keep_standing(&number.to_string()));
+    let many = (0..200).map(|number| persist_status(&number.to_string()));
     torn.open().write(&unwritten(many), at(0)).unwrap();
     let mut bytes = fs::read(torn.path()).unwrap();
     let (third, length) = (bytes.len() / 3, bytes.len());
@@ -367,26 +374,27 @@ impl Bench {
         let instruments = Instruments::new(&registry).unwrap();
         let (batches, remembered) = mpsc::channel(16);
         let (receiver, deliveries) = mpsc::channel(16);
-        let (done, told) = mpsc::channel(16);
-        let picture = TokenPicture {
+        let (done, notified) = mpsc::channel(16);
+        let picture = TokenSnapshot {
             token: Arc::new(token("pictured", &[])),
-            standing: Arc::new(standing()),
+            status: Arc::new(token_status()),
             firing: Arc::default(),
             asked: Arc::default(),
         };
         let snapshot = Snapshot { tokens: Arc::new(vec![picture]), ..Snapshot::default() };
-        let (pictures, shown) = watch::channel(Arc::new(snapshot));
+        let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (keep, kept) = watch::channel(Duration::from_hours(24 * 400));
         let (_, receivers) = watch::channel(Arc::from([Arc::from("log")]));
         let disk = Arc::new(super::Blocking);
-        let wires = Wires { batches: remembered, receiver, receivers, done: told, pictures: shown, keep: kept, disk };
+        let handles =
+            Handles { batches: remembered, receiver, receivers, done: notified, snapshots: shown, keep: kept, disk };
         let (store, _) = Store::open(&place.path()).unwrap();
-        let keeper = Keeper::new(store, instruments, wires);
-        let task = tokio::spawn(keeper.run());
-        Self { batches, deliveries, done, _pictures: pictures, _keep: keep, registry, task }
+        let writer = Writer::new(store, instruments, handles);
+        let task = tokio::spawn(writer.run());
+        Self { batches, deliveries, done, _pictures: snapshots, _keep: keep, registry, task }
     }
 
-    async fn send(&self, keeps: impl IntoIterator<Item = Keep>) {
+    async fn send(&self, keeps: impl IntoIterator<Item = Record>) {
         self.batches.send(unwritten(keeps).batch).await.unwrap();
     }
 
@@ -416,11 +424,11 @@ async fn five_thousand_tokens_cost_no_more_than_one_commit_a_second() {
     const SECONDS: u64 = 10;
     let place = Place::new();
     let bench = Bench::new(&place);
-    let shared = Arc::new(standing());
+    let shared = Arc::new(token_status());
     for turn in 0..SECONDS * 10 {
-        let keeps = (0..500).map(|number| Keep::Standing {
+        let keeps = (0..500).map(|number| Record::TokenStatus {
             token: id(&(turn * 500 % 5000 + number).to_string()),
-            standing: Arc::clone(&shared),
+            status: Arc::clone(&shared),
         });
         bench.send(keeps).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -436,12 +444,12 @@ async fn the_keeper_forgets_what_is_older_than_it_is_to_keep() {
     const CENTURY: i64 = 100 * 365 * 24 * 3600;
     let place = Place::new();
     let bench = Bench::new(&place);
-    bench.send([changed("past", -CENTURY / 2), changed("present", CENTURY)].map(Keep::Entry)).await;
+    bench.send([changed("past", -CENTURY / 2), changed("present", CENTURY)].map(Record::Entry)).await;
     tokio::time::sleep(Duration::from_mins(59)).await;
-    bench.send([Keep::Entry(changed("later", CENTURY))]).await;
+    bench.send([Record::Entry(changed("later", CENTURY))]).await;
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_eq!(place.names(), ["past", "present", "later"], "not in the first hour");
-    bench.send([Keep::Entry(changed("last", CENTURY))]).await;
+    bench.send([Record::Entry(changed("last", CENTURY))]).await;
     bench.end().await;
     assert_eq!(place.names(), ["present", "later", "last"]);
 }
@@ -450,7 +458,7 @@ async fn the_keeper_forgets_what_is_older_than_it_is_to_keep() {
 async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([keep_standing("a"), Keep::Entry(changed("a", 1)), Keep::Notice(notice("a"))]).await;
+    bench.send([persist_status("a"), Record::Entry(changed("a", 1)), Record::Notification(notification("a"))]).await;
     let delivery = bench.deliveries.recv().await.unwrap();
     assert_eq!(place.count("SELECT count(*) FROM notices, tokens, transitions WHERE told_at IS NULL"), 1);
     bench.done.send(Settled::Delivered(delivery.id)).await.unwrap();
@@ -462,13 +470,13 @@ async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
 async fn what_was_not_told_before_the_end_is_told_after_the_start_under_the_same_number() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([Keep::Notice(notice("a"))]).await;
+    bench.send([Record::Notification(notification("a"))]).await;
     let delivery = bench.deliveries.recv().await.unwrap();
     // It dies before it can mark it.
     bench.task.abort();
     bench.task.await.unwrap_err();
     let bench = Bench::new(&place);
-    bench.send([Keep::Notice(notice("b"))]).await;
+    bench.send([Record::Notification(notification("b"))]).await;
     assert_eq!(bench.end().await, [delivery.id, delivery.id + 1]);
     assert_eq!(Bench::new(&place).end().await, Vec::<i64>::new());
 }
@@ -477,16 +485,16 @@ async fn what_was_not_told_before_the_end_is_told_after_the_start_under_the_same
 async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([keep_standing("a")]).await;
+    bench.send([persist_status("a")]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(bench.metric("syncro_monitor_store_up"), 1);
     // The file goes, and what is in its place cannot be opened.
     fs::remove_file(place.path()).unwrap();
     fs::create_dir(place.path()).unwrap();
-    bench.send([keep_standing("b"), Keep::Entry(changed("b", 1)), Keep::Notice(notice("b"))]).await;
+    bench.send([persist_status("b"), Record::Entry(changed("b", 1)), Record::Notification(notification("b"))]).await;
     let first = bench.deliveries.recv().await.unwrap();
-    assert_eq!((first.notice.key.of.token_name.as_str(), bench.metric("syncro_monitor_store_up")), ("b", 0));
-    bench.send([Keep::Notice(notice("c"))]).await;
+    assert_eq!((first.notification.key.of.token_name(), bench.metric("syncro_monitor_store_up")), (Some("b"), 0));
+    bench.send([Record::Notification(notification("c"))]).await;
     let second = bench.deliveries.recv().await.unwrap();
     bench.done.send(Settled::Delivered(first.id)).await.unwrap();
     bench.done.send(Settled::Delivered(second.id)).await.unwrap();
@@ -510,13 +518,13 @@ fn what_was_set_aside_is_kept_and_waits_for_nobody() {
     written.settle(Settled::SetAside { id: 1, refusal: "it answered 400".to_owned() }, at(11));
     written.settle(Settled::Superseded(2), at(11));
     place.open().write(&written, at(11)).unwrap();
-    let (_, untold, next_id) = place.load();
-    assert_eq!((untold.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), next_id), (vec![3], 4));
+    let (_, undelivered, next_id) = place.load();
+    assert_eq!((undelivered.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), next_id), (vec![3], 4));
     let shown = "SELECT count(*) FROM notices WHERE id = 1 AND refusal = 'it answered 400' AND set_aside_at > '2027'
                  AND told_at IS NULL AND alert = 'TokenRejected'";
     assert_eq!((place.count(shown), place.count("SELECT count(*) FROM outbox")), (1, 2), "what was superseded is gone");
-    let forget = Unwritten { forget_before: Some(at(500)), ..Unwritten::default() };
-    place.open().write(&forget, at(2000)).unwrap();
+    let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
+    place.open().write(&discard, at(2000)).unwrap();
     assert_eq!(place.count("SELECT count(*) FROM outbox"), 1, "history is kept for so long, and this too");
 }
 
@@ -524,9 +532,9 @@ fn what_was_set_aside_is_kept_and_waits_for_nobody() {
 fn an_outbox_full_of_flapping_is_thinned_when_it_is_read() {
     let place = Place::new();
     let flapping = |id: i64| {
-        let mut notice = notice("a");
-        notice.status = if id % 2 == 0 { Status::Resolved } else { Status::Firing };
-        Delivery { id, receiver: "hook".into(), queued_at: at(id), notice: Arc::new(notice) }
+        let mut notification = notification("a");
+        notification.status = if id % 2 == 0 { Status::Resolved } else { Status::Firing };
+        Delivery { id, receiver: "hook".into(), queued_at: at(id), notification: Arc::new(notification) }
     };
     let mut written = Unwritten { queued: (1..=999).map(flapping).collect(), ..Unwritten::default() };
     written.queued.push(queued(1000));
@@ -544,17 +552,17 @@ fn a_store_that_the_version_before_wrote_is_opened_with_what_waits() {
     for schema in [include_str!("schema/1.sql"), include_str!("schema/2.sql")] {
         old.execute_batch(schema).unwrap();
     }
-    let notice = serde_json::to_string(&notice("a")).unwrap();
+    let notification = serde_json::to_string(&notification("a")).unwrap();
     let when = "2026-11-23T10:00:00.000Z";
     old.execute_batch(&format!(
-        "INSERT INTO outbox (receiver, queued_at, told_at, notice) VALUES ('hook', '{when}', '{when}', '{notice}');
-         INSERT INTO outbox (receiver, queued_at, notice) VALUES ('hook', '{when}', '{notice}');
+        "INSERT INTO outbox (receiver, queued_at, told_at, notice) VALUES ('hook', '{when}', '{when}', '{notification}');
+         INSERT INTO outbox (receiver, queued_at, notice) VALUES ('hook', '{when}', '{notification}');
          PRAGMA application_id = {}; PRAGMA user_version = 2",
         super::database::APPLICATION
     ))
     .unwrap();
     drop(old);
-    let (_, untold, next_id) = place.load();
-    assert_eq!((untold.len(), untold[0].id, next_id), (1, 2, 3));
+    let (_, undelivered, next_id) = place.load();
+    assert_eq!((undelivered.len(), undelivered[0].id, next_id), (1, 2, 3));
     assert_eq!(place.count("SELECT count(*) FROM notices WHERE set_aside_at IS NULL"), 2);
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::memory::{Batch, Delivery, Settled};
+use crate::state::{Batch, Delivery, Settled};
 
 /// So many lines of history and of the outbox are kept while nothing can be written; older ones are given up. Thousands
 /// of tokens that all die and come back within one outage of the disk make fewer.
@@ -18,26 +18,26 @@ pub(super) struct Unwritten {
     /// New rows of the outbox.
     pub(super) queued: Vec<Delivery>,
     /// Rows of the outbox that have been told since.
-    pub(super) told: Vec<(i64, DateTime<Utc>)>,
+    pub(super) notified: Vec<(i64, DateTime<Utc>)>,
     /// Rows of the outbox that their receiver has refused for good since, with what it answered.
     pub(super) set_aside: Vec<(i64, DateTime<Utc>, String)>,
     /// Rows of the outbox that need not be delivered any more.
     pub(super) superseded: Vec<i64>,
     /// What is older may be forgotten.
-    pub(super) forget_before: Option<DateTime<Utc>>,
+    pub(super) discard_before: Option<DateTime<Utc>>,
 }
 
 impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
         let outbox =
-            [self.queued.is_empty(), self.told.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
-        self.batch.is_empty() && outbox == [true; 4] && self.forget_before.is_none()
+            [self.queued.is_empty(), self.notified.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
+        self.batch.is_empty() && outbox == [true; 4] && self.discard_before.is_none()
     }
 
     /// Takes in what became of a row of the outbox.
     pub(super) fn settle(&mut self, settled: Settled, now: DateTime<Utc>) {
         match settled {
-            Settled::Delivered(id) => self.told.push((id, now)),
+            Settled::Delivered(id) => self.notified.push((id, now)),
             Settled::SetAside { id, refusal } => self.set_aside.push((id, now, refusal)),
             // While nothing can be written, a flapping alert must not fill the list with what nobody needs. What is
             // superseded is among the newest.
@@ -58,14 +58,14 @@ impl Unwritten {
             self.queued.retain(|delivery| !superseded.contains(&delivery.id));
         }
         self.queued.extend(later.queued);
-        self.told.extend(later.told);
+        self.notified.extend(later.notified);
         self.set_aside.extend(later.set_aside);
         self.superseded.extend(later.superseded);
-        self.forget_before = later.forget_before.or(self.forget_before);
+        self.discard_before = later.discard_before.or(self.discard_before);
         self.make_room();
         keep_last(&mut self.batch.history);
         keep_last(&mut self.queued);
-        keep_last(&mut self.told);
+        keep_last(&mut self.notified);
         keep_last(&mut self.set_aside);
         keep_last(&mut self.superseded);
     }
@@ -73,10 +73,10 @@ impl Unwritten {
     /// Gives up the rows of what was delivered before those of what is still to be.
     fn make_room(&mut self) {
         if self.queued.len() > MOST {
-            let told: HashSet<i64> = self.told.iter().map(|(id, _)| *id).collect();
+            let notified: HashSet<i64> = self.notified.iter().map(|(id, _)| *id).collect();
             let mut spare = self.queued.len() - MOST;
             self.queued.retain(|delivery| {
-                let goes = spare > 0 && told.contains(&delivery.id);
+                let goes = spare > 0 && notified.contains(&delivery.id);
                 spare -= usize::from(goes);
                 !goes
             });
@@ -93,15 +93,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::alert::{Alert, AlertKey, Notice, Severity, Status, Words};
-    use crate::config::TokenId;
+    use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
+    use crate::model::Scope;
     use crate::testing::at;
 
     fn queued(ids: std::ops::Range<i64>) -> Unwritten {
-        let key = AlertKey { alert: Alert::TokenRejected, of: TokenId::of_tenant("acme"), subject: None };
+        let key = AlertKey { alert: Alert::TokenRejected, of: Scope::Tenant("acme".to_owned()), subject: None };
         let (status, severity) = (Status::Firing, Severity::Critical);
-        let notice = Arc::new(Notice { key, status, severity, since: at(0), words: Words::default() });
-        let delivery = |id| Delivery { id, receiver: "hook".into(), queued_at: at(0), notice: Arc::clone(&notice) };
+        let notification = Arc::new(Notification { key, status, severity, since: at(0), message: Message::default() });
+        let delivery =
+            |id| Delivery { id, receiver: "hook".into(), queued_at: at(0), notification: Arc::clone(&notification) };
         Unwritten { queued: ids.map(delivery).collect(), ..Unwritten::default() }
     }
 

@@ -63,7 +63,7 @@ pub struct Budget {
     pauses: RwLock<Pauses>,
     permissions: Mutex<()>,
     validity: Mutex<()>,
-    gate: Mutex<()>,
+    authenticator: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Budget {
             pauses: RwLock::default(),
             permissions: Mutex::new(()),
             validity: Mutex::new(()),
-            gate: Mutex::new(()),
+            authenticator: Mutex::new(()),
         }
     }
 
@@ -98,8 +98,8 @@ impl Budget {
     }
 
     /// Lets nothing leave to a host for as long as it wishes, within bounds; returns for how long.
-    pub(super) fn pause(&self, host: &Host, why: Why, wish: Duration) -> Duration {
-        self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, wish, Instant::now())
+    pub(super) fn pause(&self, host: &Host, why: Why, query: Duration) -> Duration {
+        self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, query, Instant::now())
     }
 
     /// Takes in that a host answered without a wish for a pause.
@@ -138,7 +138,7 @@ impl Budget {
             }
             let _permissions = if lane == Lane::Permissions { Some(self.permissions.lock().await) } else { None };
             let _validity = if lane == Lane::Urgent { None } else { Some(self.validity.lock().await) };
-            let _gate = self.gate.lock().await;
+            let _gate = self.authenticator.lock().await;
             while self.paused(host).is_none() {
                 match self.take(host) {
                     None => return Ok(()),

@@ -321,14 +321,14 @@ fn rights(groups: &str) -> Vec<(Right, bool)> {
     let groups: BTreeMap<_, _> = json::members(groups, is_label).unwrap_or_default().into_iter().collect();
     for (group, members) in groups {
         let members: BTreeMap<_, _> = json::members(members, is_label).unwrap_or_default().into_iter().collect();
-        let held = members.into_iter().filter_map(|(name, held)| Some((name, json::boolean(held)?)));
-        for (name, held) in held.filter(|(name, _)| group.len() + name.len() < LONGEST) {
+        let granted = members.into_iter().filter_map(|(name, granted)| Some((name, json::boolean(granted)?)));
+        for (name, granted) in granted.filter(|(name, _)| group.len() + name.len() < LONGEST) {
             // `{"a.b": {"c": ..}}` and `{"a": {"b.c": ..}}` are one name; the stricter value stays.
-            let known = rights.entry(format!("{group}.{name}")).or_insert(held);
-            *known &= held;
+            let known = rights.entry(format!("{group}.{name}")).or_insert(granted);
+            *known &= granted;
         }
     }
-    rights.into_iter().take(MOST_RIGHTS).map(|(name, held)| (Right::new(&name), held)).collect()
+    rights.into_iter().take(MOST_RIGHTS).map(|(name, granted)| (Right::new(&name), granted)).collect()
 }
 
 /// A name from an answer, bounded, since it becomes a label.

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::catalog::{Method, Probe};
-use crate::config::{self, Tenant, TokenSource};
+use crate::config::{self};
+use crate::model::{Tenant, TokenSource};
 use crate::system::clock;
 
 use super::classify::Answer;
@@ -127,7 +128,7 @@ impl Client {
             );
         }
         match retry_after.filter(|_| answer.status == 503) {
-            Some(wish) => self.unavailable(tenant, host, wish),
+            Some(query) => self.unavailable(tenant, host, query),
             None => self.budget.answered(host),
         }
         Ok(answer)
@@ -145,8 +146,8 @@ impl Client {
         );
     }
 
-    fn unavailable(&self, tenant: &Tenant, host: &Host, wish: Duration) {
-        let pause = self.budget.pause(host, Why::Unavailable, wish);
+    fn unavailable(&self, tenant: &Tenant, host: &Host, query: Duration) {
+        let pause = self.budget.pause(host, Why::Unavailable, query);
         tracing::warn!(
             event = "unavailable",
             tenant = tenant.name,

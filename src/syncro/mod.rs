@@ -11,7 +11,7 @@ mod coding;
 mod failure;
 mod instruments;
 mod json;
-mod look;
+mod observation;
 mod pause;
 mod token_value;
 mod transport;
@@ -22,7 +22,7 @@ pub use classify::{Answer, MOST_RIGHTS, Me, MeObservation, ProbeObservation, Rig
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};
 pub use instruments::Instruments;
-pub use look::{Asked, Look, Part, PermissionLook, Seen};
+pub use observation::{Asked, Observation, Part, PermissionObservations, TokenObservation};
 pub use pause::Host;
 pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
 pub use transport::{Lost, Outgoing, Received, Transport};

@@ -96,8 +96,8 @@ pub(super) struct Pauses(HashMap<String, Paused>);
 
 impl Pauses {
     /// Begins a pause, or makes one longer; returns for how long it is kept.
-    pub(super) fn begin(&mut self, host: &Host, why: Why, wish: Duration, now: Instant) -> Duration {
-        let duration = wish.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+    pub(super) fn begin(&mut self, host: &Host, why: Why, query: Duration, now: Instant) -> Duration {
+        let duration = query.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let until = now + duration;
         let name = match why {
             Why::Throttled => &host.limit,

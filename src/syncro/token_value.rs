@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::config::TokenSource;
+use crate::model::TokenSource;
 use crate::system::files::{self, Deadline, ReadError};
 
 use super::{Failure, Reason};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::TokenSource;
+use crate::model::TokenSource;
 
 use super::{TokenValue, Unreadable};
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
+pub use super::read_error::{MachineTrouble, ReadError};
 use super::readers::{run, run_blocking};
 
 /// A file on a disk that works is read in far less.
@@ -25,80 +26,6 @@ const FIRST_BUFFER: usize = 8 * 1024;
 
 /// What stands in a file. It may be a secret, so nothing of it is left in memory.
 pub type Contents = Zeroizing<Vec<u8>>;
-
-/// Why a file could not be read: a fragment that reads after "failed to read `PATH`: ".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// It is not there.
-    #[error("{0}")]
-    Missing(String),
-    /// The program may not read it.
-    #[error("{0}")]
-    Denied(String),
-    /// It is something else than a regular file, and was not read for that.
-    #[error("it is {0}, not a regular file")]
-    NotRegular(&'static str),
-    /// It is longer than what is meant can be, in bytes.
-    #[error("it is larger than {}", size(*.0))]
-    TooLong(u64),
-    /// Its path leads to no file at all: a circle of links, a link to nowhere, too long a name.
-    #[error("{0}")]
-    BadPath(String),
-    /// Nothing was learnt about the file, because this machine is in trouble.
-    #[error("{0}")]
-    Machine(MachineTrouble),
-}
-
-/// Trouble of this machine, which says nothing about the file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MachineTrouble {
-    /// What the operating system says: no descriptors, no memory, a broken disk, a file system that has gone.
-    #[error("{0}")]
-    System(String),
-    /// There was no answer in time.
-    #[error("it does not answer")]
-    Deadline,
-    /// A read of this file, or of too many beside it, began before and has not ended.
-    #[error("it does not answer: the read before has not ended")]
-    Unfinished,
-    /// No thread could be started.
-    #[error("no thread could be started to read it: {0}")]
-    NoThread(String),
-    /// Too many reads wait.
-    #[error("too many other files wait to be read")]
-    Busy,
-    /// It was written while it was read.
-    #[error("it changed while it was read")]
-    Changing,
-}
-
-impl ReadError {
-    /// Whether this says nothing about the file, because the machine could not look.
-    pub fn is_machine_trouble(&self) -> bool {
-        matches!(self, Self::Machine(_))
-    }
-
-    /// What an error of the operating system says. Only what is known to concern the file does; whatever else there is
-    /// may pass, and must not be taken for a missing file.
-    pub fn from_system(error: &io::Error) -> Self {
-        let text = error.to_string();
-        match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENOTDIR) => Self::Missing(text),
-            Some(libc::EACCES | libc::EPERM) => Self::Denied(text),
-            Some(libc::ELOOP | libc::ENAMETOOLONG) => Self::BadPath(text),
-            Some(libc::EISDIR) => Self::NotRegular("a folder"),
-            Some(libc::ENXIO) => Self::NotRegular("a socket or a device without a driver"),
-            None if error.kind() == io::ErrorKind::InvalidInput => Self::BadPath(text),
-            _ => Self::Machine(MachineTrouble::System(text)),
-        }
-    }
-}
-
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        Self::from_system(&error)
-    }
-}
 
 /// Until when a number of files must have been read, all together.
 #[derive(Debug, Clone, Copy)]
@@ -350,16 +277,6 @@ fn line(reader: &mut impl Read, longest: u64) -> Result<Contents, ReadError> {
         }
     }
     Err(ReadError::TooLong(longest))
-}
-
-/// A limit as people say it.
-fn size(bytes: u64) -> String {
-    const KIB: u64 = 1024;
-    match bytes {
-        0..KIB => format!("{bytes} bytes"),
-        _ if bytes < KIB * KIB => format!("{} KiB", bytes / KIB),
-        _ => format!("{} MiB", bytes / KIB / KIB),
-    }
 }
 
 #[cfg(test)]

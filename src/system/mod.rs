@@ -7,6 +7,7 @@ pub mod journal;
 pub mod limits;
 mod log_writer;
 pub mod output;
+mod read_error;
 mod readers;
 pub mod signal;
 pub mod systemd;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::files::{MachineTrouble, ReadError};
+use super::read_error::{MachineTrouble, ReadError};
 
 /// All threads together. A service manager allows a few hundred tasks, and other parts of the program need some.
 const MOST_THREADS: usize = 64;

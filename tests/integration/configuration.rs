@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use syncro_token_monitor::config::{self, Probes};
+use syncro_token_monitor::config::{self};
+use syncro_token_monitor::model::Probes;
 
 use crate::harness::{ACME, World, call, program, text};
 

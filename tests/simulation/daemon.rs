@@ -14,10 +14,10 @@ use prometheus::Registry;
 use serde_json::Value;
 use syncro_token_monitor::config::{self, Config, Receiver};
 use syncro_token_monitor::engine::{self, Engine, Order};
-use syncro_token_monitor::memory::Wish;
-use syncro_token_monitor::receiver::{self, Outgoing, Post, Suspect, Taken, Told, Trouble, Why};
-use syncro_token_monitor::snapshot::Snapshot;
-use syncro_token_monitor::store::{self, Attempt, Disk, Keeper, Store, Work};
+use syncro_token_monitor::notify::{self, Outgoing, Post, Suspect, Taken, Targets, Trouble, Why};
+use syncro_token_monitor::state::HistoryQuery;
+use syncro_token_monitor::state::Snapshot;
+use syncro_token_monitor::store::{self, Attempt, Disk, Store, Work, Writer};
 use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
 use syncro_token_monitor::system::clock;
 use tokio::sync::{mpsc, watch};
@@ -121,7 +121,7 @@ fn wall(begin: i64, start: Instant, offset: Ms) -> DateTime<Utc> {
 }
 
 fn history(folder: &Path) -> usize {
-    store::history(&folder.join("state.db"), &Wish::default()).map_or(0, |lines| lines.len())
+    store::history(&folder.join("state.db"), &HistoryQuery::default()).map_or(0, |lines| lines.len())
 }
 
 impl World {
@@ -208,11 +208,11 @@ impl World {
 /// The daemon between its start and its end.
 struct Life {
     engine: JoinHandle<Result<(), String>>,
-    keeper: JoinHandle<Result<(), String>>,
+    writer: JoinHandle<Result<(), String>>,
     receivers: JoinHandle<()>,
     pulse: JoinHandle<()>,
     orders: mpsc::Sender<Order>,
-    told: watch::Sender<Arc<Told>>,
+    targets: watch::Sender<Arc<Targets>>,
     /// Kept open for the keeper.
     _names: watch::Sender<Arc<[Arc<str>]>>,
     _keep: watch::Sender<Duration>,
@@ -231,35 +231,35 @@ impl Life {
         let (store, memory) = Store::open(&config.storage.path).expect("a store");
         let (batches, remembered) = mpsc::channel(16);
         let counters = engine::Instruments::new(&registry).expect("free names");
-        let (engine, pictures) = Engine::new(Arc::clone(&config), memory, client.clone(), counters, batches);
+        let (engine, snapshots) = Engine::new(Arc::clone(&config), memory, client.clone(), counters, batches);
         let (receiver, deliveries) = mpsc::channel(64);
         let (done, reports) = mpsc::channel(64);
-        let told = Told { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
-        let (names, receivers) = watch::channel(Arc::from(told.names()));
-        let (told, telling) = watch::channel(Arc::new(told));
+        let targets = Targets { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
+        let (names, receivers) = watch::channel(Arc::from(targets.names()));
+        let (targets, dispatch) = watch::channel(Arc::new(targets));
         let (keep, kept) = watch::channel(config.storage.keep);
         let fired = store.fired().to_vec();
-        let wires = receiver::Wires { deliveries, done, receivers: telling, pictures: pictures.clone(), fired };
-        let counters = receiver::Instruments::new(&registry).expect("free names");
-        let running = tokio::spawn(receiver::run(wires, world.receiver.clone(), counters));
+        let handles = notify::Handles { deliveries, done, receivers: dispatch, snapshots: snapshots.clone(), fired };
+        let counters = notify::Instruments::new(&registry).expect("free names");
+        let running = tokio::spawn(notify::run(handles, world.receiver.clone(), counters));
         let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
-        let wires = store::Wires {
+        let handles = store::Handles {
             batches: remembered,
             receiver,
             receivers,
             done: reports,
-            pictures: pictures.clone(),
+            snapshots: snapshots.clone(),
             keep: kept,
             disk,
         };
         let counters = store::Instruments::new(&registry).expect("free names");
-        let keeper = tokio::spawn(Keeper::new(store, counters, wires).run());
+        let writer = tokio::spawn(Writer::new(store, counters, handles).run());
         let (beat, beats) = mpsc::channel(1);
-        let pulse = tokio::spawn(pulse(beat, pictures, world.start, world.moments()));
+        let pulse = tokio::spawn(pulse(beat, snapshots, world.start, world.moments()));
         let (orders, ordered) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let engine = tokio::spawn(engine.run(beats, ordered, stop.clone()));
-        Self { engine, keeper, receivers: running, pulse, orders, told, _names: names, _keep: keep, client, stop }
+        Self { engine, writer, receivers: running, pulse, orders, targets, _names: names, _keep: keep, client, stop }
     }
 
     /// Lives until the daemon ends, and returns for how long it is away then, or until the end of the world.
@@ -284,14 +284,14 @@ impl Life {
                     *order = (0..world.case.tokens.len()).filter(|token| Some(*token) != without).collect();
                     fastrand::Rng::with_seed(shuffle).shuffle(order);
                     let config = world.configuration(order);
-                    let told =
-                        Told { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
-                    self.told.send_replace(Arc::new(told));
+                    let targets =
+                        Targets { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
+                    self.targets.send_replace(Arc::new(targets));
                     self.orders.send(Order::Reload { config, client: self.client.clone() }).await.ok();
                 }
                 other => world.apply(&other),
             }
-            assert!(!self.engine.is_finished() && !self.keeper.is_finished(), "a part of the daemon died");
+            assert!(!self.engine.is_finished() && !self.writer.is_finished(), "a part of the daemon died");
         }
         sleep_until(world.at(world.case.end)).await;
         self.end(world).await;
@@ -303,7 +303,7 @@ impl Life {
         self.stop.cancel();
         let parts = async {
             (&mut self.engine).await.expect("the loop ends in order").expect("the loop ends well");
-            (&mut self.keeper).await.expect("the keeper ends in order").expect("the keeper ends well");
+            (&mut self.writer).await.expect("the keeper ends in order").expect("the keeper ends well");
         };
         // Whoever waits for a dead disk is killed.
         timeout(Duration::from_secs(10), parts).await.ok();
@@ -315,7 +315,7 @@ impl Life {
         world.disk.abort();
         let tasks = [
             self.engine.abort_handle(),
-            self.keeper.abort_handle(),
+            self.writer.abort_handle(),
             self.receivers.abort_handle(),
             self.pulse.abort_handle(),
         ];
@@ -328,7 +328,12 @@ impl Life {
 
 /// Beats once a second where something happens, is due or fires, and else when the next check is due: an idle beat changes
 /// nothing, and a year has too many of them.
-async fn pulse(beat: mpsc::Sender<()>, mut pictures: watch::Receiver<Arc<Snapshot>>, start: Instant, moments: Vec<Ms>) {
+async fn pulse(
+    beat: mpsc::Sender<()>,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    start: Instant,
+    moments: Vec<Ms>,
+) {
     /// What a moment may set in motion goes on for so long.
     const AFTER: Ms = 20 * 60_000;
     const SECOND: Duration = Duration::from_secs(1);
@@ -336,7 +341,7 @@ async fn pulse(beat: mpsc::Sender<()>, mut pictures: watch::Receiver<Arc<Snapsho
     let mut last = Instant::now();
     loop {
         let (next, due, fires) = {
-            let snapshot = pictures.borrow_and_update();
+            let snapshot = snapshots.borrow_and_update();
             let fires = snapshot.tenants.iter().any(|tenant| !tenant.firing.is_empty());
             (snapshot.next_check, snapshot.checks_due, fires)
         };
@@ -359,7 +364,7 @@ async fn pulse(beat: mpsc::Sender<()>, mut pictures: watch::Receiver<Arc<Snapsho
                 beat.try_send(()).ok();
             }
             // What the last beat set in motion may be due again before that.
-            changed = pictures.changed() => if changed.is_err() { return },
+            changed = snapshots.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -407,7 +412,7 @@ impl Post for Hook {
         if hearing.deaf_until.is_some_and(|until| Instant::now() < until) {
             let detail = "it answered 503".to_owned();
             let (why, suspect) = (Why::NoAnswer(Reason::Http5xx), Suspect::Either);
-            return Err(Trouble { why, detail, wish: None, suspect, clock: None });
+            return Err(Trouble { why, detail, query: None, suspect, clock: None });
         }
         let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
         let body: Value = serde_json::from_str(&outgoing.body).expect("JSON");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use judge::{Case, Fault, FaultKind, Happening, Ms, Scope, State};
 use serde_json::{Value, json};
-use syncro_token_monitor::config::TokenSource;
+use syncro_token_monitor::model::TokenSource;
 use syncro_token_monitor::syncro::{
     Answer, Failure, Fingerprint, Lost, Outgoing, Reason, Received, TokenValue, Transport, Unreadable, Values,
 };

@@ -3,10 +3,10 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Probes;
-use crate::standing::{Policy, step};
-use crate::syncro::{Look, MeObservation, Part, PermissionLook, ProbeObservation, UserObservation};
-use crate::testing::{at, config, failure, looked, probed, token, works};
+use crate::belief::{Policy, step};
+use crate::model::Probes;
+use crate::syncro::{MeObservation, Observation, Part, PermissionObservations, ProbeObservation, UserObservation};
+use crate::testing::{at, config, failure, observed, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 const EDIT: &str = "Tickets - Edit";
@@ -14,18 +14,18 @@ const DAY: i64 = 24 * 3600;
 
 struct Watched {
     token: Token,
-    standing: Standing,
+    status: TokenStatus,
     firing: Vec<Firing>,
     alerts: Alerts,
 }
 
 impl Watched {
     fn new() -> Self {
-        let (standing, firing, alerts) = (Standing::default(), Vec::new(), config(Vec::new()).alerts);
-        Self { token: token("t", &[LIST, EDIT]), standing, firing, alerts }
+        let (status, firing, alerts) = (TokenStatus::default(), Vec::new(), config(Vec::new()).alerts);
+        Self { token: token("t", &[LIST, EDIT]), status, firing, alerts }
     }
 
-    fn see(&mut self, look: &Look) -> Vec<Notice> {
+    fn see(&mut self, observed: &Observation) -> Vec<Notification> {
         let policy = Policy {
             token: &self.token,
             confirmation: crate::testing::confirmed(2),
@@ -33,18 +33,23 @@ impl Watched {
             news_for: std::time::Duration::from_hours(24),
             frozen: false,
         };
-        let _ = step(&mut self.standing, look, policy);
-        self.tell(look.at)
+        let _ = step(&mut self.status, observed, policy);
+        self.notify(observed.at)
     }
 
-    fn tell(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
-        token_alerts(Rules::new(&self.alerts, now), &self.token, &self.standing, &[], &mut self.firing)
+    fn notify(&mut self, now: DateTime<Utc>) -> Vec<Notification> {
+        token_alerts(Rules::new(&self.alerts, now), &self.token, &self.status, &[], &mut self.firing)
     }
 }
 
-fn told(notices: &[Notice]) -> Vec<String> {
-    let word = |notice: &Notice| {
-        format!("{} {} {}", notice.key.alert.as_str(), notice.status.as_str(), notice.severity.as_str())
+fn notified(notices: &[Notification]) -> Vec<String> {
+    let word = |notification: &Notification| {
+        format!(
+            "{} {} {}",
+            notification.key.alert.as_str(),
+            notification.status.as_str(),
+            notification.severity.as_str()
+        )
     };
     notices.iter().map(word).collect()
 }
@@ -53,16 +58,16 @@ fn told(notices: &[Notice]) -> Vec<String> {
 fn a_token_that_expired_is_not_said_to_have_expired_at_a_date_that_is_still_ahead() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(100));
-    watched.see(&looked(0, works(&[])));
-    watched.see(&looked(110, MeObservation::Refused));
-    let told = watched.see(&looked(150, MeObservation::Refused));
-    assert!(told[0].words.message.contains("expired (declared expiry 2027"), "{}", told[0].words.message);
+    watched.see(&observed(0, works(&[])));
+    watched.see(&observed(110, MeObservation::Refused));
+    let notified = watched.see(&observed(150, MeObservation::Refused));
+    assert!(notified[0].message.text.contains("expired (declared expiry 2027"), "{}", notified[0].message.text);
     // Somebody made a new token and declared its expiry, and the value is not seen to work yet.
     watched.token.expires = Some(at(400 * DAY));
-    watched.tell(at(160));
-    let told = watched.see(&looked(200, works(&[])));
-    assert!(told[0].words.message.starts_with("over, the token works again: "), "{}", told[0].words.message);
-    assert!(!told[0].words.message.contains("declared expiry"), "{}", told[0].words.message);
+    watched.notify(at(160));
+    let notified = watched.see(&observed(200, works(&[])));
+    assert!(notified[0].message.text.starts_with("over, the token works again: "), "{}", notified[0].message.text);
+    assert!(!notified[0].message.text.contains("declared expiry"), "{}", notified[0].message.text);
 }
 
 #[test]
@@ -71,8 +76,10 @@ fn each_expiry_notice_is_told_once_and_the_last_is_critical() {
     watched.token.expires = Some(at(40 * DAY));
     let mut heard = Vec::new();
     for hour in 0..41 * 24 {
-        let notices = watched.tell(at(hour * 3600));
-        heard.extend(notices.iter().map(|notice| (hour / 24, told(std::slice::from_ref(notice)).remove(0))));
+        let notices = watched.notify(at(hour * 3600));
+        heard.extend(
+            notices.iter().map(|notification| (hour / 24, notified(std::slice::from_ref(notification)).remove(0))),
+        );
     }
     let expected = [
         (10, "TokenExpiring firing warning"),
@@ -80,17 +87,17 @@ fn each_expiry_notice_is_told_once_and_the_last_is_critical() {
         (33, "TokenExpiring reminder warning"),
         (39, "TokenExpiring reminder critical"),
     ];
-    assert_eq!(heard, expected.map(|(day, words)| (day, words.to_owned())));
+    assert_eq!(heard, expected.map(|(day, message)| (day, message.to_owned())));
     watched.token.expires = Some(at(400 * DAY));
-    assert_eq!(told(&watched.tell(at(41 * DAY))), ["TokenExpiring resolved critical"]);
+    assert_eq!(notified(&watched.notify(at(41 * DAY))), ["TokenExpiring resolved critical"]);
 }
 
 #[test]
 fn a_token_first_seen_between_notices_is_told_of_once_not_for_each_that_passed() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(5 * DAY));
-    assert_eq!(told(&watched.tell(at(0))), ["TokenExpiring firing warning"]);
-    assert_eq!(watched.tell(at(1)), []);
+    assert_eq!(notified(&watched.notify(at(0))), ["TokenExpiring firing warning"]);
+    assert_eq!(watched.notify(at(1)), []);
 }
 
 #[test]
@@ -99,52 +106,52 @@ fn next_change_is_when_something_must_be_told_without_a_look() {
     watched.token.expires = Some(at(40 * DAY));
     let next = |watched: &Watched, now| {
         let rules = Rules::new(&watched.alerts, at(now));
-        next_change(rules, &watched.token, &watched.standing, &watched.firing)
+        next_change(rules, &watched.token, &watched.status, &watched.firing)
     };
     assert_eq!(next(&watched, 0), Some(at(10 * DAY)));
-    let _ = watched.see(&looked(0, MeObservation::Refused));
-    let _ = watched.see(&looked(30, MeObservation::Refused));
+    let _ = watched.see(&observed(0, MeObservation::Refused));
+    let _ = watched.see(&observed(30, MeObservation::Refused));
     assert_eq!(next(&watched, 30), Some(at(30 + DAY)), "the reminder");
-    assert_eq!(told(&watched.tell(at(30 + DAY))), ["TokenRejected reminder critical"]);
+    assert_eq!(notified(&watched.notify(at(30 + DAY))), ["TokenRejected reminder critical"]);
 }
 
 #[test]
 fn one_bad_state_after_another_replaces_its_alert() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(100));
-    let _ = watched.tell(at(0));
+    let _ = watched.notify(at(0));
     let mut heard = Vec::new();
     for seconds in [0, 30, 100, 130] {
-        heard.extend(watched.see(&looked(seconds, MeObservation::Refused)));
+        heard.extend(watched.see(&observed(seconds, MeObservation::Refused)));
     }
     assert_eq!(
-        told(&heard),
+        notified(&heard),
         ["TokenRejected firing critical", "TokenRejected resolved critical", "TokenExpired firing critical"]
     );
-    assert!(heard[1].words.message.contains("the token is expired now"), "{}", heard[1].words.message);
+    assert!(heard[1].message.text.contains("the token is expired now"), "{}", heard[1].message.text);
 }
 
 #[test]
 fn a_changed_group_is_news_for_one_reminder_interval_or_until_it_is_changed_back() {
     let group = |seconds, name: &str| {
         let user = Some(UserObservation::Group(Some(name.to_owned())));
-        Look {
+        Observation {
             at: at(seconds),
-            part: Part::Permissions(PermissionLook { full: true, user, ..PermissionLook::default() }),
+            part: Part::Permissions(PermissionObservations { full: true, user, ..PermissionObservations::default() }),
             asked: Vec::new(),
         }
     };
     let mut watched = Watched::new();
-    let _ = watched.see(&looked(0, works(&[])));
+    let _ = watched.see(&observed(0, works(&[])));
     assert_eq!(watched.see(&group(0, "Technicians")), [], "the first name is no change");
     let fired = watched.see(&group(3600, "Others"));
-    assert_eq!(told(&fired), ["SecurityGroupChanged firing warning"]);
-    assert!(fired[0].words.message.contains("`Others` now, before it was `Technicians`"), "{}", fired[0].words.message);
+    assert_eq!(notified(&fired), ["SecurityGroupChanged firing warning"]);
+    assert!(fired[0].message.text.contains("`Others` now, before it was `Technicians`"), "{}", fired[0].message.text);
     assert_eq!(watched.see(&group(7200, "Others")), []);
-    assert_eq!(told(&watched.tell(at(3600 + DAY))), ["SecurityGroupChanged resolved warning"]);
+    assert_eq!(notified(&watched.notify(at(3600 + DAY))), ["SecurityGroupChanged resolved warning"]);
     let back = watched.see(&group(3600 + 2 * DAY, "Technicians"));
-    assert_eq!(told(&back), ["SecurityGroupChanged firing warning"], "a day later it is a change of its own");
-    assert_eq!(told(&watched.see(&group(7200 + 2 * DAY, "Others"))), ["SecurityGroupChanged resolved warning"]);
+    assert_eq!(notified(&back), ["SecurityGroupChanged firing warning"], "a day later it is a change of its own");
+    assert_eq!(notified(&watched.see(&group(7200 + 2 * DAY, "Others"))), ["SecurityGroupChanged resolved warning"]);
 }
 
 #[test]
@@ -158,7 +165,7 @@ fn every_alert_has_words_a_runbook_and_a_key_that_names_it() {
             alert.as_str()
         );
     }
-    let of = TokenId { tenant: "acme".to_owned(), token_name: "t".to_owned() };
+    let of = crate::model::TokenId { tenant: "acme".to_owned(), token_name: "t".to_owned() }.into();
     let key = AlertKey { alert: Alert::PermissionLost, of, subject: Some(EDIT.to_owned()) };
     assert_eq!(key.to_string(), "PermissionLost/acme/t/Tickets - Edit");
 }
@@ -193,37 +200,37 @@ proptest! {
         watched.token.expires = Some(at(20 * DAY));
         let mut now = 0;
         // What the date alone says is told before the first look.
-        prop_assert!(watched.tell(at(now))[0].key.alert == Alert::TokenExpiring);
-        let expiring = AlertKey { alert: Alert::TokenExpiring, of: watched.token.id(), subject: None };
+        prop_assert!(watched.notify(at(now))[0].key.alert == Alert::TokenExpiring);
+        let expiring = AlertKey { alert: Alert::TokenExpiring, of: watched.token.id().into(), subject: None };
         let mut fires: HashMap<AlertKey, bool> = HashMap::from([(expiring, true)]);
         for happening in happenings {
             let (notices, blind) = match happening {
                 Happening::Passed(seconds) => {
                     now += seconds;
-                    (watched.tell(at(now)), false)
+                    (watched.notify(at(now)), false)
                 }
                 Happening::Saw(observation) => {
-                    let look = looked(now, observation);
-                    (watched.see(&look), look.failure().is_some())
+                    let observed = observed(now, observation);
+                    (watched.see(&observed), observed.failure().is_some())
                 }
                 Happening::Probed(probe) => {
-                    let look = probed(now, &[(LIST, probe)]);
-                    (watched.see(&look), look.failure().is_some())
+                    let observed = probed(now, &[(LIST, probe)]);
+                    (watched.see(&observed), observed.failure().is_some())
                 }
             };
-            prop_assert!(!blind || notices.is_empty(), "told because we could not look: {:?}", told(&notices));
-            for notice in notices {
-                let firing = fires.entry(notice.key.clone()).or_default();
-                match notice.status {
-                    Status::Firing => prop_assert!(!std::mem::replace(firing, true), "{} fired twice", notice.key),
-                    Status::Reminder => prop_assert!(*firing, "{} was reminded of while it did not fire", notice.key),
-                    Status::Resolved => prop_assert!(std::mem::replace(firing, false), "{} resolved twice", notice.key),
+            prop_assert!(!blind || notices.is_empty(), "told because we could not look: {:?}", notified(&notices));
+            for notification in notices {
+                let firing = fires.entry(notification.key.clone()).or_default();
+                match notification.status {
+                    Status::Firing => prop_assert!(!std::mem::replace(firing, true), "{} fired twice", notification.key),
+                    Status::Reminder => prop_assert!(*firing, "{} was reminded of while it did not fire", notification.key),
+                    Status::Resolved => prop_assert!(std::mem::replace(firing, false), "{} resolved twice", notification.key),
                 }
             }
         }
-        let of = watched.token.id();
-        for notice in retire(&of, &mut watched.firing) {
-            prop_assert_eq!(fires.insert(notice.key, false), Some(true));
+        let of = watched.token.id().into();
+        for notification in retire(&of, &mut watched.firing) {
+            prop_assert_eq!(fires.insert(notification.key, false), Some(true));
         }
         prop_assert!(fires.values().all(|firing| !firing));
     }

@@ -9,31 +9,33 @@ mod repeats;
 mod restarts;
 
 use super::*;
-use crate::memory::Keep;
+use crate::state::Record;
 use crate::syncro::{MeObservation, ProbeObservation};
-use crate::testing::{at, config, failure, looked, permission, probed, token, works};
+use crate::testing::{at, config, failure, observed, permission, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 
 /// A loop that remembers nothing.
 fn new(config: Arc<Config>, now: DateTime<Utc>) -> Core {
-    Core::start(config, Memory::default(), now).0
+    Core::start(config, PersistedState::default(), now).0
 }
 
-fn jobs(effects: &[Effect]) -> Vec<crate::engine::Job> {
+fn jobs(effects: &[Effect]) -> Vec<crate::check::Job> {
     let job = |effect: &Effect| if let Effect::Start(job) = effect { Some(job.clone()) } else { None };
     effects.iter().filter_map(job).collect()
 }
 
-fn told(effects: &[Effect]) -> Vec<String> {
-    let told = |effect: &Effect| match effect {
-        Effect::Keep(Keep::Notice(notice)) => Some(format!("{} {}", notice.key.alert.as_str(), notice.status.as_str())),
+fn notified(effects: &[Effect]) -> Vec<String> {
+    let notified = |effect: &Effect| match effect {
+        Effect::Record(Record::Notification(notification)) => {
+            Some(format!("{} {}", notification.key.alert.as_str(), notification.status.as_str()))
+        }
         _ => None,
     };
-    effects.iter().filter_map(told).collect()
+    effects.iter().filter_map(notified).collect()
 }
 
-fn ended(job: &crate::engine::Job) -> Ended {
+fn ended(job: &crate::check::Job) -> Ended {
     Ended { lane: job.lane, permissions: job.permissions.is_some() }
 }
 
@@ -42,11 +44,11 @@ fn answer(core: &mut Core, effects: &[Effect], now: i64, observation: &MeObserva
     let mut all = Vec::new();
     for job in jobs(effects) {
         let wants = job.permissions.is_some() && matches!(observation, MeObservation::Works(_));
-        let (key, look) = (job.key, Box::new(looked(now, observation.clone())));
-        all.extend(core.handle(Event::Looked { key, look, ended: (!wants).then(|| ended(&job)) }, at(now)));
+        let (key, observed) = (job.key, Box::new(observed(now, observation.clone())));
+        all.extend(core.handle(Event::Observed { key, observed, ended: (!wants).then(|| ended(&job)) }, at(now)));
         if wants {
-            let look = Box::new(probed(now, &[(LIST, ProbeObservation::Granted(200))]));
-            all.extend(core.handle(Event::Looked { key, look, ended: Some(ended(&job)) }, at(now)));
+            let observed = Box::new(probed(now, &[(LIST, ProbeObservation::Granted(200))]));
+            all.extend(core.handle(Event::Observed { key, observed, ended: Some(ended(&job)) }, at(now)));
         }
     }
     all
@@ -102,7 +104,8 @@ fn a_long_look_at_permissions_holds_up_no_validity_check() {
     let effects = core.handle(Event::Tick, at(0));
     let [job] = jobs(&effects).try_into().unwrap();
     assert!(job.permissions.is_some());
-    let _ = core.handle(Event::Looked { key: job.key, look: Box::new(looked(0, works(&[]))), ended: None }, at(0));
+    let _ =
+        core.handle(Event::Observed { key: job.key, observed: Box::new(observed(0, works(&[]))), ended: None }, at(0));
     let later: Vec<_> = (1..=10).flat_map(|second| jobs(&core.handle(Event::Tick, at(second)))).collect();
     assert_eq!(later.iter().map(|job| job.permissions.is_some()).collect::<Vec<_>>(), [false], "validity alone");
 }
@@ -114,7 +117,7 @@ fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
     for second in 0..=1000 {
         let mut effects = core.handle(Event::Tick, at(second));
         effects.extend(answer(&mut core, &effects.clone(), second, &MeObservation::Failed(failure())));
-        heard.extend(told(&effects).into_iter().map(|told| (second, told)));
+        heard.extend(notified(&effects).into_iter().map(|notified| (second, notified)));
     }
     assert_eq!(heard, [(900, "TenantUnreachable firing".to_owned())]);
     let mut effects = Vec::new();
@@ -122,7 +125,7 @@ fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
         let now = core.handle(Event::Tick, at(second));
         effects.extend(answer(&mut core, &now, second, &works(&[])));
     }
-    assert_eq!(told(&effects), ["TenantUnreachable resolved"]);
+    assert_eq!(notified(&effects), ["TenantUnreachable resolved"]);
 }
 
 #[test]
@@ -157,10 +160,10 @@ fn a_check_that_somebody_wishes_for_is_one_full_look_at_that_token_alone() {
     let mut core = new(Arc::new(config(vec![token("t", &[LIST]), token("other", &[LIST])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     answer(&mut core, &effects, 0, &works(&[]));
-    let wish = |name: &str| Event::Check(TokenId { tenant: "acme".to_owned(), token_name: name.to_owned() });
-    assert_eq!(core.handle(wish("nobody"), at(9)), []);
-    let mut effects = core.handle(wish("t"), at(10));
-    effects.extend(core.handle(wish("t"), at(10)));
+    let query = |name: &str| Event::Check(TokenId { tenant: "acme".to_owned(), token_name: name.to_owned() });
+    assert_eq!(core.handle(query("nobody"), at(9)), []);
+    let mut effects = core.handle(query("t"), at(10));
+    effects.extend(core.handle(query("t"), at(10)));
     effects.extend(core.handle(Event::Tick, at(11)));
     let [job] = jobs(&effects).try_into().expect("one job");
     assert_eq!(job.token.name, "t");
@@ -178,19 +181,20 @@ fn what_a_token_was_last_asked_is_shown_each_question_once() {
         reason: None,
         took: Duration::from_millis(5),
     };
-    let look = |core: &mut Core, mut look: Look, paths: &[&'static str], second| {
-        look.asked = paths.iter().map(|path| asked(second, path)).collect();
-        let _ = core.handle(Event::Looked { key: WatchKey(0), look: Box::new(look), ended: None }, at(second));
+    let check = |core: &mut Core, mut observed: Observation, paths: &[&'static str], second| {
+        observed.asked = paths.iter().map(|path| asked(second, path)).collect();
+        let _ =
+            core.handle(Event::Observed { key: WatchKey(0), observed: Box::new(observed), ended: None }, at(second));
         let picture = core.snapshot().tokens[0].asked.clone();
         picture.iter().map(|asked| (asked.path.to_string(), (asked.at - at(0)).num_seconds())).collect::<Vec<_>>()
     };
     let full = |second| probed(second, &[(LIST, ProbeObservation::Granted(200))]);
-    look(&mut core, looked(0, works(&[])), &["/me"], 0);
-    let shown = look(&mut core, full(1), &["/users/1", "/tickets", "/leads"], 1);
+    check(&mut core, observed(0, works(&[])), &["/me"], 0);
+    let shown = check(&mut core, full(1), &["/users/1", "/tickets", "/leads"], 1);
     assert_eq!(shown, [("/me", 0), ("/users/1", 1), ("/tickets", 1), ("/leads", 1)].map(|(p, s)| (p.to_owned(), s)));
-    let shown = look(&mut core, looked(2, works(&[])), &["/me"], 2);
+    let shown = check(&mut core, observed(2, works(&[])), &["/me"], 2);
     assert_eq!(shown.first(), Some(&("/me".to_owned(), 2)));
     assert_eq!(shown.len(), 4);
-    let shown = look(&mut core, full(3), &["/tickets"], 3);
+    let shown = check(&mut core, full(3), &["/tickets"], 3);
     assert_eq!(shown, [("/me", 2), ("/tickets", 3)].map(|(p, s)| (p.to_owned(), s)), "what is no longer asked is gone");
 }

@@ -19,7 +19,7 @@ fn a_date_that_is_outlived_stays_so_over_one_bad_check() {
     for observation in [MeObservation::Refused, MeObservation::Blocked, MeObservation::Failed(failure())] {
         let mut machine = Machine::new(expiring(&["t"], 1000));
         machine.seconds(2000);
-        assert_eq!(machine.told(), [outlived]);
+        assert_eq!(machine.notified(), [outlived]);
         for restarts in [false, true] {
             machine.answer("t", observation.clone(), ProbeObservation::Missing);
             while machine.second() == 0 {}
@@ -29,12 +29,12 @@ fn a_date_that_is_outlived_stays_so_over_one_bad_check() {
                 machine.crash(expiring(&["t"], 1000), 5);
             }
             machine.seconds(2000);
-            assert_eq!(machine.told(), [outlived], "{observation:?}");
+            assert_eq!(machine.notified(), [outlived], "{observation:?}");
         }
         machine.answer("t", MeObservation::Refused, ProbeObservation::Missing);
         machine.seconds(2000);
         let after = ["TokenExpiryOutdated/acme/t resolved", "TokenExpired/acme/t firing"];
-        assert_eq!(machine.told()[1..], after, "two bad checks are no flap");
+        assert_eq!(machine.notified()[1..], after, "two bad checks are no flap");
     }
 }
 
@@ -54,13 +54,13 @@ fn a_restart_just_before_an_expiry_checks_at_the_expiry() {
     }
     let attempts = |machine: &mut Machine| {
         let snapshot = machine.core.snapshot();
-        snapshot.tokens.iter().map(|token| token.standing.validity.last_attempt).collect::<Vec<_>>()
+        snapshot.tokens.iter().map(|token| token.status.validity.last_attempt).collect::<Vec<_>>()
     };
     let early = attempts(&mut machine).iter().filter(|last| **last > Some(at(1980))).count();
     assert!(early < 20, "{early} of 40 were checked already");
     machine.second();
     assert!(attempts(&mut machine).iter().all(|last| *last == Some(at(2000))), "every token at its expiry");
     machine.seconds(31);
-    let expired = machine.told().iter().filter(|told| told.starts_with("TokenExpired/")).count();
-    assert_eq!((expired, machine.told().len()), (40, 40), "{:?}", machine.told());
+    let expired = machine.notified().iter().filter(|notified| notified.starts_with("TokenExpired/")).count();
+    assert_eq!((expired, machine.notified().len()), (40, 40), "{:?}", machine.notified());
 }

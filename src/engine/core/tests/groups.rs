@@ -2,7 +2,7 @@
 
 use super::machine::{Machine, fleet};
 use super::*;
-use crate::alert::{Alert, Words};
+use crate::alert::{Alert, Message};
 use crate::syncro::UserObservation;
 
 /// Permissions are checked every hour: after so many seconds every change has been seen and confirmed.
@@ -17,7 +17,7 @@ fn lost(token: &str) -> [String; 2] {
 
 /// What has been notified of after so many notifications, sorted.
 fn since(machine: &Machine, count: usize) -> Vec<String> {
-    let mut notified = machine.told().split_off(count);
+    let mut notified = machine.notified().split_off(count);
     notified.sort();
     notified
 }
@@ -27,7 +27,7 @@ fn a_peer_that_lacked_it_from_the_start_swallows_no_loss() {
     let mut machine = Machine::grouped(&["a", "b"]);
     machine.lacks("a");
     machine.seconds(A_WHILE);
-    assert_eq!(machine.told(), ["PermissionMissing/acme/a/Tickets - List/Search firing"]);
+    assert_eq!(machine.notified(), ["PermissionMissing/acme/a/Tickets - List/Search firing"]);
     machine.lacks("b");
     machine.seconds(A_WHILE);
     assert_eq!(since(&machine, 1), lost("b"));
@@ -46,7 +46,7 @@ fn all_lost<'n>(names: &[&'n str]) -> (Machine, &'n str) {
         machine.lacks(name);
     }
     machine.seconds(A_WHILE);
-    let first = machine.told()[0].clone();
+    let first = machine.notified()[0].clone();
     let speaks = names.iter().find(|name| first.contains(&format!("/{name}/"))).expect("one of them speaks");
     (machine, speaks)
 }
@@ -63,7 +63,7 @@ fn a_peer_whose_loss_is_older_swallows_no_later_loss() {
     let (mut machine, _, other) = both_lost();
     machine.holds(other);
     machine.seconds(A_WHILE);
-    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+    assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
     machine.lacks(other);
     machine.seconds(A_WHILE);
     assert_eq!(since(&machine, 2), lost(other));
@@ -99,11 +99,11 @@ fn who_comes_to_speak_for_a_group_after_a_reload_is_checked_before() {
 }
 
 /// What the firing alerts say that name a security group as the cause of a loss.
-fn losses(machine: &mut Machine) -> Vec<Words> {
+fn losses(machine: &mut Machine) -> Vec<Message> {
     let snapshot = machine.core.snapshot();
     let firing = snapshot.tokens.iter().flat_map(|token| token.firing.iter().cloned());
     let of_loss = [Alert::PermissionLost, Alert::PermissionMissing, Alert::SecurityGroupRightLost];
-    firing.filter(|firing| of_loss.contains(&firing.alert)).map(|firing| firing.words).collect()
+    firing.filter(|firing| of_loss.contains(&firing.alert)).map(|firing| firing.message).collect()
 }
 
 /// The user of `a` is moved out of the group of the users of `b` and `c`, which the answer about it says or does not say.
@@ -119,16 +119,16 @@ fn moved(answer: UserObservation, restarts: bool) -> Machine {
         machine.answer(other, works(&[("ticket.read", true)]), ProbeObservation::Failed(failure()));
     }
     for _ in 0..A_WHILE {
-        let doubted = |token: &TokenPicture| token.standing.user.as_ref().is_some_and(|user| user.doubted_at.is_some());
+        let doubted = |token: &TokenSnapshot| token.status.user.as_ref().is_some_and(|user| user.doubted_at.is_some());
         let before = machine.core.snapshot().tokens.iter().any(doubted);
         machine.second();
         if restarts && !before && machine.core.snapshot().tokens.iter().any(doubted) {
             machine.commit();
             machine.crash(fleet(&names), 5);
         }
-        for words in losses(&mut machine) {
-            let names_others = ["`Technicians`", "`b`", "`c`"].iter().any(|name| words.message.contains(name));
-            assert!(!names_others, "after {}: {}", machine.now, words.message);
+        for message in losses(&mut machine) {
+            let names_others = ["`Technicians`", "`b`", "`c`"].iter().any(|name| message.text.contains(name));
+            assert!(!names_others, "after {}: {}", machine.now, message.text);
         }
     }
     machine.commit();
@@ -143,13 +143,14 @@ fn after_a_move_an_alert_names_the_new_group_alone() {
         let [permission, right] = lost("a");
         let changed = "SecurityGroupChanged/acme/a firing".to_owned();
         assert_eq!(since(&machine, 0), [permission, changed, right], "each once");
-        for words in losses(&mut machine) {
-            assert!(words.message.contains("`Narrow`"), "{}", words.message);
-            assert_eq!(words.security_group.as_deref(), Some("Narrow"));
+        for message in losses(&mut machine) {
+            assert!(message.text.contains("`Narrow`"), "{}", message.text);
+            assert_eq!(message.security_group.as_deref(), Some("Narrow"));
         }
-        let notices = machine.store.told.iter().filter(|notice| notice.key.alert != Alert::SecurityGroupChanged);
-        for notice in notices {
-            assert_eq!(notice.words.security_group.as_deref(), Some("Narrow"), "{}", notice.words.message);
+        let notifications =
+            machine.store.notified.iter().filter(|notification| notification.key.alert != Alert::SecurityGroupChanged);
+        for notification in notifications {
+            assert_eq!(notification.message.security_group.as_deref(), Some("Narrow"), "{}", notification.message.text);
         }
     }
 }
@@ -158,10 +159,10 @@ fn after_a_move_an_alert_names_the_new_group_alone() {
 fn while_the_new_group_cannot_be_read_none_is_named() {
     let mut machine = moved(UserObservation::Failed(failure()), false);
     assert_eq!(since(&machine, 0), lost("a"), "it is notified of all the same");
-    assert!(machine.store.told.iter().all(|notice| notice.words.security_group.is_none()));
+    assert!(machine.store.notified.iter().all(|notification| notification.message.security_group.is_none()));
     machine.groups.insert("a".to_owned(), UserObservation::Group(Some("Narrow".to_owned())));
     machine.seconds(A_WHILE);
-    assert!(losses(&mut machine).iter().all(|words| words.message.contains("`Narrow`")));
+    assert!(losses(&mut machine).iter().all(|message| message.text.contains("`Narrow`")));
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn no_peer_fires_before_its_check_when_the_speaker_is_outdated() {
         for name in names.into_iter().filter(|name| *name != speaker) {
             machine.holds(name);
         }
-        let before = machine.told().len();
+        let before = machine.notified().len();
         machine.seconds(A_WHILE);
         let fired = since(&machine, before).into_iter().filter(|line| line.ends_with("firing")).collect::<Vec<_>>();
         assert_eq!(fired, Vec::<String>::new(), "{names:?}: nobody lost anything");
@@ -199,11 +200,14 @@ fn a_peer_whose_group_cannot_be_read_swallows_no_loss() {
             machine.lacks(name);
         }
         machine.seconds(2 * A_WHILE);
-        let notices = machine.store.told.iter().filter(|notice| notice.key.alert == Alert::PermissionLost);
+        let notifications =
+            machine.store.notified.iter().filter(|notification| notification.key.alert == Alert::PermissionLost);
         let is_named = |name: &str| {
             let in_words = format!("`{name}`");
-            notices.clone().any(|notice| notice.key.of.token_name == name || notice.words.message.contains(&in_words))
+            notifications.clone().any(|notification| {
+                notification.key.of.token_name() == Some(name) || notification.message.text.contains(&in_words)
+            })
         };
-        assert!(names.into_iter().all(is_named), "{:?}", machine.told());
+        assert!(names.into_iter().all(is_named), "{:?}", machine.notified());
     }
 }

@@ -1,25 +1,26 @@
 //! A daemon that can be restarted, with a store in memory and a Syncro that answers as told.
 
 use super::*;
-use crate::alert::Notice;
-use crate::memory::{Batch, Entry, Remembered};
-use crate::standing::TransitionKind;
-use crate::syncro::{Look, Part, Seen, TokenValue, UserObservation};
+use crate::alert::Notification;
+use crate::belief::TransitionKind;
+use crate::model::Scope;
+use crate::state::{Batch, Entry, PersistedToken};
+use crate::syncro::{Observation, Part, TokenObservation, TokenValue, UserObservation};
 
 /// A store in memory: what was committed, as the real one would give it back.
 #[derive(Default)]
 pub(super) struct Store {
-    tokens: HashMap<TokenId, (Standing, bool)>,
-    pub(super) firing: HashMap<TokenId, Vec<Firing>>,
+    tokens: HashMap<TokenId, (TokenStatus, bool)>,
+    pub(super) firing: HashMap<Scope, Vec<Firing>>,
     pub(super) history: Vec<Entry>,
-    pub(super) told: Vec<Notice>,
+    pub(super) notified: Vec<Notification>,
 }
 
 impl Store {
     fn commit(&mut self, batch: Batch) {
-        for (id, standing) in batch.standings {
-            match standing {
-                Some(standing) => drop(self.tokens.insert(id, (again(&*standing), false))),
+        for (id, token_status) in batch.statuses {
+            match token_status {
+                Some(token_status) => drop(self.tokens.insert(id, (again(&*token_status), false))),
                 None => drop(self.tokens.get_mut(&id).map(|(_, retired)| *retired = true)),
             }
         }
@@ -27,23 +28,23 @@ impl Store {
             self.firing.insert(id, again(&*firing));
         }
         self.history.extend(batch.history);
-        self.told.extend(batch.notices);
+        self.notified.extend(batch.notifications);
     }
 
-    fn memory(&self) -> Memory {
-        let mut memory = Memory::default();
-        for (id, (standing, retired)) in self.tokens.clone() {
+    fn memory(&self) -> PersistedState {
+        let mut memory = PersistedState::default();
+        for (id, (token_status, retired)) in self.tokens.clone() {
             if retired {
-                memory.retired.push((id, standing));
+                memory.retired.push((id, token_status));
             } else {
-                memory.tokens.insert(id, Remembered { standing, firing: Vec::new() });
+                memory.tokens.insert(id, PersistedToken { status: token_status, firing: Vec::new() });
             }
         }
         for (id, firing) in self.firing.clone() {
-            if id.token_name.is_empty() {
-                memory.tenants.insert(id.tenant, firing);
-            } else if let Some(token) = memory.tokens.get_mut(&id) {
-                token.firing = firing;
+            match id {
+                Scope::Fleet => memory.fleet = firing,
+                Scope::Tenant(name) => drop(memory.tenants.insert(name, firing)),
+                Scope::Token(id) => drop(memory.tokens.get_mut(&id).map(|token| token.firing = firing)),
             }
         }
         memory
@@ -104,7 +105,7 @@ impl Machine {
     }
 
     pub(super) fn new(config: Config) -> Self {
-        let (core, _) = Core::start(Arc::new(config), Memory::default(), at(0));
+        let (core, _) = Core::start(Arc::new(config), PersistedState::default(), at(0));
         Self {
             core,
             store: Store::default(),
@@ -116,17 +117,17 @@ impl Machine {
         }
     }
 
-    fn take(&mut self, effects: Vec<Effect>) -> Vec<crate::engine::Job> {
+    fn take(&mut self, effects: Vec<Effect>) -> Vec<crate::check::Job> {
         let jobs = jobs(&effects);
         for effect in effects {
-            if let Effect::Keep(keep) = effect {
+            if let Effect::Record(keep) = effect {
                 self.pending.add(keep);
             }
         }
         jobs
     }
 
-    pub(super) fn handle(&mut self, event: Event) -> Vec<crate::engine::Job> {
+    pub(super) fn handle(&mut self, event: Event) -> Vec<crate::check::Job> {
         let effects = self.core.handle(event, at(self.now));
         self.take(effects)
     }
@@ -151,29 +152,29 @@ impl Machine {
         self.carry_out(jobs)
     }
 
-    fn carry_out(&mut self, mut jobs: Vec<crate::engine::Job>) -> usize {
-        let mut looks = 0;
+    fn carry_out(&mut self, mut jobs: Vec<crate::check::Job>) -> usize {
+        let mut checks = 0;
         while let Some(job) = jobs.pop() {
-            looks += 1;
+            checks += 1;
             let answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
             let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
             let asks = job.permissions.as_ref().filter(|_| matches!(answer.me, MeObservation::Works(_)));
-            let part = Part::Token(Seen::Me { fingerprint, observation: answer.me });
+            let part = Part::Token(TokenObservation::Me { fingerprint, observation: answer.me });
             let (method, status, took) = (crate::catalog::Method::Get, Some(200), std::time::Duration::ZERO);
             let asked = Asked { method, path: "/me".into(), at: at(self.now), status, reason: None, took };
-            let look = Box::new(Look { at: at(self.now), part, asked: vec![asked] });
+            let observed = Box::new(Observation { at: at(self.now), part, asked: vec![asked] });
             let (key, end) = (job.key, ended(&job));
-            jobs.extend(self.handle(Event::Looked { key, look, ended: asks.is_none().then_some(end) }));
+            jobs.extend(self.handle(Event::Observed { key, observed, ended: asks.is_none().then_some(end) }));
             if let Some(asks) = asks {
-                let mut look = Box::new(probed(self.now, &[(LIST, answer.list)]));
-                if let Part::Permissions(look) = &mut look.part {
-                    look.full = asks.full;
-                    look.user = self.user(&job.token.name).filter(|_| asks.user);
+                let mut observed = Box::new(probed(self.now, &[(LIST, answer.list)]));
+                if let Part::Permissions(observed) = &mut observed.part {
+                    observed.full = asks.full;
+                    observed.user = self.user(&job.token.name).filter(|_| asks.user);
                 }
-                jobs.extend(self.handle(Event::Looked { key, look, ended: Some(end) }));
+                jobs.extend(self.handle(Event::Observed { key, observed, ended: Some(end) }));
             }
         }
-        looks
+        checks
     }
 
     fn user(&self, token: &str) -> Option<UserObservation> {
@@ -201,8 +202,8 @@ impl Machine {
         self.take(effects);
     }
 
-    pub(super) fn told(&self) -> Vec<String> {
-        self.store.told.iter().map(|told| format!("{} {}", told.key, told.status.as_str())).collect()
+    pub(super) fn notified(&self) -> Vec<String> {
+        self.store.notified.iter().map(|notified| format!("{} {}", notified.key, notified.status.as_str())).collect()
     }
 
     pub(super) fn answer(&mut self, token: &str, me: MeObservation, list: ProbeObservation) {

@@ -2,13 +2,14 @@
 
 use super::machine::{Machine, granted};
 use super::*;
+use crate::model::Scope;
 use crate::syncro::{Failure, Pause, Reason};
 
 /// A daemon that watches one token of each of six tenants, all of which have been looked at well.
 fn machine() -> Machine {
     let mut machine = Machine::new(six());
     machine.seconds(3700);
-    assert_eq!(machine.told(), Vec::<String>::new());
+    assert_eq!(machine.notified(), Vec::<String>::new());
     machine
 }
 
@@ -39,12 +40,12 @@ fn trouble_of_our_machine_is_one_alert_and_nobody_elses() {
     let mut machine = machine();
     all(&mut machine, Some(Reason::Monitor));
     machine.seconds(3600);
-    assert_eq!(machine.told(), ["MonitorImpaired// firing"]);
-    let firing = &machine.store.firing[&TokenId::of_fleet()];
-    assert!(firing[0].words.message.contains("6 tokens"), "{}", firing[0].words.message);
+    assert_eq!(machine.notified(), ["MonitorImpaired// firing"]);
+    let firing = &machine.store.firing[&Scope::Fleet];
+    assert!(firing[0].message.text.contains("6 tokens"), "{}", firing[0].message.text);
     all(&mut machine, None);
     machine.seconds(1000);
-    assert_eq!(machine.told(), ["MonitorImpaired// firing", "MonitorImpaired// resolved"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// firing", "MonitorImpaired// resolved"]);
 }
 
 #[test]
@@ -54,9 +55,9 @@ fn a_clock_set_back_is_remembered_for_what_fires_for_the_fleet() {
     machine.seconds(3600);
     machine.now -= 30 * 24 * 3600;
     machine.seconds(1);
-    let firing = &machine.store.firing[&TokenId::of_fleet()];
+    let firing = &machine.store.firing[&Scope::Fleet];
     assert!(
-        firing.iter().all(|known| known.told_at <= at(machine.now)),
+        firing.iter().all(|known| known.notified_at <= at(machine.now)),
         "a restart would remind of nothing for a month"
     );
 }
@@ -68,7 +69,7 @@ fn trouble_that_is_over_at_the_next_attempt_is_no_alert() {
     while machine.second() == 0 {}
     all(&mut machine, None);
     machine.seconds(3600);
-    assert_eq!(machine.told(), Vec::<String>::new());
+    assert_eq!(machine.notified(), Vec::<String>::new());
 }
 
 #[test]
@@ -77,11 +78,11 @@ fn one_token_in_trouble_does_not_flap_among_others_that_are_well() {
     let failed = MeObservation::Failed(Failure::new(Reason::Monitor, "Input/output error"));
     machine.answer("t3", failed, ProbeObservation::Granted(200));
     machine.seconds(7200);
-    assert_eq!(machine.told(), ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// firing"]);
     machine.handle(Event::Reload(Arc::new(config(Vec::new()))));
     machine.seconds(2);
     assert_eq!(
-        machine.told(),
+        machine.notified(),
         ["MonitorImpaired// firing", "MonitorImpaired// resolved"],
         "who is gone is in no trouble"
     );
@@ -92,16 +93,16 @@ fn what_was_unreachable_is_not_over_because_we_are_in_trouble() {
     let mut machine = machine();
     machine.answer("t0", MeObservation::Failed(failure()), ProbeObservation::Granted(200));
     machine.seconds(1500);
-    assert_eq!(machine.told(), ["TenantUnreachable/tenant-0/ firing"]);
+    assert_eq!(machine.notified(), ["TenantUnreachable/tenant-0/ firing"]);
     all(&mut machine, Some(Reason::Monitor));
     machine.seconds(3600);
-    assert_eq!(machine.told()[1..], ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified()[1..], ["MonitorImpaired// firing"]);
     all(&mut machine, Some(Reason::Connect));
     machine.seconds(1500);
-    assert_eq!(machine.told()[2..], ["MonitorImpaired// resolved", "SyncroOutage// firing"]);
+    assert_eq!(machine.notified()[2..], ["MonitorImpaired// resolved", "SyncroOutage// firing"]);
     all(&mut machine, Some(Reason::Monitor));
     machine.seconds(1500);
-    assert_eq!(machine.told()[4..], ["MonitorImpaired// firing"], "nothing shows that the outage is over");
+    assert_eq!(machine.notified()[4..], ["MonitorImpaired// firing"], "nothing shows that the outage is over");
 }
 
 #[test]
@@ -117,9 +118,9 @@ fn silence_counts_from_when_the_other_side_was_first_seen_silent() {
     }
     assert_eq!(silent_since(&machine), Some(at(machine.now)), "our own trouble said nothing of the tenant");
     machine.seconds(890);
-    assert!(!machine.told().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.told());
+    assert!(!machine.notified().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.notified());
     machine.seconds(20);
-    assert!(machine.told().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.told());
+    assert!(machine.notified().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.notified());
 }
 
 #[test]
@@ -129,42 +130,42 @@ fn a_restart_while_impaired_repeats_and_ends_nothing() {
     machine.seconds(1000);
     machine.crash(six(), 5);
     machine.seconds(1000);
-    assert_eq!(machine.told(), ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// firing"]);
     all(&mut machine, None);
     machine.seconds(1000);
-    assert_eq!(machine.told()[1..], ["MonitorImpaired// resolved"]);
+    assert_eq!(machine.notified()[1..], ["MonitorImpaired// resolved"]);
 }
 
 #[test]
 fn long_pauses_are_told_once_and_checks_wait_for_their_end() {
     let mut machine = machine();
     machine.core.paused(vec![pause(3700, 3940)]);
-    let looks: usize = (0..239).map(|_| machine.second()).sum();
+    let checks: usize = (0..239).map(|_| machine.second()).sum();
     let due = machine.core.snapshot().checks_due;
-    assert!(looks == 0 && due > 0, "{looks} {due}");
+    assert!(checks == 0 && due > 0, "{checks} {due}");
     machine.core.paused(vec![pause(3700, 4200)]);
     machine.seconds(61);
-    assert_eq!(machine.told(), Vec::<String>::new(), "not for longer than five minutes");
+    assert_eq!(machine.notified(), Vec::<String>::new(), "not for longer than five minutes");
     machine.seconds(1);
-    assert_eq!(machine.told(), ["MonitorThrottled// firing"]);
+    assert_eq!(machine.notified(), ["MonitorThrottled// firing"]);
     machine.seconds(198);
-    assert_eq!((machine.core.snapshot().checks_due, machine.told().len()), (6, 1), "who waits is due");
+    assert_eq!((machine.core.snapshot().checks_due, machine.notified().len()), (6, 1), "who waits is due");
     machine.core.paused(vec![Pause { answered: true, ..pause(3700, 4200) }]);
     assert!((0..5).map(|_| machine.second()).sum::<usize>() >= 6, "all that waited");
     machine.commit();
-    assert_eq!(machine.told().len(), 1, "a single answer is no flow");
+    assert_eq!(machine.notified().len(), 1, "a single answer is no flow");
     machine.core.paused(Vec::new());
     machine.seconds(1);
-    assert_eq!(machine.told(), ["MonitorThrottled// firing", "MonitorThrottled// resolved"]);
+    assert_eq!(machine.notified(), ["MonitorThrottled// firing", "MonitorThrottled// resolved"]);
 }
 
 #[test]
 fn a_pause_of_another_host_holds_up_nobody() {
     let mut machine = machine();
     machine.core.paused(vec![Pause { host: "syncromsp.com".to_owned(), ..pause(3700, 9000) }]);
-    let looks: usize = (0..300).map(|_| machine.second()).sum();
+    let checks: usize = (0..300).map(|_| machine.second()).sum();
     machine.seconds(300);
-    assert!(looks >= 6 && machine.told().is_empty(), "nobody asks that host any more");
+    assert!(checks >= 6 && machine.notified().is_empty(), "nobody asks that host any more");
 }
 
 #[test]
@@ -174,5 +175,5 @@ fn a_single_pause_is_over_before_it_is_told() {
     machine.seconds(241);
     machine.core.paused(vec![Pause { answered: true, ..pause(3700, 3940) }]);
     machine.seconds(120);
-    assert_eq!(machine.told(), Vec::<String>::new());
+    assert_eq!(machine.notified(), Vec::<String>::new());
 }

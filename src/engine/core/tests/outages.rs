@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::model::Scope;
 use crate::syncro::{Me, MeObservation};
 use crate::testing::me;
 
@@ -11,7 +12,7 @@ struct Fleet {
     core: Core,
     now: i64,
     answers: BTreeMap<String, MeObservation>,
-    told: Vec<(i64, String)>,
+    notified: Vec<(i64, String)>,
     /// Requests for `/me`.
     asked: usize,
 }
@@ -26,9 +27,9 @@ impl Fleet {
             token
         });
         let core = new(Arc::new(config(tokens.collect())), at(0));
-        let mut fleet = Self { core, now: 0, answers: BTreeMap::new(), told: Vec::new(), asked: 0 };
+        let mut fleet = Self { core, now: 0, answers: BTreeMap::new(), notified: Vec::new(), asked: 0 };
         fleet.run(601);
-        assert_eq!(fleet.told, []);
+        assert_eq!(fleet.notified, []);
         fleet
     }
 
@@ -51,9 +52,9 @@ impl Fleet {
             for effect in effects {
                 match effect {
                     Effect::Start(job) => more.extend(self.look(&job)),
-                    Effect::Keep(Keep::Notice(notice)) => {
-                        let (alert, status) = (notice.key.alert.as_str(), notice.status.as_str());
-                        self.told.push((self.now, format!("{alert} {status}")));
+                    Effect::Record(Record::Notification(notification)) => {
+                        let (alert, status) = (notification.key.alert.as_str(), notification.status.as_str());
+                        self.notified.push((self.now, format!("{alert} {status}")));
                     }
                     _ => {}
                 }
@@ -62,18 +63,18 @@ impl Fleet {
         }
     }
 
-    fn look(&mut self, job: &crate::engine::Job) -> Vec<Effect> {
+    fn look(&mut self, job: &crate::check::Job) -> Vec<Effect> {
         self.asked += 1;
         let observation = self.answers.get(&job.token.tenant.name).cloned();
         let observation = observation.unwrap_or_else(|| MeObservation::Works(Me { subdomain: None, ..me(&[]) }));
         let wants = job.permissions.is_some() && matches!(observation, MeObservation::Works(_));
-        let look = Box::new(looked(self.now, observation));
+        let observed = Box::new(observed(self.now, observation));
         let ended_now = (!wants).then(|| ended(job));
-        let mut effects = self.core.handle(Event::Looked { key: job.key, look, ended: ended_now }, at(self.now));
+        let mut effects = self.core.handle(Event::Observed { key: job.key, observed, ended: ended_now }, at(self.now));
         if wants {
-            let look = Box::new(probed(self.now, &[]));
+            let observed = Box::new(probed(self.now, &[]));
             let end = Some(ended(job));
-            effects.extend(self.core.handle(Event::Looked { key: job.key, look, ended: end }, at(self.now)));
+            effects.extend(self.core.handle(Event::Observed { key: job.key, observed, ended: end }, at(self.now)));
         }
         effects
     }
@@ -81,11 +82,11 @@ impl Fleet {
     /// What was told, each once, in order of its first time.
     fn words(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
-        self.told.iter().map(|(_, told)| told.as_str()).filter(|told| seen.insert(*told)).collect()
+        self.notified.iter().map(|(_, notified)| notified.as_str()).filter(|notified| seen.insert(*notified)).collect()
     }
 
-    fn count(&self, told: &str) -> usize {
-        self.told.iter().filter(|(_, known)| known == told).count()
+    fn count(&self, notified: &str) -> usize {
+        self.notified.iter().filter(|(_, known)| known == notified).count()
     }
 }
 
@@ -100,7 +101,7 @@ fn a_glitch_that_refuses_every_token_for_minutes_is_one_message_whatever_the_siz
             fleet.answers.clear();
             fleet.run(600);
             assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"], "{tenants} tenants");
-            assert_eq!(fleet.told.len(), 2, "{tenants} tenants: {:?}", fleet.told);
+            assert_eq!(fleet.notified.len(), 2, "{tenants} tenants: {:?}", fleet.notified);
         }
     }
 }
@@ -111,11 +112,11 @@ fn after_ten_minutes_it_is_the_tokens() {
     fleet.answer(0..20, &MeObservation::Refused);
     fleet.run(590);
     assert_eq!(fleet.words(), ["SyncroOutage firing"]);
-    let began = fleet.told[0].0;
+    let began = fleet.notified[0].0;
     fleet.run(400);
     assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
     assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (20, 1));
-    let resolved = fleet.told.iter().find(|(_, told)| told == "SyncroOutage resolved").unwrap().0;
+    let resolved = fleet.notified.iter().find(|(_, notified)| notified == "SyncroOutage resolved").unwrap().0;
     assert!((resolved - began - 600).abs() < 60, "{began} {resolved}");
 }
 
@@ -162,8 +163,8 @@ fn a_fleet_of_which_nothing_can_be_learnt_is_one_message() {
     fleet.answer(0..20, &MeObservation::Failed(failure()));
     fleet.run(3600);
     assert_eq!(fleet.words(), ["SyncroOutage firing"]);
-    assert_eq!(fleet.told.len(), 1, "{:?}", fleet.told);
-    let (began, _) = fleet.told[0];
+    assert_eq!(fleet.notified.len(), 1, "{:?}", fleet.notified);
+    let (began, _) = fleet.notified[0];
     assert!((601 + 900..=601 + 900 + 300).contains(&began), "after unreachable_after: {began}");
     fleet.answers.retain(|tenant, _| tenant < &"tenant-002".to_owned());
     fleet.run(1000);
@@ -182,7 +183,7 @@ fn tokens_that_expire_on_one_day_are_told_each() {
     config.alerts.expiry_notice = Arc::default();
     fleet.happens(Event::Reload(Arc::new(config)));
     fleet.run(1000 - fleet.now - 1);
-    fleet.told.clear();
+    fleet.notified.clear();
     fleet.answer(0..10, &MeObservation::Refused);
     fleet.run(60);
     assert_eq!(fleet.words(), ["TokenExpired firing"]);
@@ -195,20 +196,20 @@ fn an_outage_goes_on_over_a_restart_and_over_a_reload() {
     fleet.answer(0..10, &MeObservation::Refused);
     fleet.run(400);
     let snapshot = fleet.core.snapshot();
-    let batch = crate::memory::Batch::of(&snapshot);
-    let mut memory = Memory::default();
-    for (id, standing) in batch.standings {
-        let firing = batch.firing[&id].to_vec();
-        let standing = (*standing.unwrap()).clone();
-        memory.tokens.insert(id, crate::memory::Remembered { standing, firing });
+    let batch = crate::state::Batch::of(&snapshot);
+    let mut memory = PersistedState::default();
+    for (id, token_status) in batch.statuses {
+        let firing = batch.firing[&id.clone().into()].to_vec();
+        let token_status = (*token_status.unwrap()).clone();
+        memory.tokens.insert(id, crate::state::PersistedToken { status: token_status, firing });
     }
-    memory.tenants.insert(String::new(), batch.firing[&TokenId::of_fleet()].to_vec());
+    memory.fleet = batch.firing[&Scope::Fleet].to_vec();
     let config = Arc::clone(&fleet.core.config);
     (fleet.core, _) = Core::start(Arc::clone(&config), memory, at(fleet.now));
     fleet.run(60);
     fleet.happens(Event::Reload(config));
     fleet.run(60);
-    assert_eq!(fleet.told.len(), 1, "{:?}", fleet.told);
+    assert_eq!(fleet.notified.len(), 1, "{:?}", fleet.notified);
     fleet.answers.clear();
     fleet.run(400);
     assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"]);
@@ -227,13 +228,13 @@ fn a_suspicion_that_comes_to_nothing_delays_nobodys_notices() {
         (1..=200).rev().map(|mark| std::time::Duration::from_secs(mark * MARK as u64)).collect();
     fleet.happens(Event::Reload(Arc::new(config)));
     fleet.run(1100 - fleet.now);
-    fleet.told.clear();
+    fleet.notified.clear();
     fleet.answer(0..6, &MeObservation::Refused);
     fleet.run(400);
     assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (6, 0));
     for mark in (1100 + MARK..1500).step_by(MARK as usize) {
-        let told = |known: &&(i64, String)| known.0 == mark && known.1.starts_with("TokenExpiring");
-        let told = fleet.told.iter().filter(told).count();
-        assert_eq!(told, 12, "at {mark}");
+        let notified = |known: &&(i64, String)| known.0 == mark && known.1.starts_with("TokenExpiring");
+        let notified = fleet.notified.iter().filter(notified).count();
+        assert_eq!(notified, 12, "at {mark}");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::machine::{Machine, fleet};
 use super::*;
-use crate::standing::Cause;
+use crate::belief::Cause;
 
 /// Permissions are checked every hour: after so many seconds every change has been seen and confirmed.
 const A_WHILE: i64 = 4000;
@@ -21,7 +21,7 @@ fn lost(config: Config) -> Machine {
     for name in ORDERS[0] {
         machine.lacks(name);
     }
-    while machine.told().len() < 2 {
+    while machine.notified().len() < 2 {
         machine.seconds(1);
     }
     machine
@@ -33,15 +33,15 @@ fn a_reload_in_any_order_notifies_of_nothing_again() {
     for order in ORDERS.into_iter().chain(ORDERS) {
         machine.reload(fleet(&order));
         machine.seconds(400);
-        assert_eq!(machine.told().len(), 2, "{order:?}: {:?}", machine.told());
+        assert_eq!(machine.notified().len(), 2, "{order:?}: {:?}", machine.notified());
     }
     for order in ORDERS {
         machine.crash(fleet(&order), 5);
         machine.seconds(400);
-        assert_eq!(machine.told().len(), 2, "a restart with {order:?}: {:?}", machine.told());
+        assert_eq!(machine.notified().len(), 2, "a restart with {order:?}: {:?}", machine.notified());
     }
     machine.seconds(A_WHILE);
-    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+    assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
 }
 
 /// In seconds.
@@ -71,10 +71,10 @@ fn a_reload_soon_after_an_alert_reminds_of_nothing() {
         machine.seconds(900);
         machine.crash(recommended_to(recommended, &ORDERS[1]), 20);
         machine.seconds(400);
-        assert_eq!(machine.told().len(), 2, "{recommended}: {:?}", machine.told());
+        assert_eq!(machine.notified().len(), 2, "{recommended}: {:?}", machine.notified());
         machine.seconds(fired + REMIND_EVERY - machine.now);
-        let reminded = machine.told().split_off(2);
-        assert!(reminded.len() == 2 && reminded.iter().all(|told| told.ends_with("reminder")), "{reminded:?}");
+        let reminded = machine.notified().split_off(2);
+        assert!(reminded.len() == 2 && reminded.iter().all(|notified| notified.ends_with("reminder")), "{reminded:?}");
     }
 }
 
@@ -89,7 +89,7 @@ fn a_cause_that_changes_begins_and_ends_no_alert() {
         let snapshot = machine.core.snapshot();
         let firing =
             snapshot.tokens[0].firing.iter().filter(|firing| firing.alert == crate::alert::Alert::PermissionLost);
-        causes.extend(firing.map(|firing| firing.words.cause));
+        causes.extend(firing.map(|firing| firing.message.cause));
     }
     assert_eq!(causes, [Cause::Token, Cause::SecurityGroup, Cause::Token].map(Some), "it says what is so now");
     let right = "SecurityGroupRightLost/acme/t/ticket.read";
@@ -98,7 +98,7 @@ fn a_cause_that_changes_begins_and_ends_no_alert() {
         format!("{right} firing"),
         format!("{right} resolved"),
     ];
-    assert_eq!(machine.told(), notified);
+    assert_eq!(machine.notified(), notified);
 }
 
 #[test]
@@ -118,11 +118,11 @@ fn refusals_in_quick_succession_confirm_nothing() {
         let checks: usize = (0..29).map(|_| machine.check("t") + machine.second()).sum();
         machine.commit();
         assert!(checks >= 29, "{checks}");
-        assert_eq!(machine.told(), Vec::<String>::new(), "{alert}");
+        assert_eq!(machine.notified(), Vec::<String>::new(), "{alert}");
         machine.second();
         machine.check("t");
         machine.commit();
-        assert_eq!(machine.told(), [format!("{alert} firing")]);
+        assert_eq!(machine.notified(), [format!("{alert} firing")]);
     }
 }
 
@@ -139,10 +139,10 @@ fn who_comes_back_is_told_of_only_after_a_check() {
     machine.seconds(60);
     machine.crash(fleet(&["a", "b"]), 5);
     machine.seconds(60);
-    assert_eq!(machine.told(), ["TokenRejected/acme/b firing", "TokenRejected/acme/b resolved"]);
+    assert_eq!(machine.notified(), ["TokenRejected/acme/b firing", "TokenRejected/acme/b resolved"]);
     machine.holds("b");
     machine.seconds(A_WHILE);
-    assert_eq!(machine.told().len(), 2, "it works again: {:?}", machine.told());
+    assert_eq!(machine.notified().len(), 2, "it works again: {:?}", machine.notified());
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn a_clock_set_back_by_years_makes_no_old_news_new() {
     machine.seconds(A_WHILE);
     machine.answer("a", admin(false), ProbeObservation::Granted(200));
     machine.seconds(30 * 3600);
-    assert_eq!(machine.told(), ["GlobalAdminLost/acme/a firing", "GlobalAdminLost/acme/a resolved"]);
+    assert_eq!(machine.notified(), ["GlobalAdminLost/acme/a firing", "GlobalAdminLost/acme/a resolved"]);
     machine.now -= 3 * 365 * 24 * 3600;
     machine.seconds(A_WHILE);
-    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+    assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
 }

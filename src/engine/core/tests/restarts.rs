@@ -8,9 +8,9 @@ use proptest::sample::select;
 
 use super::machine::{Answer, Machine, fleet, granted};
 use super::*;
-use crate::alert::{AlertKey, Notice, Status};
-use crate::memory::Entry;
-use crate::standing::{TokenState, TransitionKind};
+use crate::alert::{AlertKey, Notification, Status};
+use crate::belief::{TokenState, TransitionKind};
+use crate::state::Entry;
 
 fn refused() -> MeObservation {
     MeObservation::Refused
@@ -23,22 +23,22 @@ fn a_restart_believes_what_was_known_and_tells_nothing_twice() {
     machine.answer("t", refused(), ProbeObservation::Missing);
     machine.answer("p", works(&[]), ProbeObservation::Missing);
     machine.seconds(4000);
-    let told = ["TokenRejected/acme/t firing", "PermissionLost/acme/p/Tickets - List/Search firing"];
-    let mut heard = machine.told();
+    let notified = ["TokenRejected/acme/t firing", "PermissionLost/acme/p/Tickets - List/Search firing"];
+    let mut heard = machine.notified();
     heard.sort();
-    assert_eq!(heard, [told[1], told[0]]);
+    assert_eq!(heard, [notified[1], notified[0]]);
     machine.crash(fleet(&["t", "p"]), 60);
     let snapshot = machine.core.snapshot();
     assert!(snapshot.first_sweep_done, "every token has been looked at, if not by this process");
-    let standing = |index: usize| &snapshot.tokens[index].standing;
-    assert_eq!((standing(0).state, standing(1).state), (TokenState::Rejected, TokenState::Valid));
-    assert!(standing(0).validity.last_attempt < Some(at(machine.now - 59)), "with its old timestamp");
+    let token_status = |index: usize| &snapshot.tokens[index].status;
+    assert_eq!((token_status(0).state, token_status(1).state), (TokenState::Rejected, TokenState::Valid));
+    assert!(token_status(0).validity.last_attempt < Some(at(machine.now - 59)), "with its old timestamp");
     assert_eq!(snapshot.tokens.iter().map(|picture| picture.firing.len()).sum::<usize>(), 2);
     machine.seconds(4000);
-    assert_eq!(machine.told().len(), 2, "{:?}", machine.told());
+    assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
     machine.answers.clear();
     machine.seconds(4000);
-    assert_eq!(machine.told().len(), 4, "{:?}", machine.told());
+    assert_eq!(machine.notified().len(), 4, "{:?}", machine.notified());
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn overdue_checks_are_spread_over_an_interval_and_none_is_forgotten() {
     let mut machine = Machine::new(fleet(&names));
     machine.seconds(10);
     machine.crash(fleet(&names), 7 * 24 * 3600);
-    let looks: Vec<usize> = (0..300).map(|_| machine.second()).collect();
-    assert!(looks.iter().all(|looks| *looks <= 4), "no burst: {looks:?}");
-    assert_eq!(looks.iter().sum::<usize>(), 60, "each once, one look for both checks");
-    assert!(looks[..150].iter().sum::<usize>() > 15 && looks[150..].iter().sum::<usize>() > 15, "{looks:?}");
+    let checks: Vec<usize> = (0..300).map(|_| machine.second()).collect();
+    assert!(checks.iter().all(|checks| *checks <= 4), "no burst: {checks:?}");
+    assert_eq!(checks.iter().sum::<usize>(), 60, "each once, one look for both checks");
+    assert!(checks[..150].iter().sum::<usize>() > 15 && checks[150..].iter().sum::<usize>() > 15, "{checks:?}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn an_expiry_that_passed_while_nobody_watched_is_noticed_at_once() {
     machine.crash(expiring(), 5000);
     assert_eq!(machine.second(), 1);
     machine.seconds(31);
-    assert_eq!(machine.told().last().map(String::as_str), Some("TokenExpired/acme/t firing"));
+    assert_eq!(machine.notified().last().map(String::as_str), Some("TokenExpired/acme/t firing"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_bad_verdict_that_waits_for_its_confirmation_does_so_over_a_restart() {
     machine.commit();
     machine.crash(fleet(&["t"]), 30);
     machine.seconds(1);
-    assert_eq!(machine.told(), ["TokenRejected/acme/t firing"]);
+    assert_eq!(machine.notified(), ["TokenRejected/acme/t firing"]);
 }
 
 #[test]
@@ -89,11 +89,11 @@ fn what_left_the_configuration_while_nobody_watched_is_resolved_and_keeps_its_hi
     machine.seconds(100);
     machine.crash(fleet(&["other"]), 60);
     machine.seconds(1);
-    assert_eq!(machine.told(), ["TokenRejected/acme/t firing", "TokenRejected/acme/t resolved"]);
-    assert!(machine.store.told[1].words.message.contains("no longer in the configuration"));
+    assert_eq!(machine.notified(), ["TokenRejected/acme/t firing", "TokenRejected/acme/t resolved"]);
+    assert!(machine.store.notified[1].message.text.contains("no longer in the configuration"));
     machine.crash(fleet(&["other"]), 60);
     machine.seconds(1000);
-    assert_eq!(machine.told().len(), 2);
+    assert_eq!(machine.notified().len(), 2);
     assert_eq!(machine.store.kinds(), [TransitionKind::State]);
 }
 
@@ -112,8 +112,8 @@ fn a_renamed_token_is_known_again_by_its_value() {
         machine.answer("new", works(&[]), ProbeObservation::Missing);
         machine.seconds(100);
         let lost = |name: &str, status: &str| format!("PermissionLost/acme/{name}/Tickets - List/Search {status}");
-        let told = [lost("old", "firing"), lost("old", "resolved"), lost("new", "firing")];
-        assert_eq!(machine.told(), told, "it was lost under its old name, so it is not missing from the start");
+        let notified = [lost("old", "firing"), lost("old", "resolved"), lost("new", "firing")];
+        assert_eq!(machine.notified(), notified, "it was lost under its old name, so it is not missing from the start");
         assert_eq!(machine.store.kinds(), [TransitionKind::Permission, TransitionKind::Name]);
         let moved = Entry::Renamed {
             from: TokenId { tenant: "acme".to_owned(), token_name: "old".to_owned() },
@@ -131,7 +131,7 @@ fn a_value_that_was_rotated_while_nobody_watched_is_a_transition() {
     machine.crash(fleet(&["t"]), 60);
     machine.seconds(301);
     assert_eq!(machine.store.kinds(), [TransitionKind::Fingerprint]);
-    assert_eq!(machine.told(), Vec::<String>::new());
+    assert_eq!(machine.notified(), Vec::<String>::new());
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_permission_that_is_wanted_since_the_restart_is_asked_for_in_turn() {
     machine.answer("t", works(&[]), ProbeObservation::Missing);
     machine.crash(fleet(&["t"]), 10);
     machine.seconds(400);
-    assert_eq!(machine.told(), ["PermissionMissing/acme/t/Tickets - List/Search firing"]);
+    assert_eq!(machine.notified(), ["PermissionMissing/acme/t/Tickets - List/Search firing"]);
 }
 
 #[derive(Clone, Debug)]
@@ -208,10 +208,10 @@ fn quick(names: &[&str]) -> Config {
 }
 
 /// By key, in the order in which they were told.
-fn by_key(told: &[Notice]) -> BTreeMap<AlertKey, Vec<&Notice>> {
-    let mut keys: BTreeMap<AlertKey, Vec<&Notice>> = BTreeMap::new();
-    for notice in told {
-        keys.entry(notice.key.clone()).or_default().push(notice);
+fn by_key(notified: &[Notification]) -> BTreeMap<AlertKey, Vec<&Notification>> {
+    let mut keys: BTreeMap<AlertKey, Vec<&Notification>> = BTreeMap::new();
+    for notification in notified {
+        keys.entry(notification.key.clone()).or_default().push(notification);
     }
     keys
 }
@@ -234,12 +234,12 @@ proptest! {
         machine.seconds(3000);
         machine.handle(Event::Reload(Arc::new(quick(&[]))));
         machine.commit();
-        for (key, notices) in by_key(&machine.store.told) {
+        for (key, notifications) in by_key(&machine.store.notified) {
             let mut fires = false;
-            for notice in &notices {
-                let expected = notice.status != Status::Firing;
-                prop_assert_eq!(fires, expected, "{} {:?}", key, notices.iter().map(|told| told.status).collect::<Vec<_>>());
-                fires = notice.status != Status::Resolved;
+            for notification in &notifications {
+                let expected = notification.status != Status::Firing;
+                prop_assert_eq!(fires, expected, "{} {:?}", key, notifications.iter().map(|notified| notified.status).collect::<Vec<_>>());
+                fires = notification.status != Status::Resolved;
             }
             prop_assert!(!fires, "{key} never resolved");
         }
@@ -264,7 +264,7 @@ proptest! {
         // What was seen before waits no longer than this for the security group to be read, and then names none.
         machine.seconds(120);
         machine.commit();
-        let told = machine.store.told.len();
+        let notified = machine.store.notified.len();
         let may_happen = |happened: &Happens| !matches!(happened, Happens::Answers(..) | Happens::Reload(_));
         let names: Vec<String> = machine.core.config.tokens.iter().map(|token| token.name.clone()).collect();
         for happened in after.into_iter().filter(may_happen) {
@@ -277,9 +277,9 @@ proptest! {
             }
         }
         machine.seconds(1);
-        for notice in &machine.store.told[told..] {
-            let of_tenant = notice.key.of.token_name.is_empty();
-            prop_assert!(of_tenant || notice.status == Status::Reminder, "{} {:?}", notice.key, notice.status);
+        for notification in &machine.store.notified[notified..] {
+            let of_tenant = notification.key.of.token_name().is_none();
+            prop_assert!(of_tenant || notification.status == Status::Reminder, "{} {:?}", notification.key, notification.status);
         }
     }
 }
@@ -298,18 +298,18 @@ fn what_one_token_tells_of_its_group_another_does_not_tell_again_not_even_after_
     machine.crash(fleet(&["a", "b"]), 60);
     machine.seconds(4000);
     let of = |machine: &Machine, status: &str| {
-        let told = machine.told().into_iter().filter(|told| told.ends_with(status));
-        told.map(|told| told.split('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        let notified = machine.notified().into_iter().filter(|notified| notified.ends_with(status));
+        notified.map(|notified| notified.split('/').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let both = ["PermissionLost", "SecurityGroupRightLost"];
     let mut fired = of(&machine, "firing");
     fired.sort();
     assert_eq!((fired, of(&machine, "resolved").len()), (both.map(str::to_owned).to_vec(), 0));
     // Whoever told it leaves: the other one suffers still, and says so now, after a check.
-    let teller = if machine.told()[0].contains("/a/") { "b" } else { "a" };
+    let teller = if machine.notified()[0].contains("/a/") { "b" } else { "a" };
     machine.crash(fleet(&[teller]), 60);
     machine.seconds(10);
-    assert_eq!((of(&machine, "firing").len(), of(&machine, "resolved").len()), (4, 2), "{:?}", machine.told());
+    assert_eq!((of(&machine, "firing").len(), of(&machine, "resolved").len()), (4, 2), "{:?}", machine.notified());
 }
 
 #[test]
@@ -317,6 +317,6 @@ fn the_clock_may_be_set_back_while_nobody_watches() {
     let mut machine = Machine::new(fleet(&["t"]));
     machine.seconds(10);
     machine.crash(fleet(&["t"]), -TimeDelta::days(1).num_seconds());
-    let looks: usize = (0..301).map(|_| machine.second()).sum();
-    assert!(looks >= 1);
+    let checks: usize = (0..301).map(|_| machine.second()).sum();
+    assert!(checks >= 1);
 }

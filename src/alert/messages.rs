@@ -1,0 +1,362 @@
+//! The words of an alert: what broke, since when, who is hurt, and where to click to mend it. Pure.
+//!
+//! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud"; menu names as Syncro
+//! shows them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::belief::{Cause, Evidence, Outage, PermissionStatus, TokenStatus};
+use crate::model::{Scope, Token};
+
+use super::Alert;
+use super::trouble::{Impaired, Throttled};
+
+const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Permissions";
+const GROUP: &str = "More > Admin > Syncro Administration > Security Groups";
+const USER: &str = "More > Admin > Syncro Administration > Users > the user > Details > Security Permissions";
+
+/// What an alert says besides its key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Message {
+    /// One or two sentences that can be read alone.
+    #[serde(rename = "message")]
+    pub text: String,
+    /// Who is short of a permission.
+    pub cause: Option<Cause>,
+    /// What shows it.
+    pub evidence: Option<Evidence>,
+    /// The same in words: the request and its answer, or the user's right.
+    #[serde(default)]
+    pub shown_by: Option<String>,
+    /// The permission that is spoken of.
+    pub permission: Option<String>,
+    /// The right that is spoken of.
+    pub right: Option<String>,
+    /// The security group of the token's user, where known.
+    pub security_group: Option<String>,
+    /// The profile of the integration that is hurt.
+    pub profile: Option<String>,
+}
+
+impl Message {
+    /// The message in two parts: what happened and whom it hurts, and what to do about it. Names, in which anything may
+    /// stand, are between backticks.
+    pub fn parts(&self) -> (&str, &str) {
+        let mut is_name = false;
+        let end = self.text.char_indices().find(|(at, character)| {
+            is_name ^= *character == '`';
+            *character == '.' && !is_name && self.text[at + 1..].starts_with(' ')
+        });
+        end.map_or((&self.text, ""), |(at, _)| (&self.text[..at], &self.text[at + 2..]))
+    }
+}
+
+/// Where to read more: the page of a token, the tokens of a tenant, or all of them.
+pub fn page(external_url: &str, scope: &Scope) -> String {
+    match scope {
+        Scope::Fleet => format!("{external_url}/"),
+        Scope::Tenant(name) => {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", name).finish();
+            format!("{external_url}/?{query}")
+        }
+        Scope::Token(token) => format!("{external_url}{}", token.path()),
+    }
+}
+
+/// Where to read on: a page of the daemon.
+pub fn runbook(external_url: &str, alert: Alert) -> String {
+    format!("{external_url}/runbooks/{}", alert.as_str())
+}
+
+/// Names a token in a sentence.
+fn named(token: &Token) -> String {
+    format!("token `{}` of tenant `{}`", token.name, token.tenant.name)
+}
+
+/// Who uses the token, as the end of a sentence.
+fn affected(token: &Token) -> String {
+    token
+        .profile
+        .as_ref()
+        .map_or_else(|| "whatever uses it fails".to_owned(), |profile| format!("{} fails with it", profile.title))
+}
+
+fn day(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The words common to all alerts about a token.
+fn message(token: &Token, token_status: &TokenStatus, text: String) -> Message {
+    let security_group = token_status.current_group().map(str::to_owned);
+    Message { text, security_group, profile: token.profile_name().map(str::to_owned), ..Message::default() }
+}
+
+/// Alerts that follow from a token's state.
+pub(super) fn state(alert: Alert, token: &Token, token_status: &TokenStatus) -> Message {
+    let (name, affected) = (named(token), affected(token));
+    let replace = format!("{NEW_TOKEN}, then put the value where this token is read from");
+    let text = match alert {
+        Alert::TokenExpired => {
+            // A date that was moved ahead since is not the one at which it expired.
+            let date = token.expires.filter(|expires| Some(*expires) <= token_status.validity.last_attempt);
+            let expired = date.map_or_else(String::new, |date| format!(" (declared expiry {})", day(date)));
+            format!(
+                "{name} expired{expired}; {affected}. Make a new one: {replace}, and set its expiry in the configuration"
+            )
+        }
+        Alert::TokenRejected => format!(
+            "{name} is refused: revoked, deleted or mistyped, or its user is gone; {affected}. Look whether it is still listed under More > Admin > API > API Tokens; if not, make a new one: {replace}"
+        ),
+        Alert::TokenWrongAccount => format!(
+            "{name} works, but on another Syncro account than `{}`; {affected}. Put the right value where this token is read from",
+            token.tenant.subdomain.as_deref().unwrap_or_default()
+        ),
+        Alert::TokenUserLockedOut => {
+            format!(
+                "the user of {name} may not use Syncro any more; {affected}. Mend the user: {USER}, or make a token of another user: {replace}"
+            )
+        }
+        Alert::TokenBlocked => format!(
+            "{name} is refused before it is looked at, perhaps by the IP allow-list; {affected} if its address is refused too. Look at Admin > Employees > IP Allow List, which has a switch of its own for APIs"
+        ),
+        _ => {
+            let why = token_status.unreadable.as_ref().map_or_else(|| "cannot be read".to_owned(), ToString::to_string);
+            format!(
+                "the token value of {name} {why}, so it is not watched. Put the value there; it is read again at the next check"
+            )
+        }
+    };
+    message(token, token_status, text)
+}
+
+/// `TokenExpiring`.
+pub(super) fn expiring(
+    token: &Token,
+    token_status: &TokenStatus,
+    expires: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Message {
+    let text = format!(
+        "{} expires {}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from and its expiry into the configuration",
+        named(token),
+        when(expires - now),
+        day(expires),
+        affected(token)
+    );
+    message(token, token_status, text)
+}
+
+/// When something is that lies so far ahead.
+fn when(left: TimeDelta) -> String {
+    match (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds()) {
+        (days @ 2.., ..) => format!("in {days} days"),
+        (_, hours @ 2.., ..) => format!("in {hours} hours"),
+        (_, _, minutes @ 2.., _) => format!("in {minutes} minutes"),
+        (.., seconds @ 2..) => format!("in {seconds} seconds"),
+        // The alert goes on until the check that is due then has been believed.
+        _ => "now".to_owned(),
+    }
+}
+
+/// `TokenExpiryOutdated`.
+pub(super) fn outdated(token: &Token, token_status: &TokenStatus, expires: DateTime<Utc>) -> Message {
+    let text = format!(
+        "{} still works after its declared expiry of {}: the date in the configuration is wrong. Look up its expiry under More > Admin > API > API Tokens and correct `expires`",
+        named(token),
+        day(expires)
+    );
+    message(token, token_status, text)
+}
+
+/// `PermissionLost` and `PermissionMissing`.
+pub(super) fn permission(
+    alert: Alert,
+    token: &Token,
+    token_status: &TokenStatus,
+    known: &PermissionStatus,
+    required: bool,
+) -> Message {
+    let (permission, cause, evidence) = (known.permission.name(), known.cause, known.evidence);
+    let group = token_status.current_group();
+    let name = named(token);
+    let happened = match (alert, evidence) {
+        (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
+        (Alert::PermissionLost, Evidence::Right) => format!("{name} lost `{permission}`, as its user's rights show"),
+        (_, Evidence::Probe) => format!("{name} lacks `{permission}`"),
+        (_, Evidence::Right) => format!("{name} probably lacks `{permission}`, as its user's rights show"),
+    };
+    let affected =
+        if required { affected(token) } else { "it is recommended for the integration that uses it".to_owned() };
+    let in_group = match group {
+        Some(group) => format!("{GROUP} > `{group}` > tick `{permission}` > Save"),
+        None => format!("{GROUP} > the group of its user > tick `{permission}` > Save"),
+    };
+    let in_token = format!("{NEW_TOKEN} with `{permission}`");
+    let fix = match cause {
+        Cause::SecurityGroup => format!("The security group is too narrow: {in_group}"),
+        Cause::Token => format!("The user may do it, so the token is too narrow: {in_token}"),
+        Cause::Undetermined => format!("Either the security group is too narrow: {in_group}; or the token: {in_token}"),
+    };
+    Message {
+        permission: Some(permission.to_owned()),
+        cause: Some(cause),
+        evidence: Some(evidence),
+        shown_by: known.shown_by(&token.tenant),
+        ..message(token, token_status, format!("{happened}; {affected}. {fix}"))
+    }
+}
+
+/// So many others of a security group are named; the status page has them all. A chat takes no more than some thousand
+/// characters.
+const MOST_NAMED: usize = 5;
+
+/// The same, with the peers in the security group that need it too.
+pub(super) fn of_group<'a>(message: &Message, affected: impl Iterator<Item = &'a Token>) -> Message {
+    let named = |token: &Token| match &token.profile {
+        Some(profile) => format!("`{}` ({})", token.name, profile.title),
+        None => format!("`{}`", token.name),
+    };
+    let mut affected = affected.peekable();
+    if affected.peek().is_none() {
+        return message.clone();
+    }
+    let named: Vec<_> = affected.by_ref().take(MOST_NAMED).map(named).collect();
+    let more = match affected.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (what, fix) = message.parts();
+    let too = format!("; others of the same security group need it too: {}{more}", named.join(", "));
+    Message { text: format!("{what}{too}. {fix}"), ..message.clone() }
+}
+
+/// `SecurityGroupRightLost`.
+pub(super) fn right(token: &Token, token_status: &TokenStatus, right: &str) -> Message {
+    let group = token_status.current_group();
+    let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
+    let text = format!(
+        "the user of {} lost the right `{right}`; what needs it may fail. Look what was unticked: {GROUP} > {group}",
+        named(token)
+    );
+    Message { right: Some(right.to_owned()), ..message(token, token_status, text) }
+}
+
+/// `SecurityGroupChanged`.
+pub(super) fn group(token: &Token, token_status: &TokenStatus, from: &str) -> Message {
+    let group = token_status.security_group().unwrap_or_default();
+    let text = format!(
+        "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have changed. To change it back: {USER} > Security/Calendar Group > `{from}` > Save",
+        named(token)
+    );
+    message(token, token_status, text)
+}
+
+/// `GlobalAdminLost`.
+pub(super) fn admin(token: &Token, token_status: &TokenStatus) -> Message {
+    let text = format!(
+        "the user of {} is no longer a Global Admin, so its security group restricts the token now. To change it back: {USER} > Global Admin > Save",
+        named(token)
+    );
+    message(token, token_status, text)
+}
+
+/// `TenantUnreachable`.
+pub(super) fn unreachable(tenant: &str, since: DateTime<Utc>, reason: &str) -> Message {
+    let text = format!(
+        "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be wrong with them. Look whether its Syncro answers from this machine",
+        day(since)
+    );
+    Message { text, ..Message::default() }
+}
+
+/// `SyncroOutage`.
+pub(super) fn outage(outage: &Outage) -> Message {
+    const SEE: &str = "Look whether Syncro has an outage, and whether this machine reaches it as usual";
+    let since = day(outage.since());
+    let text = match outage {
+        Outage::TurnedBad { state, tenants, of, .. } => format!(
+            "the tokens of {tenants} of {of} tenants that were looked at since {since} look {} all at once, so it is probably not the tokens. {SEE}. No alert about a token is told until this has passed, or until ten minutes of looking say that it is the tokens",
+            state.as_str().replace('_', " ")
+        ),
+        Outage::Unreachable { tenants, of, .. } => format!(
+            "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is known to be wrong with their tokens. {SEE}"
+        ),
+    };
+    Message { text, ..Message::default() }
+}
+
+/// `MonitorThrottled`.
+pub(super) fn throttled(known: &Throttled) -> Message {
+    let Throttled { since, host } = known;
+    let text = format!(
+        "requests to `{host}` have been paused since {}, because it asks to send fewer: tokens are not being checked, and nothing is known to be wrong with them. Look what else sends requests to Syncro from this address; the monitor's own share is `syncro.requests_per_minute`",
+        day(*since)
+    );
+    Message { text, ..Message::default() }
+}
+
+/// `MonitorImpaired`.
+pub(super) fn impaired(known: &Impaired) -> Message {
+    let Impaired { since, tokens, detail } = known;
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+    let tokens = if *tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") };
+    let text = format!(
+        "trouble of this machine keeps checks of {tokens} from saying anything since {}{detail}; nothing is known to be wrong with the tokens. Look at the file descriptors, memory, threads and disks of this machine",
+        day(*since)
+    );
+    Message { text, ..Message::default() }
+}
+
+/// The words of an alert that is over.
+pub(super) fn resolved(message: &Message, why: &str) -> Message {
+    let (before, _) = message.parts();
+    Message { text: format!("over, {why}: {before}"), ..message.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_stop_in_a_name_ends_no_sentence() {
+        let parts = |text: &str| {
+            let message = Message { text: text.to_owned(), ..Message::default() };
+            let (what, fix) = message.parts();
+            (what.to_owned(), fix.to_owned(), resolved(&message, "seen again").text)
+        };
+        let (what, fix, over) =
+            parts("token `a` of tenant `Acme Inc. Ltd` expired; it fails. Make a new one: More. Then");
+        assert_eq!(what, "token `a` of tenant `Acme Inc. Ltd` expired; it fails");
+        assert_eq!(fix, "Make a new one: More. Then");
+        assert_eq!(over, format!("over, seen again: {what}"));
+        assert_eq!(parts("one sentence").0, "one sentence");
+        assert_eq!(parts("a backtick ` alone. Ends").1, "");
+    }
+
+    #[test]
+    fn of_many_tokens_that_are_affected_a_few_are_named() {
+        let others: Vec<Token> = (0..80).map(|number| crate::testing::token(&format!("t{number}"), &[])).collect();
+        let message = Message { text: "`a` lost it. Tick it".to_owned(), ..Message::default() };
+        let of = |count: usize| of_group(&message, others[..count].iter()).text;
+        assert_eq!(of(0), message.text);
+        let few = "`a` lost it; others of the same security group need it too: `t0`, `t1`, `t2`, `t3`, `t4`";
+        assert_eq!(of(5), format!("{few}. Tick it"));
+        assert_eq!(of(79), format!("{few} and 74 more. Tick it"));
+    }
+
+    #[test]
+    fn an_expiry_is_said_in_a_unit_that_fits_and_is_now_once_it_has_come() {
+        let cases = [
+            (TimeDelta::days(2), "in 2 days"),
+            (TimeDelta::hours(47), "in 47 hours"),
+            (TimeDelta::minutes(119), "in 119 minutes"),
+            (TimeDelta::seconds(119), "in 119 seconds"),
+            (TimeDelta::zero(), "now"),
+            (TimeDelta::seconds(-30), "now"),
+        ];
+        for (left, expected) in cases {
+            assert_eq!(when(left), expected);
+        }
+    }
+}

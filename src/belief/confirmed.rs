@@ -1,0 +1,145 @@
+//! A yes-or-no that is doubted before it is given up: a no must be seen several times in a row. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Alerts;
+
+/// How a no is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmation {
+    /// How often in a row it must be seen.
+    pub times: u32,
+    /// The least distance of two sights that count: two in the same moment confirm a flap.
+    pub after: TimeDelta,
+}
+
+impl Confirmation {
+    /// As it is configured.
+    pub fn of(alerts: &Alerts) -> Self {
+        let after = TimeDelta::from_std(alerts.confirm_after).unwrap_or(TimeDelta::MAX);
+        Self { times: alerts.confirmations.get(), after }
+    }
+
+    /// Every sight counts, and the first is enough: for a check that is made once.
+    pub fn once() -> Self {
+        Self { times: 1, after: TimeDelta::zero() }
+    }
+
+    /// When the next sight counts after the one that counted last.
+    pub fn next(self, last: DateTime<Utc>) -> DateTime<Utc> {
+        last.checked_add_signed(self.after).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// Whether something is granted, as far as it has been confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Belief {
+    /// What is believed; `None` before anything is.
+    #[serde(rename = "held")]
+    pub granted: Option<bool>,
+    /// Since when, as it was first seen.
+    pub since: DateTime<Utc>,
+    /// Whether it was held before it was not.
+    pub lost: bool,
+    /// How often in a row a no was seen that is not believed yet.
+    pub doubts: u32,
+    /// When the first of them was seen.
+    doubted_at: DateTime<Utc>,
+    /// When the last of them was seen that counts.
+    #[serde(default)]
+    counted_at: DateTime<Utc>,
+    /// When a yes was last seen; the epoch if never, or if an older program wrote this.
+    #[serde(default)]
+    granted_at: DateTime<Utc>,
+}
+
+impl Belief {
+    /// Takes in one observation. Returns whether the belief changed.
+    pub fn see(&mut self, granted: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
+        if granted || self.granted == Some(false) {
+            self.doubts = 0;
+        }
+        if granted {
+            self.granted_at = now;
+        }
+        if self.granted == Some(granted) {
+            return false;
+        }
+        if granted {
+            *self = Self::first(true, now);
+            return true;
+        }
+        if self.doubts == 0 {
+            self.doubted_at = now;
+        } else if now < confirmation.next(self.counted_at) {
+            return false;
+        }
+        self.counted_at = now;
+        self.doubts += 1;
+        if self.doubts < confirmation.times {
+            return false;
+        }
+        let lost = self.granted == Some(true);
+        *self = Self { granted: Some(false), since: self.doubted_at, lost, doubts: 0, doubted_at: now, ..*self };
+        true
+    }
+
+    /// What was seen last, believed or not.
+    pub fn last_seen(&self) -> Option<bool> {
+        self.granted.map(|granted| granted && self.doubts == 0)
+    }
+
+    /// Takes in the first observation as it is: there is nothing yet that could be lost.
+    pub fn first(granted: bool, now: DateTime<Utc>) -> Self {
+        let granted_at = if granted { now } else { DateTime::default() };
+        Self {
+            granted: Some(granted),
+            since: now,
+            lost: false,
+            doubts: 0,
+            doubted_at: now,
+            counted_at: now,
+            granted_at,
+        }
+    }
+
+    /// When a yes was last seen; the epoch if never.
+    pub fn granted_at(&self) -> DateTime<Utc> {
+        self.granted_at
+    }
+
+    /// When the next no counts, while one is doubted.
+    pub fn confirmable_at(&self, confirmation: Confirmation) -> Option<DateTime<Utc>> {
+        (self.doubts > 0).then(|| confirmation.next(self.counted_at))
+    }
+
+    /// Lets `change` see every moment that it holds.
+    pub(super) fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
+        let moments = [&mut self.since, &mut self.doubted_at, &mut self.counted_at, &mut self.granted_at];
+        moments.into_iter().for_each(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    #[test]
+    fn a_no_counts_again_only_after_the_least_distance() {
+        let confirmation = Confirmation { times: 3, after: TimeDelta::seconds(30) };
+        let mut belief = Belief::first(true, at(0));
+        let mut seen = |millis: i64| {
+            let now = at(0) + TimeDelta::milliseconds(millis);
+            (belief.see(false, now, confirmation), belief.doubts)
+        };
+        assert_eq!(seen(1000), (false, 1));
+        assert_eq!(seen(1020), (false, 1), "20 ms later it confirms nothing");
+        assert_eq!(seen(30_999), (false, 1));
+        assert_eq!(seen(31_000), (false, 2));
+        assert_eq!(seen(60_000), (false, 2));
+        assert_eq!(seen(61_000), (true, 0));
+        assert_eq!((belief.since, belief.granted_at()), (at(1), at(0)));
+    }
+}

@@ -1,0 +1,85 @@
+//! The user behind a token: its security group and whether it is a Global Admin. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::syncro::UserObservation;
+
+use super::confirmed::{Belief, Confirmation};
+
+/// What is believed of the user who made a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The user's number in Syncro.
+    pub id: u64,
+    /// Whether the user is a Global Admin, whom no security group restricts.
+    pub admin: Belief,
+    /// The security group, as it was last told.
+    pub group: Option<String>,
+    /// When `/users/{id}` was last asked.
+    pub group_asked: Option<DateTime<Utc>>,
+    /// Why the group was not told the last time, if it was not: a fragment that reads after "is not known: ".
+    #[serde(default)]
+    pub group_problem: Option<String>,
+    /// A change of the group that is still news.
+    pub group_change: Option<GroupChange>,
+    /// Since when the group may be another one: the user's rights changed in `/me`, and it has not been read since.
+    #[serde(default)]
+    pub doubted_at: Option<DateTime<Utc>>,
+}
+
+/// The security group became another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupChange {
+    /// What it was.
+    pub from: String,
+    /// When the change was seen.
+    pub at: DateTime<Utc>,
+}
+
+impl User {
+    pub(super) fn new(id: u64) -> Self {
+        let admin = Belief::default();
+        Self { id, admin, group: None, group_asked: None, group_problem: None, group_change: None, doubted_at: None }
+    }
+
+    /// Takes in the admin flag of `/me`; returns whether the belief changed.
+    pub(super) fn see_admin(&mut self, admin: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
+        if self.admin.granted.is_none() {
+            self.admin = Belief::first(admin, now);
+            return true;
+        }
+        self.admin.see(admin, now, confirmation)
+    }
+
+    /// Notes why an answer of `/users/{id}` does not tell the group.
+    pub(super) fn note_group_problem(&mut self, seen: &UserObservation) {
+        self.group_problem = match seen {
+            UserObservation::Group(Some(_)) => None,
+            UserObservation::Group(None) => Some("Syncro names none".to_owned()),
+            UserObservation::Failed(failure) => Some(failure.to_string()),
+        };
+    }
+
+    /// Takes in the answer of `/users/{id}`; returns a change as before and after.
+    /// A change is news for as long as `news_for`; going back within that time ends it.
+    pub(super) fn see_group(
+        &mut self,
+        seen: &UserObservation,
+        now: DateTime<Utc>,
+        news_for: TimeDelta,
+    ) -> Option<(String, String)> {
+        self.group_asked = Some(now);
+        // An answer without a group may be one that leaves it out; it is no reason to forget.
+        let UserObservation::Group(Some(group)) = seen else { return None };
+        self.doubted_at = None;
+        let before = self.group.replace(group.clone()).filter(|before| before != group)?;
+        let news = self.group_change.take().filter(|change| now - change.at < news_for);
+        self.group_change = match news {
+            Some(change) if change.from == *group => None,
+            Some(change) => Some(change),
+            None => Some(GroupChange { from: before.clone(), at: now }),
+        };
+        Some((before, group.clone()))
+    }
+}

@@ -1,0 +1,141 @@
+//! How the web server is locked: TLS, who may come in, and under which name it is known. Built from `[web]` at the start
+//! and again at every reload, so that a renewed certificate or a rotated bearer token needs no restart.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use sha2::{Digest, Sha256};
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use crate::config::{Tls, Web};
+use crate::system::files::{self, Contents, Deadline};
+
+use super::authenticator::Authenticator;
+
+/// A file of a certificate, a key or a token holds some KiB.
+const LARGEST_FILE: u64 = 1024 * 1024;
+/// All files together.
+const LONGEST_LOAD: Duration = Duration::from_secs(10);
+
+/// The door.
+#[derive(Default)]
+pub struct Access {
+    /// TLS, if it is spoken.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Who may come in.
+    pub(super) authenticator: Authenticator,
+    /// What comes before every path where people reach the daemon below a path of a proxy; no slash at the end.
+    pub base: String,
+    /// Scheme, host and port that people see, where they are not ours.
+    pub origin: Option<String>,
+    /// A digest of the files that it was built from.
+    made_from: [u8; 32],
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Door")
+            .field("tls", &self.tls.is_some())
+            .field("gate", &self.authenticator)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Whether the files of both hold the same.
+    pub fn is_made_from_the_same(&self, other: &Self) -> bool {
+        self.made_from == other.made_from
+    }
+
+    /// Reads the files that `[web]` names.
+    ///
+    /// # Errors
+    /// What is wrong with each, by its key; never what is in it.
+    pub fn load(web: &Web) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut files = Files { digest: Sha256::new(), deadline: Deadline::within(LONGEST_LOAD) };
+        let tls = web.tls.as_ref().and_then(|tls| acceptor(tls, &mut files).map_err(|fault| faults.push(fault)).ok());
+        let mut bearers = Vec::new();
+        for (index, path) in web.auth.bearer_token_files.iter().enumerate() {
+            let read = files.read(path, &format!("web.auth.bearer_token_files[{index}]")).and_then(|text| {
+                let token = text.trim_ascii();
+                let usable = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+                let fault =
+                    || format!("web.auth.bearer_token_files[{index}]: `{}` holds no usable token", path.display());
+                usable.then(|| token.to_owned()).ok_or_else(fault)
+            });
+            match read {
+                Ok(token) => bearers.push(token),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let authenticator = Authenticator::new(web.auth.users.clone(), &bearers).map_err(|fault| faults.push(fault));
+        let external = web.external_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let origin = external.as_ref().map(|url| url.origin().ascii_serialization());
+        let base = external.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+        match authenticator {
+            Ok(authenticator) if faults.is_empty() => {
+                let made_from = files.digest.finalize().into();
+                Ok(Self { tls, authenticator, base, origin, made_from })
+            }
+            _ => Err(faults),
+        }
+    }
+}
+
+/// The files that a door is built from, as one digest.
+struct Files {
+    digest: Sha256,
+    deadline: Deadline,
+}
+
+impl Files {
+    fn read(&mut self, path: &Path, key: &str) -> Result<Contents, String> {
+        let read = files::read_blocking(path, LARGEST_FILE, self.deadline)
+            .map_err(|error| format!("{key}: failed to read `{}`: {error}", path.display()))?;
+        self.digest.update(Sha256::digest(&read));
+        Ok(read)
+    }
+}
+
+fn acceptor(tls: &Tls, files: &mut Files) -> Result<TlsAcceptor, String> {
+    let certificates = |path: &Path, key: &str, files: &mut Files| {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files.read(path, key)?).collect();
+        let found = found.map_err(|error| format!("{key}: `{}` is not PEM: {error}", path.display()))?;
+        let fault = || format!("{key}: `{}` holds no certificate", path.display());
+        if found.is_empty() { Err(fault()) } else { Ok(found) }
+    };
+    let (certificate_file, key_file) = (&tls.identity.certificate_file, &tls.identity.key_file);
+    let chain = certificates(certificate_file, "web.tls.certificate_file", files)?;
+    // The error may tell of the line, so only that there is none is said.
+    let key = PrivateKeyDer::from_pem_slice(&files.read(key_file, "web.tls.key_file")?)
+        .map_err(|_| format!("web.tls.key_file: `{}` holds no private key", key_file.display()))?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("web.tls: {error}"))?;
+    let builder = match &tls.client_ca_file {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            const KEY: &str = "web.tls.client_ca_file";
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path, KEY, files)? {
+                roots.add(certificate).map_err(|error| format!("{KEY}: {error}"))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| format!("{KEY}: {error}"))?)
+        }
+    };
+    let mut config =
+        builder.with_single_cert(chain, key).map_err(|error| format!("web.tls.certificate_file: {error}"))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,108 @@
+//! Which requests are not answered: of whom may not come in, and what pages of other sites make a browser send.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::Request;
+use hyper::body::Incoming;
+
+use super::access::Access;
+use super::authenticator::Refusal;
+
+/// What is told to everybody: whether the daemon is well, and nothing else.
+const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
+
+/// Why a request is not answered, if it is not.
+pub(super) async fn refusal(access: &Access, peer: Option<IpAddr>, request: &Request<Incoming>) -> Option<Response> {
+    if HEALTH.contains(&request.uri().path()) {
+        return None;
+    }
+    match access.authenticator.lets_in(peer, request.headers()).await {
+        Ok(()) => {}
+        Err(Refusal::Unknown) => {
+            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
+            return Some((StatusCode::UNAUTHORIZED, ask, "who are you?\n").into_response());
+        }
+        Err(Refusal::Throttled(wait)) => {
+            let wait = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
+            return Some((StatusCode::TOO_MANY_REQUESTS, wait, "too many wrong guesses\n").into_response());
+        }
+    }
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_safe && is_drawn_in_elsewhere(request.headers()) {
+        let text = "a page of another site may link to this, and draw nothing in\n";
+        return Some((StatusCode::FORBIDDEN, text).into_response());
+    }
+    if !is_safe && comes_from_elsewhere(request.headers(), access.origin.as_deref()) {
+        let text = "a page of another site may change nothing here\n";
+        return Some((StatusCode::FORBIDDEN, text).into_response());
+    }
+    None
+}
+
+/// Whether a browser says that a page of another site draws this in, as an image or by a script, where no person follows a
+/// link: such a page could make every visitor's browser ask for whatever takes long.
+fn is_drawn_in_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name: &str, word: &str| headers.get(name).is_some_and(|value| value == word);
+    is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate")
+}
+
+/// Whether a browser says that a page of another site sent this. What is no browser says nothing of the kind, and is not
+/// led astray by pages either.
+fn comes_from_elsewhere(headers: &HeaderMap, known_as: Option<&str>) -> bool {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+    let origin = text(header::ORIGIN);
+    if origin.is_some() && origin == known_as {
+        return false;
+    }
+    match (text(HeaderName::from_static("sec-fetch-site")), origin) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) != text(header::HOST),
+        (None, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_site_may_link_here_and_draw_nothing_in() {
+        let cases: [(&[(&str, &str)], bool); 5] = [
+            (&[], false),
+            (&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false),
+            (&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")], true),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")], false),
+        ];
+        for (given, expected) in cases {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            assert_eq!(is_drawn_in_elsewhere(&given.iter().map(pair).collect()), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_known_by_what_its_browser_says() {
+        let cases: [(&[(&str, &str)], bool); 9] = [
+            (&[], false),
+            (&[("sec-fetch-site", "same-origin"), ("origin", "http://monitor:9760")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "cross-site"), ("origin", "https://ops.example")], false),
+            (&[("origin", "http://monitor:9760")], false),
+            (&[("origin", "http://evil.example")], true),
+            (&[("origin", "null")], true),
+        ];
+        for (given, expected) in cases {
+            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("monitor:9760"))]);
+            for (name, value) in given {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            assert_eq!(comes_from_elsewhere(&headers, Some("https://ops.example")), expected, "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The families of series about the fleet: names, help, and how each is read off the snapshot. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::{Alert, Severity};
+use crate::belief::{Check, PermissionState, TokenState};
+use crate::state::{Snapshot, TokenSnapshot};
+
+use super::text::Text;
+
+/// One family of series.
+#[derive(Debug)]
+pub struct Family {
+    /// The metric's name.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// Its label names.
+    pub labels: &'static [&'static str],
+    pub(super) write: Write,
+}
+
+/// How a family is written.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// Token by token; the labels `tenant` and `token_name` are there already.
+    Token(fn(&mut Text, &str, &TokenSnapshot)),
+    /// Once for the tokens whose users share a tenant and a security group.
+    Group(fn(&mut Text, &str, &[&TokenSnapshot])),
+    /// Once.
+    Fleet(fn(&mut Text, &str, &Snapshot, DateTime<Utc>)),
+}
+
+/// Every family about the fleet, in the order of the exposition.
+pub const FAMILIES: [Family; 11] = [
+    Family {
+        name: "syncro_token_info",
+        help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of the SHA-256 of its value.",
+        labels: &["tenant", "token_name", "subdomain", "profile", "security_group", "global_admin", "fingerprint"],
+        write: Write::Token(info),
+    },
+    Family {
+        name: "syncro_token_state",
+        help: "State of a token as a state set: 1 for the state it is believed to be in, 0 for the others. From the last checks, not from this scrape, since Syncro limits requests.",
+        labels: &["tenant", "token_name", "state"],
+        write: Write::Token(state),
+    },
+    Family {
+        name: "syncro_token_expiry_timestamp_seconds",
+        help: "Declared expiry of a token, in seconds since the epoch; absent if none is declared. Syncro does not tell it.",
+        labels: &["tenant", "token_name"],
+        write: Write::Token(expiry),
+    },
+    Family {
+        name: "syncro_token_permission_granted",
+        help: "Whether a wanted permission is held: 1 granted, 0 missing; absent while not known.",
+        labels: &["tenant", "token_name", "permission"],
+        write: Write::Token(permission),
+    },
+    Family {
+        name: "syncro_token_permission_required",
+        help: "Whether an integration breaks without a wanted permission: 1 required, 0 only recommended.",
+        labels: &["tenant", "token_name", "permission"],
+        write: Write::Token(required),
+    },
+    Family {
+        name: "syncro_token_permissions",
+        help: "How many of the wanted permissions are granted, missing or unverified; how many others are held in excess, if that is audited.",
+        labels: &["tenant", "token_name", "state"],
+        write: Write::Token(permissions),
+    },
+    Family {
+        name: "syncro_security_group_right",
+        help: "Whether users of a security group hold a right, as /me tells: 1 or 0.",
+        labels: &["tenant", "security_group", "right"],
+        write: Write::Group(rights),
+    },
+    Family {
+        name: "syncro_token_last_check_timestamp_seconds",
+        help: "Last attempt to check a token, in seconds since the epoch; 0 before the first.",
+        labels: &["tenant", "token_name", "check"],
+        write: Write::Token(last_check),
+    },
+    Family {
+        name: "syncro_token_last_success_timestamp_seconds",
+        help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before the first.",
+        labels: &["tenant", "token_name", "check"],
+        write: Write::Token(last_success),
+    },
+    Family {
+        name: "syncro_tenant_maintenance",
+        help: "Whether alerts of a tenant are held by [[maintenance]] now: 1 or 0.",
+        labels: &["tenant"],
+        write: Write::Fleet(maintenance),
+    },
+    Family {
+        name: "syncro_alerts_firing",
+        help: "How many alerts fire now.",
+        labels: &["alert", "severity"],
+        write: Write::Fleet(firing),
+    },
+];
+
+fn info(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    let TokenSnapshot { token, status, .. } = picture;
+    let user = status.user.as_ref();
+    let fingerprint = status.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default();
+    let labels = [
+        ("subdomain", token.tenant.subdomain.as_deref().unwrap_or_default()),
+        ("profile", token.profile_name().unwrap_or_default()),
+        ("security_group", status.security_group().unwrap_or_default()),
+        (
+            "global_admin",
+            user.and_then(|user| user.admin.granted).map_or("", |admin| if admin { "true" } else { "false" }),
+        ),
+        ("fingerprint", &fingerprint),
+    ];
+    text.series(name, &labels, true);
+}
+
+fn state(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    for state in TokenState::ALL {
+        text.series(name, &[("state", state.as_str())], picture.status.state == state);
+    }
+}
+
+fn expiry(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    if picture.token.expires.is_some() {
+        text.series(name, &[], picture.token.expires);
+    }
+}
+
+/// What is believed of each wanted permission.
+fn believed(picture: &TokenSnapshot) -> impl Iterator<Item = (&'static str, PermissionState)> + '_ {
+    picture
+        .token
+        .wanted
+        .iter()
+        .map(|wanted| (wanted.permission.name(), picture.status.permission_state(wanted.permission)))
+}
+
+fn permission(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    for (permission, state) in believed(picture) {
+        if state != PermissionState::Unverified {
+            text.series(name, &[("permission", permission)], state == PermissionState::Granted);
+        }
+    }
+}
+
+fn required(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    for wanted in &picture.token.wanted {
+        text.series(name, &[("permission", wanted.permission.name())], wanted.required);
+    }
+}
+
+fn permissions(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    for state in PermissionState::ALL {
+        let count = believed(picture).filter(|(_, believed)| *believed == state).count();
+        text.series(name, &[("state", state.as_str())], count);
+    }
+    if let Some(audit) = &picture.status.audit {
+        text.series(name, &[("state", "excess")], audit.excess(&picture.token).count());
+    }
+}
+
+/// Users of one group share their rights, but for Global Admins, who hold them all: a right counts as held if all do.
+fn rights(text: &mut Text, name: &str, group: &[&TokenSnapshot]) {
+    let mut rights: BTreeMap<&str, bool> = BTreeMap::new();
+    for known in group.iter().flat_map(|picture| &picture.status.rights) {
+        if let Some(held) = known.belief.granted {
+            *rights.entry(known.right.as_str()).or_insert(true) &= held;
+        }
+    }
+    let Some(first) = group.first() else { return };
+    let security_group = first.status.security_group().unwrap_or_default();
+    let tenant = ("tenant", first.token.tenant.name.as_str());
+    for (right, held) in rights {
+        text.series(name, &[tenant, ("security_group", security_group), ("right", right)], held);
+    }
+}
+
+fn attempts(
+    text: &mut Text,
+    name: &str,
+    picture: &TokenSnapshot,
+    of: fn(&crate::belief::Attempts) -> Option<DateTime<Utc>>,
+) {
+    for check in Check::ALL {
+        let attempts = match check {
+            Check::Validity => &picture.status.validity,
+            Check::Permissions => &picture.status.permission_checks,
+        };
+        text.series(name, &[("check", check.as_str())], of(attempts));
+    }
+}
+
+fn last_check(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    attempts(text, name, picture, |attempts| attempts.last_attempt);
+}
+
+fn last_success(text: &mut Text, name: &str, picture: &TokenSnapshot) {
+    attempts(text, name, picture, |attempts| attempts.last_success);
+}
+
+fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
+    for tenant in snapshot.tenants.iter().map(|tenant| tenant.name.as_str()) {
+        text.series(name, &[("tenant", tenant)], snapshot.suppressed_until(tenant, now).is_some());
+    }
+}
+
+fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
+    let mut counts: HashMap<(Alert, Severity), usize> = HashMap::new();
+    for (_, firing) in snapshot.firing() {
+        *counts.entry((firing.alert, firing.severity)).or_default() += 1;
+    }
+    for (alert, severities) in Alert::ALL {
+        for severity in severities {
+            let count = counts.get(&(alert, *severity)).copied().unwrap_or_default();
+            text.series(name, &[("alert", alert.as_str()), ("severity", severity.as_str())], count);
+        }
+    }
+}

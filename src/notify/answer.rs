@@ -1,0 +1,208 @@
+//! What an answer of a receiver means: whether it has taken what was sent, and if not, whether that is about the receiver
+//! or about this one notification; and what it shows of the receiver's clock. Pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+
+use crate::syncro::Reason;
+
+use super::text::cut;
+
+/// So much of a complaint is passed on, in characters.
+const LONGEST_COMPLAINT: usize = 160;
+
+/// A receiver has taken what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// How far the receiver's clock is ahead of ours, at least; `None` if its answer does not show it.
+    pub clock: Option<TimeDelta>,
+}
+
+/// Why a receiver was not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The word.
+    pub why: Why,
+    /// The sentence: a fragment that reads after "was not told: ".
+    pub detail: String,
+    /// How long the receiver wishes to be left alone.
+    pub query: Option<Duration>,
+    /// Who is to blame.
+    pub suspect: Suspect,
+    /// How far the receiver's clock is ahead of ours, at least; `None` if nothing shows it.
+    pub clock: Option<TimeDelta>,
+}
+
+/// What may be wrong when something was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspect {
+    /// The receiver, the way to it, or who we are: any other notification would fare the same.
+    Receiver,
+    /// The receiver, most likely; but a server may also stumble over one body, and a filter before it may reject one.
+    Either,
+    /// The body, by what the answer says, for good. An address that is wrong answers so to everything, though.
+    Body,
+}
+
+/// Why a receiver was not told, as a word for labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// There was no answer, or one of a server in trouble.
+    NoAnswer(Reason),
+    /// It says that what we sent, or who we are, is wrong.
+    Refused,
+    /// Something answered that is no receiver.
+    NotReceiver,
+    /// A file with a secret or a certificate cannot be used.
+    Secret,
+}
+
+impl Why {
+    /// Every reason that can occur, so that each has its series.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let unheard = [Reason::NotSyncro, Reason::TooLarge];
+        let reasons = Reason::ALL.into_iter().filter(move |reason| !unheard.contains(reason));
+        reasons.map(Self::NoAnswer).chain([Self::Refused, Self::NotReceiver, Self::Secret])
+    }
+
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAnswer(reason) => reason.as_str(),
+            Self::Refused => "http_4xx",
+            Self::NotReceiver => "not_receiver",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+impl Trouble {
+    /// A trouble without an answer.
+    pub(crate) fn new(why: Why, detail: impl Into<String>) -> Self {
+        let suspect = match why {
+            Why::NoAnswer(Reason::Connect | Reason::Dns | Reason::Tls | Reason::Throttled) | Why::Secret => {
+                Suspect::Receiver
+            }
+            Why::NoAnswer(_) | Why::Refused | Why::NotReceiver => Suspect::Either,
+        };
+        Self { why, detail: detail.into(), query: None, suspect, clock: None }
+    }
+
+    /// A file of ours that cannot be used.
+    pub(super) fn secret(detail: String) -> Self {
+        Self::new(Why::Secret, detail)
+    }
+
+    /// Whether the answer says that the body will never be taken.
+    pub(super) fn is_for_good(&self) -> bool {
+        self.suspect == Suspect::Body
+    }
+}
+
+/// What an answer means: its status, the beginning of its body, its `Retry-After`, and the receiver's clock.
+pub(super) fn judge(
+    status: u16,
+    body: &[u8],
+    query: Option<Duration>,
+    clock: Option<TimeDelta>,
+) -> Result<Taken, Trouble> {
+    let page = body.trim_ascii_start().starts_with(b"<");
+    let why = match status {
+        200..300 if page => Why::NotReceiver,
+        200..300 => return Ok(Taken { clock }),
+        429 => Why::NoAnswer(Reason::Throttled),
+        500.. => Why::NoAnswer(Reason::Http5xx),
+        400..500 => Why::Refused,
+        _ => Why::NotReceiver,
+    };
+    let complaint = if page { "a web page".to_owned() } else { complaint(body) };
+    let detail = if complaint.is_empty() {
+        format!("it answered {status}")
+    } else {
+        format!("it answered {status}: {complaint}")
+    };
+    let trouble = Trouble::new(why, detail);
+    let suspect = if is_about_the_body(status) { Suspect::Body } else { trouble.suspect };
+    Err(Trouble { query, suspect, clock, ..trouble })
+}
+
+/// Whether a status says that this request will never be taken as it is (RFC 9110, section 15.5 and 15.6). What speaks of
+/// who we are, of a conflict, of too early or of too much passes, or is mended without another body.
+fn is_about_the_body(status: u16) -> bool {
+    match status {
+        401 | 402 | 403 | 407 | 408 | 409 | 421 | 423..=426 | 428 | 429 | 511 => false,
+        400..=499 | 501 | 505 => true,
+        _ => false,
+    }
+}
+
+/// What a receiver complains of, on one short line.
+fn complaint(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let visible = |character: &char| !character.is_control() || character.is_whitespace();
+    let text = text.chars().filter(visible).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&text, LONGEST_COMPLAINT).into_owned()
+}
+
+/// The `Date` of an answer; servers of today send one form only.
+pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok().map(|date| date.and_utc())
+}
+
+/// How far a clock is ahead of ours that showed `date`, in whole seconds, between two moments of ours; negative if it is
+/// behind. The time on the way and what is below a second are no difference; `None` if nobody could live with it.
+pub(super) fn offset(date: DateTime<Utc>, sent: DateTime<Utc>, received: DateTime<Utc>) -> Option<TimeDelta> {
+    const LARGEST: TimeDelta = TimeDelta::days(366 * 100);
+    let (least, most) = (date - received, date + TimeDelta::seconds(1) - sent);
+    let offset = if least > TimeDelta::zero() { least } else { most.min(TimeDelta::zero()) };
+    (offset.abs() <= LARGEST).then(|| TimeDelta::seconds(offset.num_seconds()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    #[test]
+    fn a_status_says_whether_the_body_or_the_receiver_is_wrong() {
+        let suspects = |statuses: &[u16]| {
+            let suspect = |status: &u16| judge(*status, b"", None, None).unwrap_err().suspect;
+            statuses.iter().map(suspect).collect::<Vec<_>>()
+        };
+        let body = [400, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451, 499, 501, 505];
+        assert_eq!(suspects(&body), [Suspect::Body; 15]);
+        let either =
+            [302, 401, 402, 403, 407, 408, 409, 421, 423, 424, 425, 426, 428, 500, 502, 503, 504, 507, 511, 599];
+        assert_eq!(suspects(&either), [Suspect::Either; 20]);
+        assert_eq!(suspects(&[429]), [Suspect::Receiver]);
+        assert_eq!(judge(204, b"", None, None), Ok(Taken::default()));
+        assert_eq!(judge(200, b" <html>", None, None).unwrap_err().why, Why::NotReceiver);
+        assert_eq!(Trouble::new(Why::NoAnswer(Reason::Connect), "").suspect, Suspect::Receiver);
+        assert_eq!(Trouble::new(Why::NoAnswer(Reason::Timeout), "").suspect, Suspect::Either);
+    }
+
+    #[test]
+    fn a_complaint_is_one_short_line() {
+        assert_eq!(complaint(b"  bad\n\tlabel \x07 "), "bad label");
+        assert_eq!(complaint(&[b'a'; 500]).chars().count(), LONGEST_COMPLAINT);
+        let said = judge(400, b"no\nsuch field", None, None).unwrap_err().detail;
+        assert_eq!(said, "it answered 400: no such field");
+    }
+
+    #[test]
+    fn a_clock_differs_only_as_far_as_its_date_shows() {
+        let shown = date("Fri, 15 Jan 2027 08:00:00 GMT").unwrap();
+        assert_eq!(shown, at(0));
+        let between = |sent, received| offset(shown, at(sent), at(received)).unwrap().num_seconds();
+        assert_eq!(between(0, 1), 0);
+        assert_eq!(between(-20, 30), 0, "a slow answer shows nothing");
+        assert_eq!(between(-1205, -1200), 1200, "it is ahead of ours");
+        assert_eq!(between(1200, 1205), -1199, "it is behind ours");
+        for text in ["", "yesterday", "Fri, 15 Jan 2027", "Fri, 99 Jan 2027 08:00:00 GMT"] {
+            assert_eq!(date(text), None, "{text}");
+        }
+        let far = date("Fri, 31 Dec 9999 23:59:59 GMT").unwrap();
+        assert_eq!(offset(far, at(0), at(0)), None);
+    }
+}

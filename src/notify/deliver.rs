@@ -1,0 +1,175 @@
+//! How notifications are delivered one by one. When one is not taken, another is tried to see whether it is the receiver
+//! or that notification: a receiver that is in trouble is left alone, a notification that only it delays waits by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::alert::AlertKey;
+use crate::config::Webhook;
+use crate::state::{Delivery, Settled};
+
+use super::answer::{Suspect, Trouble};
+use super::backoff::pause_of_one;
+use super::post::Post;
+use super::webhook;
+use super::worker::Worker;
+
+/// A notification is set aside when it was refused for good so often in a row, over half a minute at least: a receiver that
+/// is being upgraded may refuse what it takes a moment later.
+const MOST_REFUSALS: u32 = 6;
+/// So many others are tried at once when a body is refused. A wrong address refuses them all, and is not to be flooded.
+const OTHERS_AT_ONCE: usize = 4;
+/// So many failures in a row go by before another one is tried where the receiver seems to be in trouble.
+const FAILURES_BEFORE_ANOTHER: u32 = 2;
+/// How often another one is tried then.
+const TRY_ANOTHER_EVERY: Duration = Duration::from_mins(6);
+
+impl<P: Post> Worker<P> {
+    /// Tries what comes next; returns whether the receiver takes anything, as far as is known.
+    pub(super) async fn deliver(&mut self, webhook: &Webhook) -> bool {
+        let Some(first) = self.queue.next(self.elapsed()) else { return true };
+        match self.attempt(webhook, &first).await {
+            Ok(()) => {
+                self.delivered(&first).await;
+                true
+            }
+            Err(trouble) => self.not_delivered(webhook, first, trouble).await,
+        }
+    }
+
+    async fn attempt(&mut self, webhook: &Webhook, delivery: &Delivery) -> Result<(), Trouble> {
+        let receiver = Arc::clone(&self.handles.receiver.borrow());
+        let external_url = self.handles.targets.borrow().external_url.clone();
+        let key = &delivery.notification.key;
+        self.queue.begins(key);
+        let outcome = self.send(&receiver, webhook::request(webhook, delivery, &external_url)).await;
+        if let Err(trouble) = &outcome {
+            self.instruments.failed(&receiver.name, trouble.why);
+            self.queue.failed(key, trouble.is_for_good());
+        }
+        outcome
+    }
+
+    async fn delivered(&mut self, delivery: &Delivery) {
+        self.recovers();
+        if let Some(Delivery { id, .. }) = self.queue.delivered(delivery) {
+            self.instruments.notified(&self.name(), 1);
+            self.report(Settled::Delivered(id)).await;
+        }
+    }
+
+    /// Is it the receiver, or this notification? Only where the receiver takes another one is it this one.
+    async fn not_delivered(&mut self, webhook: &Webhook, first: Delivery, trouble: Trouble) -> bool {
+        let key = first.notification.key.clone();
+        let mut takes_others = self.queue.others_are_taken(&key);
+        let mut failed = vec![(key.clone(), trouble.clone())];
+        if !takes_others && self.may_try_another(&trouble) {
+            takes_others = self.try_others(webhook, &mut failed).await;
+        }
+        if !takes_others && self.queue.refusals(&key) >= MOST_REFUSALS {
+            takes_others = self.try_newest(webhook, &key, &trouble).await;
+        }
+        if takes_others {
+            for (key, trouble) in failed {
+                self.postpone(&key, &trouble).await;
+            }
+            return true;
+        }
+        self.fails(&trouble);
+        if self.is_stopping() && trouble.is_for_good() {
+            // Each of the others is tried once.
+            for (key, _) in failed {
+                self.queue.hold(&key, Duration::MAX);
+            }
+            return true;
+        }
+        false
+    }
+
+    fn may_try_another(&mut self, trouble: &Trouble) -> bool {
+        let now = Instant::now();
+        match trouble.suspect {
+            Suspect::Receiver => false,
+            Suspect::Body => true,
+            Suspect::Either => self.failures >= FAILURES_BEFORE_ANOTHER && now >= self.try_another_at,
+        }
+    }
+
+    /// Tries others besides what has `failed`, until one is taken; returns whether one was.
+    async fn try_others(&mut self, webhook: &Webhook, failed: &mut Vec<(AlertKey, Trouble)>) -> bool {
+        for _ in 0..OTHERS_AT_ONCE {
+            let is_tried = |key: &AlertKey| failed.iter().any(|(known, _)| known == key);
+            let Some(other) = self.queue.another(is_tried) else { break };
+            self.try_another_at = Instant::now() + TRY_ANOTHER_EVERY;
+            match self.attempt(webhook, &other).await {
+                Ok(()) => {
+                    self.delivered(&other).await;
+                    return true;
+                }
+                Err(trouble) => {
+                    let is_for_good = trouble.is_for_good();
+                    failed.push((other.notification.key.clone(), trouble));
+                    if !is_for_good {
+                        break;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// Where nothing but this alert waits, the last that is to be said about it is tried. If it is taken, what was refused
+    /// is set aside: delivered after what came later, it would be false.
+    async fn try_newest(&mut self, webhook: &Webhook, key: &AlertKey, trouble: &Trouble) -> bool {
+        let Some(newest) = self.queue.newest_of_all(key) else { return false };
+        if self.attempt(webhook, &newest).await.is_err() {
+            return false;
+        }
+        self.set_aside(key, trouble).await;
+        while let Some(Delivery { id, .. }) = self.queue.remove_before(key, newest.id) {
+            self.instruments.superseded(&self.name(), 1);
+            self.report(Settled::Superseded(id)).await;
+        }
+        self.delivered(&newest).await;
+        true
+    }
+
+    /// The receiver takes others, but not this one: it waits by itself, and is given up if it was refused often enough.
+    async fn postpone(&mut self, key: &AlertKey, trouble: &Trouble) {
+        let failures = self.queue.failures(key);
+        // It may have been settled meanwhile.
+        if failures == 0 {
+            return;
+        }
+        if self.queue.refusals(key) >= MOST_REFUSALS && self.queue.others_are_taken(key) {
+            return self.set_aside(key, trouble).await;
+        }
+        if self.queue.hold(key, self.elapsed() + pause_of_one(failures)) {
+            let (name, detail) = (self.name(), &trouble.detail);
+            tracing::warn!(
+                event = "notification_not_taken",
+                receiver = name,
+                reason = trouble.why.as_str(),
+                "receiver `{name}` does not take a notification about {key}: {detail}. It takes others; this one is tried \
+                 again by itself"
+            );
+        }
+    }
+
+    async fn set_aside(&mut self, key: &AlertKey, trouble: &Trouble) {
+        let Some(Delivery { id, notification, .. }) = self.queue.remove(key) else { return };
+        let (name, detail, status) = (self.name(), &trouble.detail, notification.status.as_str());
+        self.instruments.set_aside(&name, 1);
+        tracing::error!(
+            event = "notification_set_aside",
+            receiver = name,
+            reason = trouble.why.as_str(),
+            id,
+            "receiver `{name}` refuses notification {id} ({key}, {status}) for good while it takes others: {detail}. It is \
+             set aside in the store, and is not sent again by itself"
+        );
+        self.report(Settled::SetAside { id, refusal: detail.clone() }).await;
+    }
+}

@@ -1,0 +1,298 @@
+//! One request to a receiver: its address, who we are, its answer. The only file of this room that speaks HTTP.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
+use reqwest::{Certificate, Identity, Method};
+use sha2::Sha256;
+use url::Url;
+
+use crate::config::{Address, Authorization, Receiver};
+use crate::syncro::{Failure, Reason};
+use crate::system::{clock, http};
+
+use super::answer::{self, Suspect, Taken, Trouble, Why};
+use super::secret::{Secret, bytes};
+
+/// So much of an answer is read: enough to see what it is and what it complains of.
+const LONGEST_ANSWER: usize = 8 * 1024;
+/// So long the body of an answer is waited for: the status has said already what became of the notification.
+const LONGEST_BODY: Duration = Duration::from_secs(2);
+/// So much longer than one request an attempt may take: files with secrets and certificates are read before it.
+const LONGEST_FILES: Duration = Duration::from_secs(5);
+/// The header with the signature of a body: `sha256=` and HMAC-SHA-256 in hexadecimal digits.
+const SIGNATURE: &str = "X-Signature-256";
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Below the receiver's address.
+    pub path: &'static str,
+    /// Whether PUT rather than POST.
+    pub put: bool,
+    /// Headers besides those of every request.
+    pub headers: Vec<(String, String)>,
+    /// JSON.
+    pub body: String,
+    /// The file with the secret that signs the body.
+    pub signed_by: Option<std::path::PathBuf>,
+}
+
+/// Sends requests to receivers.
+pub trait Post: Send + Sync + 'static {
+    /// Sends one request; `Ok` if the receiver has taken it. It ends soon after `timeout`, whatever the receiver does.
+    ///
+    /// # Errors
+    /// Why it has not.
+    fn post(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Taken, Trouble>> + Send;
+}
+
+/// The real one. Its client is made anew when the receiver is configured otherwise, and after each failure: a certificate
+/// may have been renewed.
+#[derive(Debug, Default)]
+pub struct Http {
+    client: Option<(Arc<Receiver>, reqwest::Client)>,
+}
+
+impl Clone for Http {
+    /// Each worker has a client of its own.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Post for Http {
+    async fn post(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
+        let attempt = self.attempt(receiver, outgoing, timeout);
+        let outcome = tokio::time::timeout(timeout.saturating_add(LONGEST_FILES), attempt).await;
+        outcome.unwrap_or_else(|_| Err(Trouble::new(Why::NoAnswer(Reason::Timeout), "no answer in time")))
+    }
+}
+
+impl Http {
+    async fn attempt(
+        &mut self,
+        receiver: &Arc<Receiver>,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
+        let client = match self.client.take().filter(|(known, _)| known == receiver) {
+            Some((_, client)) => client,
+            None => client(receiver).await?,
+        };
+        let taken = send(&client, receiver, outgoing, timeout).await?;
+        self.client = Some((Arc::clone(receiver), client));
+        Ok(taken)
+    }
+}
+
+async fn client(receiver: &Receiver) -> Result<reqwest::Client, Trouble> {
+    let mut builder = http::client(receiver.timeout).map_err(Trouble::secret)?;
+    let unusable = |path: &std::path::Path| {
+        let path = path.display().to_string();
+        move |error: reqwest::Error| Trouble::secret(format!("`{path}` cannot be used: {}", http::innermost(&error)))
+    };
+    if let Some(path) = &receiver.ca_file {
+        let pem = bytes(path).await.map_err(Trouble::secret)?;
+        builder = builder.tls_certs_only(Certificate::from_pem_bundle(&pem).map_err(unusable(path))?);
+    }
+    if let Some(identity) = &receiver.identity {
+        let mut pem = bytes(&identity.certificate_file).await.map_err(Trouble::secret)?;
+        let key = bytes(&identity.key_file).await.map_err(Trouble::secret)?;
+        pem.push(b'\n');
+        pem.extend_from_slice(&key);
+        builder = builder.identity(Identity::from_pem(&pem).map_err(unusable(&identity.certificate_file))?);
+    }
+    builder
+        .build()
+        .map_err(|error| Trouble::secret(format!("failed to make an HTTP client: {}", http::innermost(&error))))
+}
+
+async fn send(
+    client: &reqwest::Client,
+    receiver: &Receiver,
+    outgoing: Outgoing,
+    timeout: Duration,
+) -> Result<Taken, Trouble> {
+    let base = match &receiver.address {
+        Address::Url(url) => url.clone(),
+        Address::File(path) => {
+            let url = Secret::read(path).await.map_err(Trouble::secret)?;
+            let parsed = Url::parse(url.expose()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            parsed.ok_or_else(|| Trouble::secret(format!("`{}` holds no web URL", path.display())))?.to_string()
+        }
+    };
+    let method = if outgoing.put { Method::PUT } else { Method::POST };
+    let mut builder = client
+        .request(method, format!("{base}{}", outgoing.path))
+        .timeout(timeout)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match &receiver.authorization {
+        Authorization::None => {}
+        Authorization::Basic { username, password_file } => {
+            let password = Secret::read(password_file).await.map_err(Trouble::secret)?;
+            builder = builder.basic_auth(username, Some(password.expose()));
+        }
+        Authorization::Bearer(path) => {
+            let token = Secret::read(path).await.map_err(Trouble::secret)?;
+            let unusable = |_| Trouble::secret(format!("`{}` holds what no header can", path.display()));
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(unusable)?;
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+    }
+    if let Some(path) = &outgoing.signed_by {
+        let secret = Secret::read(path).await.map_err(Trouble::secret)?;
+        builder = builder.header(SIGNATURE, signature(secret.expose().as_bytes(), outgoing.body.as_bytes()));
+    }
+    for (name, value) in &outgoing.headers {
+        builder = builder.header(name, value);
+    }
+    let sent = clock::now();
+    let response = builder.body(outgoing.body).send().await.map_err(trouble)?;
+    let now = clock::now();
+    let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
+    let clock = date.and_then(|date| answer::offset(date, sent, now));
+    let status = response.status().as_u16();
+    let query = http::retry_after(response.headers(), now);
+    let body = read(response).await;
+    answer::judge(status, &body, query, clock)
+}
+
+/// `sha256=` and the HMAC-SHA-256 of a body in hexadecimal digits, as GitHub signs its webhooks.
+fn signature(secret: &[u8], body: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = "sha256=".to_owned();
+    // A key may have any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return text };
+    mac.update(body);
+    for byte in mac.finalize().into_bytes() {
+        write!(text, "{byte:02x}").ok();
+    }
+    text
+}
+
+fn trouble(error: reqwest::Error) -> Trouble {
+    let is_connected = !error.is_connect();
+    let Failure { reason, detail } = error.into();
+    let trouble = Trouble::new(Why::NoAnswer(reason), detail);
+    // A server may end over one body, and a filter before it may cut the connection for one.
+    let suspect = if is_connected { Suspect::Either } else { trouble.suspect };
+    Trouble { suspect, ..trouble }
+}
+
+/// The beginning of the body. What does not come, or is cut off, is not waited for: a receiver that said 200 and then
+/// dribbles has taken the notification, and one that said 400 has refused it.
+async fn read(mut response: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let reading = async {
+        while body.len() < LONGEST_ANSWER
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
+    };
+    // What has come by then is enough.
+    tokio::time::timeout(LONGEST_BODY, reading).await.ok();
+    body.truncate(LONGEST_ANSWER);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::ReceiverKind;
+
+    #[test]
+    fn a_body_is_signed_as_github_signs_its_webhooks() {
+        // GitHub's own example: docs.github.com, "Validating webhook deliveries".
+        let signed = signature(b"It's a Secret to Everybody", b"Hello, World!");
+        assert_eq!(signed, "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
+    }
+
+    /// What a request comes to that is answered with these bytes, the last of them again and again if it is `endless`.
+    async fn answered(bytes: &'static str, endless: &'static str) -> Result<Taken, Trouble> {
+        // Long enough for a busy machine to connect and answer.
+        const IMPATIENT: Duration = Duration::from_secs(2);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let receiver = crate::testing::receiver("hook", ReceiverKind::Alertmanager);
+        let receiver = Arc::new(Receiver { address: Address::Url(url), timeout: IMPATIENT, ..(*receiver).clone() });
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = stream.read(&mut asked).await.unwrap();
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            while !endless.is_empty() && stream.write_all(endless.as_bytes()).await.is_ok() {}
+            if bytes.is_empty() && endless.is_empty() {
+                return;
+            }
+            std::future::pending::<()>().await;
+        };
+        let outgoing = Outgoing { path: "", put: false, headers: Vec::new(), body: "{}".to_owned(), signed_by: None };
+        let mut http = Http::default();
+        let (posting, serving) = (http.post(&receiver, outgoing, IMPATIENT), serving);
+        tokio::pin!(posting);
+        tokio::select! {
+            outcome = &mut posting => outcome,
+            () = serving => posting.await,
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_comes_back_an_attempt_ends_and_the_status_decides() {
+        let taken = [
+            ("a body that stays away", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\no", ""),
+            ("a body without end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"),
+            ("no body and no end", "HTTP/1.1 202 Accepted\r\n\r\n", ""),
+        ];
+        let answers = join_all(taken.map(|(_, bytes, endless)| answered(bytes, endless))).await;
+        for ((case, ..), answer) in taken.into_iter().zip(answers) {
+            assert_eq!(answer, Ok(Taken::default()), "{case}");
+        }
+        let refused = answered("HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\nno such field", "").await.unwrap_err();
+        assert_eq!((refused.is_for_good(), refused.detail.as_str()), (true, "it answered 400: no such field"));
+        let unanswered = [
+            ("silence", "HTTP/1.1 ", ""),
+            ("headers without end", "HTTP/1.1 200 OK\r\n", "X-Header: and so on\r\n"),
+            ("continue, and continue", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
+            ("closed without an answer", "", ""),
+            ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", ""),
+        ];
+        let answers = join_all(unanswered.map(|(_, bytes, endless)| answered(bytes, endless))).await;
+        for ((case, ..), answer) in unanswered.into_iter().zip(answers) {
+            let trouble = answer.unwrap_err();
+            let why = (trouble.suspect, matches!(trouble.why, Why::NoAnswer(_)));
+            assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_date_of_an_answer_shows_its_clock_even_if_it_is_a_refusal() {
+        let ahead = |clock: Option<chrono::TimeDelta>| clock.unwrap().num_days() > 365;
+        let taken = answered("HTTP/1.1 200 OK\r\nDate: Fri, 15 Jan 2100 08:00:00 GMT\r\n\r\n", "").await.unwrap();
+        assert!(ahead(taken.clock), "{taken:?}");
+        let refused =
+            answered("HTTP/1.1 400 Bad\r\nDate: Fri, 15 Jan 2100 08:00:00 GMT\r\n\r\n", "").await.unwrap_err();
+        assert!(ahead(refused.clock), "{refused:?}");
+        let nonsense = answered("HTTP/1.1 200 OK\r\nDate: today\r\n\r\n", "").await.unwrap();
+        assert_eq!(nonsense.clock, None);
+    }
+}

@@ -1,0 +1,186 @@
+//! How an Alertmanager is sent the state of every alert. One alert that it refuses must not keep the others from it: what
+//! is refused is halved until the alert is found, and that one is left out for a while.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::config::{Receiver, ReceiverKind};
+use crate::state::{Delivery, Settled};
+use crate::system::clock;
+
+use super::alertmanager::{Clocks, Labels, RESEND, Update, alone, body};
+use super::answer::Trouble;
+use super::post::{Outgoing, Post};
+use super::webhook;
+use super::worker::Worker;
+
+/// What an Alertmanager takes alerts at.
+const ALERTS: &str = "/api/v2/alerts";
+/// So many refused requests go into one search; what is left is searched soon after.
+const MOST_REFUSALS: usize = 64;
+/// So many if nothing at all is taken: then it is the address that is wrong, or all alerts are.
+const MOST_REFUSALS_OF_ALL: usize = 40;
+/// So many if nothing was taken at the last attempt either.
+const MOST_REFUSALS_AGAIN: usize = 12;
+/// How soon a search goes on that was too long.
+const SEARCH_ON: Duration = Duration::from_secs(5);
+
+/// What became of an update.
+struct Outcome {
+    /// What was refused for good, with what was answered.
+    refused: Vec<(Labels, Trouble)>,
+    /// Whether all of it was taken or refused.
+    is_complete: bool,
+}
+
+impl<P: Post> Worker<P> {
+    /// Sends what fires and what has ended; returns whether the receiver takes anything, as far as is known.
+    pub(super) async fn send_states(&mut self) -> bool {
+        let last = self.queue.last_id();
+        match self.synchronise().await {
+            Ok((update, Outcome { refused, is_complete })) => {
+                self.recovers();
+                self.set_labels_aside(&refused);
+                if !is_complete {
+                    self.not_before = Instant::now() + SEARCH_ON;
+                    self.resend_at = self.not_before;
+                    return true;
+                }
+                self.settle(last).await;
+                self.board.sent(update);
+                self.resend_at = Instant::now() + RESEND;
+                true
+            }
+            Err(trouble) => {
+                let name = self.name();
+                self.instruments.failed(&name, trouble.why);
+                self.fails(&trouble);
+                false
+            }
+        }
+    }
+
+    /// Sends an update, and once more if its answers show that the moments in it meant something else to the receiver.
+    async fn synchronise(&mut self) -> Result<(Update, Outcome), Trouble> {
+        let receiver = Arc::clone(&self.handles.receiver.borrow());
+        let mut is_first = true;
+        loop {
+            let snapshot = Arc::clone(&self.handles.snapshots.borrow());
+            let external_url = self.handles.targets.borrow().external_url.clone();
+            let clocks = self.clocks();
+            let update = self.board.update(&snapshot, self.queue.iter(), &external_url, clocks);
+            let outcome = self.send_update(&receiver, &update).await;
+            let was = clocks.offset.unwrap_or_default();
+            let moved = self.clock.offset().is_some_and(|offset| (offset - was).abs() > Clocks::TOLERANCE);
+            if !(moved && std::mem::take(&mut is_first)) {
+                return outcome.map(|outcome| (update, outcome));
+            }
+        }
+    }
+
+    async fn send_update(&mut self, receiver: &Arc<Receiver>, update: &Update) -> Result<Outcome, Trouble> {
+        let mut outcome = Outcome { refused: Vec::new(), is_complete: true };
+        let (mut is_any_taken, mut refusals, mut is_halved) = (false, 0_usize, false);
+        let most_of_all = if self.failures == 0 { MOST_REFUSALS_OF_ALL } else { MOST_REFUSALS_AGAIN };
+        let mut parts: VecDeque<&[(Labels, Value)]> = update.alerts.chunks(self.board.per_request).collect();
+        while let Some(part) = parts.pop_front() {
+            match self.send(receiver, of_alertmanager(body(part))).await {
+                Ok(()) => is_any_taken = true,
+                Err(trouble) if trouble.is_for_good() => {
+                    refusals += 1;
+                    let is_last = parts.is_empty() && part.len() == 1;
+                    if !is_any_taken && (refusals >= most_of_all || is_last) {
+                        return Err(trouble);
+                    }
+                    if let [(labels, _)] = part {
+                        outcome.refused.push((labels.clone(), trouble));
+                    } else {
+                        // One half at once, down to a single alert, the others after what waits: whether a few together
+                        // or some everywhere are refused, one that is taken is found soon.
+                        is_halved = true;
+                        let (left, right) = part.split_at(part.len() / 2);
+                        parts.push_front(left);
+                        parts.push_back(right);
+                    }
+                    if refusals >= MOST_REFUSALS {
+                        outcome.is_complete = parts.is_empty();
+                        break;
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        if is_halved && outcome.refused.is_empty() {
+            // It was the length that it did not take.
+            self.board.per_request = (self.board.per_request / 2).max(1);
+        }
+        Ok(outcome)
+    }
+
+    fn set_labels_aside(&mut self, refused: &[(Labels, Trouble)]) {
+        let name = self.name();
+        let labels = refused.iter().map(|(labels, _)| labels.clone()).collect();
+        let new = self.board.refuses(labels, self.elapsed());
+        self.instruments.set_aside(&name, new.len());
+        for (labels, Trouble { why, detail, .. }) in refused.iter().filter(|(labels, _)| new.contains(labels)) {
+            tracing::error!(
+                event = "notification_set_aside",
+                receiver = name,
+                reason = why.as_str(),
+                "Alertmanager `{name}` refuses an alert for good while it takes others: {detail}. It is left out, and tried \
+                 again after a quarter of an hour: {labels:?}"
+            );
+        }
+    }
+
+    /// What waited up to this number is in what was sent, unless it was refused.
+    async fn settle(&mut self, last: Option<i64>) {
+        let name = self.name();
+        let Some(last) = last else { return };
+        for delivery in self.queue.take_until(last) {
+            let id = delivery.id;
+            if self.board.leaves_out(&delivery) {
+                let refusal = "refused as one of all alerts".to_owned();
+                self.report(Settled::SetAside { id, refusal }).await;
+            } else {
+                self.instruments.notified(&name, 1);
+                self.report(Settled::Delivered(id)).await;
+            }
+        }
+    }
+}
+
+fn of_alertmanager(body: String) -> Outgoing {
+    Outgoing { path: ALERTS, put: false, headers: Vec::new(), body, signed_by: None }
+}
+
+/// Tells one receiver one notice, once.
+///
+/// # Errors
+/// Why it was not told.
+pub async fn once<P: Post>(
+    post: &mut P,
+    receiver: &Arc<Receiver>,
+    delivery: &Delivery,
+    external_url: &str,
+) -> Result<(), Trouble> {
+    let ReceiverKind::Webhook(webhook) = &receiver.kind else {
+        let mut clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
+        let request = |clocks| of_alertmanager(alone(delivery, external_url, clocks));
+        let taken = post.post(receiver, request(clocks), receiver.timeout).await;
+        clocks.offset = match &taken {
+            Ok(taken) => taken.clock,
+            Err(trouble) => trouble.clock,
+        };
+        if Clocks::differ(clocks.offset) {
+            // By its clock the test was over already, or would go on for longer than anybody waits.
+            return post.post(receiver, request(clocks), receiver.timeout).await.map(drop);
+        }
+        return taken.map(drop);
+    };
+    post.post(receiver, webhook::request(webhook, delivery, external_url), receiver.timeout).await.map(drop)
+}

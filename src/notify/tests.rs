@@ -1,0 +1,366 @@
+mod refusals;
+mod states;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use prometheus::{Registry, TextEncoder};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::alert::{Alert, AlertKey, Firing, Message, Notification, Severity, Status};
+use crate::belief::TokenStatus;
+use crate::config::{Format, ReceiverKind, Webhook};
+use crate::model::Scope;
+use crate::state::TokenSnapshot;
+use crate::syncro::Reason;
+use crate::testing::{Fake, at, token, webhook};
+
+fn alertmanager(name: &str) -> Arc<Receiver> {
+    crate::testing::receiver(name, ReceiverKind::Alertmanager)
+}
+
+fn notification(token_name: &str, status: Status) -> Notification {
+    let of = crate::model::TokenId { tenant: "acme".to_owned(), token_name: token_name.to_owned() }.into();
+    let key = AlertKey { alert: Alert::TokenRejected, of, subject: None };
+    let message = Message { text: format!("token `{token_name}` & <more>"), ..Message::default() };
+    Notification { key, status, severity: Severity::Critical, since: since(), message }
+}
+
+/// Long ago by the real clock.
+fn since() -> DateTime<Utc> {
+    at(-100_000_000)
+}
+
+/// A picture in which alerts about these tokens fire.
+fn picture(firing: &[&str]) -> Arc<Snapshot> {
+    let picture = |name: &&str| {
+        let Notification { key, severity, since, message, .. } = notification(name, Status::Firing);
+        let (alert, subject) = (key.alert, key.subject);
+        let firing = Firing {
+            alert,
+            subject,
+            severity,
+            since,
+            notified_at: since,
+            notices: 0,
+            represents_group: false,
+            message,
+        };
+        TokenSnapshot {
+            token: Arc::new(token(name, &[])),
+            status: Arc::new(TokenStatus::default()),
+            firing: Arc::new(vec![firing]),
+            asked: Arc::default(),
+        }
+    };
+    Arc::new(Snapshot { tokens: Arc::new(firing.iter().map(picture).collect()), ..Snapshot::default() })
+}
+
+/// The receivers at work, and the ends of their wires.
+struct Bench {
+    deliveries: mpsc::Sender<Delivery>,
+    done: mpsc::Receiver<Settled>,
+    receivers: watch::Sender<Arc<Targets>>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    registry: Registry,
+    task: JoinHandle<()>,
+    next_id: i64,
+}
+
+impl Bench {
+    fn new(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str]) -> Self {
+        Self::after(fake, receivers, firing, Vec::new())
+    }
+
+    /// After a life that ended while this fired.
+    fn after(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str], fired: Vec<(Scope, Firing)>) -> Self {
+        let registry = Registry::new();
+        let (deliveries, delivered) = mpsc::channel(64);
+        let (report, done) = mpsc::channel(10_000);
+        let notified = Targets { receivers, external_url: "http://here".to_owned() };
+        let (receivers, dispatch) = watch::channel(Arc::new(notified));
+        let (snapshots, shown) = watch::channel(picture(firing));
+        let handles = Handles { deliveries: delivered, done: report, receivers: dispatch, snapshots: shown, fired };
+        let task = tokio::spawn(run(handles, fake.clone(), Instruments::new(&registry).unwrap()));
+        Self { deliveries, done, receivers, snapshots, registry, task, next_id: 1 }
+    }
+
+    async fn deliver(&mut self, receiver: &str, token_name: &str, status: Status) -> i64 {
+        self.notify(receiver, notification(token_name, status)).await
+    }
+
+    async fn notify(&mut self, receiver: &str, notification: Notification) -> i64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let (receiver, notification) = (Arc::from(receiver), Arc::new(notification));
+        self.deliveries.send(Delivery { id, receiver, queued_at: now(), notification }).await.unwrap();
+        id
+    }
+
+    fn settled(&mut self) -> Vec<Settled> {
+        std::iter::from_fn(|| self.done.try_recv().ok()).collect()
+    }
+
+    fn notified(&mut self) -> Vec<i64> {
+        let id = |settled| match settled {
+            Settled::Delivered(id) => id,
+            other => panic!("{other:?}"),
+        };
+        self.settled().into_iter().map(id).collect()
+    }
+
+    fn metric(&self, series: &str) -> Option<f64> {
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        lines.find(|(name, _)| *name == series).map(|(_, value)| value.parse().unwrap())
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    crate::system::clock::now()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
+    let fake = Fake::new();
+    let hooks = ["a", "b"];
+    let receivers = vec![webhook("a", Format::Json), webhook("b", Format::Slack), alertmanager("am")];
+    let mut bench = Bench::new(&fake, receivers, &[]);
+    let all = ["a", "b", "am"];
+    let troubles = [Why::NoAnswer(Reason::Connect), Why::Refused, Why::NoAnswer(Reason::Timeout)];
+    for (name, why) in all.into_iter().zip(troubles) {
+        fake.breaks(name, why);
+    }
+    let mut expected = Vec::new();
+    for minute in 0..60 {
+        let token_name = format!("token-{minute}");
+        bench.snapshots.send_replace(picture(&[token_name.as_str()]));
+        for name in all {
+            expected.push(bench.deliver(name, &token_name, Status::Firing).await);
+        }
+        sleep(Duration::from_mins(1)).await;
+        for name in all {
+            expected.push(bench.deliver(name, &token_name, Status::Resolved).await);
+        }
+    }
+    bench.snapshots.send_replace(picture(&["last"]));
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(bench.notified(), Vec::<i64>::new(), "nothing was taken");
+    assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"a\"}"), Some(120.0));
+    for name in all {
+        let attempts = fake.attempts.lock().unwrap().iter().filter(|(known, _)| known == name).count();
+        assert!((60..=90).contains(&attempts), "{attempts} attempts in an hour: neither idle nor a storm");
+    }
+    for name in all {
+        fake.fixes(name);
+    }
+    sleep(Duration::from_mins(2)).await;
+    let mut notified = bench.notified();
+    notified.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(notified, expected, "each once");
+    for name in hooks {
+        let taken = fake.taken(name);
+        assert_eq!(taken.len(), 120, "{name}");
+        for (index, body) in taken.iter().enumerate() {
+            let text = body.to_string();
+            assert!(text.contains(&format!("token-{}`", index / 2)), "{name}: in order, {index} is {text}");
+            assert!(text.contains(if index % 2 == 0 { "firing" } else { "resolved" }), "{name}: {index} is {text}");
+        }
+    }
+    let first = fake.taken("am").remove(0);
+    let alerts = first.as_array().unwrap();
+    let names: Vec<_> = alerts.iter().map(|alert| alert["labels"]["token_name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 61, "what fires, and what has ended: {names:?}");
+    assert_eq!(names.iter().filter(|name| **name == "last").count(), 1);
+    assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"am\"}"), Some(0.0));
+    assert_eq!(bench.metric("syncro_monitor_notices_oldest_timestamp_seconds{receiver=\"am\"}"), Some(0.0));
+    assert_eq!(bench.metric("syncro_monitor_notices_total{receiver=\"a\"}"), Some(120.0));
+    assert!(bench.metric("syncro_monitor_notice_failures_total{reason=\"http_4xx\",receiver=\"b\"}").unwrap() >= 60.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_dead_receiver_delays_no_other() {
+    let fake = Fake::new();
+    let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("well", Format::Json)], &[]);
+    fake.breaks("dead", Why::NoAnswer(Reason::Timeout));
+    let mut expected = Vec::new();
+    for number in 0..200 {
+        bench.deliver("dead", &number.to_string(), Status::Firing).await;
+        expected.push(bench.deliver("well", &number.to_string(), Status::Firing).await);
+        expected.push(bench.deliver(LOG, &number.to_string(), Status::Firing).await);
+    }
+    sleep(Duration::from_millis(1)).await;
+    let mut notified = bench.notified();
+    notified.sort_unstable();
+    assert_eq!(notified, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alertmanager_is_sent_again_what_fires_and_once_what_has_ended() {
+    let fake = Fake::new();
+    let bench = Bench::new(&fake, vec![alertmanager("am")], &["a", "b"]);
+    sleep(Duration::from_mins(5)).await;
+    let taken = fake.taken("am");
+    assert!((5..=6).contains(&taken.len()), "at once and every minute: {}", taken.len());
+    let alert = &taken[0][0];
+    let labels = serde_json::json!({
+        "alertname": "TokenRejected", "job": "syncro-token-monitor", "severity": "critical", "tenant": "acme",
+        "token_name": "a",
+    });
+    assert_eq!(alert["labels"], labels);
+    assert_eq!(alert["annotations"]["summary"], "TokenRejected: acme / a");
+    assert_eq!(alert["annotations"]["runbook_url"], "http://here/runbooks/TokenRejected");
+    assert_eq!(alert["startsAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), since());
+    let ends_at = |alert: &Value| alert["endsAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert!(ends_at(alert) > now() + chrono::TimeDelta::minutes(10), "{alert}");
+    bench.snapshots.send_replace(picture(&["b"]));
+    sleep(Duration::from_mins(3)).await;
+    let later = fake.taken("am").split_off(taken.len());
+    let of_a: Vec<_> =
+        later.iter().flat_map(|body| body.as_array().unwrap()).filter(|alert| alert["labels"] == labels).collect();
+    assert_eq!(of_a.len(), 1, "its end is told once: {later:?}");
+    assert!(ends_at(of_a[0]) <= now(), "{of_a:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alertmanager_without_anything_to_hear_is_left_alone() {
+    let fake = Fake::new();
+    let _bench = Bench::new(&fake, vec![alertmanager("am")], &[]);
+    sleep(Duration::from_hours(1)).await;
+    assert_eq!(fake.attempts.lock().unwrap().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_receiver_wishes_is_granted() {
+    let fake = Fake::new();
+    let mut bench = Bench::new(&fake, vec![webhook("a", Format::Json)], &[]);
+    let trouble = Trouble::new(Why::NoAnswer(Reason::Throttled), "it answered 429");
+    let trouble = Trouble { query: Some(Duration::from_secs(90)), ..trouble };
+    fake.broken.lock().unwrap().insert("a".to_owned(), trouble);
+    bench.deliver("a", "x", Status::Firing).await;
+    sleep(Duration::from_secs(181)).await;
+    let attempts: Vec<_> = fake.attempts.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
+    assert_eq!(attempts, [0, 90, 180]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_tries_what_waits_once_more_and_does_not_wait_for_the_dead() {
+    let fake = Fake::new();
+    let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("mended", Format::Json)], &[]);
+    for name in ["dead", "mended"] {
+        fake.breaks(name, Why::NoAnswer(Reason::Connect));
+        bench.deliver(name, "x", Status::Firing).await;
+    }
+    sleep(Duration::from_mins(10)).await;
+    fake.fixes("mended");
+    let stop = Instant::now();
+    let notified = bench.deliver("mended", "y", Status::Firing).await;
+    drop(bench.deliveries);
+    bench.task.await.unwrap();
+    assert!(stop.elapsed() < Duration::from_secs(1), "{:?}", stop.elapsed());
+    let mut reports: Vec<_> = std::iter::from_fn(|| bench.done.try_recv().ok()).collect();
+    reports.sort_unstable_by_key(|settled| format!("{settled:?}"));
+    assert_eq!(reports, [2, notified].map(Settled::Delivered), "what the dead one was not told stays in the outbox");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_gives_up_who_is_gone_keeps_what_waits_for_who_stays_and_tries_at_once() {
+    let fake = Fake::new();
+    let mut bench = Bench::new(&fake, vec![webhook("gone", Format::Json), webhook("stays", Format::Json)], &[]);
+    let mut ids = Vec::new();
+    for name in ["gone", "stays"] {
+        fake.breaks(name, Why::Refused);
+        ids.push(bench.deliver(name, "x", Status::Firing).await);
+    }
+    sleep(Duration::from_mins(10)).await;
+    assert_eq!(bench.notified(), Vec::<i64>::new());
+    fake.fixes("stays");
+    let notified = Targets {
+        receivers: vec![webhook("stays", Format::Slack), webhook("new", Format::Json)],
+        ..Targets::default()
+    };
+    bench.receivers.send_replace(Arc::new(notified));
+    ids.push(bench.deliver("new", "y", Status::Firing).await);
+    ids.push(bench.deliver("gone", "z", Status::Firing).await);
+    sleep(Duration::from_millis(1)).await;
+    let mut reports = bench.notified();
+    reports.sort_unstable();
+    assert_eq!(reports, ids, "given up is settled too");
+    assert_eq!(fake.taken("gone"), Vec::<Value>::new());
+    assert!(fake.taken("stays")[0].get("attachments").is_some(), "as it is configured now");
+    assert_eq!(fake.taken("new").len(), 1);
+    assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"gone\"}"), None);
+}
+
+#[test]
+fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
+    let delivery = Delivery {
+        id: 7,
+        receiver: "x".into(),
+        queued_at: at(60),
+        notification: Arc::new(notification("a", Status::Firing)),
+    };
+    let hook =
+        |format| Webhook { format, put: true, headers: vec![("X-Team".into(), "ops".into())], secret_file: None };
+    let ours = super::webhook::request(&hook(Format::Json), &delivery, "http://here");
+    assert!(ours.put && ours.headers.contains(&("X-Team".into(), "ops".into())));
+    assert!(ours.headers.contains(&("Idempotency-Key".into(), "7".into())), "the same at each attempt");
+    let body: Value = serde_json::from_str(&ours.body).unwrap();
+    let expected = [
+        ("version", 1.into()),
+        ("id", 7.into()),
+        ("at", "2027-01-15T08:01:00.000Z".into()),
+        ("since", "2023-11-14T22:13:20.000Z".into()),
+        ("key", "TokenRejected/acme/a".into()),
+        ("alert", "TokenRejected".into()),
+        ("status", "firing".into()),
+        ("severity", "critical".into()),
+        ("permission", Value::Null),
+        ("runbook", "http://here/runbooks/TokenRejected".into()),
+    ];
+    for (key, value) in expected {
+        assert_eq!(body[key], value, "{key}");
+    }
+    let slack: Value =
+        serde_json::from_str(&super::webhook::request(&hook(Format::Slack), &delivery, "http://here").body).unwrap();
+    assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
+    let text = slack["attachments"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("token `a` &amp; &lt;more&gt;\n<http://here/runbooks/TokenRejected|"), "{text}");
+}
+
+#[test]
+fn every_text_for_a_receiver_has_a_bound() {
+    let long = "<&> security group `of` many ".repeat(1000);
+    let mut notification = notification("a", Status::Firing);
+    notification.key.of =
+        crate::model::TokenId { tenant: "<tenant>".repeat(100), token_name: "töken & ".repeat(100) }.into();
+    let message = &mut notification.message;
+    message.text.clone_from(&long);
+    for text in [&mut message.security_group, &mut message.right, &mut message.shown_by, &mut message.profile] {
+        *text = Some(long.clone());
+    }
+    let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) };
+    let hook = |format| Webhook { format, put: false, headers: Vec::new(), secret_file: None };
+    let sent = |format| super::webhook::request(&hook(format), &delivery, "http://here").body;
+    let clocks = super::alertmanager::Clocks { now: at(60), elapsed: Duration::ZERO, offset: None };
+    let alert = super::alertmanager::alone(&delivery, "http://here", clocks);
+    let slack: Value = serde_json::from_str(&sent(Format::Slack)).unwrap();
+    let length = |text: &Value| text.as_str().unwrap().chars().count();
+    assert!(length(&slack["text"]) < 1000 && length(&slack["attachments"][0]["fallback"]) <= 2000);
+    let text = &slack["attachments"][0]["text"];
+    assert!((1900..3000).contains(&length(text)), "{text}");
+    assert!(text.as_str().unwrap().ends_with("|What to do>"), "the links are whole: {text}");
+    assert!(text.as_str().unwrap().contains('…'), "{text}");
+    let json: Value = serde_json::from_str(&sent(Format::Json)).unwrap();
+    let alert: Value = serde_json::from_str(&alert).unwrap();
+    for (value, most) in [(&json, 5000), (&alert[0]["labels"], 500), (&alert[0]["annotations"], 2000)] {
+        for (key, text) in value.as_object().unwrap().iter().filter(|(_, value)| value.is_string()) {
+            assert!(length(text) <= most, "{key}: {} characters", length(text));
+        }
+    }
+    assert!(length(&json["message"]) <= 2000 && length(&json["security_group"]) <= 500, "{json}");
+}

@@ -1,0 +1,308 @@
+//! The loop of one receiver: what waits is tried again and again with growing pauses until it is taken. `deliver` knows how
+//! notifications are delivered one by one, `states` how an Alertmanager is sent all states.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Receiver, ReceiverKind};
+use crate::state::Snapshot;
+use crate::state::{Delivery, Settled};
+use crate::syncro::Reason;
+use crate::system::clock;
+
+use super::alertmanager::{Board, Clocks, RESEND};
+use super::answer::{Suspect, Trouble, Why};
+use super::backoff::{LONGEST_WISH, pause};
+use super::clocks::ReceiverClock;
+use super::post::{Outgoing, Post};
+use super::queue::Queue;
+use super::{Instruments, Targets};
+
+/// A notice that has waited longer is worth a line of its own.
+const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
+/// How long all attempts together may take when the daemon is stopping: less than it waits for all that ends.
+const LONGEST_FAREWELL: Duration = Duration::from_secs(3);
+/// How soon it is tried again when a body was refused, as long as there is another one to try: whether it is the body or
+/// the address that is wrong shows only then.
+const SOON: Duration = Duration::from_secs(5);
+
+/// What a worker is connected to.
+pub(super) struct Handles {
+    /// How the receiver is configured now.
+    pub(super) receiver: watch::Receiver<Arc<Receiver>>,
+    /// What it is to be told.
+    pub(super) queued: mpsc::Receiver<Delivery>,
+    /// What became of it.
+    pub(super) done: mpsc::Sender<Settled>,
+    /// Where people reach this daemon.
+    pub(super) targets: watch::Receiver<Arc<Targets>>,
+    /// What fires now.
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The daemon is stopping: what waits is tried once more, without a pause.
+    pub(super) drain: CancellationToken,
+    /// The receiver is no longer configured.
+    pub(super) gone: CancellationToken,
+}
+
+pub(super) struct Worker<P> {
+    pub(super) handles: Handles,
+    post: P,
+    pub(super) instruments: Instruments,
+    pub(super) queue: Queue,
+    pub(super) board: Board,
+    pub(super) clock: ReceiverClock,
+    /// When it began.
+    began: Instant,
+    /// How often in a row the receiver, as far as is known, has taken nothing.
+    pub(super) failures: u32,
+    /// What the last failure was about.
+    suspect: Suspect,
+    /// When the last failure was.
+    failed_at: Instant,
+    /// When another notification may be tried next to see whether the receiver takes that one.
+    pub(super) try_another_at: Instant,
+    /// No attempt before.
+    pub(super) not_before: Instant,
+    /// When an Alertmanager is sent again what fires.
+    pub(super) resend_at: Instant,
+    /// When the last attempts end, once the daemon is stopping.
+    farewell_at: Option<Instant>,
+    is_behind: bool,
+}
+
+/// Delivers until nothing more can come and all is delivered, or the receiver is no longer configured.
+pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instruments, board: Board) {
+    let now = Instant::now();
+    let mut worker = Worker {
+        handles,
+        post,
+        instruments,
+        queue: Queue::default(),
+        board,
+        clock: ReceiverClock::default(),
+        began: now,
+        failures: 0,
+        suspect: Suspect::Receiver,
+        failed_at: now,
+        try_another_at: now,
+        not_before: now,
+        resend_at: now,
+        farewell_at: None,
+        is_behind: false,
+    };
+    worker.instruments.appear(&worker.name());
+    worker.work().await;
+}
+
+impl<P: Post> Worker<P> {
+    pub(super) fn name(&self) -> String {
+        self.handles.receiver.borrow().name.clone()
+    }
+
+    /// The time since it began, by which the queue counts.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.handles.drain.is_cancelled()
+    }
+
+    async fn work(&mut self) {
+        let mut open = true;
+        let (gone, drain) = (self.handles.gone.clone(), self.handles.drain.clone());
+        loop {
+            let due = self.due();
+            if !open && due.is_none() {
+                // What is left is in the outbox.
+                return;
+            }
+            tokio::select! {
+                // What has come is taken in before anything is tried.
+                biased;
+                () = gone.cancelled() => return self.give_up().await,
+                delivery = self.handles.queued.recv(), if open => match delivery {
+                    Some(delivery) => self.take_in(delivery).await,
+                    None => open = false,
+                },
+                () = drain.cancelled(), if !self.is_stopping() => {}
+                Ok(()) = self.handles.receiver.changed() => {
+                    self.not_before = Instant::now();
+                    self.queue.release_all();
+                }
+                () = sleep_until(due.unwrap_or(self.not_before)), if due.is_some() => {
+                    let receiver = Arc::clone(&self.handles.receiver.borrow());
+                    let goes_on = match &receiver.kind {
+                        ReceiverKind::Webhook(webhook) => self.deliver(webhook).await,
+                        ReceiverKind::Alertmanager => self.send_states().await,
+                    };
+                    self.count();
+                    if !goes_on && self.is_stopping() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// When something is to be tried next, if anything is.
+    fn due(&mut self) -> Option<Instant> {
+        let is_alertmanager = self.handles.receiver.borrow().kind == ReceiverKind::Alertmanager;
+        let now = self.elapsed();
+        match (self.is_stopping(), is_alertmanager) {
+            (true, _) => self.queue.next(now).map(|_| Instant::now()),
+            (false, true) if self.queue.is_empty() => Some(self.not_before.max(self.resend_at)),
+            (false, _) => self.queue.due().map(|due| self.not_before.max(self.began + due)),
+        }
+    }
+
+    /// Takes in what is to be delivered.
+    async fn take_in(&mut self, delivery: Delivery) {
+        // One that was not tried yet shows whether the receiver refuses everything.
+        if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(&delivery.notification.key) {
+            self.not_before = self.not_before.min(self.failed_at + SOON);
+        }
+        let superseded = self.queue.push(delivery);
+        self.count();
+        self.supersede(superseded).await;
+    }
+
+    async fn supersede(&self, superseded: Vec<Delivery>) {
+        if superseded.is_empty() {
+            return;
+        }
+        let name = self.name();
+        self.instruments.superseded(&name, superseded.len());
+        for Delivery { id, notification, .. } in superseded {
+            tracing::debug!(
+                event = "notification_superseded",
+                receiver = name,
+                id,
+                "notification {id} ({}) need not reach receiver `{name}` any more: its alert has come and gone again",
+                notification.key
+            );
+            self.report(Settled::Superseded(id)).await;
+        }
+    }
+
+    /// Sends one request. Meanwhile what is to be delivered is taken in, so that nothing waits for a slow receiver but
+    /// what is for it, and that is thinned out.
+    pub(super) async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<(), Trouble> {
+        let mut superseded = Vec::new();
+        let outcome = {
+            let Self { post, handles, queue, farewell_at, .. } = self;
+            let posting = post.post(receiver, request, receiver.timeout);
+            tokio::pin!(posting);
+            loop {
+                tokio::select! {
+                    outcome = &mut posting => break outcome,
+                    () = farewell(&handles.drain, farewell_at) => break Err(Trouble::new(
+                        Why::NoAnswer(Reason::Timeout),
+                        "no answer before the daemon ended",
+                    )),
+                    Some(delivery) = handles.queued.recv() => superseded.extend(queue.push(delivery)),
+                }
+            }
+        };
+        self.supersede(superseded).await;
+        let shown = match &outcome {
+            Ok(taken) => taken.clock,
+            Err(trouble) => trouble.clock,
+        };
+        if let Some(offset) = shown {
+            self.clock.observe(&receiver.name, receiver.kind == ReceiverKind::Alertmanager, offset);
+            self.instruments.clock(&receiver.name, offset);
+        }
+        outcome.map(drop)
+    }
+
+    pub(super) fn clocks(&self) -> Clocks {
+        Clocks { now: clock::now(), elapsed: self.elapsed(), offset: self.clock.offset() }
+    }
+
+    /// The receiver takes what it is sent.
+    pub(super) fn recovers(&mut self) {
+        self.not_before = Instant::now();
+        if std::mem::take(&mut self.failures) > 0 {
+            self.is_behind = false;
+            let name = self.name();
+            tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is told again");
+        }
+    }
+
+    /// The receiver takes nothing, as far as is known: everything waits for it.
+    pub(super) fn fails(&mut self, trouble: &Trouble) {
+        let name = self.name();
+        self.failures = self.failures.saturating_add(1);
+        (self.suspect, self.failed_at) = (trouble.suspect, Instant::now());
+        let is_alertmanager = self.handles.receiver.borrow().kind == ReceiverKind::Alertmanager;
+        // An Alertmanager believes that what it is not sent again is over.
+        let longest_wish = if is_alertmanager { RESEND } else { LONGEST_WISH };
+        let mut pause = pause(self.failures, trouble.query, longest_wish, fastrand::f64());
+        if trouble.is_for_good() && trouble.query.is_none() && self.queue.has_untried() && !is_alertmanager {
+            pause = pause.min(SOON);
+        }
+        self.not_before = self.failed_at + pause;
+        let (reason, detail, waiting) = (trouble.why.as_str(), &trouble.detail, self.queue.len());
+        if self.failures == 1 {
+            tracing::warn!(
+                event = "receiver_failing",
+                receiver = name,
+                reason,
+                "receiver `{name}` was not told: {detail}. {waiting} notices wait for it; it is tried again"
+            );
+        } else {
+            tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not told: {detail}");
+        }
+        let waits_long = self.queue.oldest().is_some_and(|at| clock::now() - at > LONGEST_WAIT);
+        if waits_long && !std::mem::replace(&mut self.is_behind, true) {
+            tracing::error!(
+                event = "receiver_behind",
+                receiver = name,
+                reason,
+                "receiver `{name}` has not been told for more than an hour what it should know: {detail}. {waiting} \
+                 notices wait for it"
+            );
+        }
+    }
+
+    /// The receiver is not configured any more: what waits for it is told to nobody.
+    async fn give_up(&mut self) {
+        let name = self.name();
+        while let Ok(delivery) = self.handles.queued.try_recv() {
+            self.take_in(delivery).await;
+        }
+        if !self.queue.is_empty() {
+            tracing::warn!(
+                event = "receiver_unknown",
+                receiver = name,
+                "receiver `{name}` is no longer configured; {} notices that waited for it are given up",
+                self.queue.len()
+            );
+        }
+        for delivery in self.queue.take_until(i64::MAX) {
+            self.report(Settled::Delivered(delivery.id)).await;
+        }
+        self.instruments.disappear(&name);
+    }
+
+    pub(super) async fn report(&self, settled: Settled) {
+        // Who remembers goes away only when everything ends.
+        self.handles.done.send(settled).await.unwrap_or_default();
+    }
+
+    fn count(&self) {
+        self.instruments.waits(&self.name(), self.queue.len(), self.queue.oldest());
+    }
+}
+
+/// The end of the last attempts; never unless the daemon is stopping.
+async fn farewell(drain: &CancellationToken, at: &mut Option<Instant>) {
+    drain.cancelled().await;
+    sleep_until(*at.get_or_insert_with(|| Instant::now() + LONGEST_FAREWELL)).await;
+}

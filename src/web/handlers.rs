@@ -1,0 +1,153 @@
+//! Pages, files, the calendar, metrics and the two requests that people can make, one function each.
+
+use std::iter::once_with;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus::{Registry, TextEncoder};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::http_server::{Access, NotMade};
+use crate::metrics::Exposition;
+use crate::model::TokenId;
+use crate::state::HistoryQuery;
+use crate::system::clock;
+
+use super::answers::{html, no_such_token, not_made, problem};
+use super::calendar::calendar;
+use super::page::{self, FleetQuery, Frame};
+use super::runbook::section;
+use super::state::{LONGEST_REQUEST, State, TokenPath, position, request_check};
+
+/// What Prometheus calls the text format; version 3 refuses any other name.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn fleet(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    query: Result<Query<FleetQuery>, QueryRejection>,
+) -> Response {
+    let refused = |why: &str| problem(&access, StatusCode::BAD_REQUEST, "Not understood", why);
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refused(&rejection.body_text()),
+    };
+    let (snapshot, base) = (state.snapshot(), access.base.clone());
+    let make = move || page::fleet(Frame::new(&base, clock::now()), &snapshot, &query);
+    match state.lanes.pages.run(make).await {
+        Ok(Ok(page)) => html(StatusCode::OK, page),
+        Ok(Err(why)) => refused(&why),
+        Err(why) => not_made(&access, why),
+    }
+}
+
+/// The page of a token; the history that it shows is read before it takes a place among the pages.
+pub(super) async fn token(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    path: TokenPath,
+) -> Response {
+    let (snapshot, now) = (state.snapshot(), clock::now());
+    let Some(index) = position(&snapshot, path) else { return no_such_token(&access) };
+    let TokenId { tenant, token_name } = snapshot.tokens[index].token.id();
+    let since = Some(page::start(now));
+    let query = HistoryQuery { tenant: Some(tenant), token_name: Some(token_name), since, ..HistoryQuery::default() };
+    let history = state.history.read(&state.lanes.history, query, |history| history).await;
+    let history = history.unwrap_or_else(|why| Err(why.to_string()));
+    let base = access.base.clone();
+    let make = move || {
+        let past = history.as_deref().map_err(String::as_str);
+        page::token(Frame::new(&base, now), &snapshot, &snapshot.tokens[index], past)
+    };
+    match state.lanes.pages.run(make).await {
+        Ok(page) => html(StatusCode::OK, page),
+        Err(why) => not_made(&access, why),
+    }
+}
+
+pub(super) async fn check(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    path: TokenPath,
+) -> Response {
+    let snapshot = state.snapshot();
+    let Some(index) = position(&snapshot, path) else { return no_such_token(&access) };
+    let token = &snapshot.tokens[index];
+    if let Err(why) = request_check(&state, token.token.id()).await {
+        return problem(&access, StatusCode::SERVICE_UNAVAILABLE, "Not now", &format!("Sorry: {why}."));
+    }
+    let page = Frame::new(&access.base, clock::now()).token_path(token);
+    (StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()
+}
+
+pub(super) async fn asset(Path(name): Path<String>) -> Response {
+    let (kind, text) = match name.as_str() {
+        "style.css" => ("text/css; charset=utf-8", include_str!("page/static/style.css")),
+        "page.js" => ("text/javascript; charset=utf-8", include_str!("page/static/page.js")),
+        "icon.svg" => ("image/svg+xml", include_str!("page/static/icon.svg")),
+        _ => return (StatusCode::NOT_FOUND, "no such file\n").into_response(),
+    };
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, max-age=300")], text).into_response()
+}
+
+pub(super) async fn runbook(Path(alert): Path<String>) -> Response {
+    let known = |section| (StatusCode::OK, format!("{section}\n")).into_response();
+    let unknown = || (StatusCode::NOT_FOUND, "no such alert\n").into_response();
+    section(&alert).map_or_else(unknown, known)
+}
+
+pub(super) async fn expiries(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
+    let snapshot = state.snapshot();
+    let make = move || {
+        let url = access.origin.as_deref().map(|origin| format!("{origin}{}", access.base));
+        calendar(&snapshot, url.as_deref(), clock::now())
+    };
+    match state.lanes.pages.run(make).await {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response(),
+        Err(why) => why.into_response(),
+    }
+}
+
+/// The daemon's own counters as text.
+fn own_counters(registry: &Registry) -> Bytes {
+    let mut own = String::new();
+    if let Err(error) = TextEncoder::new().encode_utf8(&registry.gather(), &mut own) {
+        tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
+    }
+    own.into()
+}
+
+pub(super) async fn metrics(Extract(state): Extract<State>) -> Response {
+    let (registry, snapshot) = (state.registry.clone(), state.snapshot());
+    // Both are begun where they are made.
+    let fleet = once_with(move || Exposition::new(snapshot, clock::now())).flatten();
+    match state.lanes.scrapes.body(once_with(move || own_counters(&registry)).chain(fleet)).await {
+        Ok(body) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response(),
+        Err(why) => why.into_response(),
+    }
+}
+
+pub(super) async fn reload(Extract(state): Extract<State>) -> Response {
+    let (answer, answered) = oneshot::channel();
+    let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();
+    match timeout(LONGEST_REQUEST, state.reload.send(answer)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return gone(),
+        Err(_) => return NotMade::Busy.into_response(),
+    }
+    match answered.await {
+        Ok(Ok(())) => (StatusCode::OK, "the configuration was reloaded\n").into_response(),
+        Ok(Err(faults)) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the configuration was not reloaded, the running one stays:\n{faults}\n"),
+        )
+            .into_response(),
+        Err(_) => gone(),
+    }
+}

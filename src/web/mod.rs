@@ -1,0 +1,16 @@
+//! What people and programs see over HTTP: pages, the JSON API, the calendar, the runbooks, health. It reads the snapshot that
+//! the engine publishes and changes nothing but through requests to the engine. `routes` says what is answered where.
+
+mod answers;
+mod api;
+mod bounds;
+mod calendar;
+mod handlers;
+mod health;
+mod page;
+mod routes;
+mod runbook;
+mod state;
+
+pub use routes::{all, health};
+pub use state::{History, ReloadRequest, State};

@@ -1,0 +1,115 @@
+//! What fires, as it is shown: what broke, since when, whom it hurts, and the clicks that mend it. Pure.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::{Alert, Firing, Severity, page, runbook};
+use crate::model::Scope;
+use crate::state::{Snapshot, TokenSnapshot};
+
+use super::Frame;
+use super::when::When;
+
+/// One alert.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) severity: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) alert: &'static str,
+    pub(super) runbook: String,
+    /// What it is about: `acme / jumpcloud`, and its page.
+    pub(super) about: String,
+    pub(super) href: Option<String>,
+    pub(super) since: When,
+    pub(super) what: Vec<Piece>,
+    pub(super) fix: Vec<Piece>,
+    pub(super) shown_by: Option<String>,
+}
+
+/// The worst and newest come first, before them what may explain all others.
+fn order(firing: &Firing) -> (bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
+    (firing.alert != Alert::SyncroOutage, Reverse(firing.severity), Reverse(firing.since))
+}
+
+fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) -> Card {
+    let (what, fix) = firing.message.parts();
+    let sign = match firing.severity {
+        Severity::Critical => "✖",
+        Severity::Warning => "▲",
+    };
+    Card {
+        severity: firing.severity.as_str(),
+        sign,
+        alert: firing.alert.as_str(),
+        runbook: runbook(frame.base, firing.alert),
+        about,
+        href,
+        since: When::new(firing.since, frame.now),
+        what: pieces(&sentence(what)),
+        fix: pieces(&sentence(fix)),
+        shown_by: firing.message.shown_by.clone(),
+    }
+}
+
+/// A piece of a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    /// Whether it is a name, as what stands between backticks is.
+    pub(super) is_name: bool,
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
+    let piece = |(index, text): (usize, &str)| Piece { text: text.to_owned(), is_name: index % 2 == 1 };
+    text.split('`').enumerate().map(piece).filter(|piece| !piece.text.is_empty()).collect()
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
+}
+
+/// What fires for one token.
+pub(super) fn of_token(frame: Frame<'_>, picture: &TokenSnapshot) -> Vec<Card> {
+    let about = || format!("{} / {}", picture.token.tenant.name, picture.token.name);
+    let mut all: Vec<_> = picture.firing.iter().collect();
+    all.sort_by_key(|firing| order(firing));
+    all.into_iter().map(|firing| card(frame, firing, about(), None)).collect()
+}
+
+/// What fires for the fleet, the worst and newest first; at most so many, and how many more there are.
+pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (Vec<Card>, usize) {
+    let mut all: Vec<_> = snapshot.firing().collect();
+    all.sort_by_key(|(_, known)| order(known));
+    let more = all.len().saturating_sub(most);
+    let cards = all.into_iter().take(most).map(|(of, known)| {
+        let about = match &of {
+            Scope::Fleet => "all tenants".to_owned(),
+            Scope::Tenant(name) => name.clone(),
+            Scope::Token(token) => format!("{} / {}", token.tenant, token.token_name),
+        };
+        let href = (of != Scope::Fleet).then(|| page(frame.base, &of));
+        card(frame, known, about, href)
+    });
+    (cards.collect(), more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_out_and_sentences_are_sentences() {
+        let shown = |text: &str| {
+            pieces(&sentence(text)).into_iter().map(|piece| (piece.text, piece.is_name)).collect::<Vec<_>>()
+        };
+        let piece = |text: &str, is_name| (text.to_owned(), is_name);
+        assert_eq!(shown("token `a.b` broke"), [piece("Token ", false), piece("a.b", true), piece(" broke.", false)]);
+        assert_eq!(shown("élan"), [piece("Élan.", false)]);
+        assert_eq!(shown(""), []);
+    }
+}

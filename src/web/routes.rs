@@ -1,0 +1,38 @@
+//! What is answered under which path.
+
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+
+use super::api;
+use super::bounds::bounded;
+use super::handlers::{asset, check, expiries, fleet, metrics, reload, runbook, token};
+use super::health::{healthy, ready};
+use super::state::State;
+
+/// Everything.
+pub fn all(state: State) -> Router {
+    Router::new()
+        .route("/", get(fleet))
+        .route("/tenants/{tenant}/tokens/{token_name}", get(token))
+        .route("/tenants/{tenant}/tokens/{token_name}/check", post(check))
+        .route("/static/{name}", get(asset))
+        .route("/runbooks/{alert}", get(runbook))
+        .route("/calendar.ics", get(expiries))
+        .route("/metrics", get(metrics))
+        .route("/-/reload", post(reload))
+        .merge(api::routes())
+        .fallback(async || (StatusCode::NOT_FOUND, "no such page\n"))
+        .layer(middleware::from_fn(bounded))
+        .merge(health_routes())
+        .with_state(state)
+}
+
+/// The health of the daemon and nothing else.
+pub fn health(state: State) -> Router {
+    health_routes().fallback(async || (StatusCode::NOT_FOUND, "only health is told here\n")).with_state(state)
+}
+
+fn health_routes() -> Router<State> {
+    Router::new().route("/-/healthy", get(healthy)).route("/-/ready", get(ready))
+}
