@@ -73,27 +73,28 @@ pub enum Command {
     Man,
 }
 
-/// The commands that run as monitoring plugins, whose exit codes are those of Nagios.
+/// The names of the commands that run as monitoring plugins, whose exit codes are those of Nagios.
 const PLUGINS: [&str; 2] = ["check", "preflight"];
 
 impl Command {
-    /// Whether it is run as a monitoring plugin.
+    /// Whether the command runs as a monitoring plugin.
     pub fn is_plugin(&self) -> bool {
         matches!(self, Self::Check(_) | Self::Preflight(_))
     }
 }
 
-/// Whether a command line that cannot be understood was meant for a monitoring plugin: the first command that it names,
-/// values of options for all commands aside.
+/// Whether a command line that cannot be parsed was meant for a monitoring plugin, by the first command that it names,
+/// the values of options for all commands aside.
 pub fn is_meant_for_plugin(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let cli = Cli::command();
     let takes_value = |word: &str| {
-        let names = |known: &clap::Arg| {
-            let long = known.get_long().is_some_and(|name| word.strip_prefix("--") == Some(name));
-            let short = known.get_short().is_some_and(|name| word.strip_prefix('-') == Some(name.to_string().as_str()));
+        let is_named = |option: &clap::Arg| {
+            let long = option.get_long().is_some_and(|name| word.strip_prefix("--") == Some(name));
+            let short =
+                option.get_short().is_some_and(|name| word.strip_prefix('-') == Some(name.to_string().as_str()));
             long || short
         };
-        cli.get_arguments().any(|known| known.get_action().takes_values() && names(known))
+        cli.get_arguments().any(|option| option.get_action().takes_values() && is_named(option))
     };
     let mut arguments = arguments.into_iter().skip(1);
     while let Some(argument) = arguments.next() {
@@ -159,17 +160,17 @@ pub struct HistoryArguments {
     pub output: Output,
 }
 
-/// Where a history begins.
+/// The beginning of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// So long ago.
+    /// This long before the present.
     Ago(Duration),
-    /// Then.
+    /// This moment.
     At(DateTime<Utc>),
 }
 
 impl Since {
-    /// The moment; `None` if it is before all time.
+    /// The moment at which the history begins, of which `now` is the present; `None` if it is before all time.
     pub fn moment(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::At(moment) => Some(moment),
@@ -178,10 +179,10 @@ impl Since {
     }
 }
 
-/// Reads where a history begins.
+/// Reads the beginning of a history.
 ///
 /// # Errors
-/// When it is neither a duration, a day nor a moment.
+/// A text that says what is expected, when `text` is neither a duration, a day nor a moment.
 pub fn since(text: &str) -> Result<Since, String> {
     let day = || text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
     humantime::parse_duration(text)
@@ -257,8 +258,8 @@ mod tests {
             ("", false),
         ];
         for (line, expected) in cases {
-            let words = std::iter::once("program").chain(line.split_whitespace()).map(OsString::from);
-            assert_eq!(is_meant_for_plugin(words), expected, "{line}");
+            let arguments = std::iter::once("program").chain(line.split_whitespace()).map(OsString::from);
+            assert_eq!(is_meant_for_plugin(arguments), expected, "{line}");
         }
         for name in PLUGINS {
             assert!(Cli::command().find_subcommand(name).is_some(), "{name}");

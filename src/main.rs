@@ -7,7 +7,7 @@ use syncro_token_monitor::cli::{self, Cli};
 use syncro_token_monitor::command;
 
 fn main() -> ExitCode {
-    // Before the first thread is started.
+    // This must be done before the first thread is started.
     allocator::set_up();
     let (is_plugin, exit) = match Cli::try_parse() {
         Ok(cli) => (cli.command.is_plugin(), command::carry_out(cli)),

@@ -1,4 +1,4 @@
-//! What everything else speaks of: tenants, tokens, whom an alert is about. Pure.
+//! The values that every other room names: the tenants, their tokens, and the scope of an alert. Pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,24 +12,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
 
-/// What a segment of a path keeps as it is.
+/// The characters that are percent-encoded in a segment of a path: all but the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// One Syncro account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// The operator's name for it.
+    /// The name that the operator gave it, unique within the configuration.
     pub name: String,
-    /// The subdomain that its `/me` must show; unknown where only a base URL is configured.
+    /// The subdomain that its `/me` must show; `None` where only a base URL is configured.
     pub subdomain: Option<String>,
-    /// Where its API is, without a slash at the end.
+    /// The base URL of its API, without a slash at the end.
     pub base_url: String,
-    /// Real records that reads may ask for in place of record 0, by what they are: `ticket`.
+    /// The real records that reads may ask for in place of record 0, by the kind of the record: `ticket`.
     pub probe_records: BTreeMap<&'static str, u64>,
 }
 
 impl Tenant {
-    /// The path at which a permission of this tenant is probed. Writes always name record 0.
+    /// The path to which a probe is sent for this tenant, below the base URL. A write always names record 0.
     pub fn path_of(&self, probe: &'static Probe) -> Cow<'static, str> {
         let record = probe.record.as_ref().filter(|_| probe.method() == Method::Get);
         match record.and_then(|record| self.probe_records.get(record.as_str())) {
@@ -42,40 +42,40 @@ impl Tenant {
 /// One API token of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Whose it is.
+    /// The tenant to which it belongs.
     pub tenant: Arc<Tenant>,
-    /// The operator's name for it, unique within the tenant.
+    /// The name that the operator gave it, unique within the tenant.
     pub name: String,
-    /// Where its value is read from, at every check.
+    /// The place from which its value is read, at every check.
     pub source: TokenSource,
-    /// The declared expiry: the first instant at which it is expected not to work.
+    /// The declared expiry: the first instant at which the token is expected not to work.
     pub expires: Option<DateTime<Utc>>,
-    /// Whether something renews it by itself, so that its declared expiry is no news.
+    /// Whether something renews the token by itself, so that nobody has to be notified of its declared expiry.
     pub auto_rotated: bool,
-    /// What the integration that uses it needs.
+    /// The profile of the integration that uses the token, if one is configured.
     pub profile: Option<Arc<Profile>>,
-    /// The permissions it needs: required ones first, each once.
+    /// The permissions that the token needs, each once; the required ones come first.
     pub wanted: Vec<Wanted>,
 }
 
 impl Token {
-    /// The name of its profile.
+    /// The name of the token's profile, if it has one.
     pub fn profile_name(&self) -> Option<&str> {
         self.profile.as_ref().map(|profile| profile.name.as_str())
     }
 
-    /// The key under which everything about this token is kept.
+    /// The key under which everything about this token is persisted.
     pub fn id(&self) -> TokenId {
         TokenId { tenant: self.tenant.name.clone(), token_name: self.name.clone() }
     }
 
-    /// The requests that show this token's wanted permissions, each once, with the permissions that it shows. Among
-    /// them are those without which a refusal would say nothing.
+    /// The requests that show the wanted permissions of this token, each request once, with the permissions that it
+    /// shows. Among those are the permissions without which a refusal of the request would say nothing.
     pub fn probes(&self, probes: Probes) -> Vec<(&'static Probe, Vec<PermissionId>)> {
         self.probes_of(probes, |_| true)
     }
 
-    /// The same for some of the wanted permissions.
+    /// The same requests, but only for those of the wanted permissions that `chosen` accepts.
     pub fn probes_of(
         &self,
         probes: Probes,
@@ -87,7 +87,7 @@ impl Token {
             chosen.flat_map(|permission| std::iter::once(permission).chain(probes.presupposed(permission)))
         {
             let Some(probe) = probes.allowed(permission) else { continue };
-            match requests.iter_mut().find(|(known, _)| known.same_request(probe)) {
+            match requests.iter_mut().find(|(listed, _)| listed.same_request(probe)) {
                 Some((_, shown)) if shown.contains(&permission) => {}
                 Some((_, shown)) => shown.push(permission),
                 None => requests.push((probe, vec![permission])),
@@ -96,12 +96,13 @@ impl Token {
         requests
     }
 
-    /// The requests that show what the token may do beyond what it needs, each once, with the permission that it shows:
-    /// none that a look at what it needs sends anyway, and none that another permission lets through too.
+    /// The requests that show what the token may do beyond what it needs, each once, with the permission that it shows.
+    /// Left out are the requests that a check of the wanted permissions sends anyway, and those that another permission
+    /// lets through too.
     pub fn audit(&self, probes: Probes) -> Vec<(&'static Probe, Vec<PermissionId>)> {
         let asked = self.probes(probes);
         let shows = |probe: &Probe| !probe.granted.is_empty() && probe.satisfied_by_any_of.is_empty();
-        let unasked = |probe: &Probe| !asked.iter().any(|(known, _)| known.same_request(probe));
+        let unasked = |probe: &Probe| !asked.iter().any(|(request, _)| request.same_request(probe));
         catalog()
             .permissions()
             .filter(|(permission, _)| !self.wants(*permission))
@@ -110,14 +111,15 @@ impl Token {
             .collect()
     }
 
-    /// When its expiry is spoken of, with how long before that is; never of one that is renewed by itself.
-    pub fn notices(&self, before: &[Duration]) -> impl Iterator<Item = (TimeDelta, DateTime<Utc>)> {
+    /// The expiry notices of the token: how long before the declared expiry each comes, and at which moment. A token
+    /// that is renewed by itself has none.
+    pub fn expiry_notices(&self, before: &[Duration]) -> impl Iterator<Item = (TimeDelta, DateTime<Utc>)> {
         let expires = self.expires.filter(|_| !self.auto_rotated);
         let before = before.iter().filter_map(|before| TimeDelta::from_std(*before).ok());
         before.filter_map(move |before| Some((before, expires?.checked_sub_signed(before)?)))
     }
 
-    /// Whether it needs this permission.
+    /// Whether the token needs this permission, be it required or only recommended.
     pub fn wants(&self, permission: PermissionId) -> bool {
         self.wanted.iter().any(|wanted| wanted.permission == permission)
     }
@@ -126,13 +128,13 @@ impl Token {
 /// A permission that a token needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which one.
+    /// The permission itself.
     pub permission: PermissionId,
-    /// Whether the integration breaks without it.
+    /// Whether the integration breaks without it; otherwise it is only recommended.
     pub required: bool,
 }
 
-/// Which token: never its value.
+/// Identifies a token by its names, never by its value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TokenId {
     /// The tenant's name.
@@ -142,23 +144,23 @@ pub struct TokenId {
 }
 
 impl TokenId {
-    /// The path of its page, where the daemon serves pages.
+    /// The path of the token's page on the status page of the daemon.
     pub fn path(&self) -> String {
         format!("/tenants/{}/tokens/{}", segment(&self.tenant), segment(&self.token_name))
     }
 
-    /// The path of its standing as JSON.
+    /// The path at which the API of the daemon shows the status of the token as JSON.
     pub fn api_path(&self) -> String {
         format!("/api/v1/tokens/{}/{}", segment(&self.tenant), segment(&self.token_name))
     }
 }
 
-/// One segment of a path.
+/// Encodes a name as one segment of a path.
 fn segment(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, SEGMENT)
 }
 
-/// Whom an alert is about.
+/// The scope of an alert: whom it is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "Names", into = "Names")]
 pub enum Scope {
@@ -171,7 +173,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// As it is stored: with an empty name where there is none.
+    /// The scope of these names as they are stored: a name is empty where there is none.
     pub fn of_names(tenant: String, token_name: String) -> Self {
         match (tenant.is_empty(), token_name.is_empty()) {
             (true, _) => Self::Fleet,
@@ -180,7 +182,7 @@ impl Scope {
         }
     }
 
-    /// The name of the tenant, unless it is about all of them.
+    /// The name of the tenant, unless the scope is all of them.
     pub fn tenant(&self) -> Option<&str> {
         match self {
             Self::Fleet => None,
@@ -189,7 +191,7 @@ impl Scope {
         }
     }
 
-    /// The name of the token, if it is about one.
+    /// The name of the token, if the scope is one token.
     pub fn token_name(&self) -> Option<&str> {
         match self {
             Self::Fleet | Self::Tenant(_) => None,
@@ -198,7 +200,7 @@ impl Scope {
     }
 }
 
-/// A scope as it is stored: no tenant and no token has an empty name.
+/// A scope as it is stored: a name is empty where there is no tenant or no token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Names {
     tenant: String,
@@ -227,28 +229,28 @@ impl From<TokenId> for Scope {
     }
 }
 
-/// Where a token value is read from.
+/// The place from which a token value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSource {
-    /// A file that holds nothing else.
+    /// A file that contains nothing else.
     File(PathBuf),
-    /// An environment variable.
+    /// The environment variable of this name.
     Environment(String),
-    /// A systemd credential (`LoadCredential=`).
+    /// The systemd credential of this name (`LoadCredential=`).
     Credential(String),
 }
 
-/// Which probes may be sent.
+/// The probes that may be sent, as `syncro.probes` configures it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probes {
-    /// Only GET.
+    /// Only reads (GET) may be sent.
     ReadOnly,
-    /// Also the catalogue's writes to record 0.
+    /// The writes of the catalogue to record 0 may be sent too.
     WriteSafe,
 }
 
 impl Probes {
-    /// The one request that may be sent to see whether `permission` is held, if there is one.
+    /// The one request that may be sent to show whether `permission` is granted, if there is one. A read is preferred.
     pub fn allowed(self, permission: PermissionId) -> Option<&'static Probe> {
         let permission = permission.get();
         permission.probe.as_ref().or(match self {
@@ -257,7 +259,8 @@ impl Probes {
         })
     }
 
-    /// The permissions that the request for `permission` needs besides: without them a refusal says nothing about it.
+    /// The permissions that the request for `permission` needs besides it: without them a refusal says nothing about
+    /// it.
     pub fn presupposed(self, permission: PermissionId) -> impl Iterator<Item = PermissionId> {
         let names = self.allowed(permission).map(|probe| probe.also_requires.as_slice()).unwrap_or_default();
         names.iter().filter_map(|name| catalog().permission(name))

@@ -1,4 +1,5 @@
-//! When each token is looked at next, and what yields when the budget is short. Pure: it takes `now` and never waits.
+//! When each token is checked next, and which check yields when the budget is short. Pure: it takes `now`, and it never
+//! waits.
 //!
 //! The pulse comes once a second, so everything here is due on whole seconds.
 
@@ -12,15 +13,17 @@ use crate::config::{AUDIT_INTERVAL, Config, Schedule, USER_INTERVAL, coincide};
 use crate::model::Token;
 use crate::syncro::{Lane, Reason};
 
-/// While we could not look, the pause between attempts doubles up to the interval, or to this for a cron schedule.
+/// The longest pause between attempts while checks fail, for a cron schedule. The pause doubles up to this, or up to
+/// the interval of any other schedule.
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
-/// Where in its intervals a token is looked at: spread by a hash of its names, so that it survives restarts.
+/// The place in its intervals at which a token is checked. It is a hash of the token's names, so that tokens are spread
+/// and each keeps its place over restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Phase(u64);
 
 impl Phase {
-    /// The token's phase.
+    /// The phase of a token.
     pub fn of(token: &Token) -> Self {
         let mut hash = Sha256::new();
         hash.update(token.tenant.name.as_bytes());
@@ -42,42 +45,41 @@ impl Phase {
     }
 }
 
-/// Which permissions a look asks for.
+/// The permissions that a check asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// All that can be shown, and the user's security group if an hour has passed.
+    /// All wanted permissions that can be shown, and the user's security group if an hour has passed.
     Full,
-    /// Only those that were refused but not yet believed lost, or could not be looked at.
+    /// Only those that were refused but are not yet believed to be missing, or that could not be probed.
     Doubtful,
 }
 
-/// When something is due, and before whom.
+/// When a check is due, and how urgently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// When.
+    /// The moment at which it is due, on a whole second.
     pub at: DateTime<Utc>,
-    /// Whether it goes before what is merely scheduled.
+    /// Whether it is made before the checks that are merely scheduled.
     pub urgent: bool,
 }
 
-/// When a token's two checks are due.
+/// When the two checks of a token are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// The validity check; every look begins with it.
+    /// When the validity check is due, with which every check begins.
     pub validity: Due,
-    /// The permission check, while the token works as far as anybody knows.
+    /// When the permission check is due, and what it asks for; `None` unless the token works as far as it is known.
     pub permissions: Option<(Due, Scope)>,
 }
 
 impl Plan {
-    /// When the next look is due.
+    /// When the next check is due.
     pub fn at(&self) -> DateTime<Utc> {
         self.permissions.map_or(self.validity.at, |(due, _)| due.at.min(self.validity.at))
     }
 
-    /// Puts off to `then` what was due before `started` and is not urgent: nobody watched, and all tokens at once
-    /// would be a burst.
-    /// Not beyond `expires`, the declared expiry: then a check is due at once.
+    /// Puts off to `then` what was due before `started` and is not urgent: the daemon did not run then, and all tokens
+    /// at once would be a burst. Nothing is put off beyond `expires`, the declared expiry: then a check is due at once.
     pub fn put_off(&mut self, started: DateTime<Utc>, then: DateTime<Utc>, expires: Option<DateTime<Utc>>) {
         let expires = expires.map(round_up).filter(|expires| *expires > started && *expires < then);
         for due in [Some(&mut self.validity), self.permissions.as_mut().map(|(due, _)| due)].into_iter().flatten() {
@@ -87,12 +89,12 @@ impl Plan {
         }
     }
 
-    /// What a look at `now` asks for besides validity.
+    /// The permissions that a check at `now` asks for besides validity, if any.
     pub fn scope(&self, now: DateTime<Utc>) -> Option<Scope> {
         self.permissions.filter(|(due, _)| due.at <= now).map(|(_, scope)| scope)
     }
 
-    /// The lane of a look at `now`.
+    /// The lane in which the requests of a check at `now` wait for the budget.
     pub fn lane(&self, now: DateTime<Utc>) -> Lane {
         let urgent = |due: &Due| due.urgent && due.at <= now;
         if urgent(&self.validity) || self.permissions.iter().any(|(due, _)| urgent(due)) {
@@ -105,28 +107,29 @@ impl Plan {
     }
 }
 
-/// Plans the next look at a token that has not been looked at before `now`.
+/// Plans the next check of a token. One that has never been checked is checked at `now`.
 pub fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &Config, now: DateTime<Utc>) -> Plan {
     let planner = Planner { token, phase, status, config, now };
     let validity = planner.validity();
     let permissions = planner.permissions().map(|(due, scope)| {
-        // Permissions are asked only after `/me` answered; while it does not, they wait for its next attempt.
+        // Permissions are probed only after `/me` answered; while it does not, they wait for its next attempt.
         let failing = status.validity.failures > 0;
         (Due { at: if failing { due.at.max(validity.at) } else { due.at }, ..due }, scope)
     });
     Plan { validity, permissions }
 }
 
-/// When a token makes up for what was due while nobody watched: in its turn, within an interval of five minutes, or of
-/// as long as the budget needs for all tokens, but never longer than the schedule's own.
+/// When a token catches up on what was due while the daemon did not run: in its turn, within an interval of five
+/// minutes, or of `sweep`, the time that the budget needs for all tokens, but never longer than that of the schedule.
 pub fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     const SHORTEST: Duration = Duration::from_mins(5);
     let window = validity.busiest_interval().min(sweep.max(SHORTEST));
     next_in_turn(phase, window, None, now)
 }
 
-/// From when on a full look at the permissions audits the token too: a day after the last time. What is overdue comes at
-/// once if the budget bears all tokens before their next look; else in turn, lest permissions wait behind audits.
+/// From when on a full check of the permissions audits the token too: a day after the last audit. An overdue audit
+/// comes at once if the budget suffices for all tokens before their next checks; otherwise it comes in the token's
+/// turn, so that permissions do not wait behind audits.
 pub fn audit_from(
     phase: Phase,
     audited: Option<DateTime<Utc>>,
@@ -141,13 +144,14 @@ pub fn audit_from(
     next_in_turn(phase, sweep.min(AUDIT_INTERVAL), None, now)
 }
 
-/// The next moment of an interval at which it is this token's turn.
+/// The next moment after `last` at which it is this token's turn within the interval.
 fn next_in_turn(phase: Phase, interval: Duration, grid: Option<Duration>, last: DateTime<Utc>) -> DateTime<Utc> {
     let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
     let since = last.timestamp().saturating_sub(phase.offset(interval, grid)).rem_euclid(seconds);
     last.trunc_subsecs(0) + TimeDelta::seconds(seconds - since)
 }
 
+/// What a plan is made of.
 struct Planner<'a> {
     token: &'a Token,
     phase: Phase,
@@ -172,7 +176,7 @@ impl Planner<'_> {
         if let Some(expires) = self.token.expires.map(round_up)
             && last < expires
         {
-            // One that has passed goes before whatever else was missed.
+            // A check at an expiry that has passed is made before whatever else was missed.
             let passed = expires <= self.now;
             due = if passed || expires < due.at { Due { at: expires, urgent: true } } else { due };
         }
@@ -192,37 +196,46 @@ impl Planner<'_> {
             Schedule::Every(interval) if coincide(validity, schedule) => Some(*interval),
             _ => None,
         };
-        let full = Due { at: self.slot(schedule, grid, last), urgent: false };
+        // A partial check does not take the place of a full one, whenever it was answered.
+        let full = Due { at: self.slot(schedule, grid, status.full_check.unwrap_or(last)), urgent: false };
         if status.recheck {
-            // Not long after the validity check that found something odd: those may come faster than confirmations do.
+            // This counts from the last permission check, and not from the validity check that found something odd:
+            // validity checks may come so often that it would be put off for ever.
             return Some((self.urgent(self.after(last), last), Scope::Full));
         }
-        // What could not be looked at when it was to be confirmed waits longer and longer, as whatever cannot.
+        // A permission that could not be probed when it was to be confirmed waits longer and longer, as all that fails.
         let failing = status.permission_checks.failures > 0;
-        let doubted = status.permissions.iter().filter(|known| known.evidence == Evidence::Probe);
-        let doubted = doubted.filter(|known| !(failing && known.unseen));
-        if let Some(at) = doubted.filter_map(|known| known.belief.confirmable_at(self.confirmation())).min() {
-            return Some((self.urgent(at, last), Scope::Doubtful));
-        }
-        let doubtful = if failing && status.permission_checks.reason != Some(Reason::NotSyncro) {
-            Due { at: self.retry(last, status.permission_checks.failures, schedule), urgent: false }
-        } else {
-            return Some((full, Scope::Full));
+        let doubted = status.permissions.iter().filter(|permission| permission.evidence == Evidence::Probe);
+        let doubted = doubted.filter(|permission| !(failing && permission.unseen));
+        let confirmable = doubted.filter_map(|permission| permission.belief.confirmable_at(self.confirmation())).min();
+        let partial = match confirmable {
+            Some(at) => self.urgent(at, last),
+            None if failing && status.permission_checks.reason != Some(Reason::NotSyncro) => {
+                Due { at: self.retry(last, status.permission_checks.failures, schedule), urgent: false }
+            }
+            None => return Some((full, Scope::Full)),
         };
-        Some(if doubtful.at < full.at { (doubtful, Scope::Doubtful) } else { (full, Scope::Full) })
+        Some(if full.at > partial.at.max(self.now) {
+            (partial, Scope::Doubtful)
+        } else if partial.urgent {
+            // One check serves both.
+            (partial, Scope::Full)
+        } else {
+            (Due { at: full.at.min(partial.at), urgent: false }, Scope::Full)
+        })
     }
 
-    /// When something seen in `/me` that was bad, or odd, is checked again, if it must be before it is believed. Not
-    /// sooner: two checks in the same moment would confirm nothing.
+    /// When something bad or odd in `/me` is checked again, if it must be confirmed before it is believed. Not sooner:
+    /// two checks in the same moment would confirm nothing.
     fn wants_confirmation(&self, last: DateTime<Utc>) -> Option<Due> {
         let (status, confirmation) = (self.status, self.confirmation());
         let outlived = status.worked_after_expiry;
         let outlived = (outlived > 0 && outlived < confirmation.times).then(|| self.after(last));
         let doubt = status.doubt.as_ref().map(|doubt| confirmation.next(doubt.last));
-        let by_right = status.permissions.iter().filter(|known| known.evidence == Evidence::Right);
+        let by_right = status.permissions.iter().filter(|permission| permission.evidence == Evidence::Right);
         let beliefs = status.user.iter().map(|user| &user.admin);
-        let beliefs = beliefs.chain(status.rights.iter().map(|known| &known.belief));
-        let beliefs = beliefs.chain(by_right.map(|known| &known.belief));
+        let beliefs = beliefs.chain(status.rights.iter().map(|right| &right.belief));
+        let beliefs = beliefs.chain(by_right.map(|permission| &permission.belief));
         let doubted = beliefs.filter_map(|belief| belief.confirmable_at(confirmation));
         doubted.chain(doubt).chain(outlived).min().map(|at| self.urgent(at, last))
     }
@@ -241,6 +254,7 @@ impl Planner<'_> {
         Due { at: round_up(if at > last { at } else { self.after(last) }), urgent: true }
     }
 
+    /// When a check is tried again after so many failures in a row, the last of them at `last`.
     fn retry(&self, last: DateTime<Utc>, failures: u32, schedule: &Schedule) -> DateTime<Utc> {
         let longest = match schedule {
             Schedule::Every(interval) => *interval,
@@ -262,20 +276,16 @@ impl Planner<'_> {
 
 /// Whether a full check at `now` asks for the user's security group: at most once an hour, or when it may have changed.
 pub fn wants_user(status: &TokenStatus, now: DateTime<Utc>) -> bool {
-    /// A look that comes every hour may begin a little less than an hour after one that was held up.
+    /// A check that comes every hour may begin a little less than an hour after one that was delayed.
     const SLACK: TimeDelta = TimeDelta::seconds(60);
     let user = status.user.as_ref();
     let asked = user.filter(|user| user.doubted_at.is_none()).and_then(|user| user.group_asked);
     asked.is_none_or(|asked| now - asked >= delta(USER_INTERVAL) - SLACK)
 }
 
-/// Whether a look at doubtful permissions asks for this one again.
-pub fn is_doubtful(known: &PermissionStatus) -> bool {
-    known.unseen || by_probe_and_doubted(known.evidence, known.belief.doubts)
-}
-
-fn by_probe_and_doubted(evidence: Evidence, doubts: u32) -> bool {
-    evidence == Evidence::Probe && doubts > 0
+/// Whether a check of the doubtful permissions asks for this one again.
+pub fn is_doubtful(permission: &PermissionStatus) -> bool {
+    permission.unseen || permission.evidence == Evidence::Probe && permission.belief.doubts > 0
 }
 
 fn round_up(moment: DateTime<Utc>) -> DateTime<Utc> {

@@ -21,21 +21,22 @@ use crate::syncro::{
     TokenObservation, TokenValue,
 };
 
-/// A moment, so many seconds after a fixed one.
+/// The moment so many seconds after a fixed one.
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
 }
 
-/// As confirmed by so many sights, however close.
+/// A confirmation by so many observations, however close they are.
 pub(crate) fn confirmed(times: u32) -> Confirmation {
     Confirmation { times, after: TimeDelta::zero() }
 }
 
+/// The permission of this name in the catalogue.
 pub(crate) fn permission(name: &str) -> PermissionId {
     catalog().permission(name).unwrap()
 }
 
-/// A token that needs these permissions.
+/// A token of the tenant `acme` that requires these permissions.
 pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
     let tenant = Tenant {
         name: "acme".to_owned(),
@@ -55,6 +56,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
     }
 }
 
+/// The default configuration, with these tokens.
 pub(crate) fn config(tokens: Vec<Token>) -> Config {
     let minutes = |minutes| Schedule::Every(std::time::Duration::from_mins(minutes));
     Config {
@@ -91,21 +93,25 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
     }
 }
 
+/// An answer of `/me`, with these rights of the user.
 pub(crate) fn me(rights: &[(&str, bool)]) -> Me {
-    let mut rights: Vec<_> = rights.iter().map(|(name, held)| (Right::new(name), *held)).collect();
+    let mut rights: Vec<_> = rights.iter().map(|(name, granted)| (Right::new(name), *granted)).collect();
     rights.sort();
     let (user_id, subdomain) = (1, Some("acme".to_owned()));
     Me { user_id, subdomain, admin: Some(false), can_use_app: Some(true), rights }
 }
 
+/// An answer of `/me` to a token that works.
 pub(crate) fn works(rights: &[(&str, bool)]) -> MeObservation {
     MeObservation::Works(me(rights))
 }
 
+/// A failure that says nothing about the token.
 pub(crate) fn failure() -> Failure {
     Failure { reason: Reason::Timeout, detail: "no answer in time".to_owned() }
 }
 
+/// The observation that a validity check makes.
 pub(crate) fn observed(seconds: i64, observation: MeObservation) -> Observation {
     let fingerprint = TokenValue::for_test("value").fingerprint();
     Observation {
@@ -115,6 +121,7 @@ pub(crate) fn observed(seconds: i64, observation: MeObservation) -> Observation 
     }
 }
 
+/// The observation that a full permission check makes.
 pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Observation {
     let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
     let part = Part::Permissions(PermissionObservations { full: true, user: None, probes, audit: None });
@@ -123,17 +130,17 @@ pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Obser
 
 type Taken = (String, std::time::Duration, Value);
 
-/// What each receiver has taken, and who takes nothing.
+/// Receivers that accept what is posted to them, unless they were set up not to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fake {
     taken: Arc<Mutex<Vec<Taken>>>,
     pub(crate) broken: Arc<Mutex<BTreeMap<String, Trouble>>>,
     pub(crate) attempts: Arc<Mutex<Vec<(String, std::time::Duration)>>>,
-    /// What a receiver does not take: a body in which this text stands.
+    /// The bodies that a receiver refuses: those that contain this text.
     refused: Arc<Mutex<Vec<(String, String, Trouble)>>>,
-    /// The longest body that is taken.
+    /// The longest body that is accepted, in bytes.
     pub(crate) longest: Arc<Mutex<Option<usize>>>,
-    /// How far the clocks of all receivers are ahead of ours.
+    /// How far the clocks of all receivers are ahead of this one.
     pub(crate) clock: Arc<Mutex<TimeDelta>>,
     start: Option<Instant>,
 }
@@ -143,33 +150,35 @@ impl Fake {
         Self { start: Some(Instant::now()), ..Self::default() }
     }
 
+    /// The receiver accepts nothing from now on.
     pub(crate) fn breaks(&self, receiver: &str, why: Why) {
         self.broken.lock().unwrap().insert(receiver.to_owned(), Trouble::new(why, "it does"));
     }
 
-    /// It refuses for good what holds this text; an empty one stands everywhere.
+    /// The receiver refuses for good what contains this text; every body contains the empty one.
     pub(crate) fn refuses(&self, receiver: &str, text: &str) {
         let trouble = Trouble { suspect: Suspect::Body, ..Trouble::new(Why::Refused, "it answered 400") };
         self.refused.lock().unwrap().push((receiver.to_owned(), text.to_owned(), trouble));
     }
 
-    /// It stumbles over what holds this text.
+    /// The receiver fails at what contains this text.
     pub(crate) fn stumbles(&self, receiver: &str, text: &str) {
         let trouble = Trouble::new(Why::NoAnswer(Reason::Http5xx), "it answered 500");
         self.refused.lock().unwrap().push((receiver.to_owned(), text.to_owned(), trouble));
     }
 
-    /// How often it was tried.
+    /// How often a delivery to the receiver was attempted.
     pub(crate) fn tried(&self, receiver: &str) -> usize {
         self.attempts.lock().unwrap().iter().filter(|(name, _)| name == receiver).count()
     }
 
+    /// The receiver accepts everything again.
     pub(crate) fn fixes(&self, receiver: &str) {
         self.broken.lock().unwrap().remove(receiver);
         self.refused.lock().unwrap().retain(|(name, ..)| name != receiver);
     }
 
-    /// The bodies that a receiver has taken.
+    /// The bodies that a receiver has accepted.
     pub(crate) fn taken(&self, receiver: &str) -> Vec<Value> {
         let taken = self.taken.lock().unwrap();
         taken.iter().filter(|(name, ..)| name == receiver).map(|(.., body)| body.clone()).collect()
@@ -189,7 +198,8 @@ impl Post for Fake {
             return Err(trouble.clone());
         }
         let clock = Some(*self.clock.lock().unwrap());
-        let is_refused = |(known, text, _): &&(String, String, Trouble)| *known == name && outgoing.body.contains(text);
+        let is_refused =
+            |(refusing, text, _): &&(String, String, Trouble)| *refusing == name && outgoing.body.contains(text);
         if let Some((.., trouble)) = self.refused.lock().unwrap().iter().find(is_refused) {
             return Err(Trouble { clock, ..trouble.clone() });
         }
@@ -203,6 +213,7 @@ impl Post for Fake {
     }
 }
 
+/// A receiver of this kind, as it is configured.
 pub(crate) fn receiver(name: &str, kind: ReceiverKind) -> Arc<Receiver> {
     Arc::new(Receiver {
         name: name.to_owned(),
@@ -215,6 +226,7 @@ pub(crate) fn receiver(name: &str, kind: ReceiverKind) -> Arc<Receiver> {
     })
 }
 
+/// A webhook of this format, as it is configured.
 pub(crate) fn webhook(name: &str, format: Format) -> Arc<Receiver> {
     receiver(name, ReceiverKind::Webhook(Webhook { format, put: false, headers: Vec::new(), secret_file: None }))
 }

@@ -1,4 +1,5 @@
-//! What should fire for a token by what its standing says now. Pure; `rules` compares it with what fires already.
+//! The alerts that should fire for a token by its status now. Pure; `rules` compares them with the alerts that fire
+//! already.
 
 use chrono::{DateTime, Utc};
 
@@ -8,49 +9,52 @@ use crate::model::Token;
 use super::peers::{Peer, is_of_group};
 use super::{Alert, Firing, Message, Severity, messages};
 
-/// Something that should fire now.
+/// An alert that should fire now, and how.
 pub(super) struct Condition {
     pub(super) alert: Alert,
     pub(super) subject: Option<String>,
     pub(super) severity: Severity,
     pub(super) since: DateTime<Utc>,
+    /// How many of the configured expiry notices have passed, for `TokenExpiring`.
     pub(super) notices: usize,
     /// When the token was last seen to have what is missing; the epoch if never, or if nothing is missing.
     pub(super) granted_at: DateTime<Utc>,
-    /// Whether it may begin to fire now, besides going on if it fires already.
+    /// Whether the alert may begin to fire now; one that fires already continues in any case.
     pub(super) may_begin: bool,
     pub(super) message: Message,
 }
 
 impl Condition {
-    /// Something that fires as soon as it is so.
+    /// A condition for which the alert fires as soon as it exists.
     pub(super) fn new(alert: Alert, severity: Severity, since: DateTime<Utc>, message: Message) -> Self {
         let granted_at = DateTime::default();
         Self { alert, subject: None, severity, since, notices: 0, granted_at, may_begin: true, message }
     }
 
-    /// Whether this token's alert is the one that represents its group; it names the peers that need the same. An alert of
-    /// a peer that began before this token last had what it lost is about another loss.
+    /// Whether this alert is the one that represents its security group, or is about no group; its message then names
+    /// the peers that need the same. An alert of a peer that began before this token last had what it lost is about
+    /// another loss.
     pub(super) fn represents(&mut self, peers: &[Peer<'_>], firing: &[Firing]) -> bool {
         if peers.is_empty() || !is_of_group(self.alert, &self.message) {
             return true;
         }
         let subject = self.subject.as_deref();
-        let fires = firing.iter().any(|known| known.alert == self.alert && known.subject.as_deref() == subject);
-        if !fires && peers.iter().any(|other| other.tells(self.alert, subject, self.granted_at)) {
+        let fires = firing.iter().any(|firing| firing.alert == self.alert && firing.subject.as_deref() == subject);
+        if !fires && peers.iter().any(|peer| peer.represents(self.alert, subject, self.granted_at)) {
             return false;
         }
         if self.alert != Alert::SecurityGroupRightLost {
-            let needs = |other: &Peer<'_>| other.wants(subject?).filter(|_| !other.had(subject, self.since));
-            let affected: Vec<_> = peers.iter().filter_map(|other| Some((other, needs(other)?))).collect();
+            let needs = |peer: &Peer<'_>| peer.wants(subject?).filter(|_| !peer.had(subject, self.since));
+            let affected: Vec<_> = peers.iter().filter_map(|peer| Some((peer, needs(peer)?))).collect();
             let required = affected.iter().any(|(_, required)| *required);
             self.severity = self.severity.max(severity(self.alert, self.message.evidence, required));
-            self.message = messages::of_group(&self.message, affected.iter().map(|(other, _)| other.token));
+            self.message = messages::of_group(&self.message, affected.iter().map(|(peer, _)| peer.token));
         }
         true
     }
 }
 
+/// The alert about the state of a token, unless the token works or nothing is known of it yet.
 pub(super) fn state(token: &Token, status: &TokenStatus) -> Option<Condition> {
     let alert = match status.state {
         TokenState::Expired => Alert::TokenExpired,
@@ -65,31 +69,33 @@ pub(super) fn state(token: &Token, status: &TokenStatus) -> Option<Condition> {
     Some(Condition::new(alert, Severity::Critical, since, messages::state(alert, token, status)))
 }
 
+/// One alert for each wanted permission that is believed to be missing.
 pub(super) fn permissions(token: &Token, status: &TokenStatus) -> Vec<Condition> {
     let missing = token.wanted.iter().filter_map(|wanted| {
-        let known = status.of_permission(wanted.permission)?;
-        (known.state() == PermissionState::Missing).then_some((wanted, known))
+        let permission = status.of_permission(wanted.permission)?;
+        (permission.state() == PermissionState::Missing).then_some((wanted, permission))
     });
     missing
-        .map(|(wanted, known)| {
-            let alert = if known.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
+        .map(|(wanted, permission)| {
+            let alert = if permission.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
             Condition {
                 alert,
                 subject: Some(wanted.permission.name().to_owned()),
-                severity: severity(alert, Some(known.evidence), wanted.required),
-                since: known.belief.since,
+                severity: severity(alert, Some(permission.evidence), wanted.required),
+                since: permission.belief.since,
                 notices: 0,
-                granted_at: known.belief.granted_at(),
-                // What was shown before the token stopped working, or could not be asked since, begins nothing.
-                may_begin: known.evidence == Evidence::Right || !known.unseen && !status.permissions_are_outdated(),
-                message: messages::permission(alert, token, status, known, wanted.required),
+                granted_at: permission.belief.granted_at(),
+                // What was shown before the token stopped working, or could not be probed since, makes no alert begin.
+                may_begin: permission.evidence == Evidence::Right
+                    || !permission.unseen && !status.permissions_are_outdated(),
+                message: messages::permission(alert, token, status, permission, wanted.required),
             }
         })
         .collect()
 }
 
-/// How bad a missing permission is: a right that was false from the start is a weak sign, and what is only recommended
-/// breaks nothing.
+/// How bad a missing permission is. A right that was false from the start is weak evidence, and without a permission
+/// that is only recommended nothing breaks.
 fn severity(alert: Alert, evidence: Option<Evidence>, required: bool) -> Severity {
     let weak = alert == Alert::PermissionMissing && evidence == Some(Evidence::Right);
     if required && !weak { Severity::Critical } else { Severity::Warning }

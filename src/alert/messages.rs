@@ -1,7 +1,7 @@
-//! The words of an alert: what broke, since when, who is hurt, and where to click to mend it. Pure.
+//! The message of an alert: what broke, since when, who is affected, and where to click to fix it. Pure.
 //!
-//! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud"; menu names as Syncro
-//! shows them.
+//! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud"; the menus are named
+//! as Syncro shows them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,32 +16,32 @@ const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Pe
 const GROUP: &str = "More > Admin > Syncro Administration > Security Groups";
 const USER: &str = "More > Admin > Syncro Administration > Users > the user > Details > Security Permissions";
 
-/// What an alert says besides its key.
+/// The content of a notification, besides the key of its alert.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Message {
-    /// One or two sentences that can be read alone.
+    /// One or two sentences that can be understood alone.
     #[serde(rename = "message")]
     pub text: String,
-    /// Who is short of a permission.
+    /// The side that lacks the permission, for an alert about one.
     pub cause: Option<Cause>,
-    /// What shows it.
+    /// The evidence that the permission is missing.
     pub evidence: Option<Evidence>,
-    /// The same in words: the request and its answer, or the user's right.
+    /// The evidence in detail: the request and its answer, or the user's right.
     #[serde(default)]
     pub shown_by: Option<String>,
-    /// The permission that is spoken of.
+    /// The permission that is missing, for an alert about one.
     pub permission: Option<String>,
-    /// The right that is spoken of.
+    /// The right that is missing, for an alert about one.
     pub right: Option<String>,
-    /// The security group of the token's user, where known.
+    /// The security group of the token's user, where it is known.
     pub security_group: Option<String>,
-    /// The profile of the integration that is hurt.
+    /// The name of the profile of the integration that is affected.
     pub profile: Option<String>,
 }
 
 impl Message {
-    /// The message in two parts: what happened and whom it hurts, and what to do about it. Names, in which anything may
-    /// stand, are between backticks.
+    /// The message in two parts: what happened and who is affected, and how to fix it. Names may contain any character,
+    /// so they are between backticks.
     pub fn parts(&self) -> (&str, &str) {
         let mut is_name = false;
         let end = self.text.char_indices().find(|(at, character)| {
@@ -52,7 +52,8 @@ impl Message {
     }
 }
 
-/// Where to read more: the page of a token, the tokens of a tenant, or all of them.
+/// The address of the page that shows the scope of an alert: the page of a token, the list of a tenant's tokens, or of
+/// all tokens.
 pub fn page(external_url: &str, scope: &Scope) -> String {
     match scope {
         Scope::Fleet => format!("{external_url}/"),
@@ -64,17 +65,17 @@ pub fn page(external_url: &str, scope: &Scope) -> String {
     }
 }
 
-/// Where to read on: a page of the daemon.
+/// The address of the runbook of an alert, a page that the daemon serves.
 pub fn runbook(external_url: &str, alert: Alert) -> String {
     format!("{external_url}/runbooks/{}", alert.as_str())
 }
 
-/// Names a token in a sentence.
+/// The names of a token, to stand in a sentence.
 fn named(token: &Token) -> String {
     format!("token `{}` of tenant `{}`", token.name, token.tenant.name)
 }
 
-/// Who uses the token, as the end of a sentence.
+/// What fails with the token, as the end of a sentence.
 fn affected(token: &Token) -> String {
     token
         .profile
@@ -86,99 +87,102 @@ fn day(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// The words common to all alerts about a token.
-fn message(token: &Token, token_status: &TokenStatus, text: String) -> Message {
-    let security_group = token_status.current_group().map(str::to_owned);
+/// A message about a token, with the fields that all such messages have in common.
+fn message(token: &Token, status: &TokenStatus, text: String) -> Message {
+    let security_group = status.current_group().map(str::to_owned);
     Message { text, security_group, profile: token.profile_name().map(str::to_owned), ..Message::default() }
 }
 
-/// Alerts that follow from a token's state.
-pub(super) fn state(alert: Alert, token: &Token, token_status: &TokenStatus) -> Message {
+/// The message of an alert that follows from the state of a token.
+pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Message {
     let (name, affected) = (named(token), affected(token));
     let replace = format!("{NEW_TOKEN}, then put the value where this token is read from");
     let text = match alert {
         Alert::TokenExpired => {
-            // A date that was moved ahead since is not the one at which it expired.
-            let date = token.expires.filter(|expires| Some(*expires) <= token_status.validity.last_attempt);
+            // A date that was moved ahead since then is not the one at which the token expired.
+            let date = token.expires.filter(|expires| Some(*expires) <= status.validity.last_attempt);
             let expired = date.map_or_else(String::new, |date| format!(" (declared expiry {})", day(date)));
             format!(
-                "{name} expired{expired}; {affected}. Make a new one: {replace}, and set its expiry in the configuration"
+                "{name} expired{expired}; {affected}. Make a new one: {replace}, and set its expiry in the \
+                configuration"
             )
         }
         Alert::TokenRejected => format!(
-            "{name} is refused: revoked, deleted or mistyped, or its user is gone; {affected}. Look whether it is still listed under More > Admin > API > API Tokens; if not, make a new one: {replace}"
+            "{name} is refused: revoked, deleted or mistyped, or its user is gone; {affected}. Check whether it is \
+            still listed under More > Admin > API > API Tokens; if not, make a new one: {replace}"
         ),
         Alert::TokenWrongAccount => format!(
-            "{name} works, but on another Syncro account than `{}`; {affected}. Put the right value where this token is read from",
+            "{name} works, but on another Syncro account than `{}`; {affected}. Put the right value where this token \
+            is read from",
             token.tenant.subdomain.as_deref().unwrap_or_default()
         ),
         Alert::TokenUserLockedOut => {
             format!(
-                "the user of {name} may not use Syncro any more; {affected}. Mend the user: {USER}, or make a token of another user: {replace}"
+                "the user of {name} may not use Syncro any more; {affected}. Fix the user: {USER}, or make a token of \
+                another user: {replace}"
             )
         }
         Alert::TokenBlocked => format!(
-            "{name} is refused before it is looked at, perhaps by the IP allow-list; {affected} if its address is refused too. Look at Admin > Employees > IP Allow List, which has a switch of its own for APIs"
+            "{name} is refused before it is read, perhaps by the IP allow-list; {affected} if its address is \
+            refused too. See Admin > Employees > IP Allow List, which has a switch of its own for APIs"
         ),
         _ => {
-            let why = token_status.unreadable.as_ref().map_or_else(|| "cannot be read".to_owned(), ToString::to_string);
+            let why = status.unreadable.as_ref().map_or_else(|| "cannot be read".to_owned(), ToString::to_string);
             format!(
-                "the token value of {name} {why}, so it is not watched. Put the value there; it is read again at the next check"
+                "the token value of {name} {why}, so it is not watched. Put the value there; it is read again at the \
+                next check"
             )
         }
     };
-    message(token, token_status, text)
+    message(token, status, text)
 }
 
-/// `TokenExpiring`.
-pub(super) fn expiring(
-    token: &Token,
-    token_status: &TokenStatus,
-    expires: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Message {
+/// The message of `TokenExpiring`.
+pub(super) fn expiring(token: &Token, status: &TokenStatus, expires: DateTime<Utc>, now: DateTime<Utc>) -> Message {
     let text = format!(
-        "{} expires {}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from and its expiry into the configuration",
+        "{} expires {}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from \
+        and its expiry into the configuration",
         named(token),
         when(expires - now),
         day(expires),
         affected(token)
     );
-    message(token, token_status, text)
+    message(token, status, text)
 }
 
-/// When something is that lies so far ahead.
+/// When a moment is that lies so far ahead, in the largest unit of which there are at least two.
 fn when(left: TimeDelta) -> String {
     match (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds()) {
         (days @ 2.., ..) => format!("in {days} days"),
         (_, hours @ 2.., ..) => format!("in {hours} hours"),
         (_, _, minutes @ 2.., _) => format!("in {minutes} minutes"),
         (.., seconds @ 2..) => format!("in {seconds} seconds"),
-        // The alert goes on until the check that is due then has been believed.
+        // The alert fires until the check that is due then has been confirmed.
         _ => "now".to_owned(),
     }
 }
 
-/// `TokenExpiryOutdated`.
-pub(super) fn outdated(token: &Token, token_status: &TokenStatus, expires: DateTime<Utc>) -> Message {
+/// The message of `TokenExpiryOutdated`.
+pub(super) fn outdated(token: &Token, status: &TokenStatus, expires: DateTime<Utc>) -> Message {
     let text = format!(
-        "{} still works after its declared expiry of {}: the date in the configuration is wrong. Look up its expiry under More > Admin > API > API Tokens and correct `expires`",
+        "{} still works after its declared expiry of {}: the date in the configuration is wrong. Read its expiry \
+        under More > Admin > API > API Tokens and correct `expires`",
         named(token),
         day(expires)
     );
-    message(token, token_status, text)
+    message(token, status, text)
 }
 
-/// `PermissionLost` and `PermissionMissing`.
+/// The message of `PermissionLost` and of `PermissionMissing`.
 pub(super) fn permission(
     alert: Alert,
     token: &Token,
-    token_status: &TokenStatus,
-    known: &PermissionStatus,
+    status: &TokenStatus,
+    missing: &PermissionStatus,
     required: bool,
 ) -> Message {
-    let (permission, cause, evidence) = (known.permission.name(), known.cause, known.evidence);
-    let group = token_status.current_group();
+    let (permission, cause, evidence) = (missing.permission.name(), missing.cause, missing.evidence);
+    let group = status.current_group();
     let name = named(token);
     let happened = match (alert, evidence) {
         (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
@@ -202,26 +206,26 @@ pub(super) fn permission(
         permission: Some(permission.to_owned()),
         cause: Some(cause),
         evidence: Some(evidence),
-        shown_by: known.shown_by(&token.tenant),
-        ..message(token, token_status, format!("{happened}; {affected}. {fix}"))
+        shown_by: missing.shown_by(&token.tenant),
+        ..message(token, status, format!("{happened}; {affected}. {fix}"))
     }
 }
 
-/// So many others of a security group are named; the status page has them all. A chat takes no more than some thousand
-/// characters.
+/// How many peers of a security group a message names at most; the status page shows them all. A chat accepts no more
+/// than some thousand characters.
 const MOST_NAMED: usize = 5;
 
-/// The same, with the peers in the security group that need it too.
+/// The same message, which also names the peers in the security group that need the permission too.
 pub(super) fn of_group<'a>(message: &Message, affected: impl Iterator<Item = &'a Token>) -> Message {
     let named = |token: &Token| match &token.profile {
         Some(profile) => format!("`{}` ({})", token.name, profile.title),
         None => format!("`{}`", token.name),
     };
-    let mut affected = affected.peekable();
-    if affected.peek().is_none() {
+    let mut affected = affected.fuse();
+    let named: Vec<_> = affected.by_ref().take(MOST_NAMED).map(named).collect();
+    if named.is_empty() {
         return message.clone();
     }
-    let named: Vec<_> = affected.by_ref().take(MOST_NAMED).map(named).collect();
     let more = match affected.count() {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -231,84 +235,93 @@ pub(super) fn of_group<'a>(message: &Message, affected: impl Iterator<Item = &'a
     Message { text: format!("{what}{too}. {fix}"), ..message.clone() }
 }
 
-/// `SecurityGroupRightLost`.
-pub(super) fn right(token: &Token, token_status: &TokenStatus, right: &str) -> Message {
-    let group = token_status.current_group();
+/// The message of `SecurityGroupRightLost`.
+pub(super) fn right(token: &Token, status: &TokenStatus, right: &str) -> Message {
+    let group = status.current_group();
     let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
     let text = format!(
-        "the user of {} lost the right `{right}`; what needs it may fail. Look what was unticked: {GROUP} > {group}",
+        "the user of {} lost the right `{right}`; what needs it may fail. See what was unticked: {GROUP} > {group}",
         named(token)
     );
-    Message { right: Some(right.to_owned()), ..message(token, token_status, text) }
+    Message { right: Some(right.to_owned()), ..message(token, status, text) }
 }
 
-/// `SecurityGroupChanged`.
-pub(super) fn group(token: &Token, token_status: &TokenStatus, from: &str) -> Message {
-    let group = token_status.security_group().unwrap_or_default();
+/// The message of `SecurityGroupChanged`.
+pub(super) fn group(token: &Token, status: &TokenStatus, from: &str) -> Message {
+    let group = status.security_group().unwrap_or_default();
     let text = format!(
-        "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have changed. To change it back: {USER} > Security/Calendar Group > `{from}` > Save",
+        "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have \
+        changed. To change it back: {USER} > Security/Calendar Group > `{from}` > Save",
         named(token)
     );
-    message(token, token_status, text)
+    message(token, status, text)
 }
 
-/// `GlobalAdminLost`.
-pub(super) fn admin(token: &Token, token_status: &TokenStatus) -> Message {
+/// The message of `GlobalAdminLost`.
+pub(super) fn admin(token: &Token, status: &TokenStatus) -> Message {
     let text = format!(
-        "the user of {} is no longer a Global Admin, so its security group restricts the token now. To change it back: {USER} > Global Admin > Save",
+        "the user of {} is no longer a Global Admin, so its security group restricts the token now. To change it back: \
+        {USER} > Global Admin > Save",
         named(token)
     );
-    message(token, token_status, text)
+    message(token, status, text)
 }
 
-/// `TenantUnreachable`.
+/// The message of `TenantUnreachable`.
 pub(super) fn unreachable(tenant: &str, since: DateTime<Utc>, reason: &str) -> Message {
     let text = format!(
-        "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be wrong with them. Look whether its Syncro answers from this machine",
+        "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be \
+        wrong with them. Check whether its Syncro answers from this machine",
         day(since)
     );
     Message { text, ..Message::default() }
 }
 
-/// `SyncroOutage`.
+/// The message of `SyncroOutage`.
 pub(super) fn outage(outage: &Outage) -> Message {
-    const SEE: &str = "Look whether Syncro has an outage, and whether this machine reaches it as usual";
+    const SEE: &str = "Check whether Syncro has an outage, and whether this machine reaches it as usual";
     let since = day(outage.since());
     let text = match outage {
         Outage::TurnedBad { state, tenants, of, .. } => format!(
-            "the tokens of {tenants} of {of} tenants that were looked at since {since} look {} all at once, so it is probably not the tokens. {SEE}. No alert about a token is told until this has passed, or until ten minutes of looking say that it is the tokens",
+            "the tokens of {tenants} of {of} tenants that were checked since {since} are {} all at once, so it is \
+            probably not the tokens. {SEE}. Nobody is notified of a token until this has passed, or until ten minutes \
+            of checks show that it is the tokens",
             state.as_str().replace('_', " ")
         ),
         Outage::Unreachable { tenants, of, .. } => format!(
-            "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is known to be wrong with their tokens. {SEE}"
+            "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is known to \
+            be wrong with their tokens. {SEE}"
         ),
     };
     Message { text, ..Message::default() }
 }
 
-/// `MonitorThrottled`.
-pub(super) fn throttled(known: &Throttled) -> Message {
-    let Throttled { since, host } = known;
+/// The message of `MonitorThrottled`.
+pub(super) fn throttled(throttled: &Throttled) -> Message {
+    let Throttled { since, host } = throttled;
     let text = format!(
-        "requests to `{host}` have been paused since {}, because it asks to send fewer: tokens are not being checked, and nothing is known to be wrong with them. Look what else sends requests to Syncro from this address; the monitor's own share is `syncro.requests_per_minute`",
+        "requests to `{host}` have been paused since {}, because it asks to send fewer: tokens are not being checked, \
+        and nothing is known to be wrong with them. Find out what else sends requests to Syncro from this address; the \
+        monitor's own share is `syncro.requests_per_minute`",
         day(*since)
     );
     Message { text, ..Message::default() }
 }
 
-/// `MonitorImpaired`.
-pub(super) fn impaired(known: &Impaired) -> Message {
-    let Impaired { since, tokens, detail } = known;
+/// The message of `MonitorImpaired`.
+pub(super) fn impaired(impaired: &Impaired) -> Message {
+    let Impaired { since, tokens, detail } = impaired;
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     let tokens = if *tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") };
     let text = format!(
-        "trouble of this machine keeps checks of {tokens} from saying anything since {}{detail}; nothing is known to be wrong with the tokens. Look at the file descriptors, memory, threads and disks of this machine",
+        "trouble of this machine keeps checks of {tokens} from saying anything since {}{detail}; nothing is known to \
+        be wrong with the tokens. See to the file descriptors, memory, threads and disks of this machine",
         day(*since)
     );
     Message { text, ..Message::default() }
 }
 
-/// The words of an alert that is over.
+/// The message of an alert that is over.
 pub(super) fn resolved(message: &Message, why: &str) -> Message {
     let (before, _) = message.parts();
     Message { text: format!("over, {why}: {before}"), ..message.clone() }

@@ -1,5 +1,5 @@
-//! What is told to an operator: which alerts exist, what identifies one, how long it is kept firing. Pure; knows no
-//! receiver. `rules` decides, `words` explains.
+//! The alerts of which an operator is notified: which ones exist, what identifies one, and when one fires, is reminded
+//! of and resolves. Pure; knows no receiver. `rules` decides, `messages` explains.
 
 mod conditions;
 mod messages;
@@ -12,6 +12,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::model::Scope;
 
@@ -21,49 +22,50 @@ pub use peers::Peer;
 pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
 pub use trouble::{Impaired, Throttled};
 
-/// Every alert there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Every alert that exists; `docs/alerts.md` explains each to the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 pub enum Alert {
-    /// Refused, and its declared expiry has come.
+    /// The token is refused, and its declared expiry has come.
     TokenExpired,
-    /// Refused before its expiry.
+    /// The token is refused before its declared expiry, or without one.
     TokenRejected,
-    /// Works on another account.
+    /// The token works, but on another account than its tenant's.
     TokenWrongAccount,
-    /// Its user may not use Syncro.
+    /// The user of the token may not use Syncro any more.
     TokenUserLockedOut,
-    /// Perhaps the IP allow-list.
+    /// The token is refused before it is checked, perhaps by the IP allow-list.
     TokenBlocked,
-    /// Its declared expiry is near.
+    /// The declared expiry of the token is near.
     TokenExpiring,
-    /// Works after its declared expiry.
+    /// The token still works after its declared expiry.
     TokenExpiryOutdated,
-    /// No usable token value.
+    /// There is no usable token value in the place where it should be.
     TokenUnreadable,
-    /// A wanted permission was taken away.
+    /// A wanted permission was granted before and is missing now.
     PermissionLost,
-    /// A wanted permission was missing at the first look.
+    /// A wanted permission was missing at the first check.
     PermissionMissing,
-    /// A right in `/me` was taken away.
+    /// A right of the user in `/me` was taken away.
     SecurityGroupRightLost,
-    /// The user is in another group now.
+    /// The user of the token is in another security group now.
     SecurityGroupChanged,
-    /// The user is no longer a Global Admin.
+    /// The user of the token is no longer a Global Admin.
     GlobalAdminLost,
-    /// No verdict about any token of a tenant.
+    /// No check of any token of a tenant gives a verdict.
     TenantUnreachable,
-    /// Most tenants turned bad alike.
+    /// The tokens of most tenants turned bad alike, or most tenants fell silent together.
     SyncroOutage,
-    /// Syncro has paused our requests for long.
+    /// Syncro has paused the requests of this monitor for long.
     MonitorThrottled,
-    /// Trouble of our own machine keeps checks from saying anything.
+    /// Trouble of the monitor's own machine prevents checks from giving a verdict.
     MonitorImpaired,
-    /// Nothing is wrong: somebody tries whether alerts arrive.
+    /// Nothing is wrong: somebody tests whether notifications arrive.
     TestAlert,
 }
 
 impl Alert {
-    /// Every alert that a fleet can raise, with the severities it can have, so that each has its series.
+    /// Every alert that a fleet can raise, with the severities that it can have, so that each has its series in the
+    /// metrics.
     pub const ALL: [(Self, &'static [Severity]); 17] = [
         (Self::TokenExpired, &[Severity::Critical]),
         (Self::TokenRejected, &[Severity::Critical]),
@@ -84,31 +86,13 @@ impl Alert {
         (Self::MonitorImpaired, &[Severity::Critical]),
     ];
 
-    /// The alert's name.
+    /// The name of the alert, as receivers, metrics and documents spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TokenExpired => "TokenExpired",
-            Self::TokenRejected => "TokenRejected",
-            Self::TokenWrongAccount => "TokenWrongAccount",
-            Self::TokenUserLockedOut => "TokenUserLockedOut",
-            Self::TokenBlocked => "TokenBlocked",
-            Self::TokenExpiring => "TokenExpiring",
-            Self::TokenExpiryOutdated => "TokenExpiryOutdated",
-            Self::TokenUnreadable => "TokenUnreadable",
-            Self::PermissionLost => "PermissionLost",
-            Self::PermissionMissing => "PermissionMissing",
-            Self::SecurityGroupRightLost => "SecurityGroupRightLost",
-            Self::SecurityGroupChanged => "SecurityGroupChanged",
-            Self::GlobalAdminLost => "GlobalAdminLost",
-            Self::TenantUnreachable => "TenantUnreachable",
-            Self::SyncroOutage => "SyncroOutage",
-            Self::MonitorThrottled => "MonitorThrottled",
-            Self::MonitorImpaired => "MonitorImpaired",
-            Self::TestAlert => "TestAlert",
-        }
+        self.into()
     }
 
-    /// What the journal knows its lines by, for ever; `systemd/syncro-token-monitor.catalog` explains each.
+    /// The `MESSAGE_ID` of the alert's lines in the journal, which never changes;
+    /// `systemd/syncro-token-monitor.catalog` explains each.
     pub fn message_id(self) -> &'static str {
         match self {
             Self::TokenExpired => "103bd63c22665ebdb74a41db8ea632b7",
@@ -132,7 +116,7 @@ impl Alert {
         }
     }
 
-    /// Whether it speaks of what a token may do, and so is held while the token does not work.
+    /// Whether the alert is about what a token may do, and so is suppressed while the token does not work.
     pub fn is_suppressed_while_not_valid(self) -> bool {
         matches!(
             self,
@@ -145,34 +129,32 @@ impl Alert {
     }
 }
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// How bad an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
-    /// Something will break, or looks wrong.
+    /// Something will break, or is probably wrong.
     Warning,
-    /// Something is broken.
+    /// Something is broken already.
     Critical,
 }
 
 impl Severity {
-    /// The label value.
+    /// The value of the label `severity`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
+        self.into()
     }
 }
 
-/// What identifies an alert, over restarts and reloads.
+/// The identity of an alert, which stays the same over restarts and reloads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AlertKey {
-    /// Which alert.
+    /// The kind of the alert.
     pub alert: Alert,
-    /// Whom it is about.
+    /// The scope of the alert: whom it is about.
     pub of: Scope,
-    /// The permission or right, where there are several.
+    /// The permission or the right that is missing, where one token can have several alerts of the kind.
     pub subject: Option<String>,
 }
 
@@ -184,26 +166,26 @@ impl fmt::Display for AlertKey {
     }
 }
 
-/// An alert that fires, with what is needed to go on.
+/// An alert that fires, with all that is needed to go on after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firing {
-    /// Which alert.
+    /// The kind of the alert.
     pub alert: Alert,
-    /// The permission or right, where there are several.
+    /// The permission or the right that is missing, where one token can have several alerts of the kind.
     pub subject: Option<String>,
     /// How bad it is now.
     pub severity: Severity,
-    /// Since when what it speaks of is so.
+    /// Since when the condition has existed.
     pub since: DateTime<Utc>,
-    /// When it was last told.
+    /// When the last notification about it was made.
     #[serde(rename = "told_at")]
     pub notified_at: DateTime<Utc>,
-    /// How many expiry notices have passed, for `TokenExpiring`.
+    /// How many of the configured expiry notices have passed; 0 for all alerts but `TokenExpiring`.
     pub notices: usize,
     /// Whether the last notification was about every token of the security group that it named.
     #[serde(default = "represented")]
     pub represents_group: bool,
-    /// What it said, so that its end can be told in the same words.
+    /// The last message, so that the notification that resolves the alert can repeat it.
     #[serde(rename = "words")]
     pub message: Message,
 }
@@ -215,46 +197,43 @@ impl Firing {
     }
 }
 
-/// What fired before this was recorded was taken to be so.
+/// The default for an alert that fired before this was recorded: it was taken to represent its group.
 fn represented() -> bool {
     true
 }
 
-/// What is told now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The status that a notification reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// It began.
+    /// The alert began to fire.
     Firing,
-    /// It still is so.
+    /// The alert still fires: it is repeated in time, or has become worse.
     Reminder,
-    /// It is over.
+    /// The alert is over.
     Resolved,
 }
 
 impl Status {
-    /// The word in log lines.
+    /// The status as log lines and receivers spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Reminder => "reminder",
-            Self::Resolved => "resolved",
-        }
+        self.into()
     }
 }
 
-/// One thing to tell.
+/// One message about an alert, for every receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// What it is about.
+    /// The identity of the alert.
     pub key: AlertKey,
-    /// Beginning, still, or over.
+    /// Whether the alert begins, still fires, or is over.
     pub status: Status,
-    /// How bad it is, or was.
+    /// How bad the alert is, or was until it was resolved.
     pub severity: Severity,
-    /// Since when.
+    /// Since when the condition has existed.
     pub since: DateTime<Utc>,
-    /// In words.
+    /// What a human is to read.
     #[serde(rename = "words")]
     pub message: Message,
 }

@@ -1,4 +1,4 @@
-//! Alerts about the monitor itself: what keeps it from checking anything. Pure.
+//! Alerts about the monitor itself: what prevents it from checking. Pure.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,15 @@ use super::trouble::{Impaired, Throttled};
 use super::{Alert, Firing, Notification, Rules, Severity, messages};
 
 impl Alert {
-    /// Whether it speaks of the monitor itself.
+    /// Whether the alert is about the monitor itself.
     pub(super) fn is_of_monitor(self) -> bool {
         matches!(self, Self::MonitorThrottled | Self::MonitorImpaired)
     }
 }
 
-/// Brings what fires about the monitor up to what keeps it from checking now; returns what is to be told. `flows` says
-/// whether any request has been answered since the start: before that nothing shows that a pause is over.
+/// Updates the alerts that fire about the monitor to what prevents it from checking now, and returns the notifications
+/// to dispatch. `flows` says whether any request has been answered since the start: before that nothing shows that a
+/// pause is over.
 #[must_use]
 pub fn monitor_alerts(
     rules: Rules<'_>,
@@ -25,20 +26,20 @@ pub fn monitor_alerts(
     flows: bool,
     firing: &mut Vec<Firing>,
 ) -> Vec<Notification> {
-    let throttled = throttled.map(|known| {
-        Condition::new(Alert::MonitorThrottled, Severity::Warning, known.since, messages::throttled(&known))
+    let throttled = throttled.map(|throttled| {
+        Condition::new(Alert::MonitorThrottled, Severity::Warning, throttled.since, messages::throttled(&throttled))
     });
-    let impaired = impaired.map(|known| {
-        Condition::new(Alert::MonitorImpaired, Severity::Critical, known.since, messages::impaired(&known))
+    let impaired = impaired.map(|impaired| {
+        Condition::new(Alert::MonitorImpaired, Severity::Critical, impaired.since, messages::impaired(&impaired))
     });
     let conditions = throttled.into_iter().chain(impaired).collect();
     let is_suppressed =
-        |known: &Firing| !known.alert.is_of_monitor() || known.alert == Alert::MonitorThrottled && !flows;
-    let why = |known: &Firing| match known.alert {
+        |firing: &Firing| !firing.alert.is_of_monitor() || firing.alert == Alert::MonitorThrottled && !flows;
+    let why_ended = |firing: &Firing| match firing.alert {
         Alert::MonitorThrottled => Cow::Borrowed("requests are answered again"),
         _ => Cow::Borrowed("checks of these tokens are no longer kept from saying anything by it"),
     };
-    rules.reconcile(&Scope::Fleet, conditions, firing, is_suppressed, &why)
+    rules.reconcile(&Scope::Fleet, conditions, firing, is_suppressed, &why_ended)
 }
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
-//! What keeps the monitor from checking anything: pauses that Syncro asks for, and trouble of its own machine. Values only.
+//! What prevents the monitor from checking: pauses that Syncro asks for, and trouble of its own machine. Values only.
 
 use chrono::{DateTime, Utc};
 
-/// Requests are paused because Syncro asks for it.
+/// The requests to a host are paused because Syncro asks to send fewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Throttled {
-    /// Since when, with hardly a request between pauses.
+    /// Since when they have been paused, with hardly a request between the pauses.
     pub since: DateTime<Utc>,
-    /// Whom no request is sent to.
+    /// The host to which no request is sent.
     pub host: String,
 }
 
-/// Trouble of our own machine keeps checks from saying anything.
+/// Trouble of the monitor's own machine prevents checks from giving a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Impaired {
-    /// Since when.
+    /// Since when the first of these checks failed.
     pub since: DateTime<Utc>,
-    /// Of how many tokens the last check failed by it.
+    /// The number of tokens whose last check failed for this reason.
     pub tokens: usize,
-    /// What the system said last, if it is known.
+    /// The last error of the operating system; empty if it is not known.
     pub detail: String,
 }

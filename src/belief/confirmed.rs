@@ -1,4 +1,4 @@
-//! A yes-or-no that is doubted before it is given up: a no must be seen several times in a row. Pure.
+//! A belief in a yes or a no that is doubted before it is given up: a no must be observed several times in a row. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,25 +8,25 @@ use crate::config::Alerts;
 /// How a no is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmation {
-    /// How often in a row it must be seen.
+    /// How often in a row a no must be observed before it is believed.
     pub times: u32,
-    /// The least distance of two sights that count: two in the same moment confirm a flap.
+    /// The least distance between two observations that count: two in the same moment would confirm a flap.
     pub after: TimeDelta,
 }
 
 impl Confirmation {
-    /// As it is configured.
+    /// The confirmation that is configured for alerts.
     pub fn of(alerts: &Alerts) -> Self {
         let after = TimeDelta::from_std(alerts.confirm_after).unwrap_or(TimeDelta::MAX);
         Self { times: alerts.confirmations.get(), after }
     }
 
-    /// Every sight counts, and the first is enough: for a check that is made once.
+    /// Every observation counts, and the first is enough: for a check that is made once.
     pub fn once() -> Self {
         Self { times: 1, after: TimeDelta::zero() }
     }
 
-    /// When the next sight counts after the one that counted last.
+    /// When the next observation counts, after the one at `last` that counted.
     pub fn next(self, last: DateTime<Utc>) -> DateTime<Utc> {
         last.checked_add_signed(self.after).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
@@ -35,27 +35,27 @@ impl Confirmation {
 /// Whether something is granted, as far as it has been confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Belief {
-    /// What is believed; `None` before anything is.
+    /// Whether it is believed to be granted; `None` before anything is believed.
     #[serde(rename = "held")]
     pub granted: Option<bool>,
-    /// Since when, as it was first seen.
+    /// Since when that has been so, as it was first observed.
     pub since: DateTime<Utc>,
-    /// Whether it was held before it was not.
+    /// Whether it is not granted any more, but was before.
     pub lost: bool,
-    /// How often in a row a no was seen that is not believed yet.
+    /// How often in a row a no was observed that is not believed yet.
     pub doubts: u32,
-    /// When the first of them was seen.
+    /// When the first of these doubts was observed.
     doubted_at: DateTime<Utc>,
-    /// When the last of them was seen that counts.
+    /// When the last of them that counts was observed.
     #[serde(default)]
     counted_at: DateTime<Utc>,
-    /// When a yes was last seen; the epoch if never, or if an older program wrote this.
+    /// When a yes was last observed; the epoch if never, or if an older program wrote this.
     #[serde(default)]
     granted_at: DateTime<Utc>,
 }
 
 impl Belief {
-    /// Takes in one observation. Returns whether the belief changed.
+    /// Takes in one observation, and returns whether the belief changed.
     pub fn see(&mut self, granted: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         if granted || self.granted == Some(false) {
             self.doubts = 0;
@@ -85,12 +85,12 @@ impl Belief {
         true
     }
 
-    /// What was seen last, believed or not.
+    /// What was observed last, whether it is believed or not.
     pub fn last_seen(&self) -> Option<bool> {
         self.granted.map(|granted| granted && self.doubts == 0)
     }
 
-    /// Takes in the first observation as it is: there is nothing yet that could be lost.
+    /// The belief after the first observation, which is believed at once: there is nothing yet that could be lost.
     pub fn first(granted: bool, now: DateTime<Utc>) -> Self {
         let granted_at = if granted { now } else { DateTime::default() };
         Self {
@@ -104,17 +104,17 @@ impl Belief {
         }
     }
 
-    /// When a yes was last seen; the epoch if never.
+    /// When a yes was last observed; the epoch if never.
     pub fn granted_at(&self) -> DateTime<Utc> {
         self.granted_at
     }
 
-    /// When the next no counts, while one is doubted.
+    /// When the next no counts; `None` while nothing is doubted.
     pub fn confirmable_at(&self, confirmation: Confirmation) -> Option<DateTime<Utc>> {
         (self.doubts > 0).then(|| confirmation.next(self.counted_at))
     }
 
-    /// Lets `change` see every moment that it holds.
+    /// Applies `change` to every moment that the belief contains.
     pub(super) fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
         let moments = [&mut self.since, &mut self.doubted_at, &mut self.counted_at, &mut self.granted_at];
         moments.into_iter().for_each(change);

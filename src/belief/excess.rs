@@ -1,4 +1,5 @@
-//! What a token demonstrably may do beyond what its profile needs: asked once a day, told to nobody, shown to who looks. Pure.
+//! The audit of a token: what it demonstrably may do beyond what its profile needs. It is asked once a day and shown on
+//! request; nobody is notified. Pure.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,44 +8,45 @@ use crate::catalog::PermissionId;
 use crate::model::{Tenant, Token};
 use crate::syncro::{PermissionObservations, ProbeObservation};
 
-use super::permissions::{known_to_the_catalogue, shown_by_probe};
+use super::permissions::shown_by_probe;
 
-/// What the last audits showed. An answer that shows nothing leaves what was known.
+/// What the last audits of a token showed. An answer that shows nothing leaves what an earlier one showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Audit {
-    /// The last one that got answers.
+    /// When the last audit that got answers was made.
     pub at: DateTime<Utc>,
-    /// What is held and was not wanted then.
-    #[serde(rename = "held", deserialize_with = "known_to_the_catalogue")]
+    /// The permissions that are granted, and were not wanted at the time of the audit.
+    #[serde(rename = "held")]
     granted: Vec<Excess>,
 }
 
-/// A permission that is held and not needed.
+/// A permission that is granted to a token that does not need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excess {
-    /// Which one.
+    /// The permission that is granted.
     pub permission: PermissionId,
-    /// The status of the answer that shows it.
+    /// The HTTP status of the answer that shows it.
     pub answer: u16,
 }
 
 impl Excess {
-    /// The request that shows it, and its answer.
+    /// The request that shows it, and its answer: `GET /leads answered 200`.
     pub fn shown_by(&self, tenant: &Tenant) -> Option<String> {
         shown_by_probe(tenant, self.permission, Some(self.answer))
     }
 }
 
 impl Audit {
-    /// Takes in the answers of one audit; among those to what is wanted are some about what is not.
+    /// Takes in the answers of one audit. Some of the answers to the probes of wanted permissions count too: those
+    /// about permissions that are not wanted themselves.
     pub(super) fn see(
         audit: &mut Option<Box<Self>>,
-        observed: &PermissionObservations,
+        observations: &PermissionObservations,
         token: &Token,
         now: DateTime<Utc>,
     ) {
-        let Some(audited) = &observed.audit else { return };
-        let unwanted = observed.probes.iter().filter(|(permission, _)| !token.wants(*permission));
+        let Some(audited) = &observations.audit else { return };
+        let unwanted = observations.probes.iter().filter(|(permission, _)| !token.wants(*permission));
         let answers = || audited.iter().chain(unwanted.clone());
         if answers().all(|(_, seen)| matches!(seen, ProbeObservation::Failed(_))) && answers().next().is_some() {
             return;
@@ -55,18 +57,18 @@ impl Audit {
             if matches!(seen, ProbeObservation::Failed(_)) {
                 continue;
             }
-            audit.granted.retain(|known| known.permission != *permission);
+            audit.granted.retain(|excess| excess.permission != *permission);
             if let ProbeObservation::Granted(answer) = *seen {
                 audit.granted.push(Excess { permission: *permission, answer });
             }
         }
-        audit.granted.sort_unstable_by_key(|known| known.permission);
+        audit.granted.sort_unstable_by_key(|excess| excess.permission);
         audit.granted.shrink_to_fit();
     }
 
-    /// What is held and not wanted now.
+    /// The permissions that are granted and not wanted now.
     pub fn excess(&self, token: &Token) -> impl Iterator<Item = &Excess> {
-        self.granted.iter().filter(|known| !token.wants(known.permission))
+        self.granted.iter().filter(|excess| !token.wants(excess.permission))
     }
 }
 
@@ -80,17 +82,18 @@ mod tests {
     const LEADS: &str = "Leads - List/Search";
 
     #[test]
-    fn what_is_held_and_not_wanted_is_excess_and_could_not_look_changes_nothing() {
+    fn what_is_granted_and_not_wanted_is_excess_and_a_failed_audit_changes_nothing() {
         let granted = ProbeObservation::Granted(200);
         let failed = || ProbeObservation::Failed(failure());
         let mut audit = None;
         let mut see = |seconds, seen: Option<[ProbeObservation; 2]>| {
             let seen = seen.map(|seen| [VENDORS, LEADS].map(permission).into_iter().zip(seen).collect());
             let probes = vec![(permission(WANTED), ProbeObservation::Granted(200))];
-            let observed = PermissionObservations { full: true, user: None, probes, audit: seen };
-            Audit::see(&mut audit, &observed, &token("t", &[WANTED]), at(seconds));
+            let observations = PermissionObservations { full: true, user: None, probes, audit: seen };
+            Audit::see(&mut audit, &observations, &token("t", &[WANTED]), at(seconds));
             audit.as_ref().map(|audit| {
-                let names: Vec<_> = audit.excess(&token("t", &[WANTED])).map(|known| known.permission.name()).collect();
+                let names: Vec<_> =
+                    audit.excess(&token("t", &[WANTED])).map(|excess| excess.permission.name()).collect();
                 (names, audit.at)
             })
         };
@@ -104,7 +107,7 @@ mod tests {
         let audit = audit.expect("an audit");
         assert_eq!(audit.excess(&token("t", &[LEADS])).count(), 0, "what is wanted now is no excess");
         let token = token("t", &[]);
-        let shown: Vec<_> = audit.excess(&token).map(|known| known.shown_by(&token.tenant)).collect();
+        let shown: Vec<_> = audit.excess(&token).map(|excess| excess.shown_by(&token.tenant)).collect();
         assert_eq!(shown, [Some("GET /leads answered 200".to_owned())]);
     }
 }

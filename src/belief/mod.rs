@@ -1,5 +1,5 @@
-//! What we believe about each token, and how a look changes it. Pure: `step` takes a standing, a look and the time the
-//! look began, and returns what changed. "Could not look" moves no belief.
+//! The status of each token: what is believed of it, and how a check changes that. Pure: `step` takes a status and the
+//! observation of one part of a check, and returns what changed. A check that failed changes no belief.
 
 mod confirmed;
 mod excess;
@@ -11,6 +11,7 @@ mod verdict;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
@@ -20,56 +21,56 @@ pub use excess::{Audit, Excess};
 pub use outage::{
     FEWEST, LONGEST as LONGEST_OUTAGE, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
-pub use permissions::{Cause, Evidence, PermissionState, PermissionStatus, RightStatus};
+pub use permissions::{Cause, Evidence, PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions};
 pub use step::{Policy, step};
 pub use user::{GroupChange, User};
 pub use verdict::{Expectation, TokenState, Verdict, judge};
 
-/// What is checked, as a word for labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// One of the two checks of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Check {
-    /// Does the token work?
+    /// The check whether the token works.
     Validity,
-    /// What may it do?
+    /// The check of what the token may do.
     Permissions,
 }
 
 impl Check {
-    /// Both, so that each has its series.
-    pub const ALL: [Self; 2] = [Self::Validity, Self::Permissions];
+    /// Both checks, so that each has its series in the metrics.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The label value.
+    /// The value of the label `check`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Validity => "validity",
-            Self::Permissions => "permissions",
-        }
+        self.into()
     }
 }
 
-/// When something was tried, and whether it told us anything.
+/// The checks of one kind that were made of a token: when, and whether they gave a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attempts {
-    /// The last attempt.
+    /// When the last check was made.
     pub last_attempt: Option<DateTime<Utc>>,
-    /// The last attempt that gave a verdict.
+    /// When the last check was made that gave a verdict.
     pub last_success: Option<DateTime<Utc>>,
-    /// Attempts without a verdict since then.
+    /// The number of checks without a verdict since then.
     pub failures: u32,
-    /// The first of them.
+    /// When the first of these was made.
     pub failing_since: Option<DateTime<Utc>>,
-    /// Why the last one gave no verdict.
+    /// Why the last check gave no verdict; `None` if it gave one.
     pub reason: Option<Reason>,
-    /// Since when the other side has been silent: the first of them after the last that failed for our own sake, as
-    /// [`Reason::is_own`] says. Such a one shows nothing of the other side.
+    /// Since when the other side has been silent: when the first of these checks was made after the last one that
+    /// failed for a reason of the monitor itself ([`Reason::is_own`]), for such a check shows nothing of the other
+    /// side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<DateTime<Utc>>,
 }
 
 impl Attempts {
-    fn note(&mut self, now: DateTime<Utc>, failure: Option<&Failure>) {
+    /// Records a check made at `now`, and why it gave no verdict if it gave none.
+    fn record(&mut self, now: DateTime<Utc>, failure: Option<&Failure>) {
         self.last_attempt = Some(now);
         self.reason = failure.map(|failure| failure.reason);
         if let Some(failure) = failure {
@@ -89,52 +90,55 @@ impl Attempts {
     }
 }
 
-/// A bad verdict that has not been seen often enough.
+/// A verdict that has not been confirmed yet, because it has not been observed often enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// What was seen.
+    /// The state that was observed.
     pub state: TokenState,
-    /// How often in a row.
+    /// How often in a row it was observed, as far as the observations count.
     pub times: u32,
-    /// The first time.
+    /// When it was observed first.
     pub first: DateTime<Utc>,
-    /// The last time that counts.
+    /// When it was last observed in a way that counts.
     #[serde(default)]
     pub last: DateTime<Utc>,
 }
 
-/// What we believe about one token. It is kept as JSON over restarts and upgrades: what an older program did not know
-/// reads as its default. The checks come first, so that a check that found nothing new rewrites one page of the store.
+/// The status of one token: what is believed of it. It is persisted as JSON over restarts and upgrades: what an older
+/// program did not know reads as its default. The attempts come first, so that a check that found nothing new rewrites
+/// only one page of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TokenStatus {
-    /// The validity checks.
+    /// The validity checks that were made.
     pub validity: Attempts,
-    /// The permission checks.
+    /// The permission checks that were made.
     pub permission_checks: Attempts,
-    /// Its state.
+    /// The last of them that asked for everything; none if an older program wrote this.
+    pub full_check: Option<DateTime<Utc>>,
+    /// The state of the token that is believed.
     pub state: TokenState,
-    /// Since when, as it was first seen.
+    /// Since when the token has been in that state, as it was first observed.
     pub since: Option<DateTime<Utc>>,
-    /// A worse state that is being confirmed.
+    /// Another state that is being confirmed.
     pub doubt: Option<Doubt>,
-    /// How often in a row it worked after its declared expiry.
+    /// How often in a row the token worked after its declared expiry.
     pub worked_after_expiry: u32,
-    /// Why its value could not be read the last time, if it could not.
+    /// Why the token value could not be read the last time; `None` if it could.
     pub unreadable: Option<Unreadable>,
-    /// Which value was used last.
+    /// The fingerprint of the token value that was used last.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether something seen in `/me` makes a full look at the permissions due before its time.
+    /// Whether something observed in `/me` makes a full check of the permissions due before its time.
     #[serde(rename = "look_again")]
     pub recheck: bool,
-    /// The user behind it.
+    /// The user behind the token, once `/me` has named one.
     pub user: Option<User>,
-    /// The user's rights, sorted.
+    /// The rights of that user, sorted.
     pub rights: Vec<RightStatus>,
     /// The wanted permissions about which anything is believed, sorted.
     #[serde(deserialize_with = "permissions::in_order")]
     pub permissions: Vec<PermissionStatus>,
-    /// What it may do besides, if that was asked.
+    /// What the token may do besides, if it has been audited.
     pub audit: Option<Box<Audit>>,
 }
 
@@ -149,6 +153,7 @@ impl Default for TokenStatus {
             fingerprint: None,
             validity: Attempts::default(),
             permission_checks: Attempts::default(),
+            full_check: None,
             recheck: false,
             user: None,
             rights: Vec::new(),
@@ -159,54 +164,55 @@ impl Default for TokenStatus {
 }
 
 impl TokenStatus {
-    /// The security group of the user behind the token, as it was last read.
+    /// The security group of the user behind the token, as it was last observed.
     pub fn security_group(&self) -> Option<&str> {
         self.user.as_ref()?.group.as_deref()
     }
 
-    /// The same, if nothing has been seen since that may come of another group: one that is to be named as a cause.
+    /// The same group, unless something has been observed since that may come of another one. Only this group is named
+    /// as a cause.
     pub fn current_group(&self) -> Option<&str> {
         self.user.as_ref().filter(|user| user.doubted_at.is_none())?.group.as_deref()
     }
 
-    /// Why that is not known, if `/users/{id}` was asked and did not tell.
+    /// Why the security group is not known, if `/users/{id}` was asked and did not say.
     pub fn group_problem(&self) -> Option<&str> {
         self.user.as_ref()?.group_problem.as_deref()
     }
 
-    /// The security group that restricts the user behind the token, as it was last read; none restricts a Global Admin
-    /// (docs.syncromsp.com/security-group).
+    /// The security group that restricts the user behind the token, as it was last observed. None restricts a Global
+    /// Admin (docs.syncromsp.com/security-group).
     pub fn restricting_group(&self) -> Option<&str> {
         let user = self.user.as_ref().filter(|user| user.admin.granted != Some(true))?;
         user.group.as_deref()
     }
 
-    /// Whether what is believed of the permissions is older than the state of the token: it did not work in between, and
-    /// much may have changed.
+    /// Whether what is believed of the permissions is older than the state of the token: it did not work in between,
+    /// and much may have changed.
     pub fn permissions_are_outdated(&self) -> bool {
         self.permission_checks.last_attempt.is_some_and(|last| Some(last) < self.since)
     }
 
     /// Whether two tokens whose users are in one security group are believed to differ in what the group allows.
     pub fn differs_in_group(&self, other: &Self) -> bool {
-        let of_group = |known: &&PermissionStatus| match known.state() {
-            PermissionState::Missing => known.cause == Cause::SecurityGroup,
+        let of_group = |status: &&PermissionStatus| match status.state() {
+            PermissionState::Missing => status.cause == Cause::SecurityGroup,
             PermissionState::Granted => true,
             PermissionState::Unverified => false,
         };
-        self.permissions.iter().filter(of_group).any(|known| {
-            let theirs = other.permissions.iter().filter(of_group).find(|theirs| theirs.permission == known.permission);
-            theirs.is_some_and(|theirs| theirs.state() != known.state())
+        self.permissions.iter().filter(of_group).any(|ours| {
+            let theirs = other.permissions.iter().filter(of_group).find(|theirs| theirs.permission == ours.permission);
+            theirs.is_some_and(|theirs| theirs.state() != ours.state())
         })
     }
 
-    /// Permissions that the security group is believed to lack, of which another token of the same group has shown otherwise
-    /// since the last check: it has them, or lacks them for another reason.
+    /// The permissions that the security group is believed to lack, although another token of the same group has shown
+    /// otherwise since the last check: that token has them, or lacks them for another cause.
     pub fn outdated_by(&self, other: &Self) -> impl Iterator<Item = PermissionId> {
-        let lacks = |known: &&PermissionStatus| {
-            known.state() == PermissionState::Missing && known.cause == Cause::SecurityGroup
+        let lacks = |status: &&PermissionStatus| {
+            status.state() == PermissionState::Missing && status.cause == Cause::SecurityGroup
         };
-        let lacking = self.permissions.iter().filter(lacks).map(|known| known.permission);
+        let lacking = self.permissions.iter().filter(lacks).map(|status| status.permission);
         lacking.filter(|permission| {
             let shown_at = other.of_permission(*permission).and_then(|theirs| match theirs.state() {
                 PermissionState::Granted => other.permission_checks.last_success,
@@ -217,30 +223,30 @@ impl TokenStatus {
         })
     }
 
-    /// What is believed of a permission, if anything is.
+    /// The status of a permission, if anything is believed of it.
     pub fn of_permission(&self, permission: PermissionId) -> Option<&PermissionStatus> {
-        let index = self.permissions.binary_search_by_key(&permission, |known| known.permission).ok()?;
+        let index = self.permissions.binary_search_by_key(&permission, |status| status.permission).ok()?;
         Some(&self.permissions[index])
     }
 
-    /// Whether a permission is held, as far as it can be told.
+    /// The state of a permission, as far as it has been confirmed.
     pub fn permission_state(&self, permission: PermissionId) -> PermissionState {
         self.of_permission(permission).map_or(PermissionState::Unverified, PermissionStatus::state)
     }
 
-    /// When it was last audited.
+    /// When the token was last audited.
     pub fn audited(&self) -> Option<DateTime<Utc>> {
         self.audit.as_ref().map(|audit| audit.at)
     }
 
-    /// Gives back memory that reading it took too much of.
+    /// Releases the memory that was allocated in excess while the status was read.
     pub fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();
         self.permissions.shrink_to_fit();
     }
 
-    /// Takes in that the clock was set back from `before` to `now`: to wait for what lies between to come again would be
-    /// blindness. What happened stays as long ago as it was.
+    /// Takes in that the clock was set back from `before` to `now`. To wait until the time between them has passed
+    /// again would be blindness, so a moment after `now` is moved back by as much: it stays as long ago as it was.
     pub fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>) {
         let by = (before - now).max(TimeDelta::zero());
         self.moments(&mut |moment| {
@@ -250,88 +256,73 @@ impl TokenStatus {
         });
     }
 
-    /// Lets `change` see every moment that it holds.
+    /// Applies `change` to every moment that the status contains.
     fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
         for attempts in [&mut self.validity, &mut self.permission_checks] {
             let moments = [&mut attempts.last_attempt, &mut attempts.last_success, &mut attempts.failing_since];
             moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
         }
-        self.since.iter_mut().for_each(&mut *change);
+        self.full_check.iter_mut().chain(&mut self.since).for_each(&mut *change);
         if let Some(doubt) = &mut self.doubt {
             [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);
         }
         if let Some(user) = &mut self.user {
             user.group_asked.iter_mut().chain(&mut user.doubted_at).for_each(&mut *change);
-            user.group_change.iter_mut().for_each(|known| change(&mut known.at));
+            user.group_change.iter_mut().for_each(|group_change| change(&mut group_change.at));
             user.admin.moments(change);
         }
-        self.rights.iter_mut().for_each(|known| known.belief.moments(change));
-        self.permissions.iter_mut().for_each(|known| known.belief.moments(change));
+        self.rights.iter_mut().for_each(|right| right.belief.moments(change));
+        self.permissions.iter_mut().for_each(|permission| permission.belief.moments(change));
         self.audit.iter_mut().for_each(|audit| change(&mut audit.at));
     }
 }
 
-/// A change of a standing.
+/// A change of a status, as the history has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
-    /// What kind of thing changed.
+    /// The kind of thing that changed.
     pub kind: TransitionKind,
-    /// Which one, where there are several: a permission or a right.
+    /// The name of the permission or the right that changed; `None` for all other kinds.
     pub subject: Option<String>,
-    /// What was believed.
+    /// What was believed before.
     pub before: String,
     /// What is believed now.
     pub after: String,
-    /// Since when, as it was first seen.
+    /// Since when that has been so, as it was first observed.
     pub since: DateTime<Utc>,
-    /// What shows it, for permissions.
+    /// The evidence of the change, for permissions.
     pub evidence: Option<Evidence>,
-    /// The same in words: the request and its answer, or the user's right.
+    /// The evidence in detail: the request and its answer, or the user's right.
     pub shown_by: Option<String>,
 }
 
-/// What kind of thing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The kind of thing that a transition changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TransitionKind {
-    /// The token's state.
+    /// The state of the token.
     State,
     /// A permission was lost or came back.
     Permission,
     /// A right of the user was lost or came back.
     Right,
-    /// The user's security group.
+    /// The user is in another security group.
     SecurityGroup,
-    /// Whether the user is a Global Admin.
+    /// The user became a Global Admin, or is none any more.
     GlobalAdmin,
-    /// Another token value is used: a rotation.
+    /// Another token value is used: the token was rotated.
     Fingerprint,
     /// The same token value has another name in the configuration.
     Name,
 }
 
 impl TransitionKind {
-    /// Every kind, so that each has its series.
-    pub const ALL: [Self; 7] = [
-        Self::State,
-        Self::Permission,
-        Self::Right,
-        Self::SecurityGroup,
-        Self::GlobalAdmin,
-        Self::Fingerprint,
-        Self::Name,
-    ];
+    /// Every kind, so that each has its series in the metrics.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The label value.
+    /// The value of the label `kind`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::Permission => "permission",
-            Self::Right => "right",
-            Self::SecurityGroup => "security_group",
-            Self::GlobalAdmin => "global_admin",
-            Self::Fingerprint => "fingerprint",
-            Self::Name => "name",
-        }
+        self.into()
     }
 }

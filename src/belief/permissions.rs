@@ -1,99 +1,92 @@
-//! What is believed of each wanted permission: granted, missing or unverified, by which evidence, and who is short. Pure.
+//! What is believed of each wanted permission: whether it is granted, by which evidence, and why it is missing. Pure.
 
 use chrono::{DateTime, Utc};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use strum::{IntoStaticStr, VariantArray};
 
-use crate::catalog::PermissionId;
+use crate::catalog::{PermissionId, catalog};
 use crate::model::{Probes, Tenant};
 use crate::syncro::Right;
 
 use super::confirmed::{Belief, Confirmation};
 
-/// Whether a wanted permission is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a wanted permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PermissionState {
-    /// A probe showed it.
+    /// A probe showed that it is granted.
     Granted,
-    /// A probe was refused, or the user's right is gone.
+    /// A probe was refused, or the user lacks the matching right.
     Missing,
-    /// Nothing shows it.
+    /// Nothing shows whether it is granted.
     Unverified,
 }
 
 impl PermissionState {
     /// Every state, so that each has its series.
-    pub const ALL: [Self; 3] = [Self::Granted, Self::Missing, Self::Unverified];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The label value.
+    /// The value of the label `state`, and the word in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Missing => "missing",
-            Self::Unverified => "unverified",
-        }
+        self.into()
     }
 }
 
-/// What shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What shows the state of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Evidence {
-    /// A request to Syncro that needs it.
+    /// The answer to a request that needs the permission.
     Probe,
-    /// The user's matching right in `/me`; which right matches is inferred.
+    /// The user's matching right in `/me`; which right matches is inferred, as the catalogue says.
     Right,
 }
 
 impl Evidence {
-    /// The word in alerts.
+    /// The evidence as alerts spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-            Self::Right => "right",
-        }
+        self.into()
     }
 }
 
-/// Who is short of a missing permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The cause of a missing permission: which side lacks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Cause {
-    /// The user, through the security group.
+    /// The user lacks it, through the security group.
     SecurityGroup,
-    /// The token's own ticks.
+    /// The token lacks it, by the permissions that were ticked when it was made.
     Token,
-    /// One of the two.
+    /// One of the two lacks it; which one is not known.
     Undetermined,
 }
 
 impl Cause {
-    /// The word in alerts.
+    /// The cause as alerts spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SecurityGroup => "security_group",
-            Self::Token => "token",
-            Self::Undetermined => "undetermined",
-        }
+        self.into()
     }
 }
 
 /// What is believed of one wanted permission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermissionStatus {
-    /// Which one.
+    /// The permission itself.
     pub permission: PermissionId,
-    /// Whether it is held, by the evidence below. A right that is held proves nothing about the token.
+    /// Whether it is granted, by the evidence below. A right that the user has proves nothing about the token.
     pub belief: Belief,
-    /// What shows it.
+    /// What shows whether it is granted.
     pub evidence: Evidence,
-    /// The status of the answer that shows it, for a probe.
+    /// The HTTP status of the answer that shows it, for a probe.
     #[serde(default)]
     pub answer: Option<u16>,
-    /// Who is short, while it is missing.
+    /// The side that lacks it, while it is missing.
     pub cause: Cause,
-    /// Whether the last probe could not look.
+    /// Whether the last probe brought no answer that counts.
     pub unseen: bool,
 }
 
@@ -103,7 +96,7 @@ impl PermissionStatus {
         Self { permission, belief, evidence, answer: None, cause, unseen: false }
     }
 
-    /// Whether it is held, as far as it can be told.
+    /// The state of the permission, as far as it has been confirmed.
     pub fn state(&self) -> PermissionState {
         match (self.belief.granted, self.evidence) {
             (Some(true), Evidence::Probe) => PermissionState::Granted,
@@ -112,9 +105,14 @@ impl PermissionStatus {
         }
     }
 
-    /// Takes in one sight; returns whether the state changed.
-    pub(super) fn see(&mut self, sight: PermissionObservation, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
-        let PermissionObservation { granted, evidence, answer } = sight;
+    /// Takes in one observation, and returns whether the belief changed.
+    pub(super) fn see(
+        &mut self,
+        observation: PermissionObservation,
+        now: DateTime<Utc>,
+        confirmation: Confirmation,
+    ) -> bool {
+        let PermissionObservation { granted, evidence, answer } = observation;
         if self.evidence != evidence && self.belief.granted == Some(true) {
             // What the weaker evidence showed cannot be lost by the stronger one, nor the other way round.
             self.belief = Belief::default();
@@ -123,13 +121,13 @@ impl PermissionStatus {
         self.unseen = false;
         let changed = self.belief.see(granted, now, confirmation);
         if self.belief.granted == Some(granted) {
-            // What is only doubted still rests on the answer before.
+            // A belief that is only doubted still rests on the answer before.
             self.answer = answer;
         }
         changed
     }
 
-    /// What shows it, in words: the request and its answer, or the user's right. `None` before anything does.
+    /// The evidence in detail: the request and its answer, or the user's right. `None` before anything is believed.
     pub fn shown_by(&self, tenant: &Tenant) -> Option<String> {
         let granted = self.belief.granted?;
         match self.evidence {
@@ -142,16 +140,16 @@ impl PermissionStatus {
     }
 }
 
-/// One sight of a permission.
+/// One observation of a permission.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PermissionObservation {
     pub(super) granted: bool,
     pub(super) evidence: Evidence,
-    /// The answer's status, for a probe.
+    /// The HTTP status of the answer, for a probe.
     pub(super) answer: Option<u16>,
 }
 
-/// The request that shows a permission, and what it answered: `GET /tickets/0 answered 404`.
+/// The request that shows a permission, and the answer to it: `GET /tickets/0 answered 404`.
 pub(super) fn shown_by_probe(tenant: &Tenant, permission: PermissionId, answer: Option<u16>) -> Option<String> {
     // What was asked is a write only where there is no read, whatever may be asked now.
     let probe = Probes::WriteSafe.allowed(permission)?;
@@ -159,33 +157,35 @@ pub(super) fn shown_by_probe(tenant: &Tenant, permission: PermissionId, answer: 
     Some(format!("{} {}{answered}", probe.method().as_str(), tenant.path_of(probe)))
 }
 
-/// Reads what was kept, and leaves out permissions that this program's catalogue no longer has.
-pub(super) fn known_to_the_catalogue<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Kept<T> {
-        Known(T),
-        Unknown(IgnoredAny),
-    }
-    let kept = Vec::<Kept<T>>::deserialize(deserializer)?;
-    let known = kept.into_iter().filter_map(|kept| match kept {
-        Kept::Known(known) => Some(known),
-        Kept::Unknown(_) => None,
-    });
-    Ok(known.collect())
-}
-
-/// The same, in the order of the catalogue.
+/// Reads the statuses of permissions that were persisted, in the order of the catalogue.
+///
+/// # Errors
+///
+/// One of them is malformed, or its permission is not in the catalogue; [`discard_unknown_permissions`] comes before.
 pub(super) fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PermissionStatus>, D::Error> {
-    let mut known: Vec<PermissionStatus> = known_to_the_catalogue(deserializer)?;
-    // The catalogue's order may have changed too.
-    known.sort_unstable_by_key(|known| known.permission);
-    Ok(known)
+    let mut statuses = Vec::<PermissionStatus>::deserialize(deserializer)?;
+    // The order of the catalogue may have changed since they were persisted.
+    statuses.sort_unstable_by_key(|status| status.permission);
+    Ok(statuses)
 }
 
-/// Who is short of a permission that was refused.
+/// Discards what a persisted status of a token says about permissions that the catalogue of this program does not have,
+/// since another version wrote it, and returns their names. Whatever else is wrong with it stays, to be found.
+pub fn discard_unknown_permissions(status: &mut Value) -> Vec<String> {
+    let mut unknown = Vec::new();
+    for list in ["/permissions", "/audit/held"] {
+        let Some(entries) = status.pointer_mut(list).and_then(Value::as_array_mut) else { continue };
+        entries.retain(|entry| {
+            let name = entry.get("permission").and_then(Value::as_str);
+            let name = name.filter(|name| catalog().permission(name).is_none());
+            unknown.extend(name.map(str::to_owned));
+            name.is_none()
+        });
+    }
+    unknown
+}
+
+/// The cause of a permission that was refused, by the user's matching right and whether the user is a Global Admin.
 pub(super) fn cause(right: Option<bool>, admin: Option<bool>, evidence: Evidence) -> Cause {
     match (evidence, right, admin) {
         (Evidence::Right, ..) | (_, Some(false), _) => Cause::SecurityGroup,
@@ -198,8 +198,8 @@ pub(super) fn cause(right: Option<bool>, admin: Option<bool>, evidence: Evidence
 /// What is believed of one right of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RightStatus {
-    /// Which one.
+    /// The right itself.
     pub right: Right,
-    /// Whether the user holds it.
+    /// Whether the user has the right.
     pub belief: Belief,
 }

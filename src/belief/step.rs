@@ -1,5 +1,5 @@
-//! How one part of a look changes a standing: the token and its user here, its permissions in `probed`. Pure; "could not
-//! look" moves no belief.
+//! How the observation of one part of a check changes a status: the token and its user here, its permissions in
+//! `probed`. Pure; a check that failed changes no belief.
 
 mod probed;
 
@@ -16,32 +16,32 @@ use super::user::User;
 use super::verdict::{Expectation, TokenState, Verdict, judge};
 use super::{Doubt, TokenStatus, Transition, TransitionKind};
 
-/// What decides how a look is taken.
+/// What decides how an observation changes a status, besides the two of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy<'a> {
-    /// The token that was looked at.
+    /// The token that was checked.
     pub token: &'a Token,
-    /// How a bad verdict is confirmed.
+    /// How a bad observation is confirmed.
     pub confirmation: Confirmation,
     /// Which probes may be sent.
     pub probes: Probes,
-    /// How long a change of the security group is news.
+    /// For how long a change of the security group is news.
     pub news_for: Duration,
-    /// Whether what is bad is not to be believed for now: too many turned bad alike.
+    /// Whether bad observations are not to be believed for now, because too many tenants turned bad alike.
     pub frozen: bool,
 }
 
-/// Takes one look into a standing; returns what changed.
+/// Takes one observation into a status, and returns what changed.
 #[must_use]
-pub fn step(status: &mut TokenStatus, observed: &Observation, policy: Policy<'_>) -> Vec<Transition> {
-    let mut changes = Changes { now: observed.at, policy, transitions: Vec::new() };
-    match &observed.part {
+pub fn step(status: &mut TokenStatus, observation: &Observation, policy: Policy<'_>) -> Vec<Transition> {
+    let mut changes = Changes { now: observation.at, policy, transitions: Vec::new() };
+    match &observation.part {
         Part::Token(TokenObservation::Unreadable(why)) if let Some(failure) = why.of_monitor() => {
-            status.validity.note(observed.at, Some(&failure));
+            status.validity.record(observation.at, Some(&failure));
         }
         Part::Token(TokenObservation::Unreadable(why)) => {
             status.unreadable = Some(why.clone());
-            status.validity.note(observed.at, None);
+            status.validity.record(observation.at, None);
             changes.state(status, TokenState::Unreadable);
         }
         Part::Token(TokenObservation::Me { fingerprint, observation }) => {
@@ -54,7 +54,9 @@ pub fn step(status: &mut TokenStatus, observed: &Observation, policy: Policy<'_>
     changes.transitions
 }
 
+/// The changes that one observation makes, with what they depend on.
 struct Changes<'a> {
+    /// When the observation was made.
     now: DateTime<Utc>,
     policy: Policy<'a>,
     transitions: Vec<Transition>,
@@ -77,24 +79,24 @@ impl Changes<'_> {
         let Token { tenant, expires, .. } = self.policy.token;
         let expectation = Expectation { subdomain: tenant.subdomain.as_deref(), expires: *expires };
         let state = match judge(expectation, observation, self.now) {
-            Verdict::CouldNotLook(failure) => return status.validity.note(self.now, Some(&failure)),
+            Verdict::CheckFailed(failure) => return status.validity.record(self.now, Some(&failure)),
             Verdict::Is(state) => state,
         };
-        status.validity.note(self.now, None);
+        status.validity.record(self.now, None);
         self.state(status, state);
         self.outlived(status, state);
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
             self.user(status, me);
         } else {
-            // Whatever was refused since `/me` last answered well may have been refused for this.
-            for known in status.permissions.iter_mut().filter(|known| known.evidence == Evidence::Probe) {
-                known.belief.doubts = 0;
+            // Whatever was refused since `/me` last showed a valid token may have been refused for this reason.
+            for permission in status.permissions.iter_mut().filter(|status| status.evidence == Evidence::Probe) {
+                permission.belief.doubts = 0;
             }
         }
     }
 
-    /// Counts how often it worked after its declared expiry. One check at which it did not is no proof that it is over; a
-    /// date that was moved is.
+    /// Counts how often the token worked after its declared expiry. One check at which it did not is no proof that this
+    /// is over; a date that was moved is.
     fn outlived(&self, status: &mut TokenStatus, seen: TokenState) {
         let has_expired = self.policy.token.expires.is_some_and(|expires| self.now >= expires);
         if !has_expired || status.state != TokenState::Valid {
@@ -104,7 +106,7 @@ impl Changes<'_> {
         }
     }
 
-    /// A good state is believed at once, a bad one when it has been seen often enough in a row.
+    /// A good state is believed at once, a bad one when it has been observed often enough in a row.
     fn state(&mut self, status: &mut TokenStatus, seen: TokenState) {
         if seen == status.state {
             status.doubt = None;
@@ -112,18 +114,19 @@ impl Changes<'_> {
         }
         let confirmation = self.policy.confirmation;
         let doubt = match status.doubt.take() {
-            // What comes too soon after the one before confirms nothing.
+            // An observation that comes too soon after the one before confirms nothing.
             Some(doubt) if doubt.state == seen && self.now < confirmation.next(doubt.last) => doubt,
             Some(doubt) if doubt.state == seen => Doubt { times: doubt.times + 1, last: self.now, ..doubt },
             _ => Doubt { state: seen, times: 1, first: self.now, last: self.now },
         };
         if seen != TokenState::Valid && (self.policy.frozen || doubt.times < confirmation.times) {
-            // What was frozen is believed at its next sight.
+            // A state that was not believed while frozen is believed at its next observation.
             let times = doubt.times.min(confirmation.times.saturating_sub(1));
             status.doubt = Some(Doubt { times, ..doubt });
             return;
         }
-        // What its permissions were before it stopped working is checked again before it is spoken of.
+        // What was believed of the permissions before the token stopped working is checked again before anybody is
+        // notified of it.
         status.recheck |= seen == TokenState::Valid && status.permission_checks.last_attempt.is_some();
         if status.state != TokenState::Unknown || seen != TokenState::Valid {
             self.push(TransitionKind::State, None, status.state.as_str(), seen.as_str(), doubt.first);
@@ -134,7 +137,7 @@ impl Changes<'_> {
 
     fn user(&mut self, status: &mut TokenStatus, me: &Me) {
         if status.user.as_ref().is_none_or(|user| user.id != me.user_id) {
-            // Another user is behind the token now: nothing was lost, it is another's.
+            // Another user is behind the token now: no right was lost, these are the rights of another user.
             status.user = Some(User::new(me.user_id));
             status.rights.clear();
         }
@@ -153,17 +156,17 @@ impl Changes<'_> {
         doubtful |= self.rights(status, me);
         status.recheck |= doubtful;
         if let Some(user) = status.user.as_mut().filter(|user| doubtful && user.group.is_some()) {
-            // The user may have been moved to another group, which is read again before any group is named.
+            // The user may have been moved to another group. The group is read again before any is named as a cause.
             user.doubted_at.get_or_insert(self.now);
         }
         self.by_right(status);
     }
 
-    /// Returns whether a right changed, or was just seen to be gone.
+    /// Takes in the rights of the user, and returns whether one changed, or was just observed to be gone.
     fn rights(&mut self, status: &mut TokenStatus, me: &Me) -> bool {
         let mut doubtful = false;
         for (right, granted) in &me.rights {
-            match status.rights.binary_search_by(|known| known.right.cmp(right)) {
+            match status.rights.binary_search_by(|status| status.right.cmp(right)) {
                 // Names that change from answer to answer must not pile up.
                 Err(_) if status.rights.len() >= MOST_RIGHTS => {}
                 Err(index) => {
@@ -184,27 +187,29 @@ impl Changes<'_> {
         doubtful
     }
 
-    /// Permissions that no probe may show: there the user's right is evidence, of a weaker kind.
+    /// Takes in the permissions that no probe may show: there the user's right is evidence, though of a weaker kind.
     fn by_right(&mut self, status: &mut TokenStatus) {
         for wanted in &self.policy.token.wanted {
             if self.policy.probes.allowed(wanted.permission).is_some() {
                 continue;
             }
             let Some(right) = &wanted.permission.get().right else { continue };
-            // The belief about the right is confirmed on its own; here the latest sight counts, so that both agree.
+            // The belief about the right is confirmed on its own; here the latest observation counts, so that both
+            // agree.
             let granted = status
                 .rights
                 .iter()
-                .find(|known| known.right.as_str() == right)
-                .and_then(|known| known.belief.last_seen());
+                .find(|status| status.right.as_str() == right)
+                .and_then(|status| status.belief.last_seen());
             if let Some(granted) = granted {
-                let sight = PermissionObservation { granted, evidence: Evidence::Right, answer: None };
-                self.permission(status, wanted.permission, sight);
+                let observation = PermissionObservation { granted, evidence: Evidence::Right, answer: None };
+                self.permission(status, wanted.permission, observation);
             }
         }
     }
 }
 
+/// A belief as the history spells it, which is promised.
 fn word(granted: bool) -> &'static str {
     if granted { "held" } else { "not_held" }
 }

@@ -10,30 +10,31 @@ use super::confirmed::{Belief, Confirmation};
 /// What is believed of the user who made a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The user's number in Syncro.
+    /// The id of the user in Syncro.
     pub id: u64,
     /// Whether the user is a Global Admin, whom no security group restricts.
     pub admin: Belief,
-    /// The security group, as it was last told.
+    /// The name of the security group, as it was last observed.
     pub group: Option<String>,
     /// When `/users/{id}` was last asked.
     pub group_asked: Option<DateTime<Utc>>,
-    /// Why the group was not told the last time, if it was not: a fragment that reads after "is not known: ".
+    /// Why the last answer did not name the group, if it did not: a fragment that is put after "is not known: ".
     #[serde(default)]
     pub group_problem: Option<String>,
     /// A change of the group that is still news.
     pub group_change: Option<GroupChange>,
-    /// Since when the group may be another one: the user's rights changed in `/me`, and it has not been read since.
+    /// Since when the group may be another one: the user's rights changed in `/me`, and the group has not been read
+    /// since.
     #[serde(default)]
     pub doubted_at: Option<DateTime<Utc>>,
 }
 
-/// The security group became another one.
+/// A change of the user's security group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupChange {
-    /// What it was.
+    /// The name of the group before the change.
     pub from: String,
-    /// When the change was seen.
+    /// When the change was observed.
     pub at: DateTime<Utc>,
 }
 
@@ -43,7 +44,7 @@ impl User {
         Self { id, admin, group: None, group_asked: None, group_problem: None, group_change: None, doubted_at: None }
     }
 
-    /// Takes in the admin flag of `/me`; returns whether the belief changed.
+    /// Takes in the admin flag of `/me`, and returns whether the belief changed.
     pub(super) fn see_admin(&mut self, admin: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         if self.admin.granted.is_none() {
             self.admin = Belief::first(admin, now);
@@ -52,8 +53,8 @@ impl User {
         self.admin.see(admin, now, confirmation)
     }
 
-    /// Notes why an answer of `/users/{id}` does not tell the group.
-    pub(super) fn note_group_problem(&mut self, seen: &UserObservation) {
+    /// Records why an answer of `/users/{id}` does not name the group, if it does not.
+    pub(super) fn record_group_problem(&mut self, seen: &UserObservation) {
         self.group_problem = match seen {
             UserObservation::Group(Some(_)) => None,
             UserObservation::Group(None) => Some("Syncro names none".to_owned()),
@@ -61,8 +62,8 @@ impl User {
         };
     }
 
-    /// Takes in the answer of `/users/{id}`; returns a change as before and after.
-    /// A change is news for as long as `news_for`; going back within that time ends it.
+    /// Takes in the answer of `/users/{id}`, and returns a change as the names before and after. A change is news for
+    /// as long as `news_for`; changing back within that time ends it.
     pub(super) fn see_group(
         &mut self,
         seen: &UserObservation,
@@ -70,7 +71,7 @@ impl User {
         news_for: TimeDelta,
     ) -> Option<(String, String)> {
         self.group_asked = Some(now);
-        // An answer without a group may be one that leaves it out; it is no reason to forget.
+        // An answer without a group may only leave it out; it is no reason to discard the one that was observed before.
         let UserObservation::Group(Some(group)) = seen else { return None };
         self.doubted_at = None;
         let before = self.group.replace(group.clone()).filter(|before| before != group)?;

@@ -1,76 +1,60 @@
-//! What an observation of `/me` means for a token. Pure; knows nothing of the past.
+//! The verdict: what an observation of `/me` means for a token. Pure; knows nothing of the past.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::syncro::{Failure, MeObservation};
 
-/// What we believe about a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TokenState {
-    /// It works.
+    /// The token works.
     Valid,
-    /// It is refused, and its declared expiry has come.
+    /// The token is refused, and its declared expiry has come.
     Expired,
-    /// It is refused: revoked, deleted, mistyped, or its user is gone.
+    /// The token is refused: it was revoked, deleted or mistyped, or its user is gone.
     Rejected,
-    /// It works, on another account.
+    /// The token works, but on another account than its tenant's.
     WrongAccount,
-    /// Its user may not use Syncro.
+    /// The user of the token may not use Syncro.
     LockedOut,
-    /// Perhaps the IP allow-list keeps us out.
+    /// The request is refused whatever the token, perhaps by the IP allow-list.
     Blocked,
     /// There is no usable token value.
     Unreadable,
-    /// Nobody knows yet.
+    /// Nothing is known of the token yet.
     Unknown,
 }
 
 impl TokenState {
-    /// Every state, so that each has its series.
-    pub const ALL: [Self; 8] = [
-        Self::Valid,
-        Self::Expired,
-        Self::Rejected,
-        Self::WrongAccount,
-        Self::LockedOut,
-        Self::Blocked,
-        Self::Unreadable,
-        Self::Unknown,
-    ];
+    /// Every state, so that each has its series in the metrics.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The label value.
+    /// The value of the label `state`, and the word in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expired => "expired",
-            Self::Rejected => "rejected",
-            Self::WrongAccount => "wrong_account",
-            Self::LockedOut => "locked_out",
-            Self::Blocked => "blocked",
-            Self::Unreadable => "unreadable",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
 /// What is expected of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Expectation<'a> {
-    /// The account it should belong to, if that is known.
+    /// The subdomain of the account to which the token should belong, if it is known.
     pub subdomain: Option<&'a str>,
-    /// Its declared expiry.
+    /// The declared expiry of the token.
     pub expires: Option<DateTime<Utc>>,
 }
 
-/// What an observation means.
+/// What an observation of `/me` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The token is in this state.
     Is(TokenState),
-    /// We could not look, which says nothing about the token.
-    CouldNotLook(Failure),
+    /// The check failed, which says nothing about the token.
+    CheckFailed(Failure),
 }
 
 /// Judges one observation.
@@ -94,7 +78,7 @@ pub fn judge(expectation: Expectation<'_>, observation: &MeObservation, now: Dat
         }
         MeObservation::Refused => Verdict::Is(TokenState::Rejected),
         MeObservation::Blocked => Verdict::Is(TokenState::Blocked),
-        MeObservation::Failed(failure) => Verdict::CouldNotLook(failure.clone()),
+        MeObservation::Failed(failure) => Verdict::CheckFailed(failure.clone()),
     }
 }
 
@@ -128,7 +112,7 @@ mod tests {
             ("refused before its expiry", MeObservation::Refused, future, Verdict::Is(TokenState::Rejected)),
             ("refused at its expiry", MeObservation::Refused, past, Verdict::Is(TokenState::Expired)),
             ("blocked", MeObservation::Blocked, past, Verdict::Is(TokenState::Blocked)),
-            ("no answer", MeObservation::Failed(failure.clone()), past, Verdict::CouldNotLook(failure)),
+            ("no answer", MeObservation::Failed(failure.clone()), past, Verdict::CheckFailed(failure)),
         ];
         for (name, observation, expires, expected) in cases {
             let expectation = Expectation { subdomain: Some("acme"), expires };

@@ -1,6 +1,6 @@
-//! What is known about Syncro's permissions and about what integrations need: data in TOML, embedded and typed. Pure.
+//! The catalogue: Syncro's permissions and the profiles of integrations, as embedded TOML that is parsed once. Pure.
 //!
-//! Nothing here asks Syncro or knows a tenant. Everyone above reads it through [`catalog`].
+//! Nothing here sends a request or depends on a tenant. All other rooms read it through [`catalog`].
 
 mod permission;
 mod profile;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub use permission::{Certainty, Method, Permission, PermissionId, Probe, normalise};
 pub use profile::Profile;
 
-/// Everything known, parsed once.
+/// The permissions and the profiles, parsed once.
 #[derive(Debug)]
 pub struct Catalog {
     permissions: Vec<Permission>,
@@ -43,6 +43,12 @@ pub fn catalog() -> &'static Catalog {
     &CATALOG
 }
 
+/// Parses the two files.
+///
+/// # Errors
+///
+/// What is wrong with them, as a text: a file that does not parse, a permission that stands twice, or a profile that
+/// names an unknown one.
 fn parse(permissions: &str, profiles: &str) -> Result<Catalog, String> {
     let permissions = toml::from_str::<PermissionFile>(permissions).map_err(|error| error.to_string())?.permission;
     let mut by_name = HashMap::new();
@@ -64,7 +70,7 @@ fn parse(permissions: &str, profiles: &str) -> Result<Catalog, String> {
 }
 
 impl Catalog {
-    /// Every permission, in the order of Syncro's own page as far as it is known.
+    /// Every permission, in the order of Syncro's own page *New Token > Custom Permissions* as far as that is known.
     pub fn permissions(&self) -> impl Iterator<Item = (PermissionId, &Permission)> {
         self.by_index().zip(&self.permissions)
     }
@@ -73,17 +79,17 @@ impl Catalog {
         (0..self.permissions.len()).filter_map(|index| PermissionId::new(index).ok())
     }
 
-    /// Every profile.
+    /// Every profile of the catalogue.
     pub fn profiles(&self) -> &[Arc<Profile>] {
         &self.profiles
     }
 
-    /// What a tenant may name a real record of: `ticket`, `asset`, each once.
+    /// The kinds of records of which a tenant may name a real one, each once: `ticket`, `asset`.
     pub fn records(&self) -> BTreeSet<&str> {
         self.permissions.iter().filter_map(|permission| permission.probe.as_ref()?.record.as_deref()).collect()
     }
 
-    /// The permission of that name, however it is dashed, quoted or capitalised.
+    /// The permission of that name, however the name is dashed, quoted or capitalised.
     pub fn permission(&self, name: &str) -> Option<PermissionId> {
         self.by_name.get(&normalise(name)).copied()
     }
@@ -109,17 +115,17 @@ mod tests {
 
     #[test]
     fn names_match_across_case_dashes_quotes_and_the_new_name_of_customers() {
-        let known = |name: &str| catalog().permission(name).map(PermissionId::name);
-        assert_eq!(known("tickets – edit"), Some("Tickets - Edit"));
-        assert_eq!(known("Tickets—Edit"), Some("Tickets - Edit"));
-        assert_eq!(known("Organizations - View Detail"), Some("Customers - View Detail"));
-        assert_eq!(known("Customer Organizations - View Detail"), Some("Customers - View Detail"));
+        let found = |name: &str| catalog().permission(name).map(PermissionId::name);
+        assert_eq!(found("tickets – edit"), Some("Tickets - Edit"));
+        assert_eq!(found("Tickets—Edit"), Some("Tickets - Edit"));
+        assert_eq!(found("Organizations - View Detail"), Some("Customers - View Detail"));
+        assert_eq!(found("Customer Organizations - View Detail"), Some("Customers - View Detail"));
         assert_eq!(
-            known("Tickets - View ‘Their Ticket’ Details"),
+            found("Tickets - View ‘Their Ticket’ Details"),
             Some("Tickets - View 'Their Ticket' Details (assigned to them)")
         );
-        assert_eq!(known("Assets - Assets - List/Search"), Some("Assets - List/Search"));
-        assert_eq!(known("Ticket - Edit"), None);
+        assert_eq!(found("Assets - Assets - List/Search"), Some("Assets - List/Search"));
+        assert_eq!(found("Ticket - Edit"), None);
     }
 
     #[test]
@@ -179,7 +185,8 @@ mod tests {
     #[test]
     fn a_profile_that_asks_for_an_unknown_permission_is_refused() {
         let permissions = "[[permission]]\nname = \"A - B\"\ncertainty = \"certain\"\nsource = \"here\"\n";
-        let profiles = "[[profile]]\nname = \"p\"\ntitle = \"P\"\nsource = \"x\"\ncertainty = \"certain\"\nrequired = [\"A - C\"]\nrecommended = []\n";
+        let profiles = "[[profile]]\nname = \"p\"\ntitle = \"P\"\nsource = \"x\"\ncertainty = \"certain\"\n\
+            required = [\"A - C\"]\nrecommended = []\n";
         assert_eq!(parse(permissions, profiles).map(|_| ()), Err("unknown permission `A - C`".to_owned()));
     }
 }

@@ -1,36 +1,35 @@
-//! One permission: its name, how it can be seen from outside, and how sure that is. Pure.
+//! One permission: its name, which request shows whether it is granted, and how certain that is. Pure.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::IntoStaticStr;
 
 use super::catalog;
 
-/// How well a fact is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How certain a fact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Certainty {
-    /// Published, or seen live by a client.
+    /// It is published, or a client has observed it live.
     Certain,
-    /// Named by Syncro's API document; nobody reported it from a live account.
+    /// Syncro's API document names it; nobody has reported it from a live account.
     Documented,
-    /// Concluded by analogy.
+    /// It is concluded by analogy.
     Inferred,
 }
 
 impl Certainty {
-    /// The word used in tables and JSON.
+    /// The certainty as tables and JSON spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Certain => "certain",
-            Self::Documented => "documented",
-            Self::Inferred => "inferred",
-        }
+        self.into()
     }
 }
 
-/// The HTTP methods that the catalogue may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The HTTP methods that a probe of the catalogue may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Method {
-    /// Reads.
+    /// A read.
     Get,
     /// Writes; only ever to record 0.
     Post,
@@ -45,47 +44,42 @@ pub enum Method {
 impl Method {
     /// The method as HTTP spells it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
+        self.into()
     }
 }
 
-/// One request that shows whether a permission is held.
+/// One request that shows whether a permission is granted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// The operation of Syncro's API document, method and path template: `GET /tickets/{id}`.
+    /// The operation of Syncro's API document, as method and path template: `GET /tickets/{id}`.
     pub operation: Operation,
-    /// The path to ask, where it is not the template itself.
+    /// The path to request, where it is not the template itself.
     path: Option<String>,
-    /// What record 0 stands for, where a tenant may name a real one instead: `ticket`. Reads only.
+    /// The kind of record that record 0 stands for, where a tenant may name a real one instead: `ticket`. Only for
+    /// reads.
     pub record: Option<String>,
     /// The query to send, without `?`.
     pub query: Option<String>,
     /// A JSON body to send.
     pub body: Option<String>,
-    /// Statuses that mean the permission is held.
+    /// The HTTP statuses that mean that the permission is granted.
     pub granted: Vec<u16>,
-    /// How sure the answer's meaning is.
+    /// How certain the meaning of the answer is.
     pub certainty: Certainty,
-    /// Permissions without which a refusal says nothing about this one.
+    /// The permissions without which a refusal says nothing about this one.
     #[serde(default)]
     pub also_requires: Vec<String>,
-    /// Permissions any one of which lets the request through.
+    /// The permissions any one of which lets the request through too.
     #[serde(default)]
     pub satisfied_by_any_of: Vec<String>,
     /// The specification that has the operation, where it is not that of April 2026.
     pub specification: Option<String>,
-    /// What to know about it.
+    /// A remark for the reader of the catalogue.
     pub note: Option<String>,
 }
 
-/// Method and path template of an operation.
+/// The method and the path template of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     method: Method,
@@ -100,14 +94,14 @@ impl<'de> Deserialize<'de> for Operation {
             .ok_or_else(|| serde::de::Error::custom("expected an operation such as `GET /tickets`"))?;
         let method = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]
             .into_iter()
-            .find(|known| known.as_str() == method)
+            .find(|candidate| candidate.as_str() == method)
             .ok_or_else(|| serde::de::Error::custom(format!("unknown method `{method}`")))?;
         Ok(Self { method, template: template.to_owned() })
     }
 }
 
 impl Probe {
-    /// The request's method.
+    /// The method of the request.
     pub fn method(&self) -> Method {
         self.operation.method
     }
@@ -117,7 +111,7 @@ impl Probe {
         &self.operation.template
     }
 
-    /// The path to ask, below the API's base.
+    /// The path to request, below the base URL of the API.
     pub fn path(&self) -> &str {
         self.path.as_deref().unwrap_or(&self.operation.template)
     }
@@ -128,7 +122,7 @@ impl Probe {
         parts.collect::<Vec<_>>().join("/")
     }
 
-    /// Whether asking this and asking `other` is the same request, so that one answer serves both.
+    /// Whether this probe and `other` are the same request, so that one answer serves both.
     pub fn same_request(&self, other: &Self) -> bool {
         self.method() == other.method() && self.path() == other.path() && self.body == other.body
     }
@@ -138,27 +132,33 @@ impl Probe {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Permission {
-    /// As Syncro spells it: `Tickets - Edit`.
+    /// The full name as Syncro spells it: `Tickets - Edit`.
     pub name: String,
-    /// How sure the name is.
+    /// How certain the name is.
     pub certainty: Certainty,
-    /// Where it is published.
+    /// The publication that names it.
     pub source: String,
-    /// The entry of `/me.permissions` that says what the user may do there: `ticket.write`. Inferred.
+    /// The entry of `/me.permissions` that says what the user may do there: `ticket.write`. Which one matches is
+    /// inferred.
     pub right: Option<String>,
-    /// The read that shows it.
+    /// The read that shows whether it is granted, if there is one.
     pub probe: Option<Probe>,
-    /// The write to record 0 that shows it.
+    /// The write to record 0 that shows whether it is granted, if there is one.
     pub write_probe: Option<Probe>,
-    /// What to know about it.
+    /// A remark for the reader of the catalogue.
     pub note: Option<String>,
 }
 
-/// A permission, as small as a key should be. Only the catalogue makes them.
+/// The key of a permission in the catalogue, which alone makes such keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PermissionId(u16);
 
 impl PermissionId {
+    /// The key of the permission at this index.
+    ///
+    /// # Errors
+    ///
+    /// The index does not fit.
     pub(super) fn new(index: usize) -> Result<Self, String> {
         u16::try_from(index).map(Self).map_err(|_| "more permissions than 65,536".to_owned())
     }
@@ -168,7 +168,7 @@ impl PermissionId {
         &catalog().permissions[usize::from(self.0)]
     }
 
-    /// Its full name.
+    /// The full name of the permission.
     pub fn name(self) -> &'static str {
         &self.get().name
     }

@@ -7,21 +7,21 @@ use super::permission::{Certainty, PermissionId};
 /// The permissions that an integration asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The name used in the configuration: `jumpcloud`.
+    /// The name that the configuration uses: `jumpcloud`.
     pub name: String,
-    /// The integration's own name.
+    /// The name that the integration has itself.
     pub title: String,
-    /// The guide that says so.
+    /// The address of the guide that publishes the list.
     pub source: String,
-    /// How sure the list is.
+    /// How certain the list is as a whole.
     pub certainty: Certainty,
-    /// What to know about it.
+    /// A remark for the reader of the catalogue.
     pub note: Option<String>,
-    /// Without these the integration breaks.
+    /// The permissions without which the integration breaks.
     pub required: Vec<PermissionId>,
-    /// What the guide asks for besides.
+    /// The permissions that the guide asks for besides.
     pub recommended: Vec<PermissionId>,
-    /// Members of either list that the guide does not spell out.
+    /// The members of either list that the guide does not spell out.
     pub inferred: Vec<PermissionId>,
 }
 
@@ -41,6 +41,11 @@ pub(super) struct RawProfile {
 }
 
 impl RawProfile {
+    /// The profile with its permissions resolved by `find`.
+    ///
+    /// # Errors
+    ///
+    /// The error of `find`, for a permission that it does not have.
     pub(super) fn resolve(self, find: impl Fn(&str) -> Result<PermissionId, String>) -> Result<Profile, String> {
         let all = |names: Vec<String>| names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>();
         Ok(Profile {

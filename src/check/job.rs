@@ -1,4 +1,4 @@
-//! What is asked in one check of one token. Values only.
+//! A job: what one check of one token asks for. Values only.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use crate::catalog::{PermissionId, Probe};
 use crate::model::{Probes, Token};
 use crate::syncro::Lane;
 
-/// What the core calls a token: stable over reloads, never used twice.
+/// The key of a token in the core: it is stable over reloads, and never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchKey(pub u64);
 
-/// One look to take.
+/// One check to make.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Whose it is.
+    /// The key of the token to check.
     pub key: WatchKey,
     /// The token as it is configured.
     pub token: Arc<Token>,
-    /// Who it goes before.
+    /// The lane in which its requests wait for the budget.
     pub lane: Lane,
-    /// What to ask besides `/me`.
+    /// What to ask about permissions besides `/me`; `None` for a validity check alone.
     pub permissions: Option<PermissionJob>,
 }
 
 impl Job {
-    /// A full look outside of any loop, with an audit or without.
+    /// A full check outside of the loop, for a command, with an audit or without.
     pub fn once(token: Arc<Token>, probes: Probes, audit: bool) -> Self {
         let audit = audit.then(|| token.audit(probes));
         let permissions = PermissionJob { full: true, user: true, probes: token.probes(probes), audit };
@@ -32,18 +32,18 @@ impl Job {
     }
 }
 
-/// What to ask about permissions.
+/// What a check asks about permissions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PermissionJob {
-    /// Whether it is the scheduled look at all of them.
+    /// Whether it is the check of all of them, and not only of the doubtful ones.
     pub full: bool,
     /// Whether to ask for the user's security group.
     pub user: bool,
-    /// The requests that show what is wanted.
+    /// The requests that show the wanted permissions.
     pub probes: Requests,
-    /// Those that show what the token may do besides, if it is to be audited.
+    /// The requests that show what the token may do besides, if it is to be audited.
     pub audit: Option<Requests>,
 }
 
-/// Requests, with what each shows.
+/// Requests, each with the permissions that it shows.
 pub type Requests = Vec<(&'static Probe, Vec<PermissionId>)>;

@@ -1,4 +1,5 @@
-//! One check of one token, for the loop and for the commands alike: which requests it sends, in which order, and what they show.
+//! One check of one token, for the loop and for the commands alike: which requests it sends, in which order, and what
+//! they show.
 
 mod job;
 mod run;

@@ -1,4 +1,4 @@
-//! One look at one token: permit, request, classify, in a fixed order. Decides nothing but when to stop asking.
+//! One check of one token: permit, request, classify, in a fixed order. Decides nothing but when to stop asking.
 
 use std::time::Duration;
 
@@ -16,29 +16,29 @@ use crate::system::clock;
 
 use super::job::{Job, PermissionJob, Requests, WatchKey};
 
-/// A part of a look that ended.
+/// The observation of one part of a check, as soon as that part has ended.
 #[derive(Debug)]
 pub struct Observed {
-    /// Whose.
+    /// The key of the token that was checked.
     pub key: WatchKey,
-    /// What it brought back.
+    /// What this part of the check showed.
     pub observed: Observation,
-    /// How long this part took, waiting for the budget included.
+    /// How long this part took, including the time in which it waited for the budget.
     pub took: Duration,
-    /// What is free again, if this was the last part.
+    /// The slot that is free again, if this was the last part.
     pub ended: Option<Ended>,
 }
 
-/// A job that has ended.
+/// The end of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     /// The lane whose slot is free again.
     pub lane: Lane,
-    /// Whether it was to ask for permissions too.
+    /// Whether the job was to ask for permissions too.
     pub permissions: bool,
 }
 
-/// Takes one look, part by part. Every request in it has a deadline of its own.
+/// Makes one check, and sends the observation of each part. Every request in it has a deadline of its own.
 pub async fn check(client: &Client, job: Job, sender: &mpsc::Sender<Observed>) {
     let begin = Instant::now();
     match client.value(&job.token.source).await {
@@ -48,20 +48,20 @@ pub async fn check(client: &Client, job: Job, sender: &mpsc::Sender<Observed>) {
             let part = Part::Token(TokenObservation::Unreadable(unreadable));
             let observed = Observation { at: clock::now(), part, asked: Vec::new() };
             let ended = Some(Ended { lane, permissions: permissions.is_some() });
-            // Who listens goes away only when everything ends.
+            // The receiver is dropped only when everything ends.
             sender.send(Observed { key, observed, took: begin.elapsed(), ended }).await.unwrap_or_default();
         }
     }
 }
 
-/// The same with a value that has been read.
+/// The same check, with a token value that has been read already.
 pub async fn check_with(client: &Client, job: Job, value: &TokenValue, sender: &mpsc::Sender<Observed>) {
     let begin = Instant::now();
     let Job { key, token, lane, permissions } = job;
     let end = Ended { lane, permissions: permissions.is_some() };
     let sender =
         async |observed, took, ended| sender.send(Observed { key, observed, took, ended }).await.unwrap_or_default();
-    // `/me` is what everyone waits for; only what follows it yields.
+    // Everyone waits for `/me`, so it is never sent in a later lane than a validity check; only what follows it yields.
     let (asked, answer) = client.ask(&token.tenant, value, Request::Me, lane.min(Lane::Validity)).await;
     let at = clock::now();
     let observation = answer.map_or_else(MeObservation::Failed, |answer| answer.me());
@@ -82,21 +82,21 @@ pub async fn check_with(client: &Client, job: Job, value: &TokenValue, sender: &
     }
 }
 
-/// How often in a row the host may not answer. One request that takes too long, or whose connection breaks, is that of one
-/// endpoint; the next one that fares so shows that it is the host.
+/// The number of unanswered requests in a row after which the host is given up. A request that takes too long, or whose
+/// connection breaks, may be the fault of one endpoint; the next such request shows that it is the host.
 const MOST_UNANSWERED: u32 = 2;
 
-/// Whether it is worth while to ask a host further. Whatever concerns one endpoint only ends nothing.
+/// Whether it is worth while to send further requests to a host. What concerns only one endpoint ends nothing.
 #[derive(Debug, Default)]
 struct Host {
-    /// Requests in a row that got no answer.
+    /// The number of requests in a row that got no answer.
     unanswered: u32,
     /// Why no further request is sent, if none is: each would only wait in vain.
     gone: Option<Failure>,
 }
 
 impl Host {
-    /// Takes in how a request went.
+    /// Takes in how a request ended: with a failure, or with an answer.
     fn saw(&mut self, failure: Option<&Failure>) {
         let reason = failure.map(|failure| failure.reason);
         self.unanswered = match reason {
@@ -114,13 +114,14 @@ impl Host {
     }
 }
 
+/// The requests about the permissions of one token.
 struct Questions<'a> {
     client: &'a Client,
     token: &'a Token,
     value: &'a TokenValue,
     lane: Lane,
     host: Host,
-    /// What has been asked so far.
+    /// The requests that have been sent so far.
     asked: Vec<Asked>,
 }
 
@@ -140,18 +141,23 @@ impl Questions<'_> {
         observed
     }
 
+    /// Sends one request.
+    ///
+    /// # Errors
+    ///
+    /// There was no answer, or the host has been given up.
     async fn one(&mut self, request: Request) -> Result<Answer, Failure> {
         if let Some(failure) = &self.host.gone {
             return Err(failure.clone());
         }
         let (asked, answer) = self.client.ask(&self.token.tenant, self.value, request, self.lane).await;
         self.asked.extend(asked);
-        // A body that never ends holds a check up as much as an answer that never begins.
+        // A body that never ends delays a check as much as an answer that never begins.
         self.host.saw(answer.as_ref().map_or_else(Some, Answer::cut));
         answer
     }
 
-    /// What each request shows of each of its permissions.
+    /// Sends all these requests, and returns what each shows of each of its permissions.
     async fn ask(&mut self, requests: Requests) -> Vec<(PermissionId, ProbeObservation)> {
         let mut observations = Vec::new();
         for (probe, shown) in requests {
@@ -178,7 +184,7 @@ mod tests {
             }
             host.gone.map(|failure| failure.reason)
         };
-        for reason in Reason::ALL {
+        for reason in Reason::ALL.iter().copied() {
             let expected = matches!(reason, Reason::Dns | Reason::Tls | Reason::Throttled | Reason::Monitor);
             assert_eq!(failures(&[Some(reason)]).is_some(), expected, "{reason:?}");
         }

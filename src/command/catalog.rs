@@ -1,4 +1,5 @@
-//! `catalog`: what is known about permissions and integrations; the configuration's own profiles too, if there is one.
+//! `catalog`: prints what the catalogue has about permissions and integrations, and the configuration's own profiles,
+//! if there are any.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Certainty, Permission, Probe, Profile, catalog as known};
+use crate::catalog::{Certainty, Permission, Probe, Profile, catalog as catalogue};
 use crate::cli::{CatalogSubject, Output};
 use crate::config;
 use crate::exit::Exit;
@@ -17,10 +18,10 @@ use super::{finish, finish_json};
 pub(super) fn catalog(path: &Path, subject: CatalogSubject, output: Output) -> Exit {
     let profiles = config::load_if_there(path).map_or_else(
         |_| {
-            // Without standard error there is nobody to tell. What is known does not depend on the configuration.
-            let notified = "the configuration has faults, so its own profiles are left out; `validate` names them\n";
-            std::io::stderr().write_all(notified.as_bytes()).ok();
-            known().profiles().to_vec()
+            // Without standard error nobody can be notified. The catalogue does not depend on the configuration.
+            let warning = "the configuration has faults, so its own profiles are left out; `validate` names them\n";
+            std::io::stderr().write_all(warning.as_bytes()).ok();
+            catalogue().profiles().to_vec()
         },
         |config| config.profiles,
     );
@@ -46,7 +47,7 @@ fn request(probe: &Probe) -> String {
     format!("{} {}", probe.method().as_str(), probe.path())
 }
 
-/// How a permission is observed, and how sure that is.
+/// How a permission is observed, and how certain it is that this shows it.
 fn observed(permission: &Permission) -> (String, &'static str) {
     if let Some(probe) = &permission.probe {
         return (request(probe), probe.certainty.as_str());
@@ -61,7 +62,7 @@ fn observed(permission: &Permission) -> (String, &'static str) {
 }
 
 fn permissions(profiles: &[Arc<Profile>]) -> String {
-    let rows: Vec<_> = known()
+    let rows: Vec<_> = catalogue()
         .permissions()
         .map(|(_, permission)| {
             let (observed, certainty) = observed(permission);
@@ -97,7 +98,7 @@ fn permissions_json(profiles: &[Arc<Profile>]) -> Value {
             "needed_by": needed_by(profiles, permission),
         })
     };
-    known().permissions().map(|(_, known)| permission(known)).collect()
+    catalogue().permissions().map(|(_, entry)| permission(entry)).collect()
 }
 
 fn profiles_table(profiles: &[Arc<Profile>]) -> String {

@@ -1,4 +1,5 @@
-//! `check`: every token once, now. Reads no state and sends no alert; says what the daemon would say.
+//! `check`: one check of every token, now. It reads no state and sends no alert; it prints the alerts that would fire
+//! in the daemon.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -22,15 +23,16 @@ use super::finding::{Finding, Level, PARTS, Permission, client};
 use super::table::table;
 use super::{failed, finish, finish_json};
 
-/// Enough to use the whole budget while some hosts are slow.
+/// How many tokens are checked at once: enough to use the whole budget while some hosts are slow.
 const AT_ONCE: usize = 16;
+
 pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
         Err(faults) => {
-            // Without standard error there is nobody to tell.
+            // Without standard error nobody can be notified.
             writeln!(std::io::stderr(), "{faults}").ok();
-            return Exit::CouldNotNotify;
+            return Exit::Unknown;
         }
     };
     let chosen = |token: &&Arc<Token>| {
@@ -40,17 +42,17 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let tokens: Vec<_> = config.tokens.iter().filter(chosen).cloned().collect();
     if tokens.is_empty() {
         writeln!(std::io::stderr(), "no configured token fits; `validate` counts them").ok();
-        return Exit::CouldNotNotify;
+        return Exit::Unknown;
     }
     let client = match client(&config) {
         Ok(client) => client,
         Err(error) => return failed(&anyhow::Error::msg(error)),
     };
-    let findings = look_at_all(&config, &client, tokens).await;
+    let findings = check_all(&config, &client, tokens).await;
     let exit = match findings.iter().map(Finding::level).max() {
         Some(Level::Critical) => Exit::Critical,
         Some(Level::Warning) => Exit::Warning,
-        Some(Level::Unknown) => Exit::CouldNotNotify,
+        Some(Level::Unknown) => Exit::Unknown,
         Some(Level::Ok) | None => Exit::Success,
     };
     match arguments.output {
@@ -59,7 +61,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     }
 }
 
-async fn look_at_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) -> Vec<Finding> {
+async fn check_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) -> Vec<Finding> {
     let bar =
         if std::io::stderr().is_terminal() { ProgressBar::new(tokens.len() as u64) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{pos} of {len} tokens {wide_bar} {eta}") {
@@ -107,7 +109,7 @@ fn text(findings: &[Finding]) -> String {
     table(&head, &rows) + &notes.concat()
 }
 
-/// What is wrong with a token, a line each.
+/// What was found wrong with a token, in a line each.
 fn notes(finding: &Finding) -> Vec<String> {
     let Token { tenant, name, .. } = finding.token.as_ref();
     let what = if finding.status.state == TokenState::Unknown { "" } else { " at everything" };
@@ -116,7 +118,7 @@ fn notes(finding: &Finding) -> Vec<String> {
     let unknown = |failure: &Failure| {
         format!("unknown: could not look{what} for token `{name}` of tenant `{}`: {failure}\n", tenant.name)
     };
-    let excess: Vec<_> = finding.excess().map(|known| known.permission.name()).collect();
+    let excess: Vec<_> = finding.excess().map(|excess| excess.permission.name()).collect();
     let excess = (!excess.is_empty()).then(|| {
         format!("excess: token `{name}` of tenant `{}` may do more than it needs: {}\n", tenant.name, excess.join(", "))
     });
@@ -140,10 +142,10 @@ fn json(findings: &[Finding]) -> Value {
             "security_group": status.security_group(),
             "global_admin": user.and_then(|user| user.admin.granted),
             "permissions": finding.permissions().iter().map(Permission::json).collect::<Vec<_>>(),
-            "excess": status.audit.as_ref().map(|_| finding.excess().map(|known| json!({
-                "permission": known.permission,
-                "answer": known.answer,
-                "shown_by": known.shown_by(&token.tenant),
+            "excess": status.audit.as_ref().map(|_| finding.excess().map(|excess| json!({
+                "permission": excess.permission,
+                "answer": excess.answer,
+                "shown_by": excess.shown_by(&token.tenant),
             })).collect::<Vec<_>>()),
             "alerts": alerts.iter().map(|firing| json!({
                 "alert": firing.alert.as_str(),

@@ -1,5 +1,5 @@
-//! `demo`: the daemon against the simulator, in one process. The configuration is written to a folder and read like
-//! any other, so what is shown is what a user gets.
+//! `demo`: runs the daemon against the simulator, in one process. The configuration is written to a folder and read
+//! like any other, so the demo shows what a user gets.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,14 +23,14 @@ use simulator::{DEMO, Scenario, Simulator, Tenant};
 
 use super::failed;
 
-/// The usual port of the daemon; another one if it is taken.
+/// The usual port of the daemon. The demo takes another one if it is in use.
 const PORT: u16 = 9760;
-/// When the token of `globex` expires, as `demo.toml` has it.
+/// How long after the start the token of `globex` expires, as in `demo.toml`.
 const EXPIRY: TimeDelta = TimeDelta::seconds(30);
-/// When it is renewed, and for how long.
+/// How long after the start it is renewed, and for how long.
 const RENEWED_AFTER: Duration = Duration::from_secs(70);
 const RENEWED_FOR: TimeDelta = TimeDelta::days(365);
-/// The token that is renewed, and its new value.
+/// The tenant whose token is renewed, and the new value of the token.
 const GLOBEX: &str = "globex";
 const RENEWED: &str = "simulated-globex-renewed";
 
@@ -67,7 +67,8 @@ async fn start(signals: Signals) -> anyhow::Result<()> {
     tracing::info!(
         event = "demo",
         configuration = %path.display(),
-        "four simulated tenants; within two minutes a group, two tokens and a tick are lost and mended; Ctrl-C ends it"
+        "four simulated tenants; within two minutes a group, two tokens and a tick are lost and restored; \
+         Ctrl-C ends it"
     );
     let daemon = Daemon::start(path, config, Access::default()).await?;
     let renewal = tokio::spawn(renew(files, daemon.reloads()));
@@ -94,7 +95,7 @@ async fn renew(files: Files, reloads: mpsc::Sender<ReloadRequest>) -> anyhow::Re
     answered.await?.map_err(anyhow::Error::msg)
 }
 
-/// The demo's own configuration.
+/// The files of the demo's own configuration.
 struct Files {
     folder: PathBuf,
     tenants: Vec<Tenant>,
@@ -107,7 +108,7 @@ impl Files {
         self.folder.join(format!("{subdomain}-{profile}"))
     }
 
-    /// Writes the configuration, and the token values that are not there yet.
+    /// Writes the configuration, and the token values that have no file yet; returns the path of the configuration.
     fn write(&self, expires: DateTime<Utc>) -> anyhow::Result<PathBuf> {
         let mut text = format!(
             "[web]\nlisten = \"127.0.0.1:{}\"\n\n\

@@ -1,10 +1,11 @@
-//! What one look at a token outside of the daemon found: believed at once, since there is no second look.
+//! What one check of a token outside of the daemon found. It is believed at once, since there is no second check.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
 use serde_json::{Value, json};
+use strum::IntoStaticStr;
 use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
@@ -16,10 +17,10 @@ use crate::model::{Probes, Token};
 use crate::syncro::{Budget, Client, Failure, Instruments, Observation};
 use crate::system::clock;
 
-/// A look has two parts: the token, and its permissions.
+/// The number of parts of a check: the token itself, and its permissions.
 pub(super) const PARTS: usize = 2;
 
-/// What was found about one token.
+/// What was found about one token, judged as the daemon would.
 pub(super) struct Finding {
     pub(super) token: Arc<Token>,
     pub(super) status: TokenStatus,
@@ -28,8 +29,9 @@ pub(super) struct Finding {
     probes: Probes,
 }
 
-/// How bad a finding is, as Nagios orders it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How bad a finding is, in the order of Nagios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Level {
     Ok,
     Unknown,
@@ -39,12 +41,7 @@ pub(super) enum Level {
 
 impl Level {
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Unknown => "unknown",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
+        self.into()
     }
 }
 
@@ -59,11 +56,12 @@ impl Finding {
         }
     }
 
-    /// Judges what a look that has ended told.
-    pub(super) fn of(config: &Config, token: Arc<Token>, mut notified: mpsc::Receiver<Observed>) -> Self {
-        let parts: Vec<_> = std::iter::from_fn(|| notified.try_recv().ok()).map(|observed| observed.observed).collect();
+    /// Judges what a check that has ended observed.
+    pub(super) fn of(config: &Config, token: Arc<Token>, mut observed: mpsc::Receiver<Observed>) -> Self {
+        let observations: Vec<_> =
+            std::iter::from_fn(|| observed.try_recv().ok()).map(|observed| observed.observed).collect();
         let mut status = TokenStatus::default();
-        // One look is all there is, so what it shows is believed.
+        // There is only one check, so what it shows is believed.
         let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
         let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
         let policy = Policy {
@@ -73,17 +71,17 @@ impl Finding {
             news_for,
             frozen: false,
         };
-        for observed in &parts {
-            // Nothing was believed before, so no change is news.
-            let _ = step(&mut status, observed, policy);
+        for observation in &observations {
+            // Nothing was believed before, so no change needs to be recorded.
+            let _ = step(&mut status, observation, policy);
         }
         let mut firing = Vec::new();
         let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &status, &[], &mut firing);
-        let failure = parts.iter().find_map(Observation::failure).map(Cow::into_owned);
+        let failure = observations.iter().find_map(Observation::failure).map(Cow::into_owned);
         Self { token, status, failure, alerts: firing, probes }
     }
 
-    /// What the token may do beyond what it needs, if that was asked.
+    /// The permissions that the token has and does not need, if it was audited.
     pub(super) fn excess(&self) -> impl Iterator<Item = &Excess> {
         self.status.audit.iter().flat_map(|audit| audit.excess(&self.token))
     }
@@ -91,27 +89,27 @@ impl Finding {
     /// What was found of each wanted permission.
     pub(super) fn permissions(&self) -> Vec<Permission> {
         let wanted = self.token.wanted.iter().map(|wanted| {
-            let known = self.status.of_permission(wanted.permission);
+            let permission = self.status.of_permission(wanted.permission);
             let state = self.status.permission_state(wanted.permission);
-            let seen = known.filter(|known| known.belief.granted.is_some());
+            let seen = permission.filter(|permission| permission.belief.granted.is_some());
             Permission {
                 id: wanted.permission,
                 required: wanted.required,
                 state,
-                evidence: seen.map(|known| known.evidence),
-                answer: seen.and_then(|known| known.answer),
+                evidence: seen.map(|permission| permission.evidence),
+                answer: seen.and_then(|permission| permission.answer),
                 shown_by: self.shown_by(wanted.permission, seen),
-                cause: known.filter(|_| state == PermissionState::Missing).map(|known| known.cause),
+                cause: permission.filter(|_| state == PermissionState::Missing).map(|permission| permission.cause),
             }
         });
         wanted.collect()
     }
 
-    /// What shows it: the request and its answer, or the user's right.
+    /// What shows whether a permission is granted: the request and its answer, or the user's right.
     fn shown_by(&self, permission: PermissionId, seen: Option<&PermissionStatus>) -> String {
         let tenant = &self.token.tenant;
-        match (seen.and_then(|known| Some((known, known.shown_by(tenant)?))), self.probes.allowed(permission)) {
-            (Some((known, shown_by)), _) if known.state() == PermissionState::Unverified => {
+        match (seen.and_then(|status| Some((status, status.shown_by(tenant)?))), self.probes.allowed(permission)) {
+            (Some((status, shown_by)), _) if status.state() == PermissionState::Unverified => {
                 format!("{shown_by}; nothing shows the token's own tick")
             }
             (Some((_, shown_by)), _) => shown_by,
@@ -127,9 +125,9 @@ pub(super) struct Permission {
     pub(super) required: bool,
     pub(super) state: PermissionState,
     pub(super) evidence: Option<Evidence>,
-    /// The status of the answer that shows it, for a probe.
+    /// The HTTP status of the answer that shows it, for a probe.
     answer: Option<u16>,
-    /// The same in words.
+    /// What shows it, as a text for people.
     pub(super) shown_by: String,
     pub(super) cause: Option<Cause>,
 }
@@ -148,7 +146,7 @@ impl Permission {
     }
 }
 
-/// A client for looks outside of the daemon.
+/// A client for checks outside of the daemon, with a budget of its own.
 pub(super) fn client(config: &Config) -> Result<Client, String> {
     let instruments = Instruments::new(&Registry::new()).map_err(|error| error.to_string())?;
     let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));

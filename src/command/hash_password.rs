@@ -1,4 +1,4 @@
-//! `hash-password`: what `[web.auth.users]` takes. The password itself is printed nowhere.
+//! `hash-password`: prints the hash that `[web.auth.users]` takes. The password itself is printed nowhere.
 
 use std::io::IsTerminal;
 
@@ -10,7 +10,8 @@ use crate::system::files;
 
 use super::{failed, finish};
 
-/// More than any password that can be hashed, so that one that is a little too long is told why.
+/// The most bytes that are read: more than any password that can be hashed, so that one that is a little too long gets
+/// an error of its own.
 const LONGEST_LINE: u64 = 4096;
 
 pub(super) fn hash_password() -> Exit {

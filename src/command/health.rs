@@ -1,4 +1,5 @@
-//! `health`: is the daemon of this configuration well? For whatever supervises it and has no other way to ask.
+//! `health`: asks the daemon of this configuration whether it is ok, for whatever supervises it and has no other way to
+//! ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -12,7 +13,7 @@ use crate::system::http;
 
 use super::{failed, finish, load};
 
-/// The answer is at hand; a daemon that needs longer is not well.
+/// How long the answer may take. The daemon has it ready, so one that needs longer is not ok.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn health(path: &Path) -> Exit {
@@ -21,12 +22,12 @@ pub(super) async fn health(path: &Path) -> Exit {
         Err(exit) => return exit,
     };
     match ask(&config.web).await {
-        Ok((is_well, text)) => finish(&text, if is_well { Exit::Success } else { Exit::Failure }),
+        Ok((is_ok, text)) => finish(&text, if is_ok { Exit::Success } else { Exit::Failure }),
         Err(error) => failed(&error),
     }
 }
 
-/// Whether it is well, and what it says.
+/// Whether the daemon is ok, and the text of its answer.
 async fn ask(web: &Web) -> anyhow::Result<(bool, String)> {
     let builder = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
     let (builder, url) = match &web.health_listen {
@@ -35,7 +36,7 @@ async fn ask(web: &Web) -> anyhow::Result<(bool, String)> {
         }
         Some(HealthListen::Address(address)) => (builder, format!("http://{}/-/healthy", reachable(*address))),
         None => {
-            // Its certificate is for the name that people use, which need not lead here.
+            // The daemon's certificate is for the name that people use, which need not lead to this machine.
             anyhow::ensure!(web.tls.is_none(), "ask for health: with web.tls, set web.health_listen too");
             (builder, format!("http://{}/-/healthy", reachable(web.listen)))
         }
@@ -43,11 +44,11 @@ async fn ask(web: &Web) -> anyhow::Result<(bool, String)> {
     let client = builder.build().context("make an HTTP client")?;
     let why = |error: reqwest::Error| anyhow::anyhow!("ask for health: {}", http::innermost(&error.without_url()));
     let response = client.get(url).send().await.map_err(why)?;
-    let well = response.status().is_success();
-    Ok((well, response.text().await.map_err(why)?))
+    let is_ok = response.status().is_success();
+    Ok((is_ok, response.text().await.map_err(why)?))
 }
 
-/// Where what listens on every address can be reached from here.
+/// The address by which a listener can be reached from this machine: a loopback address if it listens on every address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let loopback = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! `history`: what changed in the past, as the daemon's store has it.
+//! `history`: prints what changed in the past, from the daemon's store.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! One file for each subcommand. They wire things up, print, and name the exit code; what is true is decided below.
+//! One file for each subcommand. They connect the parts, print, and choose the exit code; what is true is decided in
+//! the rooms below.
 
 mod catalog;
 mod check;
@@ -33,20 +34,21 @@ use crate::system::files::Deadline;
 use crate::system::signal::Signals;
 use crate::system::{output, telemetry};
 
-/// Carries out a command; returns how the program ends.
+/// Carries out a command, and returns how the program ends.
 pub fn carry_out(cli: Cli) -> Exit {
-    // One thread: the daemon waits most of the time, and the allocator keeps memory apart for each thread, so that with
-    // two a large fleet took a quarter more.
+    // There is one thread: the daemon waits most of the time, and the allocator has separate memory for each thread, so
+    // that with two a large fleet took a quarter more.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return without_log(&format_args!("start the runtime: {error}"), Exit::Failure),
     };
-    // Before anything that may take its time: a signal that comes while a service starts must find somebody.
+    // The signals come before anything that may take its time, so that one that comes while a service starts is
+    // received.
     let signals = match cli.command {
         Command::Run | Command::Simulate(_) | Command::Demo => Some(runtime.block_on(async { Signals::listen() })),
         _ => None,
     };
-    // Dropped last: what has been logged until then is written.
+    // It is dropped last, so that what has been logged until then is written.
     let _logging = match telemetry::start(cli.log_format == LogFormat::Json, &cli.log_level, message_id) {
         Ok(logging) => logging,
         Err(error) => return usage(&error),
@@ -56,7 +58,7 @@ pub fn carry_out(cli: Cli) -> Exit {
         Ok(signals) => catch_unwind(AssertUnwindSafe(|| execute(cli, &runtime, signals))).unwrap_or(Exit::Failure),
         Err(error) => failed(&error),
     };
-    // A name that is still being looked up, or a disk that hangs, must not keep the program from ending.
+    // A name that is still being resolved, or a disk that hangs, must not prevent the program from ending.
     runtime.shutdown_background();
     exit
 }
@@ -82,30 +84,30 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
     }
 }
 
-/// Says what is wrong with a command line, or prints the help or version that it asks for.
+/// Prints what is wrong with a command line, or the help or version that it asks for, and returns how the program ends.
 pub fn not_understood(error: &clap::Error) -> Exit {
     if error.use_stderr() {
-        // Without standard error there is nobody to tell.
+        // Without standard error nobody can be notified.
         error.print().ok();
         return Exit::Usage;
     }
     let text = error.render();
     let mut text = if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
     if error.kind() == ErrorKind::DisplayVersion {
-        // Data that are too old would be an hour off.
+        // Times by data that are too old may be an hour off, so the version of the data is printed too.
         text = format!("{text}time zones: {}\n", ZoneSource::preferred(Deadline::default()));
     }
     finish(&text, Exit::Success)
 }
 
-/// What the journal knows a line by.
+/// The `MESSAGE_ID` of a log line in the journal, by its `event` and its `alert`.
 fn message_id(event: &str, alert: &str) -> Option<&'static str> {
-    let named = |known: &Alert| event == "alert" && known.as_str() == alert;
+    let is_named = |candidate: &Alert| event == "alert" && candidate.as_str() == alert;
     let all = Alert::ALL.into_iter().map(|(alert, _)| alert).chain([Alert::TestAlert]);
-    all.into_iter().find(named).map(Alert::message_id)
+    all.into_iter().find(is_named).map(Alert::message_id)
 }
 
-/// Reads the configuration, or logs every fault and says how the program ends.
+/// Reads the configuration, or logs every fault and returns how the program ends.
 fn load(path: &Path) -> Result<Config, Exit> {
     config::load(path).map_err(|faults| {
         rejected(faults.to_string().lines());
@@ -113,7 +115,7 @@ fn load(path: &Path) -> Result<Config, Exit> {
     })
 }
 
-/// Says on standard error what could not be done.
+/// Logs what could not be done.
 fn failed(error: &anyhow::Error) -> Exit {
     tracing::error!(event = "failed", "failed to {error:#}");
     Exit::Failure
@@ -123,14 +125,14 @@ fn usage(error: &dyn Display) -> Exit {
     without_log(error, Exit::Usage)
 }
 
-/// Says on standard error what could not be done, past the log.
+/// Prints what could not be done on standard error, without the log.
 fn without_log(error: &dyn Display, exit: Exit) -> Exit {
-    // Without standard error there is nobody to tell.
+    // Without standard error nobody can be notified.
     writeln!(std::io::stderr(), "failed to {error}").ok();
     exit
 }
 
-/// Prints what a command has to say and ends with `exit`, unless it cannot be printed: then whoever relies on the output
+/// Prints the output of a command and ends with `exit`, unless it cannot be printed: then whoever relies on the output
 /// has to know. A reader that went away, as `head` does, is no failure.
 fn finish(text: &str, exit: Exit) -> Exit {
     match output::print(text) {
@@ -139,7 +141,7 @@ fn finish(text: &str, exit: Exit) -> Exit {
     }
 }
 
-/// The same with a value as indented JSON.
+/// Prints a value as indented JSON, and ends as [`finish`] does.
 fn finish_json(value: &serde_json::Value, exit: Exit) -> Exit {
     finish(&format!("{value:#}\n"), exit)
 }

@@ -1,4 +1,5 @@
-//! `completions` and `man`: what packagers install beside the program, made from the command line's own definition.
+//! `completions` and `man`: print what packagers install beside the program, made from the definition of the command
+//! line.
 
 use clap::CommandFactory;
 use clap_complete::Shell;

@@ -1,5 +1,5 @@
-//! `preflight`: is a new token ready for this integration? What its guide asks for, checked, with the clicks that mend
-//! what is missing. The value goes into the requests and nowhere else.
+//! `preflight`: is a new token ready for this integration? It checks what the guide of the integration asks for, and
+//! prints the clicks that fix what is missing. The value is sent in the requests and nowhere else.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -22,19 +22,19 @@ use super::finding::{Finding, PARTS, Permission, client};
 use super::table::table;
 use super::{finish, finish_json, usage};
 
-/// What was found out.
+/// Whether the token is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ready,
     NotReady,
-    CouldNotNotify,
+    Undetermined,
 }
 
 pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exit {
     let PreflightArguments { subdomain, profile, token_file, base_url, output } = arguments;
     let config = match config::load_if_there(path) {
         Ok(config) => config,
-        Err(faults) => return could_not_notify(&faults),
+        Err(faults) => return undetermined(&faults),
     };
     let token = match config::candidate(&config, &subdomain, &profile, base_url.as_deref()) {
         Ok(token) => Arc::new(token),
@@ -42,11 +42,11 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     };
     let value = match value(token_file.as_deref()) {
         Ok(value) => value,
-        Err(why) => return could_not_notify(&format!("the token value {why}")),
+        Err(why) => return undetermined(&format!("the token value {why}")),
     };
     let client = match client(&config) {
         Ok(client) => client,
-        Err(error) => return could_not_notify(&format!("failed to {error}")),
+        Err(error) => return undetermined(&format!("failed to {error}")),
     };
     let (sender, receiver) = mpsc::channel(PARTS);
     check_with(&client, Job::once(Arc::clone(&token), config.syncro.probes, false), &value, &sender).await;
@@ -55,7 +55,7 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     let exit = match verdict {
         Verdict::Ready => Exit::Success,
         Verdict::NotReady => Exit::Critical,
-        Verdict::CouldNotNotify => Exit::CouldNotNotify,
+        Verdict::Undetermined => Exit::Unknown,
     };
     match output {
         Output::Table => finish(&text(&finding, verdict), exit),
@@ -63,13 +63,14 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
     }
 }
 
-fn could_not_notify(why: &dyn std::fmt::Display) -> Exit {
-    // Without standard error there is nobody to tell.
+fn undetermined(why: &dyn std::fmt::Display) -> Exit {
+    // Without standard error nobody can be notified.
     writeln!(std::io::stderr(), "{why}").ok();
-    Exit::CouldNotNotify
+    Exit::Unknown
 }
 
-/// Never from an argument, which every user of the machine can read.
+/// Reads the token value, from the terminal, standard input or a file; never from an argument, which every user of the
+/// machine can read.
 fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
     if token_file.is_none() && std::io::stdin().is_terminal() {
         let failed =
@@ -81,8 +82,9 @@ fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
     TokenValue::handed_over(token_file)
 }
 
-/// Ready if nothing that is required is missing and whatever can be seen of it is there. The user's right is evidence
-/// enough where nothing shows the token's own tick; where nothing shows anything, nobody can tell.
+/// The token is ready if nothing that is required is missing and whatever can be observed of it is granted. The user's
+/// right is evidence enough where nothing shows the token's own tick; where nothing shows anything, the verdict is
+/// undetermined.
 fn verdict(finding: &Finding) -> Verdict {
     let required: Vec<_> = finding.permissions().into_iter().filter(|permission| permission.required).collect();
     let works = finding.status.state == TokenState::Valid;
@@ -90,7 +92,7 @@ fn verdict(finding: &Finding) -> Verdict {
     if missing || !(works || finding.status.state == TokenState::Unknown) {
         Verdict::NotReady
     } else if !works || required.iter().any(|permission| permission.evidence.is_none()) {
-        Verdict::CouldNotNotify
+        Verdict::Undetermined
     } else {
         Verdict::Ready
     }
@@ -104,13 +106,13 @@ fn state(permission: &Permission) -> &'static str {
     }
 }
 
-/// Where to click for a missing permission.
+/// The text that says where to click for a missing permission, if its alert has one.
 fn fix<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
     let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.id.name());
     finding.alerts.iter().find(about).map(|firing| firing.message.text.as_str())
 }
 
-/// What is wrong besides permissions.
+/// What is wrong besides missing permissions.
 fn problems(finding: &Finding) -> Vec<String> {
     let alerts = finding.alerts.iter().filter(|firing| firing.message.permission.is_none());
     let failure = finding.failure.iter().map(|failure| format!("could not look at everything: {failure}"));
@@ -136,17 +138,18 @@ fn text(finding: &Finding, verdict: Verdict) -> String {
     lines.extend(user);
     lines.push(table(&["PERMISSION", "NEEDED", "STATE", "EVIDENCE"], &rows).trim_end().to_owned());
     lines.extend(problems(finding).iter().map(|problem| format!("- {problem}")));
-    lines.extend(permissions.iter().filter_map(|known| fix(finding, known)).map(|clicks| format!("- {clicks}")));
+    lines.extend(
+        permissions.iter().filter_map(|permission| fix(finding, permission)).map(|clicks| format!("- {clicks}")),
+    );
     lines.push(conclusion(finding, &permissions, verdict));
     lines.join("\n") + "\n"
 }
 
-/// The last line: what it comes to.
+/// The last line of the output, which has the verdict.
 fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -> String {
     let required = |state: PermissionState| {
-        let names =
-            permissions.iter().filter(|known| known.required && known.state == state).map(|known| known.id.name());
-        names.collect::<Vec<_>>().join(", ")
+        let chosen = permissions.iter().filter(|permission| permission.required && permission.state == state);
+        chosen.map(|permission| permission.id.name()).collect::<Vec<_>>().join(", ")
     };
     let (missing, undetermined) = (required(PermissionState::Missing), required(PermissionState::Unverified));
     let undetermined = match undetermined.as_str() {
@@ -159,7 +162,7 @@ fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -
             format!("not ready: the token is {}", finding.status.state.as_str())
         }
         Verdict::NotReady => format!("not ready: missing {missing}{undetermined}"),
-        Verdict::CouldNotNotify => format!("could not tell whether it is ready{undetermined}"),
+        Verdict::Undetermined => format!("could not tell whether it is ready{undetermined}"),
     }
 }
 
@@ -176,7 +179,7 @@ fn json(finding: &Finding, verdict: Verdict) -> Value {
         "verdict": match verdict {
             Verdict::Ready => "ready",
             Verdict::NotReady => "not_ready",
-            Verdict::CouldNotNotify => "could_not_tell",
+            Verdict::Undetermined => "could_not_tell",
         },
         "state": finding.status.state.as_str(),
         "security_group": finding.status.security_group(),

@@ -1,4 +1,4 @@
-//! `run`: the daemon.
+//! `run`: starts the daemon and waits for its end.
 
 use std::path::PathBuf;
 
@@ -28,10 +28,10 @@ pub(super) async fn run(path: PathBuf, mut signals: Signals) -> Exit {
     }
 }
 
-/// Reads what is configured and starts with it, or says why not and how the program ends.
+/// Reads the configuration and starts the daemon, or logs why that failed and returns how the program ends.
 async fn start(path: PathBuf) -> Result<Daemon, Exit> {
     let file = path.clone();
-    // A file system that hangs must not keep the program from ending.
+    // A file system that hangs must not prevent the program from ending.
     let read = spawn_blocking(move || {
         let config = load(&file)?;
         match Access::load(&config.web) {

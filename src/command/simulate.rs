@@ -1,4 +1,4 @@
-//! `simulate`: a simulated Syncro API for fire drills.
+//! `simulate`: serves a simulated Syncro API for fire drills.
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -12,7 +12,7 @@ use simulator::{DEMO, Scenario, Simulator};
 
 use super::failed;
 
-/// A scenario is written by hand or by a small program.
+/// The most bytes of a scenario, which is written by hand or by a small program.
 const LARGEST_SCENARIO: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn simulate(arguments: SimulateArguments, signals: Signals) -> Exit {

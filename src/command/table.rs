@@ -1,11 +1,11 @@
-//! Rows as people read them: an aligned table on a terminal, tab-separated lines elsewhere.
+//! Lays out rows for people: as an aligned table on a terminal, and as tab-separated lines elsewhere.
 
 use std::io::IsTerminal;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-/// Lays out rows under a head.
+/// Lays out rows under a head, by whether standard output is a terminal.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     lay_out(head, rows, std::io::stdout().is_terminal())
 }

@@ -1,4 +1,5 @@
-//! `test-alert`: one alert that is plainly a test, firing and over, through every receiver; says what each answered.
+//! `test-alert`: sends one alert that is plainly a test, firing and resolved, through every receiver, and prints what
+//! each answered.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,14 +16,14 @@ use crate::system::clock;
 use super::table::table;
 use super::{finish, usage};
 
-/// The same for the beginning and the end: an Alertmanager shows the one that came last.
+/// The text of both notifications, since an Alertmanager shows the one that came last.
 const MESSAGE: &str = "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything";
 
 pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
         Err(faults) => {
-            // Without standard error there is nobody to tell.
+            // Without standard error nobody can be notified.
             writeln!(std::io::stderr(), "{faults}").ok();
             return Exit::Configuration;
         }
@@ -31,8 +32,8 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
     let receivers: Vec<_> = config.alerts.receivers.iter().filter(chosen).collect();
     if receivers.is_empty() {
         let names: Vec<_> = config.alerts.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
-        let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
-        return usage(&format!("find a receiver to test; known besides the log: {known}"));
+        let names = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
+        return usage(&format!("find a receiver to test; known besides the log: {names}"));
     }
     let external_url = config.web.url(config.web.listen);
     let (mut rows, mut all_took_it) = (Vec::new(), true);
@@ -60,7 +61,7 @@ fn delivery(receiver: &Receiver, status: Status) -> Delivery {
     let message = Message { text: MESSAGE.to_owned(), ..Message::default() };
     let now = clock::now();
     let notification = Notification { key, status, severity: Severity::Warning, since: now, message };
-    // A number that no notice of the outbox has.
+    // The number is one that no notification of the outbox has.
     Delivery {
         id: -now.timestamp_millis(),
         receiver: receiver.name.as_str().into(),

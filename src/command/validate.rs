@@ -1,4 +1,5 @@
-//! `validate`: every fault of the configuration, or the plan. Reads files, never the network.
+//! `validate`: prints every fault of the configuration, or what its schedule costs. It reads files, and never uses the
+//! network.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::system::files::Deadline;
 
 use super::finish;
 
-/// All token files together.
+/// How long the reading of all token files together may take.
 const LONGEST_READ: Duration = Duration::from_secs(20);
 
 pub(super) fn validate(path: &Path) -> Exit {
@@ -30,7 +31,7 @@ pub(super) fn validate(path: &Path) -> Exit {
         faults.join("\n"),
         if count == 1 { "fault" } else { "faults" }
     );
-    // Without standard error there is nobody to tell.
+    // Without standard error nobody can be notified.
     std::io::stderr().write_all(text.as_bytes()).ok();
     Exit::Configuration
 }
@@ -52,7 +53,8 @@ fn plan(config: &Config) -> String {
         "{warnings}the configuration is valid\n\
          tokens: {}\n\
          plan: {:.1} of {} requests a minute ({share:.0} %)\n\
-         a full look at every token: {} requests, {} if only the budget holds it up, {} if every request runs into its time-out one after the other\n",
+         a full look at every token: {} requests, {} if only the budget holds it up, {} if \
+         every request runs into its time-out one after the other\n",
         cost.tokens,
         cost.requests_per_minute,
         cost.budget,

@@ -1,27 +1,27 @@
-//! What the validation of a configuration needs besides its text: the folders of relative paths, and questions to the machine,
-//! so that it stays pure itself. Pure.
+//! What the validation of a configuration needs besides its text: the folders that relative paths start from, and the
+//! questions that it asks of the machine through a trait, so that the validation itself stays pure. Pure.
 
 use std::path::Path;
 
 use super::zone::Zone;
 
-/// What surrounds the configuration: where its relative paths start, and the machine that it is for.
+/// What surrounds the configuration: the folders where its relative paths start, and the machine that it is for.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     /// The folder of the configuration file.
     pub(super) configuration: &'a Path,
-    /// The folder of state.
+    /// The folder in which the state is persisted.
     pub(super) state: &'a Path,
-    /// What is outside of the configuration.
+    /// The machine, which answers the questions that the text leaves open.
     pub(super) outside: &'a dyn Outside,
 }
 
-/// What the judgement of a configuration has to ask of the machine.
+/// The questions that the validation of a configuration asks of the machine.
 pub(super) trait Outside: std::fmt::Debug {
-    /// Whether something has this path.
+    /// Whether there is something at this path, of whatever kind.
     ///
     /// # Errors
-    /// Why that is not known.
+    /// The reason, as a text for people, when the machine cannot say.
     fn exists(&self, path: &Path) -> Result<bool, String>;
 
     /// The time zone of this name, if there is one.

@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use super::{Config, Schedule};
 
-/// `/users/{id}` is asked at most this often for one token.
+/// The shortest time between two requests of `/users/{id}` for one token.
 pub const USER_INTERVAL: Duration = Duration::from_hours(1);
 
-/// A token is audited at most this often.
+/// The shortest time between two audits of one token.
 pub const AUDIT_INTERVAL: Duration = Duration::from_hours(24);
 
-/// The plan in numbers.
+/// What the schedule of a configuration costs, in requests and in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
-    /// Tokens watched.
+    /// The number of tokens that are watched.
     pub tokens: usize,
-    /// Requests for one full look at every token, audit included.
+    /// The requests that one full check of every token takes, the audits included.
     pub requests_per_sweep: usize,
-    /// Requests a minute, averaged over a busy hour.
+    /// The requests a minute that the schedule needs, averaged over a busy hour.
     pub requests_per_minute: f64,
-    /// The configured budget, requests a minute.
+    /// The configured budget, in requests a minute.
     pub budget: f64,
-    /// How long a full look at every token takes if nothing but the budget holds it up.
+    /// How long one full check of every token takes if nothing but the budget delays it.
     pub sweep: Duration,
 }
 
 impl Cost {
-    /// What `config` costs.
+    /// Computes what `config` costs.
     pub fn of(config: &Config) -> Self {
         let minutes = |interval: Duration| interval.as_secs_f64() / 60.0;
         let validity = config.schedule.validity.busiest_interval();
@@ -50,7 +50,7 @@ impl Cost {
         Self { tokens, requests_per_sweep, requests_per_minute, budget, sweep }
     }
 
-    /// Whether the budget covers the plan.
+    /// Whether the budget covers what the schedule needs.
     pub fn fits(&self) -> bool {
         self.requests_per_minute <= self.budget
     }

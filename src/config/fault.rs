@@ -1,17 +1,18 @@
-//! What is wrong with a configuration: where, what, and what is allowed. Never a line of the file, never a secret. Pure.
+//! What is wrong with a configuration: where, what, and what is allowed. Never a line of the file, never a secret.
+//! Pure.
 
 use std::fmt;
 
-/// One fault or warning.
+/// One fault of a configuration, or one warning about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The file it stands in, as it was named to us.
+    /// The file that it is in, by the path that was given to the program.
     pub file: String,
-    /// The key: `tenants[3].tokens[0].expires`. Empty for the file as a whole.
+    /// The path of the key, such as `tenants[3].tokens[0].expires`; empty for the file as a whole.
     pub path: String,
     /// What is wrong.
     pub problem: String,
-    /// What is allowed there, if that helps.
+    /// What is allowed there; empty where that would not help.
     pub allowed: String,
 }
 
@@ -29,7 +30,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// All faults of one reading.
+/// All faults that one reading of a configuration has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
@@ -47,7 +48,7 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// What is wrong with one value, before it is known where it stands.
+/// What is wrong with one value, before the reader adds its file and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) problem: String,
@@ -60,11 +61,11 @@ impl Problem {
     }
 }
 
-/// The known word nearest to `word`, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate that is nearest to `word`, if one is near enough to have been meant.
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR_ENOUGH: f64 = 0.8;
     let word = word.to_lowercase();
-    known
+    candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(&word, &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness >= NEAR_ENOUGH)
@@ -72,7 +73,8 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// A word of the file, fit to be shown: short, on one line, and not if it looks like a token value put in a wrong place.
+/// A word of the file, made fit to be shown: it is short, on one line, and hidden if it resembles a token value that
+/// was put in a wrong place.
 pub(super) fn shown(word: &str) -> String {
     const LONGEST: usize = 60;
     if resembles_token(word) {
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_looks_like_a_token_is_never_shown() {
+    fn a_value_that_resembles_a_token_is_never_shown() {
         for token in ["3746f72b-9852-4d1a-84e9-eedb5c50abcd", "T0123456789abcdef-0123456789abcdef0123456789abcdef"] {
             assert!(!shown(token).contains(&token[4..20]), "{token}");
             assert!(!shown(&format!("tokens/{token}")).contains(&token[4..20]), "{token}");

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-/// What is known of a file of the configuration besides what it says.
+/// What is recorded of one file of the configuration besides its contents, so that a reload can see what the file has
+/// lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// As it was named to us.
+    /// The path by which it was read.
     pub path: PathBuf,
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub length: usize,
     /// Whether there is nothing but white space in it.
     pub is_blank: bool,

@@ -14,12 +14,12 @@ use super::value;
 use super::zone::Zone;
 use crate::model::{Tenant, Token, TokenSource, Wanted};
 
-/// The tenants and tokens read so far, over all files.
+/// The tenants and tokens that have been read so far, over all files.
 pub(super) struct Fleet<'a> {
     context: &'a Context<'a>,
     zone: Zone,
     pub(super) profiles: Profiles,
-    /// Where each tenant name was first used.
+    /// The place where each tenant name was first used, for people.
     pub(super) tenants: HashMap<String, String>,
     pub(super) tokens: Vec<Arc<Token>>,
 }
@@ -126,7 +126,7 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Where the API of an account is, unless the configuration says otherwise.
+/// The base URL of an account's API, unless the configuration gives another one.
 pub(super) fn own_address(subdomain: &str) -> String {
     format!("https://{subdomain}.syncromsp.com/api/v1")
 }
@@ -170,14 +170,14 @@ fn credential(value: &toml::Value) -> Result<String, Problem> {
     Ok(name.to_owned())
 }
 
-/// The profile's permissions and the token's own, each once; what is required by either is required.
+/// The permissions of the profile and the token's own, each once; what either of them requires is required.
 pub(super) fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wanted> {
     let required = profile.into_iter().flat_map(|profile| &profile.required).chain(own);
     let recommended = profile.into_iter().flat_map(|profile| &profile.recommended);
     let mut wanted: Vec<Wanted> = Vec::new();
     let all = required.map(|permission| (permission, true)).chain(recommended.map(|permission| (permission, false)));
     for (&permission, required) in all {
-        if wanted.iter().all(|known| known.permission != permission) {
+        if wanted.iter().all(|entry| entry.permission != permission) {
             wanted.push(Wanted { permission, required });
         }
     }
@@ -189,8 +189,9 @@ pub(super) fn file_path(value: &toml::Value, context: &Context<'_>) -> Result<Pa
     path_from(context.configuration, value, context)
 }
 
-/// A path, relative to `base`. A component that looks like a token value is one of a path if more follows, or if there
-/// is something at the end of it; alone, or at the end of a path that leads nowhere, somebody pasted a value.
+/// Reads a path, relative to `base`. A component that resembles a token value is taken for a part of a path if more
+/// follows, or if there is something at the end of it; alone, or at the end of a path that leads nowhere, somebody
+/// pasted a value.
 pub(super) fn path_from(base: &Path, value: &toml::Value, context: &Context<'_>) -> Result<PathBuf, Problem> {
     let allowed = "the path of a file";
     let path = value::text(value, allowed)?;

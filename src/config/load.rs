@@ -19,14 +19,15 @@ use super::validate::{Document, validate};
 use super::zone::Zone;
 use super::zones::Zones;
 
-/// A configuration is written by hand; all its files together are larger than this only if they are something else.
+/// The most bytes that all files may have together. A configuration is written by hand; what is larger is something
+/// else.
 const LARGEST: u64 = 64 * 1024 * 1024;
-/// A file for each tenant is usual.
+/// The most entries that `conf.d` may have: a file for each tenant is usual.
 const MOST_FILES: usize = 100_000;
-/// All files together. A reload that takes longer is one that somebody waits for in vain.
+/// How long the reading of all files together may take. Nobody waits longer for a reload.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);
 
-/// Reads and validates.
+/// Reads and validates the configuration whose main file is at `path`.
 ///
 /// # Errors
 /// Every fault of every file.
@@ -37,8 +38,8 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
 /// Reads and validates what is to take the place of a running configuration.
 ///
 /// # Errors
-/// Every fault of every file; also where files hold less than before in a way that nobody means, as after a disk was full
-/// while they were saved.
+/// Every fault of every file; also where the files have less in them than before in a way that nobody means, as after a
+/// disk was full while they were saved.
 pub fn reload(path: &Path, before: &Config) -> Result<Config, Faults> {
     let (config, files) = read_all(path);
     let lost = shrunk(path, before, &files, config.as_ref().ok());
@@ -55,7 +56,7 @@ pub fn reload(path: &Path, before: &Config) -> Result<Config, Faults> {
     }
 }
 
-/// Reads and validates the configuration if there is one; what holds without any if not.
+/// Reads and validates the configuration if there is one; returns the defaults if there is none.
 ///
 /// # Errors
 /// Every fault of every file.
@@ -90,7 +91,7 @@ fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
     (config, files)
 }
 
-/// What is outside of a configuration: the disk.
+/// The real machine: its disk and its time zones.
 #[derive(Debug)]
 struct Machine {
     deadline: Deadline,
@@ -164,7 +165,8 @@ fn is_fragment(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml") && !path.file_name().is_none_or(marked)
 }
 
-/// Parses TOML. The parser's own rendering quotes the source line, secret and all, so only its message and place are kept.
+/// Parses TOML. The parser's own rendering quotes the source line, secret and all, so only its message and its position
+/// are used.
 fn parse(text: &str) -> Result<Table, String> {
     text.parse::<Table>().map_err(|error| {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));

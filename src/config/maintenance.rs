@@ -1,4 +1,4 @@
-//! `[[maintenance]]`: times at which checks go on and alerts are held. Pure.
+//! `[[maintenance]]`: times at which checks go on and alerts are suppressed. Pure.
 
 use std::str::FromStr;
 
@@ -11,42 +11,42 @@ use super::raw::{Notes, Section};
 use super::value;
 use super::zone::Zone;
 
-/// A time at which alerts are held.
+/// A time at which alerts are suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Maintenance {
-    /// Whose alerts; everybody's if empty.
+    /// The names of the tenants whose alerts are suppressed; those of every tenant if it is empty.
     pub tenants: Vec<String>,
-    /// When.
+    /// The time at which they are suppressed.
     pub window: Window,
 }
 
-/// When it is.
+/// The time of a maintenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Window {
-    /// Once.
+    /// A span of time that comes once.
     Once {
-        /// The first moment.
+        /// The first moment of it.
         from: DateTime<Utc>,
         /// The first moment after it.
         to: DateTime<Utc>,
     },
-    /// Every week.
+    /// A span of time that comes every week.
     Weekly {
         /// The days on which it begins.
         weekdays: Vec<Weekday>,
         /// The time of day at which it begins.
         begin: NaiveTime,
-        /// How long it is by the clock on the wall.
+        /// How long it takes by the local clock.
         length: TimeDelta,
-        /// Whose clock.
+        /// The time zone of the local clock.
         zone: Zone,
     },
 }
 
 impl Maintenance {
-    /// Until when alerts of this tenant are held, if they are now.
-    pub fn holds(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        if !self.tenants.is_empty() && !self.tenants.iter().any(|known| known == tenant) {
+    /// Until when this window suppresses the alerts of a tenant, if it does so at `now`.
+    pub fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if !self.tenants.is_empty() && !self.tenants.iter().any(|name| name == tenant) {
             return None;
         }
         match &self.window {
@@ -63,27 +63,28 @@ impl Maintenance {
     }
 }
 
-/// Until when alerts of this tenant are held by any of these, if they are now.
+/// Until when any of these windows suppresses the alerts of a tenant, if one does so at `now`.
 pub fn suppressed_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    all.iter().filter_map(|maintenance| maintenance.holds(tenant, now)).max()
+    all.iter().filter_map(|maintenance| maintenance.suppressed_until(tenant, now)).max()
 }
 
-/// The window that begins on this day, by the clock on the wall: a change of clocks makes it shorter or longer.
+/// The window that begins on this day, by the local clock: a change of clocks makes it shorter or longer.
 fn span(day: NaiveDate, begin: NaiveTime, length: TimeDelta, zone: &Zone) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let from = day.and_time(begin);
     let to = from.checked_add_signed(length)?;
     Some((zone.first_moment(from), zone.first_moment(to)))
 }
 
-/// What was read.
+/// What was read from `[[maintenance]]`.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) maintenance: Vec<Maintenance>,
-    /// The tenants that were named, by their key: which there are is known only when all files have been read.
+    /// The tenants that each entry names, with its key. Which of them exist can be checked only when all files have
+    /// been read.
     pub(super) named: Vec<(String, Vec<String>)>,
 }
 
-/// Reads all of them.
+/// Reads all entries of `[[maintenance]]`.
 pub(super) fn maintenance(root: &mut Section<'_>, zone: &Zone, context: &Context<'_>, notes: &mut Notes<'_>) -> Read {
     let mut read = Read::default();
     for section in root.sections("maintenance", notes) {
@@ -95,7 +96,7 @@ pub(super) fn maintenance(root: &mut Section<'_>, zone: &Zone, context: &Context
     read
 }
 
-/// Reads one: whose it is, and when.
+/// Reads one entry: the names of its tenants, and its window.
 fn one(
     mut section: Section<'_>,
     zone: &Zone,
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
 
     fn weekly(days: &[&str], word: &str, zone: &str) -> Maintenance {
-        let zone = Zone::built_in(zone).expect("known");
+        let zone = Zone::built_in(zone).expect("a built-in zone");
         let text = |word: &str| Value::String(word.to_owned());
         let weekdays = days.iter().map(|day| weekday(&text(day)).expect("a day")).collect();
         let (begin, length) = times(&text(word)).expect("times");
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weekly_window_follows_the_clock_on_the_wall_over_midnight_and_over_a_change_of_clocks() {
+    fn a_weekly_window_follows_the_local_clock_over_midnight_and_over_a_change_of_clocks() {
         let night = weekly(&["sat"], "22:00-04:00", "America/New_York");
         let cases = [
             ("2027-03-13T01:00:00Z", None, "Friday evening"),
@@ -189,22 +190,25 @@ mod tests {
         ];
         for (now, until, case) in cases {
             let now = now.parse().expect("a moment");
-            assert_eq!(night.holds("acme", now).map(|at| at.to_rfc3339()).as_deref(), until, "{case}");
-            assert_eq!(night.holds("other", now), None, "{case}");
+            assert_eq!(night.suppressed_until("acme", now).map(|at| at.to_rfc3339()).as_deref(), until, "{case}");
+            assert_eq!(night.suppressed_until("other", now), None, "{case}");
         }
         let always = weekly(&["mon", "tuesday"], "09:00-09:00", "UTC");
         let now = "2027-03-16T08:59:00Z".parse().expect("a moment");
-        assert_eq!(always.holds("acme", now).map(|at| at.to_rfc3339()).as_deref(), Some("2027-03-16T09:00:00+00:00"));
+        assert_eq!(
+            always.suppressed_until("acme", now).map(|at| at.to_rfc3339()).as_deref(),
+            Some("2027-03-16T09:00:00+00:00")
+        );
     }
 
     #[test]
-    fn a_window_for_once_holds_everybody_if_it_names_nobody() {
+    fn a_window_that_comes_once_suppresses_every_tenant_if_it_names_none() {
         let (from, to) = ("2026-12-24T18:00:00Z", "2026-12-27T06:00:00Z");
         let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a moment");
         let window = Window::Once { from: at(from), to: at(to) };
         let maintenance = Maintenance { tenants: Vec::new(), window };
-        assert_eq!(maintenance.holds("anybody", at(from)), Some(at(to)));
-        assert_eq!(maintenance.holds("anybody", at(to)), None);
+        assert_eq!(maintenance.suppressed_until("anybody", at(from)), Some(at(to)));
+        assert_eq!(maintenance.suppressed_until("anybody", at(to)), None);
     }
 
     #[test]

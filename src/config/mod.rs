@@ -1,5 +1,5 @@
-//! What the operator wants: the validated configuration. `raw` reads, `validate` judges, `load` and `zones` touch files;
-//! only [`Config`] and [`Faults`] leave this room. Pure.
+//! What the operator wants: the validated configuration. `raw` reads tables, `validate` judges them, `load` and `zones`
+//! touch files; only [`Config`] and [`Faults`] leave this room. Pure.
 
 mod context;
 mod cost;
@@ -50,19 +50,19 @@ pub const SYNCRO_REQUESTS_PER_MINUTE: u32 = 180;
 /// The validated configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Where the daemon listens.
+    /// Where the daemon listens, and who has access.
     pub web: Web,
-    /// How Syncro is asked.
+    /// How requests are sent to Syncro.
     pub syncro: Syncro,
-    /// When tokens are looked at.
+    /// When tokens are checked.
     pub schedule: Schedules,
-    /// When people are told.
+    /// When alerts fire, and who is notified.
     pub alerts: Alerts,
-    /// Where memory is kept.
+    /// Where the state is persisted, and for how long the history is retained.
     pub storage: Storage,
-    /// When alerts are held.
+    /// When alerts are suppressed.
     pub maintenance: Arc<[Maintenance]>,
-    /// What a token may need: the catalogue's profiles and the user's own.
+    /// The profiles that a token may name: those of the catalogue and the operator's own.
     pub profiles: Vec<Arc<Profile>>,
     /// Every token, in the order of the files.
     pub tokens: Vec<Arc<Token>>,
@@ -70,60 +70,61 @@ pub struct Config {
     pub warnings: Vec<Fault>,
     /// The files from which it was read.
     pub files: Vec<ConfigFile>,
-    /// Where the data on its time zones came from.
+    /// The sources of the data on its time zones.
     pub zones: Vec<ZoneSource>,
 }
 
-/// `[syncro]`.
+/// `[syncro]`: how requests are sent to Syncro.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syncro {
-    /// The request budget of the whole daemon; more than [`SYNCRO_REQUESTS_PER_MINUTE`] only makes sense elsewhere.
+    /// The request budget of the whole daemon. More than [`SYNCRO_REQUESTS_PER_MINUTE`] makes sense only against a
+    /// simulator or from several addresses.
     pub requests_per_minute: NonZeroU32,
-    /// How long one request may take, connecting included.
+    /// How long one request may take, the connecting included.
     pub timeout: Duration,
-    /// Which probes may be sent.
+    /// The probes that may be sent.
     pub probes: Probes,
-    /// Whether tokens are asked once a day what they may do beyond what they need.
+    /// Whether each token is audited once a day: whether it has permissions that it does not need.
     pub audit_excess: bool,
 }
 
-/// `[schedule]`.
+/// `[schedule]`: when tokens are checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedules {
-    /// When validity is checked.
+    /// When the validity of each token is checked.
     pub validity: Schedule,
-    /// When permissions are checked.
+    /// When the permissions of each token are checked.
     pub permissions: Schedule,
 }
 
-/// `[alerts]`.
+/// `[alerts]`: when alerts fire, and who is notified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alerts {
-    /// How often in a row a bad verdict must be seen before it is believed.
+    /// How many checks in a row must give a bad verdict before it is believed.
     pub confirmations: NonZeroU32,
-    /// How soon a bad verdict is re-checked.
+    /// How soon a bad verdict is checked again.
     pub confirm_after: Duration,
-    /// How long before its expiry a token is spoken of; longest first.
+    /// How long before its expiry a token has an alert; the longest time first.
     pub expiry_notice: Arc<[Duration]>,
-    /// How often a firing alert is told again.
+    /// How often a notification of a firing alert is repeated.
     pub remind_every: Duration,
-    /// How long a tenant may give no verdict before that is told.
+    /// How long a tenant may give no verdict before an alert fires.
     pub unreachable_after: Duration,
-    /// Who is told besides the log.
+    /// The receivers that are notified besides the log.
     pub receivers: Vec<Arc<Receiver>>,
 }
 
-/// `[storage]`.
+/// `[storage]`: where the state is persisted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// The database file.
+    /// The path of the database file.
     pub path: PathBuf,
-    /// How long history is kept.
+    /// How long the history is retained.
     pub keep: Duration,
 }
 
 impl Config {
-    /// Until when alerts of this tenant are held by maintenance, if they are now.
+    /// Until when maintenance suppresses the alerts of a tenant, if it does so at `now`.
     pub fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         suppressed_until(&self.maintenance, tenant, now)
     }

@@ -1,6 +1,7 @@
 //! Hashes of passwords as an operator writes them into `[web.auth.users]`: bcrypt or Argon2. Pure.
 //!
-//! bcrypt is what `hash-password` makes: checking one takes 4 KiB where Argon2 takes 19 MiB, more than the whole daemon.
+//! bcrypt is what `hash-password` makes: checking one takes 4 KiB where Argon2 takes 19 MiB, more than the whole
+//! daemon.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +9,20 @@ use std::str::FromStr;
 use argon2::password_hash::phc;
 use argon2::{Argon2, PasswordVerifier};
 
-/// A quarter of a second on a machine of today, once for each password that is not known yet.
+/// The cost of a new hash: checking takes a quarter of a second on a machine of today, once for each password that is
+/// not cached yet.
 const COST: u32 = 12;
-/// bcrypt takes twice as long with each step; what takes minutes locks everybody out.
+/// The highest cost that is accepted. bcrypt takes twice as long with each step, and what takes minutes locks everybody
+/// out.
 const MOST_COST: u32 = 16;
-/// Memory that checking one password may take, in KiB.
+/// The most memory that checking one password may take, in KiB.
 const MOST_MEMORY: u32 = 64 * 1024;
-/// Passes over that memory.
+/// The most passes over that memory.
 const MOST_PASSES: u32 = 10;
-/// In bytes; bcrypt ignores what is beyond.
+/// The longest password, in bytes; bcrypt ignores what is beyond.
 pub const LONGEST_PASSWORD: usize = 71;
 
-/// The hash of a password.
+/// The hash of a password. Its debug output does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Kind);
 
@@ -57,7 +60,7 @@ impl PasswordHash {
         bcrypt::non_truncating_hash(password, COST).map_err(|error| error.to_string())
     }
 
-    /// Whether this is the hash of `password`. Takes its time, on purpose.
+    /// Whether this is the hash of `password`. It takes a quarter of a second or more, on purpose.
     pub fn is_of(&self, password: &[u8]) -> bool {
         match &self.0 {
             Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
@@ -70,11 +73,11 @@ impl PasswordHash {
 mod tests {
     use super::*;
 
-    /// As `htpasswd -bnBC 5 "" secret` and the `argon2` tool make them.
+    /// A hash of `secret`, as `htpasswd -bnBC 5 "" secret` makes it.
     const BCRYPT: &str = "$2y$05$K0KIVI31r9wTCnXKzoI1M.OSRdsXPhj7C1k0eyG8W9gXjn4fwaLnC";
 
     #[test]
-    fn a_password_is_known_by_its_hash_and_by_nothing_else() {
+    fn a_password_is_recognized_by_its_hash_and_by_nothing_else() {
         let made = PasswordHash::make("secret").expect("a hash");
         let hash = PasswordHash::parse(&made).expect("well-formed");
         assert!(hash.is_of(b"secret") && !hash.is_of(b"Secret") && !hash.is_of(b""));

@@ -11,11 +11,11 @@ use super::fleet::{own_address, wanted};
 use super::{Config, profiles, value};
 use crate::model::{Tenant, Token, TokenSource};
 
-/// The token that somebody wants to hand to an integration. An account that is configured is asked where and how the
-/// configuration says; `base_url` goes before that.
+/// The token that somebody wants to give to an integration. An account that is configured is asked where and how the
+/// configuration says; `base_url` takes precedence over that.
 ///
 /// # Errors
-/// What is wrong with one of the arguments, and what is allowed.
+/// A text that names the faulty argument, what is wrong with it, and what is allowed.
 pub fn candidate(config: &Config, subdomain: &str, profile: &str, base_url: Option<&str>) -> Result<Token, String> {
     let text = |given: &str| Value::String(given.to_owned());
     let say =
@@ -33,7 +33,7 @@ pub fn candidate(config: &Config, subdomain: &str, profile: &str, base_url: Opti
     Ok(Token {
         tenant: Arc::new(tenant),
         name: profile.name.clone(),
-        // Its value is handed over, not read.
+        // The caller has the value already, so no source is read.
         source: TokenSource::File(PathBuf::new()),
         expires: None,
         auto_rotated: false,

@@ -1,4 +1,4 @@
-//! The profiles that a token may name: those of the catalogue and the user's own, `[profiles.NAME]`. Pure.
+//! The profiles that a token may name: those of the catalogue and the operator's own, `[profiles.NAME]`. Pure.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use super::fault::{Problem, nearest, shown};
 use super::raw::{Notes, Section};
 use super::value;
 
-/// Where a profile of the user's own comes from, in place of a guide.
+/// The source of a profile that the operator wrote, in place of a guide.
 const OWN: &str = "the configuration";
 
-/// Every profile that a token may name.
+/// Every profile that a token may name: first those of the catalogue, then the operator's own.
 pub(super) struct Profiles(Vec<Arc<Profile>>);
 
 impl Profiles {
-    /// Reads the user's own profiles.
+    /// Reads the operator's own profiles.
     pub(super) fn read(root: &mut Section<'_>, notes: &mut Notes<'_>) -> Self {
         let mut profiles = catalog().profiles().to_vec();
         for (name, section) in root.named_sections("profiles", notes) {
@@ -28,19 +28,19 @@ impl Profiles {
         self.0
     }
 
-    /// The profile that a token names.
+    /// Finds the profile that a token names.
     pub(super) fn find(&self, value: &toml::Value) -> Result<Arc<Profile>, Problem> {
         find(&self.0, value)
     }
 }
 
-/// The profile of that name.
+/// Finds the profile of that name.
 pub(super) fn find(profiles: &[Arc<Profile>], value: &toml::Value) -> Result<Arc<Profile>, Problem> {
-    let known = || profiles.iter().map(|profile| profile.name.as_str());
-    let allowed = || format!("{}, or one of your own as [profiles.NAME]", known().collect::<Vec<_>>().join(", "));
+    let names = || profiles.iter().map(|profile| profile.name.as_str());
+    let allowed = || format!("{}, or one of your own as [profiles.NAME]", names().collect::<Vec<_>>().join(", "));
     let name = value::text(value, &allowed())?;
     profiles.iter().find(|profile| profile.name == name).cloned().ok_or_else(|| {
-        let allowed = nearest(name, known()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
+        let allowed = nearest(name, names()).map_or_else(allowed, |near| format!("did you mean `{near}`?"));
         Problem::new(format!("{} is not a known profile", shown(name)), allowed)
     })
 }
@@ -76,7 +76,7 @@ fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
     }
 }
 
-/// A list of permissions, each once.
+/// Reads a list of permissions, in which each may be once.
 pub(super) fn permissions(section: &mut Section<'_>, key: &'static str, notes: &mut Notes<'_>) -> Vec<PermissionId> {
     let list = section.read_list(key, "a list of Syncro permissions", notes, permission).unwrap_or_default();
     for (index, permission) in list.iter().enumerate() {
@@ -92,8 +92,8 @@ fn permission(value: &toml::Value) -> Result<PermissionId, Problem> {
     let allowed = "a permission as Syncro names it, such as \"Tickets - Edit\"";
     let name = value::text(value, allowed)?;
     catalog().permission(name).ok_or_else(|| {
-        let known = catalog().permissions().map(|(_, permission)| permission.name.as_str());
-        let allowed = nearest(name, known).map_or_else(|| allowed.to_owned(), |near| format!("did you mean `{near}`?"));
+        let names = catalog().permissions().map(|(_, permission)| permission.name.as_str());
+        let allowed = nearest(name, names).map_or_else(|| allowed.to_owned(), |near| format!("did you mean `{near}`?"));
         Problem::new(format!("{} is not a known permission", shown(name)), allowed)
     })
 }

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::fault::{Fault, Faults, Problem, nearest, shown};
 
-/// Where faults are noted while one file is read.
+/// Where faults are collected while one file is read.
 #[derive(Debug)]
 pub(super) struct Notes<'a> {
     pub(super) file: &'a str,
@@ -20,17 +20,18 @@ impl Notes<'_> {
     }
 }
 
-/// One table being read. Keys that were asked for are the known ones; [`Section::finish`] reports all others.
+/// One table that is being read. The keys that were asked for are recorded; [`Section::finish`] reports all others as
+/// unknown.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     path: String,
     table: Option<&'a Table>,
-    known: Vec<&'static str>,
+    allowed_keys: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn root(table: &'a Table) -> Self {
-        Self { path: String::new(), table: Some(table), known: Vec::new() }
+        Self { path: String::new(), table: Some(table), allowed_keys: Vec::new() }
     }
 
     /// The full path of a key of this table.
@@ -39,16 +40,16 @@ impl<'a> Section<'a> {
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.known.push(key);
+        self.allowed_keys.push(key);
         self.table.and_then(|table| table.get(key))
     }
 
-    /// Whether the key stands in the file, well-formed or not.
+    /// Whether the file has this key, well-formed or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
-    /// Reads one value; a faulty one is noted and counts as absent.
+    /// Reads one value; a faulty one is reported and counts as absent.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -64,7 +65,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a list; each faulty member is noted with its index and left out.
+    /// Reads a list; each faulty member is reported with its index and left out.
     pub(super) fn read_list<T>(
         &mut self,
         key: &'static str,
@@ -98,7 +99,7 @@ impl<'a> Section<'a> {
                 None
             }
         };
-        Section { path, table, known: Vec::new() }
+        Section { path, table, allowed_keys: Vec::new() }
     }
 
     /// Opens each table below a table, with its name.
@@ -109,7 +110,7 @@ impl<'a> Section<'a> {
             let path = format!("{path}.{}", shown(name).trim_matches('`'));
             match value {
                 Value::Table(table) => {
-                    sections.push((name.as_str(), Section { path, table: Some(table), known: Vec::new() }));
+                    sections.push((name.as_str(), Section { path, table: Some(table), allowed_keys: Vec::new() }));
                 }
                 _ => notes.fault(&path, Problem::new("not a table", format!("a table: [{key}.NAME]"))),
             }
@@ -117,7 +118,7 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// Reads a table whose keys are the user's own; each faulty entry is noted and left out.
+    /// Reads a table whose keys the operator chooses; each faulty entry is reported and left out.
     pub(super) fn entries<T>(
         &mut self,
         key: &'static str,
@@ -149,27 +150,27 @@ impl<'a> Section<'a> {
         for (index, member) in members.iter().enumerate() {
             let path = format!("{path}[{index}]");
             match member {
-                Value::Table(table) => sections.push(Section { path, table: Some(table), known: Vec::new() }),
+                Value::Table(table) => sections.push(Section { path, table: Some(table), allowed_keys: Vec::new() }),
                 _ => notes.fault(&path, Problem::new("not a table", format!("[[{plain}]]"))),
             }
         }
         sections
     }
 
-    /// Notes every key that nobody asked for.
+    /// Reports every key that was not asked for.
     pub(super) fn finish(self, notes: &mut Notes<'_>) {
         const NAMES_OF_SECRETS: [&str; 6] = ["token", "value", "token_value", "api_key", "api_token", "secret"];
         for key in self.table.into_iter().flat_map(Table::keys) {
-            if self.known.contains(&key.as_str()) {
+            if self.allowed_keys.contains(&key.as_str()) {
                 continue;
             }
             let path = self.path(shown(key).trim_matches('`'));
-            let allowed = if self.known.contains(&"token_file") && NAMES_OF_SECRETS.contains(&key.as_str()) {
+            let allowed = if self.allowed_keys.contains(&"token_file") && NAMES_OF_SECRETS.contains(&key.as_str()) {
                 "token_file, token_env or token_credential: a token value never stands in this file".to_owned()
-            } else if let Some(near) = nearest(key, self.known.iter().copied()) {
+            } else if let Some(near) = nearest(key, self.allowed_keys.iter().copied()) {
                 format!("did you mean `{near}`?")
             } else {
-                self.known.join(", ")
+                self.allowed_keys.join(", ")
             };
             notes.fault(&path, Problem::new("unknown key", allowed));
         }

@@ -1,5 +1,5 @@
-//! Who is told besides the log: `[[alerts.alertmanagers]]` and `[[alerts.webhooks]]`. Pure; no secret stands here, only
-//! the files in which they are.
+//! The receivers that are notified besides the log: `[[alerts.alertmanagers]]` and `[[alerts.webhooks]]`. Pure; no
+//! secret is here, only the paths of the files in which the secrets are.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,42 +14,43 @@ use super::fleet::file_path;
 use super::raw::{Notes, Section};
 use super::value;
 
-/// The log is a receiver too, always there.
+/// The name of the log, which is a receiver too and always there.
 pub const LOG: &str = "log";
 
-/// Long enough for a slow service, short enough not to hold up what comes next.
+/// The default time-out of a request: long enough for a slow service, and short enough not to delay the notifications
+/// that wait behind it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One receiver of alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
-    /// The operator's name for it: a label, and what `test-alert --receiver` takes.
+    /// The name that the operator gave it: a label, and what `test-alert --receiver` takes.
     pub name: String,
-    /// What it understands.
+    /// The protocol that it understands.
     pub kind: ReceiverKind,
-    /// Where it is.
+    /// The URL to which notifications are sent, or the file that has it.
     pub address: Address,
-    /// How we say who we are.
+    /// How the daemon authenticates itself there.
     pub authorization: Authorization,
-    /// Root certificates to trust instead of the system's, PEM.
+    /// The file of root certificates that are trusted instead of the system's, in PEM.
     pub ca_file: Option<PathBuf>,
-    /// Our own certificate and its key, PEM.
+    /// The client certificate of the daemon and its key, if there is one.
     pub identity: Option<Identity>,
-    /// How long one request may take, connecting included.
+    /// How long one request may take, the connecting included.
     pub timeout: Duration,
 }
 
-/// What a receiver understands.
+/// The protocol that a receiver understands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverKind {
-    /// The API v2 of one Alertmanager.
+    /// One Alertmanager, by its API v2.
     Alertmanager,
-    /// One request for each notice.
+    /// A webhook, which gets one request for each notification.
     Webhook(Webhook),
 }
 
 impl ReceiverKind {
-    /// The word in tables.
+    /// The name of the kind, as tables show it.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Alertmanager => "alertmanager",
@@ -62,60 +63,60 @@ impl ReceiverKind {
 /// How a webhook is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// What the body is.
+    /// The format of the body.
     pub format: Format,
-    /// Whether PUT rather than POST.
+    /// Whether the method is PUT rather than POST.
     pub put: bool,
-    /// Headers besides ours.
+    /// The headers that are sent besides the daemon's own.
     pub headers: Vec<(String, String)>,
-    /// The file with the secret that signs the body.
+    /// The file with the secret that signs the body, if it is to be signed.
     pub secret_file: Option<PathBuf>,
 }
 
-/// What the body of a webhook is.
+/// The format of the body of a webhook's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Our own JSON, as `docs/notifications.md` describes it.
+    /// The program's own JSON, as `docs/notifications.md` describes it.
     Json,
-    /// What Slack and those who imitate it take.
+    /// The JSON that Slack and services like it take.
     Slack,
 }
 
-/// Where a receiver is.
+/// The address of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// Written in the configuration.
+    /// A URL that is written in the configuration.
     Url(String),
-    /// In a file, where whoever knows it may post.
+    /// The path of a file that has the URL, for a URL that is a secret itself: whoever has it may post.
     File(PathBuf),
 }
 
-/// How we say who we are.
+/// How the daemon authenticates itself to a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {
-    /// Not at all.
+    /// It does not.
     None,
-    /// A name, and a password in a file.
+    /// By a user name, and a password in a file (RFC 7617).
     Basic {
-        /// The name.
+        /// The user name.
         username: String,
-        /// Where the password is.
+        /// The path of the file that has the password.
         password_file: PathBuf,
     },
-    /// A bearer token in a file.
+    /// By a bearer token; this is the path of the file that has it (RFC 6750).
     Bearer(PathBuf),
 }
 
-/// A client certificate.
+/// A certificate of the daemon's own, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate and those between it and the root, PEM.
+    /// The path of the certificate and of those between it and the root, in PEM.
     pub certificate_file: PathBuf,
-    /// Its key, PEM.
+    /// The path of its key, in PEM.
     pub key_file: PathBuf,
 }
 
-/// Reads both lists; adds what is allowed but probably not meant to `warnings`.
+/// Reads both lists of receivers; adds what is allowed but probably not meant to `warnings`.
 pub(super) fn receivers(
     alerts: &mut Section<'_>,
     context: &Context<'_>,
@@ -127,7 +128,7 @@ pub(super) fn receivers(
         for section in alerts.sections(key, notes) {
             let path = section.path("name");
             let Some(receiver) = receiver(section, is_webhook, context, notes, warnings) else { continue };
-            if receiver.name == LOG || receivers.iter().any(|known| known.name == receiver.name) {
+            if receiver.name == LOG || receivers.iter().any(|other| other.name == receiver.name) {
                 let problem = format!("the receiver name {} is used twice", shown(&receiver.name));
                 notes.fault(&path, Problem::new(problem, "each receiver once; `log` is the log"));
             }
@@ -159,7 +160,7 @@ fn receiver(
         ReceiverKind::Alertmanager
     };
     if section.has("url") == section.has("url_file") {
-        let problem = if section.has("url") { "two context for one receiver: url, url_file" } else { "missing" };
+        let problem = if section.has("url") { "two places for one receiver: url, url_file" } else { "missing" };
         notes.fault(&section.path("url"), Problem::new(problem, "one of url, url_file"));
     }
     if name.is_none() && !section.has("name") && (is_webhook || !section.has("url")) {
@@ -173,7 +174,7 @@ fn receiver(
         warnings.push(Fault { file, path, problem, allowed: "an https URL".to_owned() });
     }
     section.finish(notes);
-    // An Alertmanager is known well enough by its host.
+    // The host of an Alertmanager is name enough.
     let name = name.or_else(|| url.as_ref().map(host))?;
     let address = match (url, url_file) {
         (Some(url), _) => Address::Url(url.as_str().trim_end_matches('/').to_owned()),

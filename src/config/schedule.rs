@@ -1,4 +1,4 @@
-//! When something is due: at every interval, or by a cron expression in a time zone. Pure.
+//! When a check is due: at every interval, or by a cron expression in a time zone. Pure.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::fault::{Problem, shown};
 use super::value;
 use super::zone::Zone;
 
-/// Shorter would only burn the request budget.
+/// The shortest interval; a shorter one would only burn the request budget.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Longer would leave a dead token unseen for a month.
+/// The longest interval; a longer one would leave a dead token unseen for a month.
 const LONGEST: Duration = Duration::from_hours(31 * 24);
-/// An expression may hold more fields than this only by mistake; longer ones are not parsed.
+/// The most characters of a cron expression; a longer one is a mistake and is not parsed.
 const LONGEST_EXPRESSION: usize = 200;
 
-/// When something is due.
+/// When a check is due.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schedule {
     /// At every interval, spread over the tokens.
@@ -46,13 +46,14 @@ impl Schedule {
     }
 }
 
-/// What a change of clocks does to the moments of an expression, as Vixie's cron has it.
+/// What a change of clocks does to the moments of an expression, by the rules of Vixie's cron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Changes {
-    /// Whether it is due in both passes of an hour that comes twice: it is one that repeats, as every five minutes.
+    /// Whether it is due in both passes of an hour that comes twice: so is an expression that repeats, such as one for
+    /// every five minutes.
     repeats: bool,
-    /// Whether it is due at the end of an hour that is skipped if it would have been due in it. One that is due in every
-    /// hour is not, as it is due soon after anyway.
+    /// Whether it is due at the end of an hour that is skipped if it would have been due in it. One that is due in
+    /// every hour is not, as it is due soon after anyway.
     snaps: bool,
 }
 
@@ -66,11 +67,11 @@ impl Changes {
 }
 
 /// The first moment after `from`, or at it if that counts, at which an expression is due in a zone. croner itself skips
-/// the second pass of an hour that comes twice and goes back to the first, so it is asked only within stretches of time
+/// the second pass of an hour that comes twice and returns to the first, so it is asked only within stretches of time
 /// in which clocks are not changed.
 fn next(cron: &Cron, zone: &Zone, from: DateTime<Utc>, inclusive: bool) -> Option<DateTime<Utc>> {
-    /// Two changes of clocks a year, over the years until a leap day falls on the right day of the week, and the moments of
-    /// an hour that comes twice.
+    /// Enough for two changes of clocks a year, over the years until a leap day falls on the right day of the week, and
+    /// for the moments of an hour that comes twice.
     const MOST_STEPS: usize = 10_000;
     let changes = Changes::of(cron);
     let (mut from, mut inclusive) = (from.trunc_subsecs(0), inclusive);
@@ -102,7 +103,7 @@ fn busiest_interval(cron: &Cron, zone: &Zone) -> Duration {
     const HOUR: u64 = 3600;
     const DAY: u64 = 24 * HOUR;
     const DAYS: u64 = 8;
-    /// An expression that is due every second has this many moments in an hour; no need to look further.
+    /// An expression that is due every second has fewer moments than this in an hour, so no more are needed.
     const ENOUGH: usize = 4000;
     let start = DateTime::from_timestamp(1_798_934_400, 0).unwrap_or_default();
     let next = |moment: &DateTime<Utc>| next(cron, zone, *moment, false);
@@ -163,7 +164,7 @@ mod tests {
     }
 
     fn zone(name: &str) -> Zone {
-        Zone::built_in(name).expect("known")
+        Zone::built_in(name).expect("a built-in zone")
     }
 
     /// The moments from one to another at which an expression is due.

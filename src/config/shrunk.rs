@@ -1,7 +1,7 @@
-//! What a configuration lost that nobody meant it to lose: files that were emptied or cut off. Pure.
+//! What a configuration has lost by accident: files that were emptied or cut off. Pure.
 //!
 //! A disk that is full while a file is saved leaves nothing of it, or its beginning, which may well be valid. A daemon
-//! that watches tokens must not take that for the wish to watch none.
+//! that watches tokens must not conclude that none is to be watched.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use super::Config;
 use super::fault::{Fault, Faults};
 use super::file::ConfigFile;
 
-/// Programs write files, and disks keep them, in pieces of this many bytes.
+/// Programs write files, and disks store them, in pieces of this many bytes.
 const PIECE: usize = 4096;
-/// From so many tokens on it is worth a word that most of them have gone.
+/// With so many tokens or more, the loss of most of them is worth a warning.
 const FEW: usize = 4;
 
-/// What speaks against taking `files`, which say `after` if they are valid, in place of `before`.
+/// The faults for which `before` must not be replaced by `files`, from which `after` was read if they are valid.
 pub(super) fn shrunk(path: &Path, before: &Config, files: &[ConfigFile], after: Option<&Config>) -> Faults {
     let mut faults = Faults::default();
     let mut fault = |path: &Path, key: &str, problem: String, allowed: &str| {
@@ -23,15 +23,15 @@ pub(super) fn shrunk(path: &Path, before: &Config, files: &[ConfigFile], after: 
     };
     let lost = after.is_some_and(|after| has_less(before, after));
     for file in files {
-        let Some(known) = before.files.iter().find(|known| known.path == file.path) else { continue };
-        if file.is_blank && !known.is_blank {
-            let problem = format!("is empty, and held {} bytes when it was read last", known.length);
+        let Some(previous) = before.files.iter().find(|previous| previous.path == file.path) else { continue };
+        if file.is_blank && !previous.is_blank {
+            let problem = format!("is empty, and held {} bytes when it was read last", previous.length);
             fault(&file.path, "", problem, "a comment in it if that is meant, or no such file");
-        } else if lost && looks_cut(file, known) {
+        } else if lost && is_cut(file, previous) {
             let problem = format!(
-                "holds less than before and looks cut off: {} of {} bytes, up to the {}",
+                "holds less than before and seems cut off: {} of {} bytes, up to the {}",
                 file.length,
-                known.length,
+                previous.length,
                 if file.ends_with_line { "end of a block of the disk" } else { "middle of a line" }
             );
             fault(&file.path, "", problem, "a whole file, with a line feed at its end");
@@ -53,7 +53,7 @@ pub(super) fn shrunk(path: &Path, before: &Config, files: &[ConfigFile], after: 
     faults
 }
 
-/// What is worth a word when `after` takes the place of `before`.
+/// The warning that most tokens have gone, if they have, when `after` takes the place of `before`.
 pub(super) fn fewer(path: &Path, before: &Config, after: &Config) -> Option<Fault> {
     let (had, has) = (before.tokens.len(), after.tokens.len());
     (had >= FEW && has < had.div_ceil(2)).then(|| Fault {
@@ -70,9 +70,9 @@ fn has_less(before: &Config, after: &Config) -> bool {
 }
 
 /// Whether a file is shorter than it was and ends as one whose writing was cut off, and not as it ended before.
-fn looks_cut(file: &ConfigFile, known: &ConfigFile) -> bool {
-    let in_a_line = known.ends_with_line && !file.ends_with_line;
-    file.length < known.length && (in_a_line || (file.length > 0 && file.length.is_multiple_of(PIECE)))
+fn is_cut(file: &ConfigFile, previous: &ConfigFile) -> bool {
+    let in_a_line = previous.ends_with_line && !file.ends_with_line;
+    file.length < previous.length && (in_a_line || (file.length > 0 && file.length.is_multiple_of(PIECE)))
 }
 
 fn were(count: usize) -> &'static str {
@@ -95,12 +95,12 @@ mod tests {
         Config { files: files.to_vec(), ..config(tokens) }
     }
 
-    fn said(before: &Config, after: &Config) -> String {
+    fn faults(before: &Config, after: &Config) -> String {
         shrunk(Path::new("config.toml"), before, &after.files, Some(after)).to_string()
     }
 
     #[test]
-    fn what_nobody_means_is_refused_and_what_somebody_means_is_not() {
+    fn an_accidental_loss_is_refused_and_an_intended_one_is_not() {
         let main = |length, ends| file("config.toml", length, ends);
         let before = of(3, &[main(9000, true), file("conf.d/a.toml", 500, true), file("conf.d/b.toml", 500, true)]);
         let rest = [file("conf.d/a.toml", 500, true), file("conf.d/b.toml", 500, true)];
@@ -113,7 +113,7 @@ mod tests {
             ("no token left", of(0, &with(main(8000, true))), "config.toml: tenants: no token is configured any more"),
             ("conf.d has gone", of(1, &[main(9000, true)]), "conf.d: none of its 2 files is there any more"),
         ] {
-            assert!(said(&before, &after).contains(fault), "{case}: {}", said(&before, &after));
+            assert!(faults(&before, &after).contains(fault), "{case}: {}", faults(&before, &after));
         }
         for (case, after) in [
             ("a tenant was taken out", of(2, &with(main(8000, true)))),
@@ -121,14 +121,14 @@ mod tests {
             ("nothing is lost", of(3, &with(main(4096, false)))),
             ("more than before", of(4, &with(main(12_288, true)))),
         ] {
-            assert_eq!(said(&before, &after), "", "{case}");
+            assert_eq!(faults(&before, &after), "", "{case}");
         }
         let nothing = of(0, &[main(0, false)]);
-        assert_eq!(said(&nothing, &nothing), "", "there was nothing before");
+        assert_eq!(faults(&nothing, &nothing), "", "there was nothing before");
     }
 
     #[test]
-    fn most_tokens_gone_are_worth_a_word() {
+    fn the_loss_of_most_tokens_is_worth_a_warning() {
         let fewer = |had, has| fewer(Path::new("config.toml"), &of(had, &[]), &of(has, &[])).is_some();
         assert!(fewer(10, 4) && fewer(4, 1));
         assert!(!fewer(10, 5) && !fewer(3, 1) && !fewer(4, 4) && !fewer(4, 2));

@@ -2,6 +2,7 @@
 //!
 //! Tenants and tokens are judged in `fleet`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use toml::Table;
@@ -24,14 +25,15 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Half of what Syncro allows an address, since other integrations share it.
+/// The default budget: half of what Syncro allows one address, since other integrations share it.
 const REQUESTS_PER_MINUTE: u32 = 90;
-/// More than Syncro allows is a warning, since a simulator or several addresses may bear it; this is a mistake.
+/// The highest budget. More than Syncro allows is a warning, since a simulator or several addresses may bear it; more
+/// than this is a mistake.
 const MOST_REQUESTS_PER_MINUTE: u32 = 1_000_000;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const VALIDITY: Duration = Duration::from_mins(5);
 const PERMISSIONS: Duration = HOUR;
-/// Twice: one odd answer proves nothing.
+/// The default is two checks, since one odd answer proves nothing.
 const CONFIRMATIONS: u32 = 2;
 const CONFIRM_AFTER: Duration = Duration::from_secs(30);
 const EXPIRY_NOTICE: [Duration; 4] =
@@ -39,19 +41,20 @@ const EXPIRY_NOTICE: [Duration; 4] =
 const REMIND_EVERY: Duration = DAY;
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(15);
 const STORAGE_PATH: &str = "state.db";
-/// A year and a month: what happened at last year's renewal can be looked up at this year's.
+/// The default is a year and a month: at the renewal of this year one can read what happened at that of last year.
 const KEEP: Duration = Duration::from_hours(400 * 24);
 
 /// One parsed file.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// The file as it was named to us.
+    /// The path of the file, as it was given to the program.
     pub(super) file: String,
-    /// What it holds.
+    /// The table that was parsed from it.
     pub(super) table: Table,
 }
 
-/// Judges the main document and those of `conf.d`, adding to the faults found while reading them.
+/// Judges the main document and those of `conf.d`; adds what it finds to the faults that were found while they were
+/// read.
 pub(super) fn validate(
     main: &Document,
     more: &[Document],
@@ -77,31 +80,45 @@ pub(super) fn validate(
         root.finish(&mut notes);
     }
     let Fleet { profiles, tokens, tenants, .. } = fleet;
-    let named = maintenance.named.iter().flat_map(|(path, names)| names.iter().map(move |name| (path, name)));
-    // A tenant that is taken out of the configuration must not need its windows taken out at the same time.
-    for (path, unknown) in named.filter(|(_, name)| !tenants.contains_key(*name)) {
-        let near = nearest(unknown, tenants.keys().map(String::as_str));
-        let allowed = near.map_or_else(|| "names of tenants".to_owned(), |near| format!("did you mean `{near}`?"));
-        let problem = format!("{} is not a configured tenant", shown(unknown));
-        warnings.push(Fault { file: main.file.clone(), path: path.clone(), problem, allowed });
-    }
+    warnings.extend(unknown_tenants(&main.file, &maintenance.named, &tenants));
     let maintenance = maintenance.maintenance.into();
     let profiles = profiles.into_all();
     let (files, zones) = (Vec::new(), Vec::new());
     let mut config =
         Config { web, syncro, schedule, alerts, storage, maintenance, profiles, tokens, warnings, files, zones };
-    let cost = Cost::of(&config);
+    judge_cost(&main.file, &mut config, &mut faults);
+    if faults.0.is_empty() { Ok(config) } else { Err(faults) }
+}
+
+/// The warnings about names in `[[maintenance]]` that no tenant has. They are no faults: a tenant that is taken out of
+/// the configuration must not need its windows taken out at the same time.
+fn unknown_tenants(file: &str, named: &[(String, Vec<String>)], tenants: &HashMap<String, String>) -> Vec<Fault> {
+    let named = named.iter().flat_map(|(path, names)| names.iter().map(move |name| (path, name)));
+    let unknown = named.filter(|(_, name)| !tenants.contains_key(*name)).map(|(path, name)| {
+        let near = nearest(name, tenants.keys().map(String::as_str));
+        let allowed = near.map_or_else(|| "names of tenants".to_owned(), |near| format!("did you mean `{near}`?"));
+        let problem = format!("{} is not a configured tenant", shown(name));
+        Fault { file: file.to_owned(), path: path.clone(), problem, allowed }
+    });
+    unknown.collect()
+}
+
+/// Adds a fault where the budget does not cover the schedule, and warnings about what is allowed but probably not
+/// meant.
+fn judge_cost(file: &str, config: &mut Config, faults: &mut Faults) {
+    let cost = Cost::of(config);
     if !cost.fits() {
         let problem = Problem::new(
             format!("the plan needs {:.1} requests a minute, the budget is {}", cost.requests_per_minute, cost.budget),
             format!(
-                "longer intervals under `schedule`, fewer wanted permissions, or a budget up to {SYNCRO_REQUESTS_PER_MINUTE}"
+                "longer intervals under `schedule`, fewer wanted permissions, or a budget up to \
+                 {SYNCRO_REQUESTS_PER_MINUTE}"
             ),
         );
-        Notes { file: &main.file, faults: &mut faults }.fault("syncro.requests_per_minute", problem);
+        Notes { file, faults }.fault("syncro.requests_per_minute", problem);
     }
     let mut warn = |path: &str, problem: String, allowed: &str| {
-        let (file, path, allowed) = (main.file.clone(), path.to_owned(), allowed.to_owned());
+        let (file, path, allowed) = (file.to_owned(), path.to_owned(), allowed.to_owned());
         config.warnings.push(Fault { file, path, problem, allowed });
     };
     if cost.budget > f64::from(SYNCRO_REQUESTS_PER_MINUTE) {
@@ -116,7 +133,6 @@ pub(super) fn validate(
             "[[tenants]] with [[tenants.tokens]]",
         );
     }
-    if faults.0.is_empty() { Ok(config) } else { Err(faults) }
 }
 
 fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
@@ -153,9 +169,13 @@ fn schedules(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<
 fn alerts(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>, warnings: &mut Vec<Fault>) -> Alerts {
     let confirmations = section.read("confirmations", notes, |value| value::count(value, 1..=10));
     let confirm_after = section.read("confirm_after", notes, |value| value::duration(value, Duration::ZERO..=HOUR));
-    let notice = |value: &toml::Value| value::duration(value, SECOND..=5 * 365 * DAY);
-    let expiry_notice =
-        section.read_list("expiry_notice", "a list of durations such as [\"30d\", \"7d\", \"1d\"]", notes, notice);
+    let before_expiry = |value: &toml::Value| value::duration(value, SECOND..=5 * 365 * DAY);
+    let expiry_notice = section.read_list(
+        "expiry_notice",
+        "a list of durations such as [\"30d\", \"7d\", \"1d\"]",
+        notes,
+        before_expiry,
+    );
     let remind_every = section.read("remind_every", notes, |value| value::duration(value, SECOND..=31 * DAY));
     let unreachable_after = section.read("unreachable_after", notes, |value| value::duration(value, SECOND..=7 * DAY));
     let receivers = receivers(&mut section, context, notes, warnings);

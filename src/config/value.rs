@@ -15,7 +15,7 @@ use super::zone::Zone;
 
 type Parsed<T> = Result<T, Problem>;
 
-/// A string.
+/// Reads a string.
 pub(super) fn text<'v>(value: &'v Value, allowed: &str) -> Parsed<&'v str> {
     value.as_str().ok_or_else(|| Problem::new(format!("{}, not a string", kind(value)), allowed))
 }
@@ -32,12 +32,12 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Yes or no.
+/// Reads `true` or `false`.
 pub(super) fn flag(value: &Value) -> Parsed<bool> {
     value.as_bool().ok_or_else(|| Problem::new(format!("{}, not true or false", kind(value)), "true or false"))
 }
 
-/// A whole number within bounds.
+/// Reads a whole number within bounds.
 pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZeroU32> {
     let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());
     let number = value
@@ -50,14 +50,14 @@ pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZer
         .ok_or_else(|| Problem::new(format!("{number} is out of bounds"), allowed))
 }
 
-/// The number of a record in Syncro.
+/// Reads the number of a record in Syncro.
 pub(super) fn record(value: &Value) -> Parsed<u64> {
     let allowed = "the number of a record in Syncro, from 1 on, as its address in the browser shows it";
     let number = value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
     number.ok_or_else(|| Problem::new("not the number of a record", allowed))
 }
 
-/// A duration within bounds: `"30s"`, `"5m"`, `"1h 30m"`, `"14d"`.
+/// Reads a duration within bounds, such as `"30s"`, `"5m"`, `"1h 30m"` or `"14d"`.
 pub(super) fn duration(value: &Value, bounds: RangeInclusive<Duration>) -> Parsed<Duration> {
     let allowed = format!(
         "a duration such as \"30s\", \"5m\", \"1h\" or \"14d\", from {} to {}",
@@ -74,7 +74,7 @@ pub(super) fn duration(value: &Value, bounds: RangeInclusive<Duration>) -> Parse
     }
 }
 
-/// A bound as a person would write it: `90m`, not `1h 30m`.
+/// A bound as a person would write it: `90m` rather than `1h 30m`.
 fn in_one_unit(duration: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let milliseconds = duration.as_millis();
@@ -82,36 +82,36 @@ fn in_one_unit(duration: Duration) -> String {
     unit.map_or_else(|| format!("{milliseconds}ms"), |(unit, name)| format!("{}{name}", milliseconds / unit))
 }
 
-/// An address to listen on.
+/// Reads an address to listen on.
 pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
     let allowed = "an address with a port, such as \"127.0.0.1:9760\" or \"[::1]:9760\"";
     let word = text(value, allowed)?;
     word.parse().map_err(|_| Problem::new(format!("{} is not an address with a port", shown(word)), allowed))
 }
 
-/// An IANA time zone.
+/// Reads the name of an IANA time zone.
 pub(super) fn time_zone(value: &Value, context: &Context<'_>) -> Parsed<Zone> {
     let allowed = "an IANA time zone such as \"UTC\" or \"America/New_York\"";
     let word = text(value, allowed)?;
     context.outside.zone(word).ok_or_else(|| {
-        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        let near = nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let near = nearest(word, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Problem::new(format!("{} is not a known time zone", shown(word)), format!("{allowed}{near}"))
     })
 }
 
-/// One of a few words.
-pub(super) fn word<T: Copy>(value: &Value, words: &[(&str, T)]) -> Parsed<T> {
-    let allowed = words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+/// Reads one of a few keywords, and returns what it means.
+pub(super) fn word<T: Copy>(value: &Value, keywords: &[(&str, T)]) -> Parsed<T> {
+    let allowed = keywords.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
     let given = text(value, &allowed)?;
-    words
+    keywords
         .iter()
         .find(|(word, _)| *word == given)
         .map(|(_, meaning)| *meaning)
         .ok_or_else(|| Problem::new(format!("{} is not known here", shown(given)), allowed))
 }
 
-/// A name that people read and that becomes a label.
+/// Reads a name that people read and that becomes a label.
 pub(super) fn name(value: &Value) -> Parsed<String> {
     const LONGEST: usize = 100;
     let allowed = "a name of 1 to 100 characters on one line, no spaces around it";
@@ -129,7 +129,7 @@ pub(super) fn name(value: &Value) -> Parsed<String> {
     Ok(name.to_owned())
 }
 
-/// A Syncro subdomain: one DNS label.
+/// Reads a Syncro subdomain, which is one DNS label.
 pub(super) fn subdomain(value: &Value) -> Parsed<String> {
     const LONGEST: usize = 63;
     let allowed = "the part before `.syncromsp.com`: 1 to 63 of a-z, 0-9 and `-`, neither first nor last a `-`";
@@ -146,7 +146,7 @@ pub(super) fn subdomain(value: &Value) -> Parsed<String> {
     }
 }
 
-/// A URL without user, query or fragment.
+/// Reads a URL without a user, a query or a fragment.
 pub(super) fn url(value: &Value, allowed: &str) -> Parsed<Url> {
     let given = text(value, allowed)?;
     let url = Url::parse(given).map_err(|error| Problem::new(format!("not a URL: {error}"), allowed))?;
@@ -159,7 +159,7 @@ pub(super) fn url(value: &Value, allowed: &str) -> Parsed<Url> {
     Ok(url)
 }
 
-/// Whether what is sent there stays on this machine.
+/// Whether what is sent to this URL stays on this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -169,7 +169,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The base URL of an API, as `https://SUBDOMAIN.syncromsp.com/api/v1` is one; without a slash at the end.
+/// Reads the base URL of an API, such as `https://SUBDOMAIN.syncromsp.com/api/v1`; the result has no slash at the end.
 pub(super) fn base_url(value: &Value) -> Parsed<String> {
     let allowed = "an https URL, or an http URL of a loopback address, without user, query or fragment";
     let url = url(value, allowed)?;
@@ -182,7 +182,7 @@ pub(super) fn base_url(value: &Value) -> Parsed<String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// A moment: a date, of which the start counts in `zone`, or a date-time with offset.
+/// Reads a moment: a date, whose start in `zone` counts, or a date-time with an offset.
 pub(super) fn moment(value: &Value, zone: &Zone) -> Parsed<DateTime<Utc>> {
     let allowed = "a date such as 2027-03-31 or a date-time with offset such as 2027-03-31T18:00:00Z, without quotes";
     let Value::Datetime(given) = value else {
@@ -214,12 +214,12 @@ mod tests {
             ("2027-03-31", "UTC", "2027-03-31T00:00:00+00:00"),
             ("2027-03-31", "America/New_York", "2027-03-31T04:00:00+00:00"),
             ("2027-01-31", "America/New_York", "2027-01-31T05:00:00+00:00"),
-            // Midnight does not exist on this day in Santiago: clocks go from 23:59:59 to 01:00:00.
+            // There is no midnight on this day in Santiago: the clocks jump from 23:59:59 to 01:00:00.
             ("2027-09-05", "America/Santiago", "2027-09-05T04:00:00+00:00"),
             ("2027-03-31T18:00:00-05:00", "UTC", "2027-03-31T23:00:00+00:00"),
         ];
         for (given, zone, expected) in cases {
-            let moment = moment(&parse(given), &Zone::built_in(zone).expect("known"));
+            let moment = moment(&parse(given), &Zone::built_in(zone).expect("a built-in zone"));
             assert_eq!(moment.map(|at| at.to_rfc3339()), Ok(expected.to_owned()), "{given} {zone}");
         }
         for given in ["2027-03-31T18:00:00", "18:00:00", "\"2027-03-31\"", "12"] {

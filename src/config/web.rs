@@ -1,4 +1,4 @@
-//! `[web]`: where the daemon listens and who may look. Pure; secrets are in files, of which only the paths stand here.
+//! `[web]`: where the daemon listens and who has access. Pure; secrets are in files, of which only the paths are here.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -13,77 +13,80 @@ use super::raw::{Notes, Section};
 use super::receivers::Identity;
 use super::value;
 
-/// Loopback only: what the daemon knows is nobody else's business unless the operator says so.
+/// The default address. It is a loopback address, since what the daemon knows is nobody else's business unless the
+/// operator says so.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9760);
 
-/// What an address that the network can reach needs.
+/// What must be configured for an address that the network can reach.
 const LOCKED: &str =
     "a loopback address; or web.tls together with web.auth or web.tls.client_ca_file; or insecure = true";
 
-/// `[web]`.
+/// `[web]`: where the daemon listens, and who has access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
-    /// The address of metrics, health and pages.
+    /// The address of the metrics, the health and the pages.
     pub listen: SocketAddr,
-    /// How people reach it, if not there; without a slash at the end.
+    /// The URL by which people reach it, if not by that address; without a slash at the end.
     pub external_url: Option<String>,
-    /// Where health alone is told besides, in clear text and to everybody.
+    /// The second place, where the health alone is served, in clear text and to everybody.
     pub health_listen: Option<HealthListen>,
-    /// TLS, if it is spoken.
+    /// The TLS of the listener, if it has any.
     pub tls: Option<Tls>,
-    /// Who may look; everybody if nobody is named.
+    /// Who has access; everybody has if nobody is named.
     pub auth: Auth,
-    /// Whether that is meant where the network can reach it too.
+    /// Whether the operator says that an address may be open to the network without TLS or authentication.
     pub insecure: bool,
 }
 
-/// A second place for the health of the daemon.
+/// A second place at which the health of the daemon is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HealthListen {
-    /// An address.
+    /// A TCP address.
     Address(SocketAddr),
-    /// A Unix socket.
+    /// The path of a Unix socket.
     Socket(PathBuf),
 }
 
-/// `[web.tls]`.
+/// `[web.tls]`: the TLS of the listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Our certificate and its key.
+    /// The certificate of the daemon and its key.
     pub identity: Identity,
-    /// Whom a client must have its certificate from, PEM; none is asked for if this is not set.
+    /// The file of the authorities that must have signed a client's certificate, in PEM; no certificate is asked for if
+    /// it is not set.
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// `[web.auth]`.
+/// `[web.auth]`: who has access.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
-    /// People, with the hashes of their passwords.
+    /// The names of people, each with the hash of its password.
     pub users: Vec<(String, PasswordHash)>,
-    /// Files, each with a token that a program may show.
+    /// The paths of files, each with a bearer token that a program may show.
     pub bearer_token_files: Vec<PathBuf>,
 }
 
 impl Auth {
-    /// Whether anybody may look.
+    /// Whether everybody has access.
     pub fn is_open(&self) -> bool {
         self.users.is_empty() && self.bearer_token_files.is_empty()
     }
 }
 
 impl Web {
-    /// How people reach what listens on `address`, without a slash at the end.
+    /// The URL by which people reach what listens on `address`, without a slash at the end.
     pub fn url(&self, address: SocketAddr) -> String {
         self.external_url.clone().unwrap_or_else(|| self.own_url(address))
     }
 
-    /// Whether the daemon may listen there: on loopback, or locked, or as somebody said who knows better.
+    /// Whether the daemon may listen on `address`: on loopback, or protected by TLS and authentication, or because the
+    /// operator set `insecure`.
     pub fn may_listen_on(&self, address: SocketAddr) -> bool {
         let asks_who_it_is = !self.auth.is_open() || self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
         address.ip().is_loopback() || (self.tls.is_some() && asks_who_it_is) || self.insecure
     }
 
-    /// The URL of what listens on `address`, without a slash at the end.
+    /// The URL of what listens on `address` by that address itself, without a slash at the end.
     pub fn own_url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
@@ -95,14 +98,14 @@ pub(super) fn web(mut section: Section<'_>, context: &Context<'_>, notes: &mut N
     let external_url = section.read("external_url", notes, |value| {
         let allowed = "the http or https URL at which people reach this daemon";
         let url = value::url(value, allowed)?;
-        let known = matches!(url.scheme(), "http" | "https");
-        known
+        let is_web = matches!(url.scheme(), "http" | "https");
+        is_web
             .then(|| url.as_str().trim_end_matches('/').to_owned())
             .ok_or_else(|| Problem::new("not a web URL", allowed))
     });
     let health_listen = section.read("health_listen", notes, |value| health_listen(value, context));
     if health_listen == Some(HealthListen::Address(listen)) && listen.port() != 0 {
-        let problem = Problem::new("the same as web.listen, which tells health too", "another address");
+        let problem = Problem::new("the same as web.listen, which serves health too", "another address");
         notes.fault(&section.path("health_listen"), problem);
     }
     let insecure = section.read("insecure", notes, value::flag).unwrap_or(false);
@@ -135,7 +138,7 @@ fn health_listen(value: &Value, context: &Context<'_>) -> Result<HealthListen, P
 }
 
 fn tls(web: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Option<Tls> {
-    let wished = web.has("tls");
+    let is_wanted = web.has("tls");
     let mut section = web.section("tls", notes);
     let mut file = |key, notes: &mut Notes<'_>| {
         let path = section.read(key, notes, |value| file_path(value, context));
@@ -145,7 +148,7 @@ fn tls(web: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> O
     let (key_file, has_key, key_path) = file("key_file", notes);
     let (client_ca_file, ..) = file("client_ca_file", notes);
     for (has, path) in [(has_certificate, certificate_path), (has_key, key_path)] {
-        if wished && !has {
+        if is_wanted && !has {
             notes.fault(&path, Problem::new("missing", "certificate_file and key_file, PEM"));
         }
     }

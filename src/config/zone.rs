@@ -1,5 +1,5 @@
-//! One time zone: what its clocks show at a moment, and at which moments they show a time. Pure; its data come from a
-//! file of the system or are built into the program.
+//! One time zone: the time that its clocks show at a moment, and the moments at which they show a time. Pure; its data
+//! come from a file of the system or are built into the program.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tz::timezone::TransitionRule;
 /// No clock is farther from UTC than this, which leaves room for one that skips a whole day.
 const FARTHEST: TimeDelta = TimeDelta::hours(26);
 
-/// A time zone.
+/// A time zone; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone(Arc<Data>);
 
@@ -28,7 +28,7 @@ struct System {
     zone: tz::TimeZone,
     /// Every distance from UTC that occurs, each once.
     offsets: Vec<FixedOffset>,
-    /// What holds after the last change where the file does not say what follows.
+    /// The distance from UTC after the last change, where the file does not say what follows.
     last: FixedOffset,
 }
 
@@ -38,7 +38,7 @@ impl Zone {
         Self(Arc::new(Data::BuiltIn(Tz::UTC)))
     }
 
-    /// The zone of this name as the program itself knows it.
+    /// The zone of this name as it is built into the program.
     pub(super) fn built_in(name: &str) -> Option<Self> {
         Tz::from_str(name).ok().map(|zone| Self(Arc::new(Data::BuiltIn(zone))))
     }
@@ -234,8 +234,8 @@ mod tests {
         }
     }
 
-    /// What is odd in them: half an hour of summer time, a day that was skipped, a winter time for Ramadan, two hours of
-    /// summer time, three quarters of an hour, summer time below zero, midnight skipped.
+    /// What is odd in them: half an hour of summer time, a day that was skipped, a winter time for Ramadan, two hours
+    /// of summer time, three quarters of an hour, summer time below zero, midnight skipped.
     const ODD: [&str; 9] = [
         "Australia/Lord_Howe",
         "Pacific/Apia",
@@ -250,7 +250,7 @@ mod tests {
 
     fn zones() -> impl Strategy<Value = Zone> {
         let files = [CASABLANCA, EDMONTON, VANCOUVER, WINNIPEG].map(file);
-        let built_in = ODD.map(|name| Zone::built_in(name).expect("known"));
+        let built_in = ODD.map(|name| Zone::built_in(name).expect("a built-in zone"));
         proptest::sample::select(built_in.into_iter().chain(files).collect::<Vec<_>>())
     }
 

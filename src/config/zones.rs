@@ -1,5 +1,6 @@
-//! Where time zones come from: the system's files, which are renewed with the system, else what is built in. Governments
-//! change their clocks at a few weeks' notice, and then a program's own data are wrong until it is built anew.
+//! Where time zones come from: the system's files, which are renewed with the system, else what is built in.
+//! Governments announce a change of clocks a few weeks ahead, and then a program's own data are wrong until it is built
+//! anew.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -10,34 +11,34 @@ use crate::system::files::{self, Deadline, ReadError};
 use super::fault::{Fault, shown};
 use super::zone::Zone;
 
-/// Where systems keep their zones, unless `TZDIR` says otherwise.
+/// The folders in which systems have their zones, unless `TZDIR` names another one.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo"];
-/// The largest real one has under 4 KiB.
+/// The most bytes of a zone's file; the largest real one has under 4 KiB.
 const LARGEST_FILE: u64 = 64 * 1024;
-/// The version stands at the beginning of its file.
+/// How many bytes are read to find the version, which is at the beginning of its file.
 const LONGEST_VERSION: u64 = 64;
 
-/// Where data on time zones come from.
+/// The source of data on time zones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneSource {
-    /// The folder of the system; `None` for what is built in.
+    /// The folder of the system; `None` for the data that are built into the program.
     pub folder: Option<PathBuf>,
-    /// The version, `2026f`; `unknown` where the system does not say.
+    /// The version, such as `2026f`; `unknown` where the system does not say.
     pub version: String,
 }
 
 impl ZoneSource {
-    /// What is built into the program.
+    /// The data that are built into the program.
     fn built_in() -> Self {
         Self { folder: None, version: chrono_tz::IANA_TZDB_VERSION.to_owned() }
     }
 
-    /// Where zones are looked for first.
+    /// The source in which zones are searched first.
     pub fn preferred(deadline: Deadline) -> Self {
         folders(deadline).into_iter().next().unwrap_or_else(Self::built_in)
     }
 
-    /// The label value.
+    /// The value of the label that names the source.
     pub fn as_str(&self) -> &'static str {
         if self.folder.is_some() { "system" } else { "built_in" }
     }
@@ -52,12 +53,12 @@ impl std::fmt::Display for ZoneSource {
     }
 }
 
-/// The zones that one configuration names.
+/// The zones that one configuration names, each read once.
 #[derive(Debug)]
 pub(super) struct Zones {
     sources: Vec<ZoneSource>,
     deadline: Deadline,
-    known: RefCell<HashMap<String, Option<Zone>>>,
+    cached: RefCell<HashMap<String, Option<Zone>>>,
     used: RefCell<BTreeSet<ZoneSource>>,
     warnings: RefCell<Vec<Fault>>,
 }
@@ -68,20 +69,20 @@ impl Zones {
     }
 
     fn of(sources: Vec<ZoneSource>, deadline: Deadline) -> Self {
-        Self { sources, deadline, known: RefCell::default(), used: RefCell::default(), warnings: RefCell::default() }
+        Self { sources, deadline, cached: RefCell::default(), used: RefCell::default(), warnings: RefCell::default() }
     }
 
     /// The zone of this name, if there is one.
     pub(super) fn find(&self, name: &str) -> Option<Zone> {
-        if let Some(known) = self.known.borrow().get(name) {
-            return known.clone();
+        if let Some(cached) = self.cached.borrow().get(name) {
+            return cached.clone();
         }
-        let found = self.look_up(name);
-        self.known.borrow_mut().insert(name.to_owned(), found.clone());
+        let found = self.search(name);
+        self.cached.borrow_mut().insert(name.to_owned(), found.clone());
         found
     }
 
-    fn look_up(&self, name: &str) -> Option<Zone> {
+    fn search(&self, name: &str) -> Option<Zone> {
         if !is_name(name) {
             return None;
         }
@@ -121,7 +122,8 @@ impl Zones {
         });
     }
 
-    /// Where the zones came from that were asked for, or where they would come from; and what was wrong on the way.
+    /// The sources of the zones that were asked for, or the source that they would come from; and what was wrong on the
+    /// way.
     pub(super) fn into_used(self) -> (Vec<ZoneSource>, Vec<Fault>) {
         let used: Vec<_> = self.used.into_inner().into_iter().collect();
         let preferred = || vec![self.sources.into_iter().next().unwrap_or_else(ZoneSource::built_in)];
@@ -129,8 +131,9 @@ impl Zones {
     }
 }
 
-/// Whether this can be the name of a zone: words with `/` between, none of which leads elsewhere. `right/` and `posix/`
-/// are the same zones again, the former with leap seconds. What looks like a token value is shown nowhere, so it is none.
+/// Whether this can be the name of a zone: parts with `/` between, none of which leads elsewhere. `right/` and `posix/`
+/// have the same zones again, the former with leap seconds. What resembles a token value is shown nowhere, so it is
+/// none.
 fn is_name(name: &str) -> bool {
     const LONGEST: usize = 64;
     let is_word = |word: &str| {
@@ -141,7 +144,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= LONGEST && name.split('/').all(is_word) && !again && shown(name) == format!("`{name}`")
 }
 
-/// The folders of the system in which zones are looked for, with their versions. One that is older than what is built in
+/// The folders of the system in which zones are searched, with their versions. One that is older than what is built in
 /// is passed over, unless `TZDIR` names it.
 fn folders(deadline: Deadline) -> Vec<ZoneSource> {
     let named = std::env::var_os("TZDIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
@@ -166,8 +169,8 @@ fn version(folder: &Path, deadline: Deadline) -> Option<String> {
         let word = std::str::from_utf8(line).ok()?.trim().trim_start_matches("# version ").to_owned();
         is_version(&word).then_some(word)
     };
-    let known = ["+VERSION", "tzdata.zi"].into_iter().find_map(first_line);
-    Some(known.unwrap_or_else(|| "unknown".to_owned()))
+    let version = ["+VERSION", "tzdata.zi"].into_iter().find_map(first_line);
+    Some(version.unwrap_or_else(|| "unknown".to_owned()))
 }
 
 /// `2026f`: a year and a letter or two.
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_said_only_where_one_stands() {
+    fn a_version_is_shown_only_where_there_is_one() {
         let of = |name: &str, text: &str| {
             let folder = folder();
             fs::write(folder.path().join(name), text).unwrap();

@@ -1,4 +1,4 @@
-//! What the daemon says in the log about its start and its configuration.
+//! What the daemon logs about its start and its configuration.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -10,14 +10,14 @@ use crate::model::TokenSource;
 use crate::syncro::readable_by_others;
 use crate::system::files::Deadline;
 
-/// Logs each line of what is wrong with a configuration.
+/// Logs each line of what is wrong with a configuration that was rejected.
 pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
     for fault in faults {
         tracing::error!(event = "config_rejected", "{fault}");
     }
 }
 
-/// Logs that the daemon has begun, and where it listens.
+/// Logs that the daemon has started, and where it listens.
 pub(super) fn started(config: &Config, address: SocketAddr) {
     let tokens = config.tokens.len();
     tracing::info!(
@@ -31,7 +31,7 @@ pub(super) fn started(config: &Config, address: SocketAddr) {
     );
 }
 
-/// Logs what was loaded and what in it is probably not meant.
+/// Logs what the configuration that was loaded needs, and what in it is probably not meant.
 pub(super) fn loaded(config: &Config, warnings: &[String]) {
     let cost = Cost::of(config);
     tracing::info!(
@@ -48,7 +48,8 @@ pub(super) fn loaded(config: &Config, warnings: &[String]) {
     }
 }
 
-/// What is allowed in a configuration but probably not meant. Looks at the token files, for five seconds at most.
+/// What is allowed in a configuration but probably not meant. Checks the permissions of the token files, which takes
+/// five seconds at most.
 pub fn warnings(config: &Config) -> Vec<String> {
     const LONGEST: Duration = Duration::from_secs(5);
     let sources = config.tokens.iter().map(|token| &token.source);

@@ -1,23 +1,24 @@
-//! What remembers and what tells, wired together: the store's keeper hands on what it has written, the receivers report
-//! what has been told. Who is told, and how long is remembered, changes at a reload.
+//! The writer of the store and the receivers of notifications, connected: the writer delivers what it has written, the
+//! receivers report what they have delivered. The receivers and the retention change at a reload.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::notify::{self, Post, Targets};
-use crate::state::Batch;
-use crate::state::Snapshot;
+use crate::state::{Batch, Snapshot};
 use crate::store::{self, Blocking, Store, Writer};
 
-/// Notices on their way to the receivers, and back; what is more waits in the store's own queue.
+use super::supervisor::Supervisor;
+
+/// How many deliveries may be on their way to the receivers, and reports on their way back; what is more waits in the
+/// queue of the writer.
 const DELIVERIES: usize = 64;
 
-/// What a reload changes.
+/// What a reload changes of the writer and the receivers.
 #[derive(Debug)]
 pub(super) struct NotificationDispatch {
     targets: watch::Sender<Arc<Targets>>,
@@ -25,49 +26,74 @@ pub(super) struct NotificationDispatch {
     keep: watch::Sender<Duration>,
 }
 
-/// What counts.
+/// The metrics of both.
 #[derive(Debug)]
 pub(super) struct Instruments {
     pub(super) store: store::Instruments,
-    pub(super) receiver: notify::Instruments,
+    pub(super) notify: notify::Instruments,
+}
+
+/// What both are connected to.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    /// The store that is written.
+    pub(super) store: Store,
+    pub(super) instruments: Instruments,
+    /// What is to be persisted. When nothing more can come, the receivers and the writer end in order.
+    pub(super) batches: mpsc::Receiver<Batch>,
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
 }
 
 impl NotificationDispatch {
-    /// Starts both; they end in order when no more batches can come.
+    /// Starts the receivers and the writer of the store as parts of the daemon. `keep` is how long history is retained.
     pub(super) fn start<P: Post + Clone>(
         targets: Targets,
         keep: Duration,
-        store: Store,
-        instruments: Instruments,
-        batches: mpsc::Receiver<Batch>,
-        snapshots: watch::Receiver<Arc<Snapshot>>,
+        wiring: Wiring,
         post: P,
-    ) -> (Self, JoinHandle<Result<(), String>>) {
-        let (receiver, deliveries) = mpsc::channel(DELIVERIES);
+        supervisor: &mut Supervisor,
+    ) -> Self {
+        let Wiring { store, instruments, batches, snapshots } = wiring;
+        let (to_deliver, deliveries) = mpsc::channel(DELIVERIES);
         let (done, reports) = mpsc::channel(DELIVERIES);
-        let (names, receivers) = watch::channel(Arc::from(targets.names()));
-        let (targets, dispatch) = watch::channel(Arc::new(targets));
-        let (keep, kept) = watch::channel(keep);
-        let fired = store.fired().to_vec();
-        let handles = notify::Handles { deliveries, done, receivers: dispatch, snapshots: snapshots.clone(), fired };
-        tokio::spawn(notify::run(handles, post, instruments.receiver));
-        let disk = Arc::new(Blocking);
-        let handles = store::Handles { batches, receiver, receivers, done: reports, snapshots, keep: kept, disk };
-        let writer = tokio::spawn(Writer::new(store, instruments.store, handles).run());
-        (Self { targets, names, keep }, writer)
+        let (names, configured_names) = watch::channel(Arc::from(targets.names()));
+        let (targets, configured_targets) = watch::channel(Arc::new(targets));
+        let (keep, configured_keep) = watch::channel(keep);
+        let receivers = notify::Handles {
+            deliveries,
+            done,
+            receivers: configured_targets,
+            snapshots: snapshots.clone(),
+            fired: store.fired().to_vec(),
+        };
+        supervisor.start("the part that notifies receivers", async {
+            notify::run(receivers, post, instruments.notify).await;
+            Ok(())
+        });
+        let handles = store::Handles {
+            batches,
+            deliveries: to_deliver,
+            receivers: configured_names,
+            done: reports,
+            snapshots,
+            keep: configured_keep,
+            disk: Arc::new(Blocking),
+        };
+        supervisor.start("the store's writer", Writer::new(store, instruments.store, handles).run());
+        Self { targets, names, keep }
     }
 
-    /// Goes on as it is configured now.
+    /// Changes the receivers, and how long history is retained.
     pub(super) fn configure(&self, targets: Targets, keep: Duration) {
         let names = targets.names();
-        // A receiver must be there before anything comes for it.
+        // A receiver must be running before anything is sent to it.
         self.targets.send_replace(Arc::new(targets));
         self.names.send_replace(Arc::from(names));
         self.keep.send_replace(keep);
     }
 }
 
-/// Who is told, as the configuration says.
+/// The receivers that `config` names, and the URL at which people reach the daemon that listens on `address`.
 pub(super) fn targets(config: &Config, address: SocketAddr) -> Targets {
     Targets { receivers: config.alerts.receivers.clone(), external_url: config.web.url(address) }
 }
@@ -90,36 +116,37 @@ mod tests {
     fn notification(number: usize) -> Notification {
         let of = TokenId { tenant: "acme".to_owned(), token_name: format!("token-{number}") };
         let key = AlertKey { alert: Alert::TokenRejected, of: of.into(), subject: None };
-        let message = Message { text: format!("notice {number}."), ..Message::default() };
+        let message = Message { text: format!("notification {number}."), ..Message::default() };
         Notification { key, status: Status::Firing, severity: Severity::Critical, since: at(0), message }
     }
 
     /// The program between two restarts.
-    struct Life {
+    struct Run {
         batches: mpsc::Sender<Batch>,
         dispatch: NotificationDispatch,
-        writer: JoinHandle<Result<(), String>>,
-        _pictures: watch::Sender<Arc<Snapshot>>,
+        supervisor: Supervisor,
+        _snapshots: watch::Sender<Arc<Snapshot>>,
     }
 
-    impl Life {
+    impl Run {
         fn begin(folder: &TempDir, fake: &Fake, receivers: Vec<Arc<Receiver>>) -> Self {
             let (store, _) = Store::open(&folder.path().join("state.db")).unwrap();
             let registry = Registry::new();
             let instruments = Instruments {
                 store: store::Instruments::new(&registry).unwrap(),
-                receiver: notify::Instruments::new(&registry).unwrap(),
+                notify: notify::Instruments::new(&registry).unwrap(),
             };
-            let (batches, remembered) = mpsc::channel(16);
+            let (batches, to_persist) = mpsc::channel(16);
             let (snapshots, shown) = watch::channel(Arc::default());
             let targets = Targets { receivers, external_url: "http://here".to_owned() };
             let keep = Duration::from_hours(24);
-            let (dispatch, writer) =
-                NotificationDispatch::start(targets, keep, store, instruments, remembered, shown, fake.clone());
-            Self { batches, dispatch, writer, _pictures: snapshots }
+            let (fake, mut supervisor) = (fake.clone(), Supervisor::default());
+            let wiring = Wiring { store, instruments, batches: to_persist, snapshots: shown };
+            let dispatch = NotificationDispatch::start(targets, keep, wiring, fake, &mut supervisor);
+            Self { batches, dispatch, supervisor, _snapshots: snapshots }
         }
 
-        async fn tell(&self, number: usize) {
+        async fn notify(&self, number: usize) {
             let mut batch = Batch::default();
             batch.add(Record::Notification(notification(number)));
             self.batches.send(batch).await.unwrap();
@@ -127,7 +154,7 @@ mod tests {
 
         async fn end(self) {
             drop(self.batches);
-            self.writer.await.unwrap().unwrap();
+            self.supervisor.join().await.unwrap();
         }
     }
 
@@ -139,19 +166,19 @@ mod tests {
             vec![webhook("hook", Format::Json), webhook("slack", Format::Slack), am]
         };
         let names = ["hook", "slack", "am"];
-        let mut life = Life::begin(&folder, &fake, all());
-        life.tell(0).await;
+        let mut run = Run::begin(&folder, &fake, all());
+        run.notify(0).await;
         sleep(Duration::from_secs(5)).await;
         assert_eq!(fake.taken("hook").len(), 1);
         for name in names {
             fake.breaks(name, Why::NoAnswer(Reason::Connect));
         }
         for number in 1..=60 {
-            life.tell(number).await;
+            run.notify(number).await;
             sleep(Duration::from_mins(1)).await;
             if number == 30 {
-                life.end().await;
-                life = Life::begin(&folder, &fake, all());
+                run.end().await;
+                run = Run::begin(&folder, &fake, all());
             }
         }
         for name in names {
@@ -159,29 +186,29 @@ mod tests {
         }
         sleep(Duration::from_mins(3)).await;
         for name in ["hook", "slack"] {
-            let targets: Vec<_> = fake.taken(name).iter().map(ToString::to_string).collect();
-            assert_eq!(targets.len(), 61, "{name}");
-            let in_order = targets.iter().enumerate().all(|(number, body)| body.contains(&format!("notice {number}.")));
-            assert!(in_order, "{name}: {targets:?}");
+            let taken: Vec<_> = fake.taken(name).iter().map(ToString::to_string).collect();
+            assert_eq!(taken.len(), 61, "{name}");
+            let holds = |(number, body): (usize, &String)| body.contains(&format!("notification {number}."));
+            assert!(taken.iter().enumerate().all(holds), "{name}, in order: {taken:?}");
         }
-        life.end().await;
-        let life = Life::begin(&folder, &fake, all());
+        run.end().await;
+        let run = Run::begin(&folder, &fake, all());
         sleep(Duration::from_mins(3)).await;
-        assert_eq!(fake.taken("hook").len(), 61, "nothing is told again after another restart");
-        life.end().await;
+        assert_eq!(fake.taken("hook").len(), 61, "nothing is delivered again after another restart");
+        run.end().await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_configured_by_a_reload_is_told_from_then_on() {
+    async fn a_receiver_that_a_reload_configures_is_notified_from_then_on() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::new());
-        let life = Life::begin(&folder, &fake, Vec::new());
-        life.tell(1).await;
+        let run = Run::begin(&folder, &fake, Vec::new());
+        run.notify(1).await;
         sleep(Duration::from_secs(3)).await;
         let targets = Targets { receivers: vec![webhook("hook", Format::Json)], ..Targets::default() };
-        life.dispatch.configure(targets, Duration::from_hours(24));
-        life.tell(2).await;
-        life.end().await;
-        let targets: Vec<_> = fake.taken("hook").iter().map(|body| body["message"].clone()).collect();
-        assert_eq!(targets, ["notice 2."]);
+        run.dispatch.configure(targets, Duration::from_hours(24));
+        run.notify(2).await;
+        run.end().await;
+        let taken: Vec<_> = fake.taken("hook").iter().map(|body| body["message"].clone()).collect();
+        assert_eq!(taken, ["notification 2."]);
     }
 }

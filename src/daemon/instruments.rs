@@ -1,4 +1,4 @@
-//! What the daemon says about itself as a whole.
+//! The metrics of the daemon about itself as a whole.
 
 use chrono::{DateTime, Utc};
 use prometheus::process_collector::ProcessCollector;
@@ -7,10 +7,10 @@ use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 use crate::config::ZoneSource;
 use crate::system::telemetry;
 
-/// The commit it was built from, if whoever built it said so.
+/// The commit that the program was built from, if the environment of the build names it.
 const REVISION: Option<&str> = option_env!("SYNCRO_TOKEN_MONITOR_REVISION");
 
-/// Gauges of the daemon.
+/// The gauges of the daemon.
 #[derive(Debug, Clone)]
 pub(super) struct Instruments {
     successful: IntGauge,
@@ -31,7 +31,7 @@ impl Instruments {
         )?;
         let receivers = IntGauge::new(
             "syncro_monitor_receivers",
-            "Configured receivers of alerts besides the log. Rules that tell the same keep silent while there are any.",
+            "Configured receivers of alerts besides the log. Rules that say the same stay silent while there are any.",
         )?;
         let build = IntGaugeVec::new(
             Opts::new("syncro_monitor_build_info", "Which build this is; the value is always 1."),
@@ -57,12 +57,12 @@ impl Instruments {
         Ok(Self { successful, success_timestamp, receivers, zones })
     }
 
-    /// So many are told besides the log.
+    /// Sets how many receivers are configured besides the log.
     pub(super) fn receivers(&self, count: usize) {
         self.receivers.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// The data on time zones came from there.
+    /// Sets where the data on time zones came from.
     pub(super) fn zones(&self, sources: &[ZoneSource]) {
         self.zones.reset();
         for source in sources {

@@ -1,4 +1,4 @@
-//! A reload: the configuration is read while everything goes on, and swapped in whole or not at all.
+//! A reload: the configuration is read while everything runs on, and swapped in as a whole or not at all.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use super::announce::{loaded, rejected, warnings};
 use super::dispatch::targets;
 use super::web::Opened;
 
-/// So many who asked for a reload wait for the one that runs.
+/// How many requests for a reload may wait for the reload that runs.
 const REQUESTS: usize = 64;
 
-/// A configuration that is being read while everything goes on.
+/// A configuration that is being read while everything runs on.
 #[derive(Debug)]
 pub(super) struct Reading {
     task: JoinHandle<Result<Read, String>>,
-    /// Who waits for the outcome.
+    /// The requests that wait for the outcome.
     requests: Vec<ReloadRequest>,
 }
 
@@ -44,14 +44,14 @@ pub(super) async fn read(reading: &mut Option<Reading>) -> (Result<Read, String>
 }
 
 impl Daemon {
-    /// Begins to read the configuration again. Everything goes on meanwhile, however long the disk takes.
+    /// Begins to read the configuration again. Everything runs on meanwhile, however long the disk takes.
     pub(super) fn reload(&mut self, request: Option<ReloadRequest>) {
         if self.reading.is_some() {
-            // What is being read may be older than what this is about.
+            // What is being read may be older than what this request is about.
             let waiting = self.next_reload.get_or_insert_default();
             match request {
                 Some(request) if waiting.len() < REQUESTS => waiting.push(request),
-                // Who asked may have gone.
+                // Nobody may wait for the outcome any more.
                 Some(request) => {
                     request.send(Err("too many reloads wait for the one that runs".to_owned())).unwrap_or_default();
                 }
@@ -89,7 +89,7 @@ impl Daemon {
         }
         let outcome = outcome.map(drop);
         for request in requests {
-            // Who asked may have gone; the reload stands.
+            // Nobody may wait for the outcome any more; the reload is done all the same.
             request.send(outcome.clone()).ok();
         }
         if let Some(requests) = self.next_reload.take() {

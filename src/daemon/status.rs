@@ -5,17 +5,17 @@ use chrono::{DateTime, Utc};
 use crate::belief::TokenState;
 use crate::state::{Health, Snapshot};
 
-/// `watching 42 tokens; 1 expired` and `; next check in 3 s`.
+/// The sentence and the countdown to the next check: `watching 42 tokens; 1 expired` and `; next check in 3 s`.
 pub(super) fn status(snapshot: &Snapshot, rejected: bool, now: DateTime<Utc>) -> (String, String) {
     let (mut of_state, mut lacking) = ([0_usize; TokenState::ALL.len()], 0_usize);
-    for picture in snapshot.tokens.iter() {
-        let state = picture.status.state;
+    for token in snapshot.tokens.iter() {
+        let state = token.status.state;
         of_state[state as usize] += 1;
-        lacking += usize::from(state == TokenState::Valid && picture.health() == Health::Broken);
+        lacking += usize::from(state == TokenState::Valid && token.health() == Health::Broken);
     }
     let all = snapshot.tokens.len();
     let mut parts = vec![format!("watching {all} {}", if all == 1 { "token" } else { "tokens" })];
-    for (state, count) in TokenState::ALL.into_iter().map(|state| (state, of_state[state as usize])) {
+    for (state, count) in TokenState::ALL.iter().copied().map(|state| (state, of_state[state as usize])) {
         match state {
             _ if count == 0 => {}
             TokenState::Valid => {}
@@ -48,14 +48,13 @@ mod tests {
     use crate::testing::{at, token};
 
     #[test]
-    fn the_sentence_says_what_is_wrong_and_when_it_is_looked_at_next() {
-        let picture = |state| {
-            let (token, token_status) =
-                (Arc::new(token("t", &[])), Arc::new(TokenStatus { state, ..TokenStatus::default() }));
-            TokenSnapshot { token, status: token_status, firing: Arc::default(), asked: Arc::default() }
+    fn the_sentence_says_what_is_wrong_and_when_the_next_check_is() {
+        let token = |state| {
+            let status = Arc::new(TokenStatus { state, ..TokenStatus::default() });
+            TokenSnapshot { token: Arc::new(token("t", &[])), status, firing: Arc::default(), asked: Arc::default() }
         };
         let said = |states: &[TokenState], rejected, next: Option<i64>| {
-            let tokens = Arc::new(states.iter().copied().map(picture).collect());
+            let tokens = Arc::new(states.iter().copied().map(token).collect());
             let snapshot = Snapshot { tokens, next_check: next.map(at), ..Snapshot::default() };
             let (status, countdown) = status(&snapshot, rejected, at(0));
             format!("{status}{countdown}")

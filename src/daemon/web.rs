@@ -1,5 +1,5 @@
-//! The web server and the second place for health: opened at the start, changed by a reload, stopped. Whatever can fail
-//! fails before anything is changed.
+//! The web server and the second listener for health: opened at the start, changed by a reload, stopped. Whatever can
+//! fail fails before anything is changed.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -10,13 +10,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::config::{self, HealthListen};
 use crate::http_server::{Access, Listener, Server};
 use crate::system::systemd;
 use crate::web::{self, State};
 
-/// What has been opened and does not serve yet.
+/// The listeners that have been opened and do not serve yet.
 #[derive(Debug)]
 pub(super) struct Opened {
     access: Access,
@@ -25,10 +26,11 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens what `config` says, behind `access`; what `running` has open already, on which address, stays as it is.
+    /// Opens what `config` says, behind `access`. What is open already stays as it is: `running` has the configuration
+    /// and the address of a server that runs.
     ///
     /// # Errors
-    /// The key of what cannot be opened, and why.
+    /// The key in the configuration of what cannot be opened, and why it cannot.
     pub(super) async fn new(
         access: Access,
         config: &config::Web,
@@ -47,7 +49,7 @@ impl Opened {
             let address = listener.local_addr().context("learn the own address").map_err(listen)?;
             main = Some((Listener::Tcp(listener), address));
         }
-        // The configuration speaks of its own address; a socket that was handed over may be open to more.
+        // The configuration is about its own address; a socket that was handed over may be open to more.
         let address = main.as_ref().map(|(_, address)| *address).or(running.map(|(_, address)| address));
         if let Some(address) = address.filter(|address| !config.may_listen_on(*address)) {
             let needs = "is open to the network, which needs web.tls with web.auth, or insecure = true";
@@ -70,7 +72,7 @@ impl Opened {
     }
 }
 
-/// The socket that the service manager opened, if it did.
+/// The socket that the service manager has opened and handed over, if it has.
 fn handed_over() -> anyhow::Result<Option<TcpListener>> {
     let listener = systemd::handed_over().and_then(|listener| listener.map(TcpListener::from_std).transpose());
     listener.context("take over the socket of the service manager")
@@ -83,8 +85,8 @@ async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("listen on {address}{hint}"))
 }
 
-/// A socket that somebody left behind is taken over: one that refuses. What is no socket, answers, or cannot be asked, is
-/// left alone.
+/// Listens on a Unix socket. One that was left behind, which refuses connections, is replaced; what is no socket,
+/// answers, or cannot be connected to is left alone.
 async fn unix(path: &Path) -> anyhow::Result<UnixListener> {
     let bind = || UnixListener::bind(path);
     let listener = match bind() {
@@ -112,15 +114,17 @@ impl Drop for SocketFile {
     }
 }
 
-/// Both servers.
+/// The web server, and the server for health alone if one is configured.
 #[derive(Debug)]
 pub(super) struct Web {
-    /// Where the main one really listens.
+    /// The address on which the web server really listens.
     pub(super) address: SocketAddr,
     server: Server,
     health: Option<(Server, Option<SocketFile>)>,
-    doors: watch::Sender<Arc<Access>>,
+    access: watch::Sender<Arc<Access>>,
     state: State,
+    /// Servers that a reload replaced, while they complete what they answer.
+    replaced: JoinSet<()>,
 }
 
 impl Web {
@@ -128,44 +132,46 @@ impl Web {
     pub(super) fn start(opened: Opened, state: State) -> anyhow::Result<Self> {
         let Opened { access, main, health } = opened;
         let (listener, address) = main.context("serve: nothing is open")?;
-        let (doors, access) = watch::channel(Arc::new(access));
-        let server = Server::start(listener, web::all(state.clone()), access);
-        let mut web = Self { address, server, health: None, doors, state };
+        let (access, current) = watch::channel(Arc::new(access));
+        let server = Server::start(listener, web::all(state.clone()), current);
+        let mut web = Self { address, server, health: None, access, state, replaced: JoinSet::new() };
         web.health = health.map(|health| web.start_health(health));
         Ok(web)
     }
 
     fn start_health(&self, (listener, file): (Listener, Option<SocketFile>)) -> (Server, Option<SocketFile>) {
-        // Health is told to everybody.
+        // Anybody may ask for health.
         let (_, open) = watch::channel(Arc::default());
         (Server::start(listener, web::health(self.state.clone()), open), file)
     }
 
-    /// Goes on as `config` says, with what has been opened for it.
+    /// Serves as `config` says, with what has been opened for it.
     pub(super) fn change(&mut self, opened: Opened, config: &config::Web, before: &config::Web) {
         let Opened { access, main, health } = opened;
-        // Another door ends every connection and forgets who is known, which a reload of something else need not do.
+        // A new `Access` ends every connection and discards whom it has authenticated, which a reload of something else
+        // need not do.
         let same =
             (&config.tls, &config.auth, &config.external_url) == (&before.tls, &before.auth, &before.external_url);
-        if !(same && access.is_made_from_the_same(&self.doors.borrow())) {
-            self.doors.send_replace(Arc::new(access));
+        if !(same && access.is_made_from_the_same(&self.access.borrow())) {
+            self.access.send_replace(Arc::new(access));
         }
-        // Old addresses may still be answering who asked for the reload, so nobody waits for their end.
+        while self.replaced.try_join_next().is_some() {}
+        // The old server may still be answering the request for the reload, so nobody waits for its end here.
         if let Some((listener, address)) = main {
-            let server = Server::start(listener, web::all(self.state.clone()), self.doors.subscribe());
+            let server = Server::start(listener, web::all(self.state.clone()), self.access.subscribe());
             self.address = address;
-            tokio::spawn(std::mem::replace(&mut self.server, server).stop());
+            self.replaced.spawn(std::mem::replace(&mut self.server, server).stop());
         }
         if config.health_listen != before.health_listen {
             let health = health.map(|health| self.start_health(health));
             if let Some((old, file)) = std::mem::replace(&mut self.health, health) {
                 drop(file);
-                tokio::spawn(old.stop());
+                self.replaced.spawn(old.stop());
             }
         }
     }
 
-    /// Waits until one of them has ended, which none should by itself. Cancel-safe.
+    /// Waits until one of the servers has ended, which neither should by itself. Cancel-safe.
     pub(super) async fn ended(&self) {
         match &self.health {
             None => self.server.ended().await,
@@ -176,12 +182,13 @@ impl Web {
         }
     }
 
-    /// Lets answers under way end.
+    /// Stops both servers; answers under way are completed.
     pub(super) async fn stop(self) {
         self.server.stop().await;
         if let Some((health, _file)) = self.health {
             health.stop().await;
         }
+        self.replaced.join_all().await;
     }
 }
 
@@ -191,7 +198,7 @@ mod tests {
     use crate::testing;
 
     #[tokio::test]
-    async fn an_open_socket_keeps_its_locks_whatever_the_configuration_says_of_its_own_address() {
+    async fn an_open_socket_needs_its_locks_whatever_the_configuration_says_of_its_own_address() {
         let mut before = testing::config(Vec::new()).web;
         before.insecure = true;
         let after = config::Web { insecure: false, ..before.clone() };

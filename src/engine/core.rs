@@ -1,113 +1,65 @@
 //! The state of the loop and how events change it. Pure: `handle` takes an event and `now` and returns effects.
 //!
-//! `review` sees to one token or tenant, `peers` to the tokens of one security group, `reload` to the whole configuration,
-//! `dispatch` to who is looked at next.
-//! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload
-//! and a clock set back.
+//! `Fleet` has the tokens and the tenants, `Agenda` says when each is reviewed and which checks are under way,
+//! `OutageMonitor` and `Monitor` whether it is Syncro or our own machine. What happens to them: `review` one token or
+//! tenant, `observed` a check that ended, `peers` the tokens of one security group, `quick_checks` and `fleet_alerts` all
+//! tenants, `reload` the whole configuration, `start` the next checks.
+//!
+//! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload,
+//! a clock set back, and what is judged of all tenants while many of them fail.
 
-mod dispatch;
+mod agenda;
 mod firing;
+mod fleet;
+mod fleet_alerts;
 mod monitor;
-mod outage;
+mod observed;
+mod outage_monitor;
 mod peers;
-mod queue;
+mod quick_checks;
 mod reload;
 mod review;
+mod start;
+mod watch;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Firing, Peer};
-use crate::belief::{Outage, TokenState, TokenStatus};
-use crate::catalog::PermissionId;
+use crate::check::{Ended, WatchKey};
 use crate::config::{Config, Cost};
-use crate::model::{Token, TokenId};
-use crate::plan::{Phase, Plan};
-use crate::state::PersistedState;
-use crate::state::{Snapshot, TenantSnapshot, TokenSnapshot};
-use crate::syncro::{Asked, Fingerprint, Observation};
+use crate::model::TokenId;
+use crate::state::{PersistedState, Snapshot, TenantSnapshot, TokenSnapshot};
+use crate::syncro::Observation;
 
 use super::effect::Effect;
-use crate::check::Ended;
-use crate::check::WatchKey;
+use agenda::Agenda;
+use fleet::Fleet;
 use monitor::Monitor;
-use queue::{Queue, SLOTS};
+use outage_monitor::OutageMonitor;
 
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// The pulse.
+    /// The pulse, once a second.
     Tick,
-    /// A part of a look ended.
+    /// A part of a check ended.
     Observed {
-        /// Whose.
+        /// The token that was checked.
         key: WatchKey,
-        /// What it brought back.
+        /// What was observed.
         observed: Box<Observation>,
-        /// What is free again, if this was its last part.
+        /// What is free again, if this was the last part.
         ended: Option<Ended>,
     },
-    /// Another configuration.
+    /// Another configuration is to be taken over.
     Reload(Arc<Config>),
-    /// Somebody wants a token to be looked at now.
+    /// A full check of this token is requested.
     Check(TokenId),
 }
 
-/// One token that is watched.
-#[derive(Debug)]
-struct Watch {
-    token: Arc<Token>,
-    phase: Phase,
-    status: Arc<TokenStatus>,
-    firing: Arc<Vec<Firing>>,
-    plan: Plan,
-    /// Its entry in the agenda.
-    wake: DateTime<Utc>,
-    /// Its entry among those that wait for a slot.
-    waiting: Option<(Queue, DateTime<Utc>)>,
-    /// A changed configuration makes a full look due then.
-    check_at: Option<DateTime<Utc>>,
-    /// Whether it works is looked at then, because others turned bad.
-    quick_check_at: Option<DateTime<Utc>>,
-    /// What became due while nobody watched is made up for then, not at once with all others.
-    catch_up: Option<DateTime<Utc>>,
-    /// The first full look from then on audits it too, if that is configured.
-    audit_from: DateTime<Utc>,
-    /// What it was last asked, and how that went; not remembered over a restart.
-    asked: Arc<[Asked]>,
-}
-
-impl Watch {
-    /// As another token of the same tenant sees it.
-    pub(super) fn seen(&self) -> Peer<'_> {
-        Peer { token: &self.token, status: &self.status, firing: &self.firing }
-    }
-
-    /// Whether another token of the same security group shows that what is believed of the group and not notified of yet
-    /// is no longer so.
-    pub(super) fn is_outdated_by(&self, other: &Self) -> bool {
-        if self.status.state != TokenState::Valid || self.status.doubt.is_some() {
-            // Its permissions are not checked before it works again.
-            return false;
-        }
-        let fires = |permission: PermissionId| {
-            self.firing.iter().any(|known| known.subject.as_deref() == Some(permission.name()))
-        };
-        self.status.outdated_by(&other.status).any(|permission| !fires(permission))
-    }
-}
-
-/// The tokens of one tenant.
-#[derive(Debug, Default)]
-struct Tenant {
-    members: Vec<WatchKey>,
-    firing: Arc<Vec<Firing>>,
-}
-
-/// What a snapshot shares.
+/// What snapshots share while nothing in it changes.
 type Cached = (Arc<Vec<TokenSnapshot>>, Arc<Vec<TenantSnapshot>>);
 
 /// The state of the loop.
@@ -115,75 +67,37 @@ type Cached = (Arc<Vec<TokenSnapshot>>, Arc<Vec<TenantSnapshot>>);
 pub struct Core {
     config: Arc<Config>,
     started: DateTime<Utc>,
-    /// How long the budget needs for one full look at every token.
+    /// How long the budget needs for one full check of every token.
     sweep: Duration,
-    watches: BTreeMap<WatchKey, Watch>,
-    tenants: BTreeMap<String, Tenant>,
-    /// Tokens that left the configuration, by their value.
-    retired: HashMap<Fingerprint, (TokenId, Arc<TokenStatus>)>,
-    /// Tenants of which a token that worked is refused in a way that is not believed yet.
-    turned: BTreeSet<String>,
-    /// Whether many of them turned bad alike.
-    outage: Option<Outage>,
-    /// Those who turned bad are not taken for an outage before then: one has lasted so long that it was none.
-    overruled_until: Option<DateTime<Utc>>,
-    /// When most could be looked at again; who has not been looked at since is not told of.
-    reachable_since: Option<DateTime<Utc>>,
-    /// What fires for all tenants together.
-    fleet_firing: Arc<Vec<Firing>>,
-    /// Tenants that gave no verdict, to be told of when their time has come.
-    silent: BTreeSet<String>,
-    next_key: u64,
-    agenda: BTreeSet<(DateTime<Utc>, WatchKey)>,
-    waiting: BTreeSet<(Queue, DateTime<Utc>, WatchKey)>,
-    /// Tokens of which `/me` is being asked.
-    asked_token: HashSet<WatchKey>,
-    /// Tokens of which the permissions are being asked.
-    asked_permissions: HashSet<WatchKey>,
-    /// Free slots by lane.
-    free: [usize; 3],
-    last_tick: Option<DateTime<Utc>>,
-    /// What keeps checks from saying anything.
+    fleet: Fleet,
+    agenda: Agenda,
+    outages: OutageMonitor,
     monitor: Monitor,
-    /// Tokens that have never been looked at.
-    unseen: HashSet<WatchKey>,
-    first_sweep_done: bool,
-    /// The picture as it was last shown; none if something in it changed since.
+    last_tick: Option<DateTime<Utc>>,
+    is_first_sweep_done: bool,
+    /// The last snapshot; none if something in it changed since.
     cached: Option<Cached>,
 }
 
 impl Core {
-    /// Watches every token of `config`, going on where `memory` ends. Who is not remembered is due at once.
+    /// Watches every token of `config`, going on from the persisted state. A token that is not in it is due at once.
     #[must_use]
-    pub fn start(config: Arc<Config>, memory: PersistedState, now: DateTime<Utc>) -> (Self, Vec<Effect>) {
+    pub fn start(config: Arc<Config>, state: PersistedState, now: DateTime<Utc>) -> (Self, Vec<Effect>) {
         let mut core = Self {
             sweep: Cost::of(&config).sweep,
             config,
             started: now,
-            watches: BTreeMap::new(),
-            tenants: BTreeMap::new(),
-            retired: HashMap::new(),
-            turned: BTreeSet::new(),
-            outage: None,
-            overruled_until: None,
-            reachable_since: None,
-            fleet_firing: Arc::default(),
-            silent: BTreeSet::new(),
-            next_key: 0,
-            agenda: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            asked_token: HashSet::new(),
-            asked_permissions: HashSet::new(),
-            free: SLOTS,
-            last_tick: None,
+            fleet: Fleet::default(),
+            agenda: Agenda::default(),
+            outages: OutageMonitor::default(),
             monitor: Monitor::default(),
-            unseen: HashSet::new(),
-            first_sweep_done: false,
+            last_tick: None,
+            is_first_sweep_done: false,
             cached: None,
         };
         let mut effects = Vec::new();
-        core.take_up(memory, now, &mut effects);
-        core.first_sweep_done = core.unseen.is_empty();
+        core.take_up(state, now, &mut effects);
+        core.is_first_sweep_done = core.fleet.is_checked();
         (core, effects)
     }
 
@@ -198,7 +112,7 @@ impl Core {
             Event::Reload(config) => self.reload(config, now, &mut effects),
             Event::Check(token) => self.check(&token, now, &mut effects),
         }
-        self.first_sweep_done |= self.unseen.is_empty();
+        self.is_first_sweep_done |= self.fleet.is_checked();
         let shown = effects.iter().any(|effect| !matches!(effect, Effect::Start(_)));
         if shown || reloaded {
             self.cached = None;
@@ -209,32 +123,22 @@ impl Core {
 
     /// The fleet as it is believed to be.
     pub fn snapshot(&mut self) -> Snapshot {
-        let token = |watch: &Watch| TokenSnapshot {
-            token: Arc::clone(&watch.token),
-            status: Arc::clone(&watch.status),
-            firing: Arc::clone(&watch.firing),
-            asked: Arc::clone(&watch.asked),
-        };
-        let tenant = |(name, tenant): (&String, &Tenant)| TenantSnapshot {
-            name: name.clone(),
-            firing: Arc::clone(&tenant.firing),
-        };
-        let (watches, known) = (&self.watches, &self.tenants);
+        let fleet = &self.fleet;
         let (tokens, tenants) = self.cached.get_or_insert_with(|| {
-            let tenants = known.iter().map(tenant).collect();
-            (Arc::new(watches.values().map(token).collect()), Arc::new(tenants))
+            let (tokens, tenants) = fleet.snapshot();
+            (Arc::new(tokens), Arc::new(tenants))
         });
         Snapshot {
             tokens: Arc::clone(tokens),
             tenants: Arc::clone(tenants),
-            fleet_firing: Arc::clone(&self.fleet_firing),
+            fleet_firing: Arc::clone(fleet.firing()),
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
-            checks_due: self.waiting.len() + self.monitor.parked(),
-            next_check: if self.waiting.is_empty() { self.agenda.first().map(|(at, _)| *at) } else { self.last_tick },
+            checks_due: self.agenda.due(),
+            next_check: if self.agenda.is_waiting() { self.last_tick } else { self.agenda.next_review() },
             last_tick: self.last_tick,
             beat: None,
-            first_sweep_done: self.first_sweep_done,
+            first_sweep_done: self.is_first_sweep_done,
         }
     }
 }

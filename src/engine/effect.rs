@@ -10,13 +10,13 @@ use crate::syncro::{Failure, Observation, Part};
 #[must_use]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Look at a token.
+    /// Check a token.
     Start(Job),
-    /// Remember something. A change of standing is counted and logged too; a notice is told when it is kept.
+    /// Persist something. A change of status is counted and logged too; a notification is delivered once it is persisted.
     Record(Record),
     /// Count and log a check.
     Checked(Checked),
-    /// Log that a token's security group cannot be told, or can again.
+    /// Log that the security group of a token's user could not be read, or could be again.
     Group {
         /// Of which token.
         token: TokenId,
@@ -43,7 +43,7 @@ pub enum Outcome {
     Verdict,
     /// There is a verdict again, after so many attempts without one.
     Again(u32),
-    /// We could not look, for the first time in a row or not.
+    /// The check could not be made, for the first time in a row or not.
     Failed {
         /// Why.
         failure: Failure,
@@ -52,7 +52,7 @@ pub enum Outcome {
     },
 }
 
-/// The check that a part of a look makes.
+/// The check that an observation belongs to.
 pub(super) fn checked_by(observed: &Observation) -> Check {
     match observed.part {
         Part::Token(_) => Check::Validity,

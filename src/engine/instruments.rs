@@ -11,7 +11,7 @@ use crate::syncro::{Observation, Reason};
 
 use super::effect::{Checked, Outcome, checked_by};
 
-/// From one quick answer to a look that waited its turn in a full budget.
+/// In seconds: from one quick answer to a check that waited for its turn in a full budget.
 const CHECK_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
 
 /// Counters of the loop.
@@ -35,18 +35,18 @@ impl Instruments {
         let checks = counter("syncro_checks_total", "Checks made, by check.", &["check"])?;
         let failures = counter(
             "syncro_check_failures_total",
-            "Checks that gave no verdict because we could not look, by check and reason.",
+            "Checks that gave no verdict because they could not be made, by check and reason.",
             &["check", "reason"],
         )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "syncro_check_duration_seconds",
-                "How long looks took that made this check, waiting for the request budget included.",
+                "How long this check took, waiting for the request budget included.",
             )
             .buckets(CHECK_SECONDS.to_vec()),
             &["check"],
         )?;
-        let transitions = counter("syncro_transitions_total", "Changes of a standing, by kind.", &["kind"])?;
+        let transitions = counter("syncro_transitions_total", "Changes of the status of a token, by kind.", &["kind"])?;
         let due = IntGauge::new("syncro_monitor_checks_due", "Checks that should have begun and wait for their turn.")?;
         let last_tick = Gauge::new(
             "syncro_monitor_last_tick_timestamp_seconds",
@@ -58,14 +58,14 @@ impl Instruments {
         registry.register(Box::new(transitions.clone()))?;
         registry.register(Box::new(due.clone()))?;
         registry.register(Box::new(last_tick.clone()))?;
-        for check in Check::ALL {
+        for check in Check::ALL.iter().copied() {
             checks.get_metric_with_label_values(&[check.as_str()])?;
             seconds.get_metric_with_label_values(&[check.as_str()])?;
-            for reason in Reason::ALL {
+            for reason in Reason::ALL.iter().copied() {
                 failures.get_metric_with_label_values(&[check.as_str(), reason.as_str()])?;
             }
         }
-        for kind in TransitionKind::ALL {
+        for kind in TransitionKind::ALL.iter().copied() {
             transitions.get_metric_with_label_values(&[kind.as_str()])?;
         }
         Ok(Self { checks, failures, seconds, transitions, due, last_tick })

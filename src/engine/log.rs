@@ -1,4 +1,4 @@
-//! What the loop writes to the log about checks and changes. Alerts are told by their receivers.
+//! What the loop writes to the log about checks and changes. Alerts are logged by the receiver `log`.
 
 use crate::belief::Transition;
 use crate::model::TokenId;
@@ -13,7 +13,7 @@ pub(super) fn checked(checked: &Checked) {
     match outcome {
         Outcome::Verdict => tracing::debug!(event = "check", tenant, token_name, check, "checked"),
         Outcome::Again(failures) => {
-            tracing::info!(event = "check", tenant, token_name, check, failures, "can look again");
+            tracing::info!(event = "check", tenant, token_name, check, failures, "can check again");
         }
         // That Syncro asks for a pause is said once, when it does.
         Outcome::Failed { failure, first: true } if failure.reason != Reason::Throttled => tracing::warn!(
@@ -22,7 +22,7 @@ pub(super) fn checked(checked: &Checked) {
             token_name,
             check,
             reason = failure.reason.as_str(),
-            "could not look, which says nothing about the token: {}",
+            "could not check, which says nothing about the token: {}",
             failure.detail
         ),
         Outcome::Failed { failure, .. } => tracing::debug!(
@@ -31,28 +31,28 @@ pub(super) fn checked(checked: &Checked) {
             token_name,
             check,
             reason = failure.reason.as_str(),
-            "still cannot look: {}",
+            "still cannot check: {}",
             failure.detail
         ),
     }
 }
 
-/// Logs why a security group is not known, or that it is again.
+/// Logs why the security group of a user could not be read, or that it could be again.
 pub(super) fn group(token: &TokenId, problem: Option<&str>) {
     let TokenId { tenant, token_name } = token;
     let of = format!("the security group of the user of token `{token_name}` of tenant `{tenant}`");
     let Some(problem) = problem else {
-        return tracing::info!(event = "security_group", tenant, token_name, "{of} is known again");
+        return tracing::info!(event = "security_group", tenant, token_name, "{of} was read again");
     };
     tracing::warn!(
         event = "security_group",
         tenant,
         token_name,
-        "{of} is not known: {problem}. Its permissions are watched all the same"
+        "{of} could not be read: {problem}. Its permissions are watched all the same"
     );
 }
 
-/// Logs a change of a standing.
+/// Logs a change of the status of a token.
 pub(super) fn changed(token: &TokenId, transition: &Transition) {
     let Transition { kind, subject, before, after, .. } = transition;
     tracing::info!(

@@ -1,5 +1,5 @@
-//! The loop: pulses, finished looks and orders come in as events, `core` decides, the effects are carried out here.
-//! What is to be remembered or told goes to the store, which tells it on when it is kept.
+//! The loop: ticks, finished checks and orders come in as events, `core` decides, the effects are carried out here.
+//! Whatever is to be persisted or notified of goes to the store, which hands notifications on once they are persisted.
 //!
 //! `core` and what belongs to it is pure; `pulse` beats.
 
@@ -29,10 +29,10 @@ pub use self::effect::{Checked, Effect, Outcome};
 pub use self::instruments::Instruments;
 pub use self::pulse::{Pulse, PulseError};
 
-/// Finished looks that wait for the loop; more than can be under way at once.
+/// How many finished parts of checks may wait for the loop: more than can be under way at once.
 const FINISHED: usize = 128;
 
-/// What the daemon may tell the loop.
+/// What the daemon may ask of the loop.
 #[derive(Debug)]
 pub enum Order {
     /// Go on with another configuration.
@@ -42,7 +42,7 @@ pub enum Order {
         /// A client that asks as it says.
         client: Client,
     },
-    /// Look at a token now.
+    /// Check a token now.
     Check(TokenId),
 }
 
@@ -56,33 +56,33 @@ pub struct Engine {
     checks: JoinSet<()>,
     batches: mpsc::Sender<Batch>,
     batch: Batch,
-    /// What follows from the memory alone.
+    /// What follows from the persisted state alone.
     first: Vec<Effect>,
     /// The last pulse.
     beat: Option<Monotonic>,
 }
 
 impl Engine {
-    /// A loop that has not begun, and the picture it will show: what `memory` holds, until something newer is seen.
+    /// A loop that has not begun, and the snapshots that it publishes: the first shows what `state` says.
     pub fn new(
         config: Arc<Config>,
-        memory: PersistedState,
+        state: PersistedState,
         client: Client,
         instruments: Instruments,
         batches: mpsc::Sender<Batch>,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let (mut core, effects) = Core::start(config, memory, clock::now());
+        let (mut core, effects) = Core::start(config, state, clock::now());
         let (snapshot, snapshots) = watch::channel(Arc::new(core.snapshot()));
         let (checks, batch) = (JoinSet::new(), Batch::default());
         let first = effects;
         (Self { core, client, instruments, snapshot, checks, batches, batch, first, beat: None }, snapshots)
     }
 
-    /// Turns until `stop`, then gives up what is under way: looks change nothing, so nothing is lost.
+    /// Runs until `stop`, then gives up what is under way: a check changes nothing by itself, so nothing is lost.
     ///
     /// # Errors
-    /// When a look panicked: its token would never be looked at again, and nobody would know. When nobody takes what is
-    /// to be remembered: it would never be told.
+    /// When a check panicked: its token would never be checked again, and nobody would know. When nobody takes what is to
+    /// be persisted: nobody would ever be notified of it.
     pub async fn run(
         mut self,
         mut pulse: mpsc::Receiver<()>,
@@ -108,11 +108,11 @@ impl Engine {
                 }
             }
             while let Some(ended) = self.checks.try_join_next() {
-                ended.map_err(|error| format!("a look died: {error}"))?;
+                ended.map_err(|error| format!("a check died: {error}"))?;
             }
             if !self.batch.is_empty() {
                 let batch = std::mem::take(&mut self.batch);
-                self.batches.send(batch).await.map_err(|_| "nobody takes what is to be remembered".to_owned())?;
+                self.batches.send(batch).await.map_err(|_| "nobody takes what is to be persisted".to_owned())?;
             }
             self.publish(now);
             events = Vec::new();
@@ -152,12 +152,12 @@ impl Engine {
                 log::checked(&checked);
             }
             Effect::Group { token, problem } => log::group(&token, problem.as_deref()),
-            Effect::Record(keep) => {
-                if let Record::Entry(Entry::Changed { token, transition, .. }) = &keep {
+            Effect::Record(record) => {
+                if let Record::Entry(Entry::Changed { token, transition, .. }) = &record {
                     self.instruments.changed(transition.kind);
                     log::changed(token, transition);
                 }
-                self.batch.add(keep);
+                self.batch.add(record);
             }
         }
     }

@@ -1,24 +1,26 @@
-//! What is said when connections cannot be accepted, so that a machine that is short of something does not fill its log too.
+//! When a failure to accept a connection is logged: a machine that has run out of something must not fill its log as
+//! well.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One line in so long.
+/// The least time between two lines in the log.
 const LINE_EVERY: Duration = Duration::from_mins(1);
 
-/// Failures of one listener.
+/// The failures of one listener to accept a connection.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    /// When one was last logged.
+    /// When a failure was last logged.
     logged: Option<Instant>,
-    /// How many have not been, since.
+    /// How many failures have not been logged since then.
     silent: u64,
 }
 
 impl Failures {
-    /// A connection could not be accepted: how many before it were kept silent, if it is time for a line.
+    /// Counts a connection that could not be accepted. If a line is due in the log, returns how many failures before
+    /// this one were not logged.
     pub(super) fn failed(&mut self, now: Instant) -> Option<u64> {
         if self.logged.is_some_and(|logged| now - logged < LINE_EVERY) {
             self.silent += 1;
@@ -28,7 +30,8 @@ impl Failures {
         Some(std::mem::take(&mut self.silent))
     }
 
-    /// One could: how many failures before it were kept silent, if there were any and it is time for a line.
+    /// Counts a connection that was accepted. If there were failures that were not logged and a line is due in the log,
+    /// returns how many.
     pub(super) fn recovered(&mut self, now: Instant) -> Option<u64> {
         let is_due = self.silent > 0 && self.logged.is_some_and(|logged| now - logged >= LINE_EVERY);
         is_due.then(|| {
@@ -38,7 +41,7 @@ impl Failures {
     }
 }
 
-/// Whether only the one connection failed, and the next may be accepted at once: its client went away.
+/// Whether the error affects that one connection only, because its client went away: the next may be accepted at once.
 pub(super) fn is_of_one(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -49,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_are_said_once_a_minute_with_the_number_of_the_others() {
+    fn failures_are_logged_once_a_minute_with_the_number_of_those_that_were_not() {
         let (begin, second) = (Instant::now(), Duration::from_secs(1));
         let mut failures = Failures::default();
         assert_eq!(failures.failed(begin), Some(0), "the first at once");
@@ -60,7 +63,7 @@ mod tests {
         assert_eq!(failures.failed(begin + second * 60), Some(59));
         assert_eq!(failures.failed(begin + second * 61), None);
         assert_eq!(failures.recovered(begin + second * 119), None);
-        assert_eq!(failures.recovered(begin + second * 120), Some(1), "what was kept silent is said at last");
+        assert_eq!(failures.recovered(begin + second * 120), Some(1), "what was not logged is counted in the end");
         assert_eq!(failures.recovered(begin + second * 600), None);
         assert_eq!(failures.failed(begin + second * 601), Some(0));
     }

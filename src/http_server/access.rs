@@ -1,5 +1,6 @@
-//! How the web server is locked: TLS, who may come in, and under which name it is known. Built from `[web]` at the start
-//! and again at every reload, so that a renewed certificate or a rotated bearer token needs no restart.
+//! How clients get access to the web server: TLS, authentication, and the address under which people reach it. It is
+//! built from `[web]` at the start and again at every reload, so that a renewed certificate or a rotated bearer token
+//! needs no restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,46 +20,47 @@ use crate::system::files::{self, Contents, Deadline};
 
 use super::authenticator::Authenticator;
 
-/// A file of a certificate, a key or a token holds some KiB.
+/// In bytes: a file with a certificate, a key or a token has a few KiB.
 const LARGEST_FILE: u64 = 1024 * 1024;
-/// All files together.
+/// The time that all files together may take to be read.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);
 
-/// The door.
+/// What a connection needs to be given access.
 #[derive(Default)]
 pub struct Access {
-    /// TLS, if it is spoken.
+    /// The TLS side of the server, if `[web.tls]` is configured.
     pub(super) tls: Option<TlsAcceptor>,
-    /// Who may come in.
+    /// Who is given access.
     pub(super) authenticator: Authenticator,
-    /// What comes before every path where people reach the daemon below a path of a proxy; no slash at the end.
+    /// The prefix of every path where people reach the daemon below a path of a proxy, with no slash at its end; empty
+    /// without one.
     pub base: String,
-    /// Scheme, host and port that people see, where they are not ours.
+    /// The scheme, host and port of `external_url`, where people reach the daemon under an address that is not its own.
     pub origin: Option<String>,
-    /// A digest of the files that it was built from.
+    /// A digest of the files that this was built from.
     made_from: [u8; 32],
 }
 
 impl std::fmt::Debug for Access {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_struct("Door")
+            .debug_struct("Access")
             .field("tls", &self.tls.is_some())
-            .field("gate", &self.authenticator)
+            .field("authenticator", &self.authenticator)
             .finish_non_exhaustive()
     }
 }
 
 impl Access {
-    /// Whether the files of both hold the same.
+    /// Whether both were built from files of the same content.
     pub fn is_made_from_the_same(&self, other: &Self) -> bool {
         self.made_from == other.made_from
     }
 
-    /// Reads the files that `[web]` names.
+    /// Reads the files that `[web]` names, which blocks for ten seconds at most.
     ///
     /// # Errors
-    /// What is wrong with each, by its key; never what is in it.
+    /// What is wrong with each file, by its key in the configuration; never what is in the file.
     pub fn load(web: &Web) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let mut files = Files { digest: Sha256::new(), deadline: Deadline::within(LONGEST_LOAD) };
@@ -91,7 +93,7 @@ impl Access {
     }
 }
 
-/// The files that a door is built from, as one digest.
+/// Reads the files and makes one digest of all of them.
 struct Files {
     digest: Sha256,
     deadline: Deadline,
@@ -115,7 +117,7 @@ fn acceptor(tls: &Tls, files: &mut Files) -> Result<TlsAcceptor, String> {
     };
     let (certificate_file, key_file) = (&tls.identity.certificate_file, &tls.identity.key_file);
     let chain = certificates(certificate_file, "web.tls.certificate_file", files)?;
-    // The error may tell of the line, so only that there is none is said.
+    // The error may quote the line, which must not be logged, so the message says only that there is no key.
     let key = PrivateKeyDer::from_pem_slice(&files.read(key_file, "web.tls.key_file")?)
         .map_err(|_| format!("web.tls.key_file: `{}` holds no private key", key_file.display()))?;
     let provider = Arc::new(aws_lc_rs::default_provider());

@@ -1,5 +1,5 @@
-//! Who may come in: passwords and bearer tokens, compared in constant time. Guessing is slowed down for each address, and
-//! a password that was right a moment ago is not hashed again.
+//! Authentication: passwords and bearer tokens, compared in constant time. Guessing is slowed down for each address,
+//! and a password that has been verified is not hashed again.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -22,51 +22,52 @@ use tokio::task::spawn_blocking;
 
 use crate::config::PasswordHash;
 
-/// Wrong guesses that an address has free; then one for each [`PENANCE`].
+/// How many wrong guesses an address has free; after them it has one in each [`GUESS_INTERVAL`].
 const FREE_GUESSES: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
-const PENANCE: Duration = Duration::from_secs(6);
-/// Addresses that are remembered before those who guessed long ago are forgotten.
-const MOST_GUESSERS: usize = 1024;
+const GUESS_INTERVAL: Duration = Duration::from_secs(6);
+/// How many addresses are tracked before those whose guesses are long ago are discarded.
+const MOST_ADDRESSES: usize = 1024;
 
-/// A keyed digest of something secret, so that the secret itself is not kept.
+/// A keyed digest of a secret, so that the secret itself is not retained.
 type Digest = [u8; 32];
 
-/// Who may come in.
+/// Decides who is given access.
 pub(super) struct Authenticator {
     users: HashMap<String, Arc<PasswordHash>>,
     bearers: Vec<Digest>,
     key: [u8; 64],
-    /// The last right password of each user.
-    known: Mutex<HashMap<String, Digest>>,
+    /// The digest of the last password of each user that was verified.
+    verified: Mutex<HashMap<String, Digest>>,
     guesses: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
-    /// One password is hashed at a time: it takes a core, and Argon2 memory.
+    /// One password is hashed at a time: that takes a core, and with Argon2 a lot of RAM.
     hashing: Semaphore,
 }
 
-/// Why somebody may not come in.
+/// Why a request is not given access.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Who it is was not said, or wrongly.
-    Unknown,
-    /// Too many wrong guesses from there; again after so long.
+    /// There are no credentials, or they are wrong.
+    Unauthenticated,
+    /// Too many wrong guesses came from that address; the next may come after this time.
     Throttled(Duration),
 }
 
 impl std::fmt::Debug for Authenticator {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Gate({} users, {} bearer tokens)", self.users.len(), self.bearers.len())
+        write!(formatter, "Authenticator({} users, {} bearer tokens)", self.users.len(), self.bearers.len())
     }
 }
 
 impl Default for Authenticator {
-    /// A gate that is open to everybody.
+    /// An authenticator that gives access to everybody.
     fn default() -> Self {
-        let quota = Quota::with_period(PENANCE).unwrap_or(Quota::per_minute(FREE_GUESSES)).allow_burst(FREE_GUESSES);
+        let quota =
+            Quota::with_period(GUESS_INTERVAL).unwrap_or(Quota::per_minute(FREE_GUESSES)).allow_burst(FREE_GUESSES);
         Self {
             users: HashMap::new(),
             bearers: Vec::new(),
             key: [0; 64],
-            known: Mutex::default(),
+            verified: Mutex::default(),
             guesses: RateLimiter::hashmap(quota),
             hashing: Semaphore::new(1),
         }
@@ -92,13 +93,13 @@ impl Authenticator {
         mac.finalize().into_bytes().into()
     }
 
-    /// Whether a request from `peer` may pass.
-    pub(super) async fn lets_in(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Verifies the credentials of a request; `peer` is the address of its client, or `None` on a Unix socket.
+    pub(super) async fn authenticate(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.users.is_empty() && self.bearers.is_empty() {
             return Ok(());
         }
         let Some(shown) = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes) else {
-            return Err(Refusal::Unknown);
+            return Err(Refusal::Unauthenticated);
         };
         let (scheme, credentials) = shown.split_at(shown.iter().position(|byte| *byte == b' ').unwrap_or(shown.len()));
         let credentials = credentials.trim_ascii();
@@ -109,7 +110,7 @@ impl Authenticator {
         let pair = basic.as_deref().and_then(|pair| pair.split_at_checked(pair.iter().position(|byte| *byte == b':')?));
         let pair = pair.map(|(user, password)| (String::from_utf8_lossy(user).into_owned(), password[1..].to_owned()));
         if let Some((user, password)) = &pair
-            && self.is_known(user, password)
+            && self.is_verified(user, password)
         {
             return Ok(());
         }
@@ -121,26 +122,28 @@ impl Authenticator {
         }
         let peer = peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string());
         tracing::warn!(event = "login_failed", peer, "somebody at {peer} was not let in: wrong credentials");
-        Err(Refusal::Unknown)
+        Err(Refusal::Unauthenticated)
     }
 
     fn is_bearer(&self, token: &[u8]) -> bool {
         let digest = self.digest(token);
-        // All of them are compared, so that the time tells nothing.
-        self.bearers.iter().fold(Choice::from(0), |found, known| found | known.ct_eq(&digest)).into()
+        // All tokens are compared, so that the time shows nothing about them.
+        self.bearers.iter().fold(Choice::from(0), |found, bearer| found | bearer.ct_eq(&digest)).into()
     }
 
-    fn is_known(&self, user: &str, password: &[u8]) -> bool {
+    /// Whether this is the password of that user that was verified last.
+    fn is_verified(&self, user: &str, password: &[u8]) -> bool {
         let digest = self.digest(password);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(user).is_some_and(|known| known.ct_eq(&digest).into())
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.get(user).is_some_and(|last| last.ct_eq(&digest).into())
     }
 
+    /// Counts a guess from an address.
     fn may_guess(&self, peer: Option<IpAddr>) -> Result<(), Refusal> {
-        if self.guesses.len() > MOST_GUESSERS {
+        if self.guesses.len() > MOST_ADDRESSES {
             self.guesses.retain_recent();
         }
-        // Whoever has one address of IPv6 usually has all of its /64.
+        // Whoever has one IPv6 address usually has all of its /64.
         let peer = match peer {
             Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
             Some(address) => address,
@@ -151,8 +154,9 @@ impl Authenticator {
             .map_err(|wait| Refusal::Throttled(wait.wait_time_from(self.guesses.clock().now())))
     }
 
+    /// Whether this is the password of that user; hashes it.
     async fn is_right(&self, user: String, password: Vec<u8>) -> bool {
-        // A name that nobody has takes as long as one that somebody has.
+        // The name of no user takes as long as that of a user, so that the time does not show which names there are.
         let Some(hash) = self.users.get(&user).or_else(|| self.users.values().next()).map(Arc::clone) else {
             return false;
         };
@@ -161,7 +165,7 @@ impl Authenticator {
         let is_right = spawn_blocking(move || hash.is_of(&password)).await.unwrap_or(false);
         let is_right = is_right && self.users.contains_key(&user);
         if is_right {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(user, digest);
+            self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(user, digest);
         }
         is_right
     }
@@ -171,7 +175,7 @@ impl Authenticator {
 mod tests {
     use super::*;
 
-    /// Of `secret`, at the lowest cost.
+    /// An authenticator with the password `secret`, hashed at the lowest cost, and two bearer tokens.
     fn authenticator() -> Authenticator {
         let hash = bcrypt::non_truncating_hash("secret", 4).unwrap();
         let users = vec![("alice".to_owned(), PasswordHash::parse(&hash).unwrap())];
@@ -189,32 +193,36 @@ mod tests {
     const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     #[tokio::test]
-    async fn only_who_is_named_comes_in() {
+    async fn only_configured_users_and_bearer_tokens_are_given_access() {
         let authenticator = authenticator();
         for right in [basic("alice:secret"), headers("Bearer first"), headers("bearer second"), basic("alice:secret")] {
-            assert_eq!(authenticator.lets_in(HERE, &right).await, Ok(()), "{right:?}");
+            assert_eq!(authenticator.authenticate(HERE, &right).await, Ok(()), "{right:?}");
         }
         let bad = ["Bearer third", "Bearer ", "Basic !!!", "Basic YWxpY2U=", "Digest x", "Bearer first second", ""];
         let bad = bad.into_iter().map(headers).chain([basic("alice:Secret"), basic("bob:secret"), HeaderMap::new()]);
         for wrong in bad {
-            assert_eq!(authenticator.lets_in(HERE, &wrong).await, Err(Refusal::Unknown), "{wrong:?}");
+            assert_eq!(authenticator.authenticate(HERE, &wrong).await, Err(Refusal::Unauthenticated), "{wrong:?}");
         }
-        assert_eq!(Authenticator::default().lets_in(HERE, &HeaderMap::new()).await, Ok(()), "nobody is named: all may");
+        assert_eq!(
+            Authenticator::default().authenticate(HERE, &HeaderMap::new()).await,
+            Ok(()),
+            "nobody is configured: everybody is given access"
+        );
     }
 
     #[tokio::test]
-    async fn guessing_is_slowed_down_for_who_guesses_and_for_nobody_who_is_known() {
+    async fn guessing_is_slowed_down_for_the_address_that_guesses_and_not_for_verified_credentials() {
         let authenticator = authenticator();
-        assert_eq!(authenticator.lets_in(HERE, &basic("alice:secret")).await, Ok(()));
+        assert_eq!(authenticator.authenticate(HERE, &basic("alice:secret")).await, Ok(()));
         let mut refusals = Vec::new();
         for _ in 0..=FREE_GUESSES.get() {
-            refusals.push(authenticator.lets_in(HERE, &basic("alice:guess")).await.unwrap_err());
+            refusals.push(authenticator.authenticate(HERE, &basic("alice:guess")).await.unwrap_err());
         }
-        assert!(matches!(refusals.last(), Some(Refusal::Throttled(wait)) if *wait <= PENANCE), "{refusals:?}");
+        assert!(matches!(refusals.last(), Some(Refusal::Throttled(wait)) if *wait <= GUESS_INTERVAL), "{refusals:?}");
         let other = Some("192.0.2.1".parse().unwrap());
-        assert_eq!(authenticator.lets_in(other, &basic("alice:guess")).await, Err(Refusal::Unknown));
-        for known in [basic("alice:secret"), headers("Bearer first")] {
-            assert_eq!(authenticator.lets_in(HERE, &known).await, Ok(()), "{known:?}");
+        assert_eq!(authenticator.authenticate(other, &basic("alice:guess")).await, Err(Refusal::Unauthenticated));
+        for verified in [basic("alice:secret"), headers("Bearer first")] {
+            assert_eq!(authenticator.authenticate(HERE, &verified).await, Ok(()), "{verified:?}");
         }
         assert!(!format!("{authenticator:?}").contains("secret"));
     }

@@ -1,4 +1,4 @@
-//! The connections that there are. When there is no room for one more, the one that has been idle longest goes, so that
+//! The open connections. When there is no room for one more, the one that has been idle longest is evicted, so that
 //! nobody can shut others out by opening connections and sending nothing.
 
 use std::collections::BTreeMap;
@@ -8,30 +8,33 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// An answer takes less, even the metrics of thousands of tokens over a slow line; a longer one may have to go too.
+/// An answer takes less time, even the metrics of thousands of tokens over a slow line; a connection whose answer takes
+/// longer may be evicted too.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
 
-/// What is known of all connections.
+/// All open connections of one server.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections(Arc<Mutex<Open>>);
 
 #[derive(Debug, Default)]
 struct Open {
+    /// The number of the next entry.
     next: u64,
-    /// Idle ones first, each kind by how long it has been so.
-    known: BTreeMap<(bool, u64), (Instant, CancellationToken)>,
+    /// Since when each connection is idle or busy, and what evicts it; idle ones first, each kind in the order of time.
+    entries: BTreeMap<(bool, u64), (Instant, CancellationToken)>,
 }
 
-/// One connection, until it is dropped.
+/// One connection, which leaves the others when it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     all: Connections,
-    place: Mutex<(bool, u64)>,
-    /// Cancelled when it has to go.
-    pub(super) goes: CancellationToken,
+    /// Its key among the entries: whether it is busy, and the number of its entry.
+    key: Mutex<(bool, u64)>,
+    /// Cancelled when the connection is evicted.
+    pub(super) evicted: CancellationToken,
 }
 
-/// A request is being answered, until it is dropped.
+/// A request that is being answered on a connection, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Connection>);
 
@@ -40,68 +43,69 @@ impl Connections {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One more, idle as yet.
+    /// Adds a connection, which is idle at first.
     pub(super) fn add(&self) -> Arc<Connection> {
-        let goes = CancellationToken::new();
-        let place = self.with(|open| open.enter(false, goes.clone()));
-        Arc::new(Connection { all: self.clone(), place: Mutex::new(place), goes })
+        let evicted = CancellationToken::new();
+        let key = self.with(|open| open.enter(false, evicted.clone()));
+        Arc::new(Connection { all: self.clone(), key: Mutex::new(key), evicted })
     }
 
-    /// Makes room by ending the connection that has been idle longest, or else one that takes too long.
+    /// Makes room by evicting the connection that has been idle longest, or else the one whose answer has taken too
+    /// long.
     pub(super) fn make_room(&self) {
         self.with(|open| {
-            let Some((place, (since, goes))) = open.known.first_key_value() else { return };
-            if !place.0 || since.elapsed() > LONGEST_ANSWER {
-                goes.cancel();
-                let place = *place;
-                open.known.remove(&place);
+            let Some((key, (since, evicted))) = open.entries.first_key_value() else { return };
+            if !key.0 || since.elapsed() > LONGEST_ANSWER {
+                evicted.cancel();
+                let key = *key;
+                open.entries.remove(&key);
             }
         });
     }
 }
 
 impl Open {
-    fn enter(&mut self, is_busy: bool, goes: CancellationToken) -> (bool, u64) {
-        let place = (is_busy, self.next);
+    fn enter(&mut self, is_busy: bool, evicted: CancellationToken) -> (bool, u64) {
+        let key = (is_busy, self.next);
         self.next += 1;
-        self.known.insert(place, (Instant::now(), goes));
-        place
+        self.entries.insert(key, (Instant::now(), evicted));
+        key
     }
 }
 
 impl Connection {
-    fn becomes(&self, is_busy: bool) {
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+    fn set_busy(&self, is_busy: bool) {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         self.all.with(|open| {
-            // One that has to go is in no place any more.
-            if let Some((_, goes)) = open.known.remove(&place) {
-                *place = open.enter(is_busy, goes);
+            // A connection that is being evicted has no entry any more.
+            if let Some((_, evicted)) = open.entries.remove(&key) {
+                *key = open.enter(is_busy, evicted);
             }
         });
     }
 
-    /// Whether a request is being answered.
+    /// Whether a request is being answered on it.
     pub(super) fn is_busy(&self) -> bool {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// A request has come; the connection is idle again when what is returned is dropped.
+    /// Marks the connection as busy with a request; it is idle again when what is returned is dropped.
     pub(super) fn busy(self: &Arc<Self>) -> Busy {
-        self.becomes(true);
+        self.set_busy(true);
         Busy(Arc::clone(self))
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.becomes(false);
+        self.0.set_busy(false);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let place = *self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        self.all.with(|open| open.known.remove(&place));
+        let key = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all.with(|open| open.entries.remove(&key));
     }
 }
 
@@ -110,22 +114,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_goes_first_and_a_busy_one_only_if_it_takes_too_long() {
+    async fn the_longest_idle_is_evicted_first_and_a_busy_one_only_if_its_answer_takes_too_long() {
         let all = Connections::default();
         let [first, second, third] = [all.add(), all.add(), all.add()];
         let answering = first.busy();
         all.make_room();
-        assert!(second.goes.is_cancelled() && !first.goes.is_cancelled() && !third.goes.is_cancelled());
+        assert!(second.evicted.is_cancelled() && !first.evicted.is_cancelled() && !third.evicted.is_cancelled());
         let also_answering = third.busy();
         all.make_room();
-        assert!(!first.goes.is_cancelled() && !third.goes.is_cancelled(), "both answer");
+        assert!(!first.evicted.is_cancelled() && !third.evicted.is_cancelled(), "both answer");
         drop(answering);
         all.make_room();
-        assert!(first.goes.is_cancelled(), "it is idle again");
+        assert!(first.evicted.is_cancelled(), "it is idle again");
         tokio::time::advance(LONGEST_ANSWER * 2).await;
         all.make_room();
-        assert!(third.goes.is_cancelled());
+        assert!(third.evicted.is_cancelled());
         drop((also_answering, first, second, third));
-        assert!(all.with(|open| open.known.is_empty()));
+        assert!(all.with(|open| open.entries.is_empty()));
     }
 }

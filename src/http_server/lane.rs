@@ -1,5 +1,6 @@
-//! Where answers are made: on threads of their own, a few at a time, so that nothing a client asks for holds up the loop that
-//! checks tokens and answers for health. Who comes when too many wait is told to come again.
+//! Where answers are made: on threads of their own, a few at a time, so that no request of a client delays the checks
+//! of tokens or the answers about health. A request that comes while too many wait is refused, with the time to come
+//! again.
 
 use std::time::Duration;
 
@@ -12,32 +13,33 @@ use tokio::task::spawn_blocking;
 use super::connections::LONGEST_ANSWER;
 use super::slots::{Slot, Slots};
 
-/// What is made at once for people and programs; the machine has other things to do.
+/// How many pages and answers of the API are made at once; the machine has other things to do.
 const PAGES: usize = 2;
-/// Scrapes are made one piece at a time, and no page takes their place: a scrape that fails looks like a dead daemon.
+/// Scrapes are made one piece at a time, and no page takes their slot: a scrape that fails appears as a dead daemon.
 const SCRAPES: usize = 1;
-/// Readings of the history at once: a disk that hangs then holds up nothing else.
-const READINGS: usize = 2;
-/// How many wait for each at most: far fewer than there may be connections, so that health is answered whatever waits.
+/// How many queries of the history run at once: a disk that hangs then delays nothing else.
+const HISTORY_QUERIES: usize = 2;
+/// How many requests wait for each lane at most: far fewer than there may be connections, so that health is answered
+/// however many wait.
 const MOST_WAITING: usize = 64;
-/// A browser or a scraper gives up soon after.
+/// How long a request waits for a slot; a browser or a scraper gives up soon after.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A long answer is made in pieces of about so many bytes; a client that reads slowly holds no place between them.
+/// In bytes: a long answer is made in pieces of about this size; a client that reads slowly takes no slot between them.
 const PIECE: usize = 64 * 1024;
 
-/// Why something is not made.
+/// Why an answer is not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotMade {
-    /// Too many wait already.
+    /// Too many requests wait already.
     #[error("too many requests are being answered; come again in a few seconds")]
     Busy,
-    /// Making it failed, which has been logged.
+    /// What makes the answer panicked, which has been logged.
     #[error("the answer could not be made")]
     Failed,
 }
 
 impl NotMade {
-    /// The status that says so.
+    /// The HTTP status of the refusal.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -45,7 +47,7 @@ impl NotMade {
         }
     }
 
-    /// When to come again, for who may.
+    /// The header that says when to come again, in seconds, where that makes sense.
     pub fn retry_after(self) -> Option<(header::HeaderName, &'static str)> {
         (self == Self::Busy).then_some((header::RETRY_AFTER, "5"))
     }
@@ -61,7 +63,7 @@ impl IntoResponse for NotMade {
     }
 }
 
-/// The lanes of one daemon, each with its own places.
+/// The lanes of one daemon, each with slots of its own.
 #[derive(Debug, Clone)]
 pub struct Lanes {
     /// For pages and the API.
@@ -74,31 +76,32 @@ pub struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { pages: Lane::new(PAGES), scrapes: Lane::new(SCRAPES), history: Lane::new(READINGS) }
+        Self { pages: Lane::new(PAGES), scrapes: Lane::new(SCRAPES), history: Lane::new(HISTORY_QUERIES) }
     }
 }
 
-/// A few places where answers are made, and a few where one waits for them.
+/// A few slots in which answers are made, and a queue for them of limited length.
 #[derive(Debug, Clone)]
 pub struct Lane(Slots);
 
 impl Lane {
-    fn new(places: usize) -> Self {
-        Self(Slots::new(places, MOST_WAITING))
+    fn new(slots: usize) -> Self {
+        Self(Slots::new(slots, MOST_WAITING))
     }
 
-    /// Does `make` on another thread, when there is a place.
+    /// Runs `make` on another thread, as soon as there is a slot.
     ///
     /// # Errors
-    /// When too many wait already, when there is no place for a while, or when `make` panics.
+    /// [`NotMade::Busy`] when too many requests wait already or no slot is free for five seconds, [`NotMade::Failed`]
+    /// when `make` panics.
     pub async fn run<T: Send + 'static>(&self, make: impl FnOnce() -> T + Send + 'static) -> Result<T, NotMade> {
         make_at(self.0.for_new(PATIENCE).await, make).await
     }
 
-    /// A body of several pieces, each made when the client has taken the one before.
+    /// Makes a body of several pieces, each when the client has taken the one before.
     ///
     /// # Errors
-    /// The same, for the first piece; where a later one is not made the connection ends.
+    /// As [`Lane::run`], for the first piece; if a later piece is not made, the connection ends.
     pub async fn body<P>(&self, pieces: P) -> Result<Body, NotMade>
     where
         P: Iterator<Item = Bytes> + Send + 'static,
@@ -115,19 +118,19 @@ impl Lane {
 }
 
 async fn make_at<T: Send + 'static>(
-    place: Option<Slot>,
+    slot: Option<Slot>,
     make: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NotMade> {
-    let place = place.ok_or(NotMade::Busy)?;
-    // A client that goes away does not end what is being made, so the place is given back at its end.
+    let slot = slot.ok_or(NotMade::Busy)?;
+    // A client that disconnects does not end what is being made, so the slot is given back at its end.
     let task = spawn_blocking(move || {
-        let _place = place;
+        let _slot = slot;
         make()
     });
     task.await.map_err(|_| NotMade::Failed)
 }
 
-/// The next piece, and the rest if there is more.
+/// The next piece of at least [`PIECE`] bytes, and the rest if there is more.
 fn piece<P: Iterator<Item = Bytes>>(mut pieces: P) -> (Bytes, Option<P>) {
     let Some(first) = pieces.next() else { return (Bytes::new(), None) };
     if first.len() >= PIECE {
@@ -151,10 +154,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_too_much_is_refused_at_once_and_a_panic_frees_its_place() {
+    async fn a_request_too_many_is_refused_at_once_and_a_panic_frees_its_slot() {
         let lane = Lane::new(1);
-        let (release, held) = sync_channel::<()>(0);
-        let mut busy = Box::pin(lane.run(move || held.recv().is_err()));
+        let (release, blocked) = sync_channel::<()>(0);
+        let mut busy = Box::pin(lane.run(move || blocked.recv().is_err()));
         assert!(busy.as_mut().now_or_never().is_none());
         let mut waiting: Vec<_> = (0..MOST_WAITING).map(|number| Box::pin(lane.run(move || number))).collect();
         assert!(waiting.iter_mut().all(|waiting| waiting.as_mut().now_or_never().is_none()));

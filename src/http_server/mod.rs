@@ -1,5 +1,5 @@
-//! The HTTP server: sockets, TLS, authentication, limits, and the threads on which answers are made. It knows nothing of tokens
-//! and permissions.
+//! The HTTP server: sockets, TLS, authentication, limits, and the threads on which answers are made. It knows nothing
+//! of the tokens and their permissions.
 
 mod accept;
 mod access;

@@ -1,4 +1,5 @@
-//! Which requests are not answered: of whom may not come in, and what pages of other sites make a browser send.
+//! Which requests are refused: those without valid credentials, and those that pages of other sites make a browser
+//! send.
 
 use std::net::IpAddr;
 
@@ -10,19 +11,19 @@ use hyper::body::Incoming;
 use super::access::Access;
 use super::authenticator::Refusal;
 
-/// What is told to everybody: whether the daemon is well, and nothing else.
+/// The paths that are answered to everybody: the health of the daemon, and nothing else.
 const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// Why a request is not answered, if it is not.
+/// The refusal of a request, or `None` if it may be answered; `peer` is the address of its client.
 pub(super) async fn refusal(access: &Access, peer: Option<IpAddr>, request: &Request<Incoming>) -> Option<Response> {
     if HEALTH.contains(&request.uri().path()) {
         return None;
     }
-    match access.authenticator.lets_in(peer, request.headers()).await {
+    match access.authenticator.authenticate(peer, request.headers()).await {
         Ok(()) => {}
-        Err(Refusal::Unknown) => {
-            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
-            return Some((StatusCode::UNAUTHORIZED, ask, "who are you?\n").into_response());
+        Err(Refusal::Unauthenticated) => {
+            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
+            return Some((StatusCode::UNAUTHORIZED, challenge, "who are you?\n").into_response());
         }
         Err(Refusal::Throttled(wait)) => {
             let wait = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
@@ -41,19 +42,20 @@ pub(super) async fn refusal(access: &Access, peer: Option<IpAddr>, request: &Req
     None
 }
 
-/// Whether a browser says that a page of another site draws this in, as an image or by a script, where no person follows a
-/// link: such a page could make every visitor's browser ask for whatever takes long.
+/// Whether a browser says that a page of another site draws this in, as an image or by a script, where no person
+/// follows a link: such a page could make every visitor's browser ask for whatever takes long.
 fn is_drawn_in_elsewhere(headers: &HeaderMap) -> bool {
     let is = |name: &str, word: &str| headers.get(name).is_some_and(|value| value == word);
     is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate")
 }
 
-/// Whether a browser says that a page of another site sent this. What is no browser says nothing of the kind, and is not
-/// led astray by pages either.
-fn comes_from_elsewhere(headers: &HeaderMap, known_as: Option<&str>) -> bool {
+/// Whether a browser says that a page of another site sent this; `external_origin` is the origin under which people
+/// reach the daemon. A client that is no browser sends none of these headers, and no page can make it send a request
+/// either.
+fn comes_from_elsewhere(headers: &HeaderMap, external_origin: Option<&str>) -> bool {
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
     let origin = text(header::ORIGIN);
-    if origin.is_some() && origin == known_as {
+    if origin.is_some() && origin == external_origin {
         return false;
     }
     match (text(HeaderName::from_static("sec-fetch-site")), origin) {
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_is_known_by_what_its_browser_says() {
+    fn a_request_from_a_page_of_another_site_is_recognised_by_its_headers() {
         let cases: [(&[(&str, &str)], bool); 9] = [
             (&[], false),
             (&[("sec-fetch-site", "same-origin"), ("origin", "http://monitor:9760")], false),

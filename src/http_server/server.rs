@@ -1,5 +1,6 @@
-//! The HTTP server: sockets, TLS, patience. Bounded in connections, heads and time; bodies are never read. Who may come in is
-//! decided by `access`, `authenticator` and `refusal`, what is answered by `routes`.
+//! The HTTP server: sockets, TLS, time-outs. The number of connections, the size of heads and the time are limited;
+//! bodies are never read. Who is given access is decided by `access`, `authenticator` and `refusal`, what is answered
+//! by the router.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -33,23 +34,24 @@ use super::access::Access;
 use super::connections::{Busy, Connection, Connections, LONGEST_ANSWER};
 use super::refusal::refusal;
 
-/// Prometheus opens one or two connections, a browser six; more than this at once is not people looking.
+/// How many connections may be open at once: Prometheus opens one or two, a browser six.
 const CONNECTIONS: usize = 256;
-/// A quarter of the files that may be open: the rest is for checks, receivers, the store, and a second server.
+/// One file in so many may be a connection: the others are for checks, receivers, the store, and a second server.
 const SHARE_OF_FILES: usize = 4;
-/// Fewer would serve nobody, however few files may be open.
+/// The least number of connections, however few files may be open: fewer would serve nobody.
 const FEWEST_CONNECTIONS: usize = 8;
-/// How long a connection waits for a place where all others are answering.
+/// How long a new connection waits for a slot while all others are busy.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A handshake takes two round trips.
+/// How long a TLS handshake may take; it takes two round trips.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A request head takes one round trip; an idle connection is closed after the same time.
+/// How long the head of a request may take, which takes one round trip; an idle connection is closed after the same
+/// time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// What is in the pipe of a connection that has to end gets so long to leave it.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How long a client may take nothing of an answer.
+/// How long a connection that has to end and answers no request has to send what is left in it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a client may read nothing of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// More than any scraper or browser sends.
+/// The largest head of a request, in bytes: more than any scraper or browser sends.
 const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Where a server listens.
@@ -61,11 +63,12 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-/// Whatever bytes come from and go to.
+/// A stream of bytes from and to a client, over TCP or a Unix socket.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Listener {
+    /// Accepts a connection; the address of its client is `None` on a Unix socket.
     async fn accept(&self) -> std::io::Result<(Box<dyn Stream>, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
@@ -76,7 +79,7 @@ impl Listener {
         }
     }
 
-    /// The address, if it is one.
+    /// The address that it listens on; `None` for a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
@@ -85,48 +88,49 @@ impl Listener {
     }
 }
 
-/// A server on one address.
+/// A running server on one address.
 #[derive(Debug)]
 pub struct Server {
     stop: CancellationToken,
-    gone: CancellationToken,
+    ended: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    /// Starts to serve on a socket that is already open. Another door, by a reload, ends the connections that came
-    /// through the one before.
-    pub fn start(listener: Listener, router: Router, doors: watch::Receiver<Arc<Access>>) -> Self {
-        let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
-        let (stopped, guard) = (stop.clone(), gone.clone().drop_guard());
+    /// Starts to serve on a socket that is already open. When a reload replaces what `access` holds, the connections
+    /// that were given access before it are ended.
+    pub fn start(listener: Listener, router: Router, access: watch::Receiver<Arc<Access>>) -> Self {
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (stopped, guard) = (stop.clone(), ended.clone().drop_guard());
         let task = tokio::spawn(async move {
             // Dropped however this ends, a panic included.
             let _guard = guard;
-            serve(listener, router, doors, stopped).await;
+            serve(listener, router, access, stopped).await;
         });
-        Self { stop, gone, task }
+        Self { stop, ended, task }
     }
 
-    /// Takes no new connections, lets answers under way end, and returns when all have.
+    /// Accepts no new connections, lets the answers under way end, and returns when all have ended.
     pub async fn stop(self) {
         self.stop.cancel();
-        // An error means that the task is gone, which is what was wanted.
+        // An error means that the task panicked: it has ended too.
         self.task.await.ok();
     }
 
-    /// Waits until it has ended, which it should not by itself. Cancel-safe.
+    /// Waits until the server has ended, which it should not do by itself. Cancel-safe.
     pub async fn ended(&self) {
-        self.gone.cancelled().await;
+        self.ended.cancelled().await;
     }
 }
 
+/// How many connections may be open at once on this machine.
 fn most_connections() -> usize {
     let files = limits::open_files().unwrap_or(usize::MAX);
     (files / SHARE_OF_FILES).clamp(FEWEST_CONNECTIONS, CONNECTIONS)
 }
 
-async fn serve(listener: Listener, router: Router, doors: watch::Receiver<Arc<Access>>, stop: CancellationToken) {
-    let (room, connections) = (Arc::new(Semaphore::new(most_connections())), Connections::default());
+async fn serve(listener: Listener, router: Router, access: watch::Receiver<Arc<Access>>, stop: CancellationToken) {
+    let (slots, connections) = (Arc::new(Semaphore::new(most_connections())), Connections::default());
     let mut failures = Failures::default();
     let mut tasks = JoinSet::new();
     loop {
@@ -136,13 +140,9 @@ async fn serve(listener: Listener, router: Router, doors: watch::Receiver<Arc<Ac
                 Ok(accepted) => accepted,
                 Err(error) if accept::is_of_one(&error) => continue,
                 Err(error) => {
-                    if let Some(silent) = failures.failed(Instant::now()) {
-                        let before = format!("; so did {silent} others since the last such line");
-                        let before = if silent > 0 { before.as_str() } else { "" };
-                        tracing::warn!(event = "accept_failed", silent, "failed to accept a connection: {error}{before}");
-                    }
-                    // Usually too many open files, of which idle connections hold some; accepting again at once would only
-                    // spin.
+                    log_failure(&mut failures, &error);
+                    // Usually too many files are open, some of them idle connections; to accept again at once would
+                    // only spin.
                     connections.make_room();
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -156,51 +156,61 @@ async fn serve(listener: Listener, router: Router, doors: watch::Receiver<Arc<Ac
                 "connections are accepted again, after {silent} failures more"
             );
         }
-        if room.available_permits() == 0 {
+        if slots.available_permits() == 0 {
             connections.make_room();
         }
-        // Who gets no place is turned away by the end of the connection.
-        let Ok(Ok(place)) = timeout(PATIENCE, Arc::clone(&room).acquire_owned()).await else { continue };
-        let visit = ConnectionTask {
+        // A connection that gets no slot is closed.
+        let Ok(Ok(slot)) = timeout(PATIENCE, Arc::clone(&slots).acquire_owned()).await else { continue };
+        let connection = ConnectionTask {
             peer,
             connection: connections.add(),
             router: router.clone(),
-            doors: doors.clone(),
+            access: access.clone(),
             stop: stop.clone(),
         };
         tasks.spawn(async move {
-            let _place = place;
-            visit.run(stream).await;
+            let _slot = slot;
+            connection.run(stream).await;
         });
         while tasks.try_join_next().is_some() {}
     }
     while tasks.join_next().await.is_some() {}
 }
 
-/// One connection and what it needs.
+/// Logs a failure to accept a connection, unless a line about one was logged a short time ago.
+fn log_failure(failures: &mut Failures, error: &std::io::Error) {
+    if let Some(silent) = failures.failed(Instant::now()) {
+        let before = format!("; so did {silent} others since the last such line");
+        let before = if silent > 0 { before.as_str() } else { "" };
+        tracing::warn!(event = "accept_failed", silent, "failed to accept a connection: {error}{before}");
+    }
+}
+
+/// One connection and what its task needs.
 struct ConnectionTask {
+    /// The address of the client; `None` on a Unix socket.
     peer: Option<IpAddr>,
     connection: Arc<Connection>,
     router: Router,
-    doors: watch::Receiver<Arc<Access>>,
+    access: watch::Receiver<Arc<Access>>,
     stop: CancellationToken,
 }
 
 impl ConnectionTask {
     async fn run(mut self, stream: Box<dyn Stream>) {
-        let access = Arc::clone(&self.doors.borrow_and_update());
-        let goes = self.connection.goes.clone();
+        let access = Arc::clone(&self.access.borrow_and_update());
+        let evicted = self.connection.evicted.clone();
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let stream = Box::pin(stream);
         let stop = self.stop.clone();
-        let talk = async {
+        let served = async {
             match &access.tls {
-                None => self.talk(stream, &access).await,
+                None => self.serve_http(stream, &access).await,
                 Some(tls) => tokio::select! {
                     () = stop.cancelled() => {}
                     accepted = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => match accepted {
-                        Ok(Ok(stream)) => self.talk(stream, &access).await,
+                        Ok(Ok(stream)) => self.serve_http(stream, &access).await,
                         Ok(Err(error)) => {
                             tracing::debug!(event = "connection_failed", "a TLS handshake failed: {error}");
                         }
@@ -210,12 +220,13 @@ impl ConnectionTask {
             }
         };
         tokio::select! {
-            () = talk => {}
-            () = goes.cancelled() => {}
+            () = served => {}
+            () = evicted.cancelled() => {}
         }
     }
 
-    async fn talk(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin, access: &Arc<Access>) {
+    /// Answers requests until the connection ends, the server stops or a reload replaces the access.
+    async fn serve_http(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin, access: &Arc<Access>) {
         let (peer, connection, router) = (self.peer, &self.connection, &self.router);
         let answer = |request| {
             let (busy, access, router) = (connection.busy(), Arc::clone(access), router.clone());
@@ -230,21 +241,21 @@ impl ConnectionTask {
             .max_buf_size(LONGEST_HEAD)
             .serve_connection(TokioIo::new(stream), service_fn(answer));
         let mut http = std::pin::pin!(http);
-        // In this order: the answer to the request that changed the doors has to say that the connection ends with it, or
-        // the client's next request would run into the end.
+        // The order matters: the answer to the request that replaced the access has to say that the connection ends
+        // with it, or the next request of the client would fail.
         let ended = tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            Ok(()) = self.doors.changed() => None,
+            Ok(()) = self.access.changed() => None,
             ended = http.as_mut() => Some(ended),
         };
         let ended = if let Some(ended) = ended {
             ended
         } else {
             http.as_mut().graceful_shutdown();
-            // An answer may take its time; who has sent half a request has had it.
-            let patience = if connection.is_busy() { LONGEST_ANSWER } else { FAREWELL };
-            timeout(patience, http).await.unwrap_or(Ok(()))
+            // An answer under way may end; a client that has sent half a request has had its time.
+            let limit = if connection.is_busy() { LONGEST_ANSWER } else { CLOSE_TIMEOUT };
+            timeout(limit, http).await.unwrap_or(Ok(()))
         };
         if let Err(error) = ended {
             tracing::debug!(event = "connection_failed", "a connection failed: {error}");
@@ -252,7 +263,7 @@ impl ConnectionTask {
     }
 }
 
-/// The body of an answer; while it is being sent the connection is not idle.
+/// The body of an answer; the connection is busy while it is being sent.
 struct Answer {
     body: Body,
     _busy: Busy,
@@ -297,8 +308,8 @@ async fn answer(
     response
 }
 
-/// What keeps a page that shows names from elsewhere harmless, whatever they are. No HSTS: it would bind every port of
-/// the host, of which only one is ours.
+/// Headers that make a page harmless whatever names from elsewhere it shows. There is no HSTS among them: it would bind
+/// every port of the host, of which only one is the daemon's.
 const SAFE: [(HeaderName, HeaderValue); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,

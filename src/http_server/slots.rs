@@ -1,5 +1,5 @@
-//! A few places, and two queues for them: what has been begun goes before what is new, so that a flood of new requests
-//! cannot keep a long answer from its end.
+//! A few slots, and two queues for them: what has been begun comes before what is new, so that a flood of new requests
+//! cannot stop a long answer before its end.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,26 +8,28 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// The places.
+/// The slots of one lane.
 #[derive(Debug, Clone)]
 pub(super) struct Slots(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
+    /// How many slots are free.
     free: usize,
-    /// Who waits with something that has been begun. There are as many as connections at most.
+    /// Those that wait with something that has been begun: as many as there are connections at most.
     begun: VecDeque<oneshot::Sender<Slot>>,
-    /// Who waits with something new.
+    /// Those that wait with something new.
     new: VecDeque<oneshot::Sender<Slot>>,
+    /// How many may wait with something new.
     most_new: usize,
 }
 
-/// One place, until it is dropped.
+/// One slot, which is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Slot(Slots);
 
 impl Slots {
-    /// So many places, and so many who may wait for them with something new.
+    /// `count` slots, and `most_new` requests that may wait for them with something new.
     pub(super) fn new(count: usize, most_new: usize) -> Self {
         let state = State { free: count, begun: VecDeque::new(), new: VecDeque::new(), most_new };
         Self(Arc::new(Mutex::new(state)))
@@ -37,7 +39,7 @@ impl Slots {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for something new; `None` at once where too many wait, and where there is none within `patience`.
+    /// A slot for something new; `None` at once if too many wait, or if none is free within `patience`.
     pub(super) async fn for_new(&self, patience: Duration) -> Option<Slot> {
         let waiting = {
             let mut state = self.lock();
@@ -45,19 +47,19 @@ impl Slots {
                 state.free -= 1;
                 return Some(Slot(self.clone()));
             }
-            // Who has gone away or given up waits no longer.
+            // Whoever has disconnected or given up waits no longer.
             state.new.retain(|waiting| !waiting.is_closed());
             if state.new.len() >= state.most_new {
                 return None;
             }
-            let (place, waiting) = oneshot::channel();
-            state.new.push_back(place);
+            let (slot, waiting) = oneshot::channel();
+            state.new.push_back(slot);
             waiting
         };
         timeout(patience, waiting).await.ok()?.ok()
     }
 
-    /// A place for something that has been begun; `None` where there is none within `patience`.
+    /// A slot for something that has been begun; `None` if none is free within `patience`.
     pub(super) async fn for_begun(&self, patience: Duration) -> Option<Slot> {
         let waiting = {
             let mut state = self.lock();
@@ -65,8 +67,8 @@ impl Slots {
                 state.free -= 1;
                 return Some(Slot(self.clone()));
             }
-            let (place, waiting) = oneshot::channel();
-            state.begun.push_back(place);
+            let (slot, waiting) = oneshot::channel();
+            state.begun.push_back(slot);
             waiting
         };
         timeout(patience, waiting).await.ok()?.ok()
@@ -82,7 +84,7 @@ impl Drop for Slot {
             next
         };
         if let Some(next) = next {
-            // Who has gone away does not take it: then it is dropped, and goes to the next.
+            // Whoever has disconnected does not take it: then it is dropped, and passes to the next.
             next.send(Self(self.0.clone())).ok();
         }
     }
@@ -99,36 +101,36 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     #[tokio::test(start_paused = true)]
-    async fn what_has_been_begun_goes_first_and_each_queue_in_order() {
-        let places = Slots::new(1, 2);
-        let taken = places.for_new(PATIENCE).await.unwrap();
-        let (mut first, mut second) = (pin!(places.for_new(PATIENCE)), pin!(places.for_new(PATIENCE)));
+    async fn what_has_been_begun_comes_first_and_each_queue_is_in_order() {
+        let slots = Slots::new(1, 2);
+        let taken = slots.for_new(PATIENCE).await.unwrap();
+        let (mut first, mut second) = (pin!(slots.for_new(PATIENCE)), pin!(slots.for_new(PATIENCE)));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
-        assert!(places.for_new(PATIENCE).now_or_never().unwrap().is_none(), "too many wait: refused at once");
-        let mut begun = pin!(places.for_begun(PATIENCE));
+        assert!(slots.for_new(PATIENCE).now_or_never().unwrap().is_none(), "too many wait: refused at once");
+        let mut begun = pin!(slots.for_begun(PATIENCE));
         assert!(begun.as_mut().now_or_never().is_none());
         drop(taken);
         assert!(first.as_mut().now_or_never().is_none());
-        let place = begun.await.unwrap();
-        drop(place);
-        let place = first.await.unwrap();
+        let slot = begun.await.unwrap();
+        drop(slot);
+        let slot = first.await.unwrap();
         assert!(second.as_mut().now_or_never().is_none());
-        drop(place);
+        drop(slot);
         assert!(second.await.is_some());
-        assert_eq!(places.lock().free, 1);
+        assert_eq!(slots.lock().free, 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_or_goes_away_keeps_no_place() {
-        let places = Slots::new(1, 1);
-        let taken = places.for_new(PATIENCE).await.unwrap();
-        assert!(places.for_new(PATIENCE).await.is_none() && places.for_begun(PATIENCE).await.is_none());
-        assert!(places.for_new(PATIENCE).await.is_none(), "who has given up does not count");
+    async fn who_gives_up_or_disconnects_takes_no_slot() {
+        let slots = Slots::new(1, 1);
+        let taken = slots.for_new(PATIENCE).await.unwrap();
+        assert!(slots.for_new(PATIENCE).await.is_none() && slots.for_begun(PATIENCE).await.is_none());
+        assert!(slots.for_new(PATIENCE).await.is_none(), "who has given up does not count");
         {
-            let mut goes = pin!(places.for_begun(PATIENCE));
-            assert!(goes.as_mut().now_or_never().is_none());
+            let mut disconnected = pin!(slots.for_begun(PATIENCE));
+            assert!(disconnected.as_mut().now_or_never().is_none());
             drop(taken);
         }
-        assert_eq!(places.lock().free, 1, "it was handed to somebody who went away");
+        assert_eq!(slots.lock().free, 1, "it was handed to somebody who had disconnected");
     }
 }

@@ -1,4 +1,5 @@
-//! Prometheus' text format for the fleet, written piece by piece so that memory does not grow with the fleet. Pure.
+//! The fleet in the text format of Prometheus, written piece by piece so that memory does not grow with the fleet.
+//! Pure.
 //!
 //! The `prometheus` crate encodes from a tree of owned strings for each series, which takes some twenty times as long
 //! (`benches/fleet.rs`). The daemon's own counters still go through it.
@@ -13,13 +14,13 @@ use crate::state::{Snapshot, TokenSnapshot};
 use super::families::{FAMILIES, Family, Write};
 use super::text::Text;
 
-/// Tokens written into one piece: large enough to cost nothing, small enough to stay small.
+/// How many tokens are written into one piece: enough that pieces cost nothing, few enough that a piece stays small.
 const TOKENS_PER_PIECE: usize = 250;
 
-/// What a token takes of a piece, in bytes: eight states of some hundred each.
+/// How much of a piece one token takes, in bytes: eight states of some hundred each.
 const TOKEN: usize = 1024;
 
-/// What a family's name and help take, or the few series of a family that is of the whole fleet, in bytes.
+/// How much the name and the help of a family take, or the few series of a family about the whole fleet, in bytes.
 const HEAD: usize = 1024;
 
 /// The exposition of one snapshot, as an iterator over its pieces.
@@ -29,12 +30,12 @@ pub struct Exposition {
     now: DateTime<Utc>,
     family: usize,
     token: usize,
-    /// Tokens by tenant and security group, for what belongs to a group.
+    /// The indices of the tokens in the order of tenant and security group, for what belongs to a group.
     by_group: Vec<usize>,
 }
 
 impl Exposition {
-    /// Begins with the first family. What depends on the time is so at `now`.
+    /// The exposition of `snapshot`, from the first family on. What depends on the time is as it is at `now`.
     pub fn new(snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
         let mut by_group: Vec<usize> = (0..snapshot.tokens.len()).collect();
         by_group.sort_by(|left, right| group(&snapshot.tokens[*left]).cmp(&group(&snapshot.tokens[*right])));
@@ -89,7 +90,7 @@ impl Iterator for Exposition {
     }
 }
 
-/// What belongs to a security group is known by its tenant and its name.
+/// The tenant and the name of a token's security group, which identify the group.
 fn group(token: &TokenSnapshot) -> (&str, Option<&str>) {
     (&token.token.tenant.name, token.status.security_group())
 }

@@ -13,11 +13,11 @@ use super::text::Text;
 /// One family of series.
 #[derive(Debug)]
 pub struct Family {
-    /// The metric's name.
+    /// The name of the metric.
     pub name: &'static str,
-    /// What it says.
+    /// The help text of the metric.
     pub help: &'static str,
-    /// Its label names.
+    /// The names of its labels.
     pub labels: &'static [&'static str],
     pub(super) write: Write,
 }
@@ -25,11 +25,11 @@ pub struct Family {
 /// How a family is written.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// Token by token; the labels `tenant` and `token_name` are there already.
+    /// Token by token; the labels `tenant` and `token_name` are set already.
     Token(fn(&mut Text, &str, &TokenSnapshot)),
-    /// Once for the tokens whose users share a tenant and a security group.
+    /// Once for all tokens whose users share a tenant and a security group.
     Group(fn(&mut Text, &str, &[&TokenSnapshot])),
-    /// Once.
+    /// Once for the whole fleet.
     Fleet(fn(&mut Text, &str, &Snapshot, DateTime<Utc>)),
 }
 
@@ -37,25 +37,28 @@ pub(super) enum Write {
 pub const FAMILIES: [Family; 11] = [
     Family {
         name: "syncro_token_info",
-        help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of the SHA-256 of its value.",
+        help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
+            the SHA-256 of its value.",
         labels: &["tenant", "token_name", "subdomain", "profile", "security_group", "global_admin", "fingerprint"],
         write: Write::Token(info),
     },
     Family {
         name: "syncro_token_state",
-        help: "State of a token as a state set: 1 for the state it is believed to be in, 0 for the others. From the last checks, not from this scrape, since Syncro limits requests.",
+        help: "State of a token as a state set: 1 for the state it is believed to be in, 0 for the others. From the \
+            last checks, not from this scrape, since Syncro limits requests.",
         labels: &["tenant", "token_name", "state"],
         write: Write::Token(state),
     },
     Family {
         name: "syncro_token_expiry_timestamp_seconds",
-        help: "Declared expiry of a token, in seconds since the epoch; absent if none is declared. Syncro does not tell it.",
+        help: "Declared expiry of a token, in seconds since the epoch; absent if none is declared. Syncro does not \
+            report it.",
         labels: &["tenant", "token_name"],
         write: Write::Token(expiry),
     },
     Family {
         name: "syncro_token_permission_granted",
-        help: "Whether a wanted permission is held: 1 granted, 0 missing; absent while not known.",
+        help: "Whether a wanted permission is granted: 1 granted, 0 missing; absent while not known.",
         labels: &["tenant", "token_name", "permission"],
         write: Write::Token(permission),
     },
@@ -67,13 +70,14 @@ pub const FAMILIES: [Family; 11] = [
     },
     Family {
         name: "syncro_token_permissions",
-        help: "How many of the wanted permissions are granted, missing or unverified; how many others are held in excess, if that is audited.",
+        help: "How many of the wanted permissions are granted, missing or unverified; how many others are granted in \
+            excess, if that is audited.",
         labels: &["tenant", "token_name", "state"],
         write: Write::Token(permissions),
     },
     Family {
         name: "syncro_security_group_right",
-        help: "Whether users of a security group hold a right, as /me tells: 1 or 0.",
+        help: "Whether users of a security group have a right, as /me shows: 1 or 0.",
         labels: &["tenant", "security_group", "right"],
         write: Write::Group(rights),
     },
@@ -85,13 +89,14 @@ pub const FAMILIES: [Family; 11] = [
     },
     Family {
         name: "syncro_token_last_success_timestamp_seconds",
-        help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before the first.",
+        help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before \
+            the first.",
         labels: &["tenant", "token_name", "check"],
         write: Write::Token(last_success),
     },
     Family {
         name: "syncro_tenant_maintenance",
-        help: "Whether alerts of a tenant are held by [[maintenance]] now: 1 or 0.",
+        help: "Whether alerts of a tenant are suppressed by [[maintenance]] now: 1 or 0.",
         labels: &["tenant"],
         write: Write::Fleet(maintenance),
     },
@@ -103,8 +108,8 @@ pub const FAMILIES: [Family; 11] = [
     },
 ];
 
-fn info(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    let TokenSnapshot { token, status, .. } = picture;
+fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    let TokenSnapshot { token, status, .. } = token;
     let user = status.user.as_ref();
     let fingerprint = status.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default();
     let labels = [
@@ -120,88 +125,85 @@ fn info(text: &mut Text, name: &str, picture: &TokenSnapshot) {
     text.series(name, &labels, true);
 }
 
-fn state(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    for state in TokenState::ALL {
-        text.series(name, &[("state", state.as_str())], picture.status.state == state);
+fn state(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    for state in TokenState::ALL.iter().copied() {
+        text.series(name, &[("state", state.as_str())], token.status.state == state);
     }
 }
 
-fn expiry(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    if picture.token.expires.is_some() {
-        text.series(name, &[], picture.token.expires);
+fn expiry(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    if token.token.expires.is_some() {
+        text.series(name, &[], token.token.expires);
     }
 }
 
 /// What is believed of each wanted permission.
-fn believed(picture: &TokenSnapshot) -> impl Iterator<Item = (&'static str, PermissionState)> + '_ {
-    picture
-        .token
-        .wanted
-        .iter()
-        .map(|wanted| (wanted.permission.name(), picture.status.permission_state(wanted.permission)))
+fn believed(token: &TokenSnapshot) -> impl Iterator<Item = (&'static str, PermissionState)> + '_ {
+    token.token.wanted.iter().map(|wanted| (wanted.permission.name(), token.status.permission_state(wanted.permission)))
 }
 
-fn permission(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    for (permission, state) in believed(picture) {
+fn permission(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    for (permission, state) in believed(token) {
         if state != PermissionState::Unverified {
             text.series(name, &[("permission", permission)], state == PermissionState::Granted);
         }
     }
 }
 
-fn required(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    for wanted in &picture.token.wanted {
+fn required(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    for wanted in &token.token.wanted {
         text.series(name, &[("permission", wanted.permission.name())], wanted.required);
     }
 }
 
-fn permissions(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    for state in PermissionState::ALL {
-        let count = believed(picture).filter(|(_, believed)| *believed == state).count();
+fn permissions(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    for state in PermissionState::ALL.iter().copied() {
+        let count = believed(token).filter(|(_, believed)| *believed == state).count();
         text.series(name, &[("state", state.as_str())], count);
     }
-    if let Some(audit) = &picture.status.audit {
-        text.series(name, &[("state", "excess")], audit.excess(&picture.token).count());
+    if let Some(audit) = &token.status.audit {
+        text.series(name, &[("state", "excess")], audit.excess(&token.token).count());
     }
 }
 
-/// Users of one group share their rights, but for Global Admins, who hold them all: a right counts as held if all do.
+/// Writes the rights of a group. Its users share their rights, but for Global Admins, who have all of them: a right
+/// counts as granted if every user has it.
 fn rights(text: &mut Text, name: &str, group: &[&TokenSnapshot]) {
     let mut rights: BTreeMap<&str, bool> = BTreeMap::new();
-    for known in group.iter().flat_map(|picture| &picture.status.rights) {
-        if let Some(held) = known.belief.granted {
-            *rights.entry(known.right.as_str()).or_insert(true) &= held;
+    for status in group.iter().flat_map(|token| &token.status.rights) {
+        if let Some(granted) = status.belief.granted {
+            *rights.entry(status.right.as_str()).or_insert(true) &= granted;
         }
     }
     let Some(first) = group.first() else { return };
     let security_group = first.status.security_group().unwrap_or_default();
     let tenant = ("tenant", first.token.tenant.name.as_str());
-    for (right, held) in rights {
-        text.series(name, &[tenant, ("security_group", security_group), ("right", right)], held);
+    for (right, granted) in rights {
+        text.series(name, &[tenant, ("security_group", security_group), ("right", right)], granted);
     }
 }
 
 fn attempts(
     text: &mut Text,
     name: &str,
-    picture: &TokenSnapshot,
+    token: &TokenSnapshot,
     of: fn(&crate::belief::Attempts) -> Option<DateTime<Utc>>,
 ) {
-    for check in Check::ALL {
+    for check in Check::ALL.iter().copied() {
         let attempts = match check {
-            Check::Validity => &picture.status.validity,
-            Check::Permissions => &picture.status.permission_checks,
+            Check::Validity => &token.status.validity,
+            Check::Permissions => &token.status.permission_checks,
         };
         text.series(name, &[("check", check.as_str())], of(attempts));
     }
 }
 
-fn last_check(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    attempts(text, name, picture, |attempts| attempts.last_attempt);
+fn last_check(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    attempts(text, name, token, |attempts| attempts.last_attempt);
 }
 
-fn last_success(text: &mut Text, name: &str, picture: &TokenSnapshot) {
-    attempts(text, name, picture, |attempts| attempts.last_success);
+fn last_success(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    attempts(text, name, token, |attempts| attempts.last_success);
 }
 
 fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {

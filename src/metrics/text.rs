@@ -1,31 +1,31 @@
-//! Series as Prometheus' text format has them: labels, escapes, values. Pure.
+//! Series in the text format of Prometheus: labels, escapes, values. Pure.
 
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-/// Text being written. Writing to a string cannot fail.
+/// A text that is being written. Writing to a string cannot fail.
 #[derive(Debug)]
 pub(super) struct Text {
     written: String,
-    /// Labels of all series until they are set anew, as they are written.
+    /// The labels of all series until they are set anew, as they are written.
     about: String,
 }
 
 impl Text {
-    /// Nothing is written yet, and there is room for so many bytes.
+    /// An empty text with room for so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self { written: String::with_capacity(bytes), about: String::new() }
     }
 
-    /// What was written.
+    /// The text that was written.
     pub(super) fn written(self) -> String {
         self.written
     }
 
     /// Writes the help and the type of a family.
     pub(super) fn head(&mut self, name: &str, help: &str) {
-        // All of them are gauges: what a token is, not what was done.
+        // All families are gauges: what a token is, not what was done.
         writeln!(self.written, "# HELP {name} {help}\n# TYPE {name} gauge").ok();
     }
 
@@ -37,7 +37,7 @@ impl Text {
         }
     }
 
-    /// Writes one series: the labels it is about, then these.
+    /// Writes one series: with the labels that were set by [`Self::about`], then with these.
     pub(super) fn series(&mut self, name: &str, labels: &[(&str, &str)], value: impl Value) {
         self.written.push_str(name);
         self.written.push_str(&self.about);
@@ -60,7 +60,7 @@ fn write_label(text: &mut String, first: bool, (name, value): &(&str, &str)) {
 }
 
 fn escape(text: &mut String, value: &str) {
-    // Nearly no name needs escaping. Looking at every byte without an early exit is what a CPU does fastest: a quarter
+    // Nearly no name needs escaping. A pass over every byte without an early exit is what a CPU does fastest: a quarter
     // of a scrape's time against `str::contains`.
     let special = |byte: u8| u8::from(byte == b'\\') | u8::from(byte == b'"') | u8::from(byte == b'\n');
     if value.bytes().fold(0, |found, byte| found | special(byte)) == 0 {
@@ -76,7 +76,7 @@ fn escape(text: &mut String, value: &str) {
     }
 }
 
-/// A sample's value.
+/// A value of a sample.
 pub(super) trait Value {
     fn write(self, text: &mut String);
 }

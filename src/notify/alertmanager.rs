@@ -1,7 +1,7 @@
 //! What an Alertmanager is sent: everything that fires, again and again, and what has ended since. Pure.
 //!
-//! Alertmanager believes that an alert fires until its `endsAt`; one that is not sent again in time is over for it. So it
-//! is sent the state, not the news: whatever was missed is made up for by the next request.
+//! An Alertmanager believes that an alert fires until its `endsAt`; one that is not sent again in time is over for it.
+//! So it is sent the state, not the news: whatever was missed is made up for by the next request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,28 +17,28 @@ use crate::state::Snapshot;
 
 use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
 
-/// How often what fires is sent again: well inside the five minutes of a default `resolve_timeout`.
+/// How often what fires is sent again: much more often than the five minutes of a default `resolve_timeout`.
 pub const RESEND: Duration = Duration::from_mins(1);
 /// How long an alert is believed to fire without being sent again: a restart of the machine is no all-clear.
 const BELIEVED: TimeDelta = TimeDelta::minutes(15);
 /// How long a test fires: longer than a usual `group_wait`, short enough for somebody to wait for its all-clear.
 const TEST: TimeDelta = TimeDelta::minutes(2);
-/// Alerts in one request: some 300 KB.
+/// How many alerts one request holds: some 300 KB.
 const ALERTS_PER_REQUEST: usize = 250;
-/// How long an alert is left out that was refused for good.
+/// How long an alert that was refused for good is left out.
 const REFUSED_FOR: Duration = Duration::from_mins(15);
 
-/// The labels that identify an alert for Alertmanager.
+/// The labels that identify an alert for an Alertmanager.
 pub(super) type Labels = BTreeMap<&'static str, String>;
 
-/// What this Alertmanager has been sent as firing, and what of it it has refused.
+/// The alerts that an Alertmanager has been sent as firing, and those of them that it has refused.
 #[derive(Debug)]
 pub(super) struct Board {
     sent: BTreeMap<Labels, Value>,
-    /// What was refused for good while other alerts were taken, and until when it is left out, as the time since the
-    /// worker began.
+    /// The alerts that were refused for good while others were taken, and until when each is left out, as the time
+    /// since the worker began.
     refused: BTreeMap<Labels, Duration>,
-    /// Alerts in one request.
+    /// How many alerts one request holds.
     pub(super) per_request: usize,
 }
 
@@ -47,11 +47,11 @@ pub(super) struct Board {
 pub(super) struct Update {
     /// The alerts, those that fire first.
     pub(super) alerts: Vec<(Labels, Value)>,
-    /// What will have been sent as firing then.
+    /// What will have been sent as firing once the update is taken.
     firing: BTreeMap<Labels, Value>,
 }
 
-/// By which clocks an update is made.
+/// The clocks by which an update is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clocks {
     /// The present by our clock.
@@ -63,7 +63,7 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    /// A clock that differs by no more is right enough for ends that lie minutes ahead.
+    /// A clock that differs by no more is good enough for ends that lie minutes ahead.
     pub(super) const TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 
     /// Whether our moments mean something else to the Alertmanager.
@@ -79,20 +79,20 @@ impl Clocks {
 
     /// When an alert that fires is believed to be over unless it is sent again. Left to the Alertmanager's own
     /// `resolve_timeout` where the clocks differ: by its clock our end may have passed, and the alert would arrive as
-    /// already over. Before its first answer they are taken to agree; if that answer shows otherwise, all is sent again at
-    /// once.
+    /// already over. Before its first answer they are taken to agree; if that answer shows otherwise, all is sent again
+    /// at once.
     fn believed(self) -> Option<DateTime<Utc>> {
         (!Self::differ(self.offset)).then(|| self.now + BELIEVED)
     }
 }
 
 impl Board {
-    /// What was sent as firing before the program ended: what does not fire any more, under the same labels, is ended by
-    /// the first update.
+    /// What was sent as firing before the program ended: what does not fire any more, under the same labels, is ended
+    /// by the first update.
     pub(super) fn recall(fired: &[(Scope, Firing)], external_url: &str) -> Self {
-        let recall = |(of, known): &(Scope, Firing)| {
-            let labels = labels(of, known.alert, known.severity, &known.message);
-            let alert = alert(&labels, of, known.alert, &known.message, (known.since, None), external_url);
+        let recall = |(of, firing): &(Scope, Firing)| {
+            let labels = labels(of, firing.alert, firing.severity, &firing.message);
+            let alert = alert(&labels, of, firing.alert, &firing.message, (firing.since, None), external_url);
             (labels, alert)
         };
         let sent = fired.iter().map(recall).collect();
@@ -109,10 +109,10 @@ impl Board {
         clocks: Clocks,
     ) -> Update {
         let mut firing = BTreeMap::new();
-        for (of, known) in snapshot.firing() {
-            let labels = labels(&of, known.alert, known.severity, &known.message);
-            let times = (clocks.past(known.since), clocks.believed());
-            let alert = alert(&labels, &of, known.alert, &known.message, times, external_url);
+        for (of, one) in snapshot.firing() {
+            let labels = labels(&of, one.alert, one.severity, &one.message);
+            let times = (clocks.past(one.since), clocks.believed());
+            let alert = alert(&labels, &of, one.alert, &one.message, times, external_url);
             firing.insert(labels, alert);
         }
         let mut ended = BTreeMap::new();
@@ -148,21 +148,21 @@ impl Board {
         Update { alerts, firing }
     }
 
-    /// All of it was taken that was not refused for good.
+    /// Takes note that the update was taken, except for what was refused for good.
     pub(super) fn sent(&mut self, update: Update) {
         self.sent = update.firing;
         self.refused.retain(|labels, _| self.sent.contains_key(labels));
     }
 
-    /// These were refused for good while others were taken, and are left out for a while. Returns those that were not
-    /// refused before.
-    pub(super) fn refuses(&mut self, refused: Vec<Labels>, elapsed: Duration) -> Vec<Labels> {
+    /// Leaves out for a while these alerts, which were refused for good while others were taken. Returns those that
+    /// were not refused before.
+    pub(super) fn leave_out(&mut self, refused: Vec<Labels>, elapsed: Duration) -> Vec<Labels> {
         let mut new = refused;
         new.retain(|labels| self.refused.insert(labels.clone(), elapsed + REFUSED_FOR).is_none());
         new
     }
 
-    /// Whether this notification speaks of an alert that is left out because it was refused.
+    /// Whether this notification is about an alert that is left out because it was refused.
     pub(super) fn leaves_out(&self, delivery: &Delivery) -> bool {
         let notification = &delivery.notification;
         self.refused.contains_key(&labels(
@@ -180,8 +180,8 @@ pub(super) fn body(alerts: &[(Labels, Value)]) -> String {
     json!(alerts).to_string()
 }
 
-/// A test. Its end is put off: an alert that is over before `group_wait` has passed is paged to nobody, and whether a page
-/// arrives is what a test is for.
+/// The body of the request for one test notification. The end of the alert is put off: an alert that is over before
+/// `group_wait` has passed is paged to nobody, and whether a page arrives is what a test is for.
 pub(super) fn alone(delivery: &Delivery, external_url: &str, clocks: Clocks) -> String {
     let Delivery { notification, .. } = delivery;
     let labels = labels(&notification.key.of, notification.key.alert, notification.severity, &notification.message);
@@ -191,7 +191,8 @@ pub(super) fn alone(delivery: &Delivery, external_url: &str, clocks: Clocks) -> 
         .to_string()
 }
 
-/// What identifies an alert must not change while it fires: who is short of a permission, say, is no label.
+/// The labels of an alert. What identifies an alert must not change while it fires: the cause why a permission is
+/// missing, say, is no label.
 fn labels(of: &Scope, alert: Alert, severity: Severity, message: &Message) -> Labels {
     let mut labels = BTreeMap::from([
         ("alertname", alert.as_str().to_owned()),

@@ -1,5 +1,5 @@
-//! What an answer of a receiver means: whether it has taken what was sent, and if not, whether that is about the receiver
-//! or about this one notification; and what it shows of the receiver's clock. Pure.
+//! What an answer of a receiver means: whether it has taken what was sent, and if not, whether that is about the
+//! receiver or about this one notification; and what it shows of the receiver's clock. Pure.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::syncro::Reason;
 
 use super::text::cut;
 
-/// So much of a complaint is passed on, in characters.
+/// How much of a complaint is passed on, in characters.
 const LONGEST_COMPLAINT: usize = 160;
 
-/// A receiver has taken what was sent.
+/// The answer of a receiver that has taken what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
     /// How far the receiver's clock is ahead of ours, at least; `None` if its answer does not show it.
     pub clock: Option<TimeDelta>,
 }
 
-/// Why a receiver was not told.
+/// Why a receiver has not taken what was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The word.
+    /// The reason, as a label has it.
     pub why: Why,
-    /// The sentence: a fragment that reads after "was not told: ".
+    /// The reason for people: a fragment that reads after "was not notified: ".
     pub detail: String,
-    /// How long the receiver wishes to be left alone.
-    pub query: Option<Duration>,
-    /// Who is to blame.
+    /// How long the receiver asks to be left alone, by its header `Retry-After`; `None` if it does not ask.
+    pub retry_after: Option<Duration>,
+    /// What is probably wrong: the receiver, or what was sent.
     pub suspect: Suspect,
     /// How far the receiver's clock is ahead of ours, at least; `None` if nothing shows it.
     pub clock: Option<TimeDelta>,
@@ -37,7 +37,7 @@ pub struct Trouble {
 /// What may be wrong when something was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspect {
-    /// The receiver, the way to it, or who we are: any other notification would fare the same.
+    /// The receiver, the way to it, or our credentials: any other notification would be refused in the same way.
     Receiver,
     /// The receiver, most likely; but a server may also stumble over one body, and a filter before it may reject one.
     Either,
@@ -45,12 +45,12 @@ pub enum Suspect {
     Body,
 }
 
-/// Why a receiver was not told, as a word for labels.
+/// Why a receiver has not taken what was sent, as a label has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// There was no answer, or one of a server in trouble.
     NoAnswer(Reason),
-    /// It says that what we sent, or who we are, is wrong.
+    /// The receiver says that the request or our credentials are wrong.
     Refused,
     /// Something answered that is no receiver.
     NotReceiver,
@@ -61,8 +61,8 @@ pub enum Why {
 impl Why {
     /// Every reason that can occur, so that each has its series.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let unheard = [Reason::NotSyncro, Reason::TooLarge];
-        let reasons = Reason::ALL.into_iter().filter(move |reason| !unheard.contains(reason));
+        let of_syncro_alone = [Reason::NotSyncro, Reason::TooLarge];
+        let reasons = Reason::ALL.iter().copied().filter(move |reason| !of_syncro_alone.contains(reason));
         reasons.map(Self::NoAnswer).chain([Self::Refused, Self::NotReceiver, Self::Secret])
     }
 
@@ -78,7 +78,7 @@ impl Why {
 }
 
 impl Trouble {
-    /// A trouble without an answer.
+    /// The trouble where nothing but the reason says what is wrong.
     pub(crate) fn new(why: Why, detail: impl Into<String>) -> Self {
         let suspect = match why {
             Why::NoAnswer(Reason::Connect | Reason::Dns | Reason::Tls | Reason::Throttled) | Why::Secret => {
@@ -86,10 +86,10 @@ impl Trouble {
             }
             Why::NoAnswer(_) | Why::Refused | Why::NotReceiver => Suspect::Either,
         };
-        Self { why, detail: detail.into(), query: None, suspect, clock: None }
+        Self { why, detail: detail.into(), retry_after: None, suspect, clock: None }
     }
 
-    /// A file of ours that cannot be used.
+    /// The trouble with a file of ours that cannot be used.
     pub(super) fn secret(detail: String) -> Self {
         Self::new(Why::Secret, detail)
     }
@@ -100,11 +100,14 @@ impl Trouble {
     }
 }
 
-/// What an answer means: its status, the beginning of its body, its `Retry-After`, and the receiver's clock.
+/// What an answer means, by its status, the beginning of its body, its `Retry-After`, and the receiver's clock.
+///
+/// # Errors
+/// Why the receiver has not taken what was sent.
 pub(super) fn judge(
     status: u16,
     body: &[u8],
-    query: Option<Duration>,
+    retry_after: Option<Duration>,
     clock: Option<TimeDelta>,
 ) -> Result<Taken, Trouble> {
     let page = body.trim_ascii_start().starts_with(b"<");
@@ -124,11 +127,11 @@ pub(super) fn judge(
     };
     let trouble = Trouble::new(why, detail);
     let suspect = if is_about_the_body(status) { Suspect::Body } else { trouble.suspect };
-    Err(Trouble { query, suspect, clock, ..trouble })
+    Err(Trouble { retry_after, suspect, clock, ..trouble })
 }
 
-/// Whether a status says that this request will never be taken as it is (RFC 9110, section 15.5 and 15.6). What speaks of
-/// who we are, of a conflict, of too early or of too much passes, or is mended without another body.
+/// Whether a status says that this request will never be taken as it is (RFC 9110, section 15.5, 15.6). One about our
+/// credentials, a conflict, or a request that is too early or one too many passes, or is fixed without another body.
 fn is_about_the_body(status: u16) -> bool {
     match status {
         401 | 402 | 403 | 407 | 408 | 409 | 421 | 423..=426 | 428 | 429 | 511 => false,
@@ -137,7 +140,7 @@ fn is_about_the_body(status: u16) -> bool {
     }
 }
 
-/// What a receiver complains of, on one short line.
+/// The text of a refusal, on one short line.
 fn complaint(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let visible = |character: &char| !character.is_control() || character.is_whitespace();
@@ -145,13 +148,13 @@ fn complaint(body: &[u8]) -> String {
     cut(&text, LONGEST_COMPLAINT).into_owned()
 }
 
-/// The `Date` of an answer; servers of today send one form only.
+/// The moment that the header `Date` of an answer shows; servers of today send one form of it only.
 pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok().map(|date| date.and_utc())
 }
 
-/// How far a clock is ahead of ours that showed `date`, in whole seconds, between two moments of ours; negative if it is
-/// behind. The time on the way and what is below a second are no difference; `None` if nobody could live with it.
+/// How far a clock is ahead of ours that showed `date`, in whole seconds, between two moments of ours; negative if it
+/// is behind. The time on the way and what is below a second are no difference; `None` if nobody could live with it.
 pub(super) fn offset(date: DateTime<Utc>, sent: DateTime<Utc>, received: DateTime<Utc>) -> Option<TimeDelta> {
     const LARGEST: TimeDelta = TimeDelta::days(366 * 100);
     let (least, most) = (date - received, date + TimeDelta::seconds(1) - sent);

@@ -4,19 +4,24 @@ use std::time::Duration;
 
 /// The first pause.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// The longest: a receiver that is back is told within a minute.
+/// The longest pause: a receiver that works again is notified within a minute.
 pub(super) const LONGEST: Duration = Duration::from_mins(1);
-/// The longest that a receiver may ask for with `Retry-After`: a proxy that answers for it, or a page of maintenance, may
-/// ask for hours, and alerts would be held back for as long.
-pub(super) const LONGEST_WISH: Duration = Duration::from_mins(5);
-/// The longest before one notification is tried again that a receiver does not take while it takes others.
+/// The longest pause that a receiver may ask for with `Retry-After`: a proxy that answers for it, or a page of
+/// maintenance, may ask for hours, and alerts would be delayed for as long.
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+/// The longest pause before a notification is tried again that a receiver does not take while it takes others.
 const LONGEST_OF_ONE: Duration = Duration::from_mins(5);
 
-/// The pause after so many failures in a row. `chance`, from 0 to 1, spreads those who failed together over the last
-/// quarter of it. A `query` of the receiver is granted up to `longest_wish`.
-pub(super) fn pause(failures: u32, query: Option<Duration>, longest_wish: Duration, chance: f64) -> Duration {
-    if let Some(query) = query {
-        return query.clamp(SHORTEST, longest_wish);
+/// The pause after so many failures in a row. `chance`, from 0 to 1, spreads receivers that failed together over the
+/// last quarter of it. A `retry_after` that the receiver asks for is respected up to `longest_retry_after`.
+pub(super) fn pause(
+    failures: u32,
+    retry_after: Option<Duration>,
+    longest_retry_after: Duration,
+    chance: f64,
+) -> Duration {
+    if let Some(retry_after) = retry_after {
+        return retry_after.clamp(SHORTEST, longest_retry_after);
     }
     doubled(failures, LONGEST).mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0)
 }
@@ -38,13 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_and_a_wish_is_granted_up_to_a_few_minutes() {
-        let pauses: Vec<_> = (1..9).map(|failures| pause(failures, None, LONGEST_WISH, 0.0).as_secs()).collect();
+    fn pauses_double_and_a_retry_after_is_respected_up_to_a_few_minutes() {
+        let pauses: Vec<_> = (1..9).map(|failures| pause(failures, None, LONGEST_RETRY_AFTER, 0.0).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        let wished = |seconds| pause(1, Some(Duration::from_secs(seconds)), LONGEST_WISH, 1.0);
-        assert_eq!(wished(90), Duration::from_secs(90));
-        assert_eq!(wished(9 * 3600), LONGEST_WISH);
-        assert_eq!(wished(0), SHORTEST);
+        let asked = |seconds| pause(1, Some(Duration::from_secs(seconds)), LONGEST_RETRY_AFTER, 1.0);
+        assert_eq!(asked(90), Duration::from_secs(90));
+        assert_eq!(asked(9 * 3600), LONGEST_RETRY_AFTER);
+        assert_eq!(asked(0), SHORTEST);
         let of_one: Vec<_> = [1, 6, 9, 10, u32::MAX].map(|failures| pause_of_one(failures).as_secs()).into();
         assert_eq!(of_one, [1, 32, 256, 300, 300]);
     }
@@ -54,7 +59,7 @@ mod tests {
         fn a_pause_is_never_longer_than_the_longest_nor_shorter_than_three_quarters_of_the_first(
             failures: u32, chance in -1.0..2.0_f64,
         ) {
-            let pause = pause(failures, None, LONGEST_WISH, chance);
+            let pause = pause(failures, None, LONGEST_RETRY_AFTER, chance);
             prop_assert!(pause <= LONGEST && pause >= SHORTEST * 3 / 4, "{pause:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! What is known of a receiver's clock, and that somebody is told when it and ours differ. An alert carries moments, which
-//! mean something else by another clock.
+//! What is known of a receiver's clock, and the log line when it and ours differ. An alert carries moments, which mean
+//! something else by another clock.
 
 use chrono::TimeDelta;
 
@@ -9,25 +9,25 @@ use super::alertmanager::Clocks;
 #[derive(Debug, Default)]
 pub(super) struct ReceiverClock {
     offset: Option<TimeDelta>,
-    /// Whether somebody was told that the clocks differ.
-    is_said: bool,
+    /// Whether the log says that the clocks differ.
+    is_logged: bool,
 }
 
 impl ReceiverClock {
-    /// How far it is ahead of ours; `None` before an answer has shown it.
+    /// How far the clock is ahead of ours; `None` before an answer has shown it.
     pub(super) fn offset(&self) -> Option<TimeDelta> {
         self.offset
     }
 
-    /// An answer has shown how far the clock is ahead of ours. A difference is said once, and so is its end.
+    /// Takes in how far ahead of ours an answer shows the clock to be. A difference is logged once, and so is its end.
     pub(super) fn observe(&mut self, receiver: &str, is_alertmanager: bool, offset: TimeDelta) {
         self.offset = Some(offset);
         let seconds = offset.num_seconds();
         let differ = Clocks::differ(self.offset);
-        // A difference that wavers around the limit is not said again and again.
+        // A difference that wavers around the limit is not logged again and again.
         let agree = offset.abs() < Clocks::TOLERANCE / 2;
-        if differ && !self.is_said {
-            self.is_said = true;
+        if differ && !self.is_logged {
+            self.is_logged = true;
             let difference = humantime::format_duration(offset.abs().to_std().unwrap_or_default());
             let direction = if seconds > 0 { "ahead of" } else { "behind" };
             let meanwhile = if is_alertmanager {
@@ -42,7 +42,7 @@ impl ReceiverClock {
                 "the clock of receiver `{receiver}` is {difference} {direction} ours; set the wrong one right, by NTP \
                  perhaps{meanwhile}"
             );
-        } else if agree && std::mem::take(&mut self.is_said) {
+        } else if agree && std::mem::take(&mut self.is_logged) {
             tracing::info!(
                 event = "receiver_clock",
                 receiver,

@@ -1,5 +1,5 @@
-//! How notifications are delivered one by one. When one is not taken, another is tried to see whether it is the receiver
-//! or that notification: a receiver that is in trouble is left alone, a notification that only it delays waits by itself.
+//! How notifications are delivered one by one. When one is not taken, another is tried to see whether the receiver is
+//! at fault or that notification: a receiver in trouble is left alone, a notification that is refused waits by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use super::post::Post;
 use super::webhook;
 use super::worker::Worker;
 
-/// A notification is set aside when it was refused for good so often in a row, over half a minute at least: a receiver that
-/// is being upgraded may refuse what it takes a moment later.
+/// How often in a row a notification is refused for good before it is set aside, over half a minute at least: a
+/// receiver that is being upgraded may refuse what it takes a moment later.
 const MOST_REFUSALS: u32 = 6;
-/// So many others are tried at once when a body is refused. A wrong address refuses them all, and is not to be flooded.
+/// How many others are tried at once when a body is refused. A wrong address refuses all; it must not be flooded.
 const OTHERS_AT_ONCE: usize = 4;
-/// So many failures in a row go by before another one is tried where the receiver seems to be in trouble.
+/// How many failures in a row pass before another notification is tried where the receiver seems to be in trouble.
 const FAILURES_BEFORE_ANOTHER: u32 = 2;
-/// How often another one is tried then.
+/// How often another notification is tried then.
 const TRY_ANOTHER_EVERY: Duration = Duration::from_mins(6);
 
 impl<P: Post> Worker<P> {
@@ -60,7 +60,8 @@ impl<P: Post> Worker<P> {
         }
     }
 
-    /// Is it the receiver, or this notification? Only where the receiver takes another one is it this one.
+    /// Finds out whether the receiver is at fault or this notification: it is the notification only where the receiver
+    /// takes another one. Returns whether the receiver takes anything, as far as is known.
     async fn not_delivered(&mut self, webhook: &Webhook, first: Delivery, trouble: Trouble) -> bool {
         let key = first.notification.key.clone();
         let mut takes_others = self.queue.others_are_taken(&key);
@@ -81,7 +82,7 @@ impl<P: Post> Worker<P> {
         if self.is_stopping() && trouble.is_for_good() {
             // Each of the others is tried once.
             for (key, _) in failed {
-                self.queue.hold(&key, Duration::MAX);
+                self.queue.postpone(&key, Duration::MAX);
             }
             return true;
         }
@@ -100,7 +101,7 @@ impl<P: Post> Worker<P> {
     /// Tries others besides what has `failed`, until one is taken; returns whether one was.
     async fn try_others(&mut self, webhook: &Webhook, failed: &mut Vec<(AlertKey, Trouble)>) -> bool {
         for _ in 0..OTHERS_AT_ONCE {
-            let is_tried = |key: &AlertKey| failed.iter().any(|(known, _)| known == key);
+            let is_tried = |key: &AlertKey| failed.iter().any(|(tried, _)| tried == key);
             let Some(other) = self.queue.another(is_tried) else { break };
             self.try_another_at = Instant::now() + TRY_ANOTHER_EVERY;
             match self.attempt(webhook, &other).await {
@@ -120,7 +121,7 @@ impl<P: Post> Worker<P> {
         false
     }
 
-    /// Where nothing but this alert waits, the last that is to be said about it is tried. If it is taken, what was refused
+    /// Where nothing but this alert waits, its last notification is tried. If that is taken, the one that was refused
     /// is set aside: delivered after what came later, it would be false.
     async fn try_newest(&mut self, webhook: &Webhook, key: &AlertKey, trouble: &Trouble) -> bool {
         let Some(newest) = self.queue.newest_of_all(key) else { return false };
@@ -146,13 +147,14 @@ impl<P: Post> Worker<P> {
         if self.queue.refusals(key) >= MOST_REFUSALS && self.queue.others_are_taken(key) {
             return self.set_aside(key, trouble).await;
         }
-        if self.queue.hold(key, self.elapsed() + pause_of_one(failures)) {
+        if self.queue.postpone(key, self.elapsed() + pause_of_one(failures)) {
             let (name, detail) = (self.name(), &trouble.detail);
             tracing::warn!(
                 event = "notification_not_taken",
                 receiver = name,
                 reason = trouble.why.as_str(),
-                "receiver `{name}` does not take a notification about {key}: {detail}. It takes others; this one is tried \
+                "receiver `{name}` does not take a notification about {key}: {detail}. It takes others; this one is \
+                 tried \
                  again by itself"
             );
         }
@@ -167,7 +169,8 @@ impl<P: Post> Worker<P> {
             receiver = name,
             reason = trouble.why.as_str(),
             id,
-            "receiver `{name}` refuses notification {id} ({key}, {status}) for good while it takes others: {detail}. It is \
+            "receiver `{name}` refuses notification {id} ({key}, {status}) for good while it takes others: {detail}. \
+             It is \
              set aside in the store, and is not sent again by itself"
         );
         self.report(Settled::SetAside { id, refusal: detail.clone() }).await;

@@ -1,11 +1,11 @@
-//! What is counted about receivers. Typed methods only: no call site passes a label.
+//! The metrics of the receivers. They have typed methods only: no call site passes a label.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::answer::Why;
 
-/// Counters of the receivers.
+/// The counters and gauges of the receivers.
 #[derive(Debug, Clone)]
 pub struct Instruments {
     notified: IntCounterVec,
@@ -18,37 +18,39 @@ pub struct Instruments {
 }
 
 impl Instruments {
-    /// Creates and registers them.
+    /// Creates the metrics and registers them.
     ///
     /// # Errors
     /// When one of the names is taken in `registry`.
     pub fn new(registry: &Registry) -> prometheus::Result<Self> {
         let notified = IntCounterVec::new(
-            Opts::new("syncro_monitor_notices_total", "Notices that a receiver has taken."),
+            Opts::new("syncro_monitor_notices_total", "Notifications that a receiver has taken."),
             &["receiver"],
         )?;
         let failures = IntCounterVec::new(
             Opts::new(
                 "syncro_monitor_notice_failures_total",
-                "Attempts to tell a receiver that failed, by reason; what failed is tried again.",
+                "Attempts to notify a receiver that failed, by reason; what failed is tried again.",
             ),
             &["receiver", "reason"],
         )?;
         let queued = IntGaugeVec::new(
-            Opts::new("syncro_monitor_notices_queued", "Notices that wait for a receiver."),
+            Opts::new("syncro_monitor_notices_queued", "Notifications that wait for a receiver."),
             &["receiver"],
         )?;
         let oldest = GaugeVec::new(
             Opts::new(
                 "syncro_monitor_notices_oldest_timestamp_seconds",
-                "When the oldest notice that waits for a receiver was queued, in seconds since the epoch; 0 if none waits.",
+                "When the oldest notification that waits for a receiver was queued, in seconds since the epoch; 0 if \
+                 none waits.",
             ),
             &["receiver"],
         )?;
         let set_aside = IntCounterVec::new(
             Opts::new(
                 "syncro_monitor_notifications_set_aside_total",
-                "Notifications that a receiver refused for good while it took others; they are not sent again by themselves.",
+                "Notifications that a receiver refused for good while it took others; they are not sent again by \
+                 themselves.",
             ),
             &["receiver"],
         )?;
@@ -89,7 +91,7 @@ impl Instruments {
 
     /// Takes the series of a receiver away that is no longer configured.
     pub(super) fn disappear(&self, receiver: &str) {
-        // What was never there need not go.
+        // A series that was never there need not be removed.
         self.notified.remove_label_values(&[receiver]).ok();
         self.queued.remove_label_values(&[receiver]).ok();
         self.oldest.remove_label_values(&[receiver]).ok();

@@ -1,8 +1,8 @@
-//! The log as a receiver: one line for each notice, the same fields as text and as JSON.
+//! The log as a receiver: one line for each notification, with the same fields as text and as JSON.
 
 use crate::alert::{Notification, Severity, Status, runbook};
 
-/// Writes one notice: critical as ERROR, warning as WARN, resolved as INFO.
+/// Writes one notification: critical as ERROR, warning as WARN, resolved as INFO.
 pub(super) fn deliver(notification: &Notification, external_url: &str) {
     macro_rules! line {
         ($level:ident) => {

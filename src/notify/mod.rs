@@ -1,5 +1,6 @@
-//! Where notices go: the log, Alertmanagers, webhooks. A receiver delivers and says what it has delivered; it never
-//! chooses what to tell. Each has a worker and a queue of its own, so that one that is dead delays no other.
+//! Where notifications are delivered: the log, Alertmanagers, webhooks. A receiver delivers and reports what it has
+//! delivered; it never chooses what to deliver. Each has a worker and a queue of its own, so that a dead one delays no
+//! other.
 
 mod alertmanager;
 mod answer;
@@ -38,30 +39,30 @@ pub use instruments::Instruments;
 pub use post::{Http, Outgoing, Post};
 pub use states::once;
 
-/// More than this waits in the outbox alone, until the next start.
+/// How many deliveries may wait for a receiver; what is more waits in the outbox alone, until the next start.
 const MOST_QUEUED: usize = 50_000;
 
-/// What the receivers are connected to.
+/// The channels of the receivers, and what they start with.
 #[derive(Debug)]
 pub struct Handles {
-    /// What is to be told. When nothing more can come, what waits is tried once more, and then all end.
+    /// What is to be delivered. When nothing more can come, what waits is tried once more, and then all receivers end.
     pub deliveries: mpsc::Receiver<Delivery>,
-    /// What became of it.
+    /// Where the receivers report what became of each delivery.
     pub done: mpsc::Sender<Settled>,
-    /// Who is told besides the log.
+    /// The receivers besides the log, as they are configured now.
     pub receivers: watch::Receiver<Arc<Targets>>,
-    /// What fires now.
+    /// The snapshot of the fleet, for what fires now.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// What fired when the program last ended, and was sent to Alertmanagers then.
     pub fired: Vec<(Scope, Firing)>,
 }
 
-/// Who is told, and where more can be read.
+/// The receivers of notifications, and the address at which people can read more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// Who, besides the log.
+    /// The receivers besides the log.
     pub receivers: Vec<Arc<Receiver>>,
-    /// Where people reach this daemon.
+    /// The URL at which people reach this daemon.
     pub external_url: String,
 }
 
@@ -75,39 +76,39 @@ impl Targets {
     }
 }
 
-/// Hands each notice to its receiver until no more can come, and reports what has been told.
+/// Delivers each notification to its receiver until no more can come, and reports what became of it.
 pub async fn run<P: Post + Clone>(handles: Handles, post: P, instruments: Instruments) {
     let Handles { mut deliveries, done, receivers, snapshots, fired } = handles;
     let mut configured = receivers.clone();
     let (by_name, drain) = (HashMap::new(), CancellationToken::new());
-    let workers = JoinSet::new();
-    let mut desks = Desks { by_name, workers, receivers, snapshots, fired, done, drain, post, instruments };
+    let tasks = JoinSet::new();
+    let mut workers = Workers { by_name, tasks, receivers, snapshots, fired, done, drain, post, instruments };
     let mut may_change = true;
     configured.mark_changed();
     loop {
         tokio::select! {
-            // Who is told is settled before anything is told.
+            // A change of the receivers is carried out before anything is delivered.
             biased;
             changed = configured.changed(), if may_change => {
                 may_change = changed.is_ok();
                 let targets = Arc::clone(&configured.borrow_and_update());
-                desks.arrange(&targets);
+                workers.arrange(&targets);
                 // An Alertmanager that is configured later was sent nothing before.
-                desks.fired = Vec::new();
+                workers.fired = Vec::new();
             }
             delivery = deliveries.recv() => match delivery {
-                Some(delivery) => desks.deliver(delivery).await,
+                Some(delivery) => workers.deliver(delivery).await,
                 None => break,
             },
         }
     }
-    desks.close().await;
+    workers.close().await;
 }
 
-/// The workers.
-struct Desks<P> {
-    by_name: HashMap<String, Desk>,
-    workers: JoinSet<()>,
+/// The workers of all receivers, and what a new one starts with.
+struct Workers<P> {
+    by_name: HashMap<String, WorkerHandle>,
+    tasks: JoinSet<()>,
     receivers: watch::Receiver<Arc<Targets>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     fired: Vec<(Scope, Firing)>,
@@ -117,36 +118,38 @@ struct Desks<P> {
     instruments: Instruments,
 }
 
-/// A worker, as it is reached.
-struct Desk {
+/// How a running worker is reached.
+struct WorkerHandle {
     queue: mpsc::Sender<Delivery>,
     receiver: watch::Sender<Arc<Receiver>>,
-    /// It is no longer configured.
+    /// Cancelled when the receiver is no longer configured.
     gone: CancellationToken,
+    /// Whether the last delivery found no room in the queue.
     overflows: bool,
 }
 
-impl<P: Post + Clone> Desks<P> {
-    /// Starts, changes and ends workers as it is configured now. Who stays keeps what waits for it.
+impl<P: Post + Clone> Workers<P> {
+    /// Starts, changes and ends workers as the receivers are configured now. What waits for a receiver that stays is
+    /// retained.
     fn arrange(&mut self, targets: &Targets) {
-        let stays = |name: &String| targets.receivers.iter().any(|known| known.name == *name);
-        for (_, desk) in self.by_name.extract_if(|name, _| !stays(name)) {
-            desk.gone.cancel();
+        let stays = |name: &String| targets.receivers.iter().any(|receiver| receiver.name == *name);
+        for (_, worker) in self.by_name.extract_if(|name, _| !stays(name)) {
+            worker.gone.cancel();
         }
         for receiver in &targets.receivers {
-            let Some(desk) = self.by_name.get(&receiver.name) else {
-                self.open(receiver);
+            let Some(worker) = self.by_name.get(&receiver.name) else {
+                self.start(receiver);
                 continue;
             };
-            desk.receiver.send_if_modified(|known| {
-                let modified = known != receiver;
-                *known = Arc::clone(receiver);
+            worker.receiver.send_if_modified(|current| {
+                let modified = current != receiver;
+                *current = Arc::clone(receiver);
                 modified
             });
         }
     }
 
-    fn open(&mut self, receiver: &Arc<Receiver>) {
+    fn start(&mut self, receiver: &Arc<Receiver>) {
         let (queue, queued) = mpsc::channel(MOST_QUEUED);
         let (settings, now) = watch::channel(Arc::clone(receiver));
         let gone = CancellationToken::new();
@@ -161,8 +164,8 @@ impl<P: Post + Clone> Desks<P> {
         };
         let fired = if receiver.kind == ReceiverKind::Alertmanager { self.fired.as_slice() } else { &[] };
         let board = Board::recall(fired, &self.receivers.borrow().external_url);
-        self.workers.spawn(worker::run(handles, self.post.clone(), self.instruments.clone(), board));
-        self.by_name.insert(receiver.name.clone(), Desk { queue, receiver: settings, gone, overflows: false });
+        self.tasks.spawn(worker::run(handles, self.post.clone(), self.instruments.clone(), board));
+        self.by_name.insert(receiver.name.clone(), WorkerHandle { queue, receiver: settings, gone, overflows: false });
     }
 
     async fn deliver(&mut self, delivery: Delivery) {
@@ -170,35 +173,35 @@ impl<P: Post + Clone> Desks<P> {
         let id = delivery.id;
         if *name == *LOG {
             log::deliver(&delivery.notification, &self.receivers.borrow().external_url);
-            // It is marked as told below: a crash before it is written would lose it.
+            // It is marked as delivered below: a crash before the line is written would lose it.
             telemetry::written().await;
-        } else if let Some(desk) = self.by_name.get_mut(&*name) {
-            let overflows = desk.queue.try_send(delivery).is_err();
-            if overflows && !desk.overflows {
+        } else if let Some(worker) = self.by_name.get_mut(&*name) {
+            let overflows = worker.queue.try_send(delivery).is_err();
+            if overflows && !worker.overflows {
                 tracing::error!(
                     event = "receiver_overflows",
                     receiver = &*name,
-                    "{MOST_QUEUED} notices wait for receiver `{name}`; what comes now is tried after a restart"
+                    "{MOST_QUEUED} notifications wait for receiver `{name}`; what comes now is tried after a restart"
                 );
             }
-            desk.overflows = overflows;
+            worker.overflows = overflows;
             return;
         } else {
             tracing::warn!(
                 event = "receiver_unknown",
                 receiver = &*name,
-                "a notice for receiver `{name}` is given up: it is no longer configured"
+                "a notification for receiver `{name}` is given up: it is no longer configured"
             );
         }
-        // Who remembers goes away only when everything ends.
+        // The writer of the store ends only when everything ends.
         self.done.send(Settled::Delivered(id)).await.unwrap_or_default();
     }
 
-    /// What waits is tried once more, then all end.
+    /// Tries what waits once more, and waits for all workers to end.
     async fn close(mut self) {
         self.drain.cancel();
         self.by_name.clear();
-        while self.workers.join_next().await.is_some() {}
+        while self.tasks.join_next().await.is_some() {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! One request to a receiver: its address, who we are, its answer. The only file of this room that speaks HTTP.
+//! One request to a receiver: its address, our credentials, its answer. The only file of this room that uses HTTP.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::system::{clock, http};
 use super::answer::{self, Suspect, Taken, Trouble, Why};
 use super::secret::{Secret, bytes};
 
-/// So much of an answer is read: enough to see what it is and what it complains of.
+/// How much of an answer is read, in bytes: enough to see what it is and what it complains of.
 const LONGEST_ANSWER: usize = 8 * 1024;
-/// So long the body of an answer is waited for: the status has said already what became of the notification.
+/// How long the body of an answer is waited for: the status has said already what became of the notification.
 const LONGEST_BODY: Duration = Duration::from_secs(2);
-/// So much longer than one request an attempt may take: files with secrets and certificates are read before it.
+/// How much longer than its request an attempt may take: files with secrets and certificates are read before it.
 const LONGEST_FILES: Duration = Duration::from_secs(5);
 /// The header with the signature of a body: `sha256=` and HMAC-SHA-256 in hexadecimal digits.
 const SIGNATURE: &str = "X-Signature-256";
 
-/// What is sent.
+/// A request to a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Below the receiver's address.
+    /// The path below the receiver's address.
     pub path: &'static str,
-    /// Whether PUT rather than POST.
+    /// Whether the method is PUT rather than POST.
     pub put: bool,
-    /// Headers besides those of every request.
+    /// The headers besides those of every request.
     pub headers: Vec<(String, String)>,
-    /// JSON.
+    /// The body, which is JSON.
     pub body: String,
     /// The file with the secret that signs the body.
     pub signed_by: Option<std::path::PathBuf>,
@@ -46,7 +46,7 @@ pub trait Post: Send + Sync + 'static {
     /// Sends one request; `Ok` if the receiver has taken it. It ends soon after `timeout`, whatever the receiver does.
     ///
     /// # Errors
-    /// Why it has not.
+    /// Why the receiver has not taken it.
     fn post(
         &mut self,
         receiver: &Arc<Receiver>,
@@ -55,8 +55,8 @@ pub trait Post: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Taken, Trouble>> + Send;
 }
 
-/// The real one. Its client is made anew when the receiver is configured otherwise, and after each failure: a certificate
-/// may have been renewed.
+/// Sends requests by HTTP. The client is made anew when the receiver is configured otherwise, and after each failure: a
+/// certificate may have been renewed.
 #[derive(Debug, Default)]
 pub struct Http {
     client: Option<(Arc<Receiver>, reqwest::Client)>,
@@ -89,7 +89,7 @@ impl Http {
         outgoing: Outgoing,
         timeout: Duration,
     ) -> Result<Taken, Trouble> {
-        let client = match self.client.take().filter(|(known, _)| known == receiver) {
+        let client = match self.client.take().filter(|(made_for, _)| made_for == receiver) {
             Some((_, client)) => client,
             None => client(receiver).await?,
         };
@@ -167,9 +167,9 @@ async fn send(
     let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
     let clock = date.and_then(|date| answer::offset(date, sent, now));
     let status = response.status().as_u16();
-    let query = http::retry_after(response.headers(), now);
+    let retry_after = http::retry_after(response.headers(), now);
     let body = read(response).await;
-    answer::judge(status, &body, query, clock)
+    answer::judge(status, &body, retry_after, clock)
 }
 
 /// `sha256=` and the HMAC-SHA-256 of a body in hexadecimal digits, as GitHub signs its webhooks.
@@ -227,7 +227,8 @@ mod tests {
         assert_eq!(signed, "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
     }
 
-    /// What a request comes to that is answered with these bytes, the last of them again and again if it is `endless`.
+    /// The outcome of a request that is answered with `bytes`, and then with `endless` again and again unless that is
+    /// empty.
     async fn answered(bytes: &'static str, endless: &'static str) -> Result<Taken, Trouble> {
         // Long enough for a busy machine to connect and answer.
         const IMPATIENT: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! What waits for one receiver. What is about one alert stays in order; across alerts the worst comes first, then the
-//! oldest; one that cannot be delivered is left alone for a while and delays its own alert only. Pure; `now` is the time
-//! since the worker began.
+//! oldest; one that cannot be delivered is left alone for a while and delays its own alert only. Pure; `now` is the
+//! time since the worker began.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -17,15 +17,15 @@ pub(super) struct Queue {
     lines: HashMap<AlertKey, Line>,
     /// The alerts whose first notification may be tried.
     ready: BTreeMap<Rank, AlertKey>,
-    /// The alerts that are left alone, by when that ends.
-    held: BTreeMap<(Duration, i64), AlertKey>,
+    /// The alerts that are postponed, by when that ends.
+    postponed: BTreeMap<(Duration, i64), AlertKey>,
     /// When each notification was queued, by its number.
     ages: BTreeMap<i64, DateTime<Utc>>,
-    /// How many have been delivered.
+    /// How many notifications have been delivered.
     delivered: u64,
 }
 
-/// The worst first, then the lowest number.
+/// The order of alerts: the worst first, then the lowest number.
 type Rank = (Reverse<Severity>, i64);
 
 /// What waits about one alert.
@@ -34,19 +34,20 @@ struct Line {
     waiting: Vec<Delivery>,
     /// Whether the first has been tried: it may have arrived although no answer came.
     begun: bool,
-    /// Attempts to deliver the first that failed.
+    /// How many attempts to deliver the first have failed.
     failures: u32,
-    /// How many of these, up to the last, were refusals for good.
+    /// How many of these failures in a row, up to the last, were refusals for good.
     refusals: u32,
-    /// How many notifications had been delivered when the first attempt failed.
+    /// How many notifications the receiver had taken when the first attempt failed.
     delivered_before: u64,
-    suppressed_until: Option<Duration>,
-    /// Whether the first has been left alone before.
-    was_held: bool,
+    /// Until when the alert is postponed, as the time since the worker began; `None` if it may be tried.
+    postponed_until: Option<Duration>,
+    /// Whether the first has been postponed before.
+    was_postponed: bool,
 }
 
 impl Line {
-    /// Where it stands among all; it is never empty while it is in the queue.
+    /// The place of this line among all; a line is never empty while it is in the queue.
     fn rank(&self) -> Rank {
         // An alert that has become worse brings what is to be delivered before it to the front.
         let severity = self.waiting.iter().map(|delivery| delivery.notification.severity).max();
@@ -55,7 +56,7 @@ impl Line {
 }
 
 impl Queue {
-    /// Takes in one more; returns what need not be delivered any more.
+    /// Takes in one more delivery; returns those that need not be made any more.
     pub(super) fn push(&mut self, delivery: Delivery) -> Vec<Delivery> {
         let key = delivery.notification.key.clone();
         self.ages.insert(delivery.id, delivery.queued_at);
@@ -65,7 +66,7 @@ impl Queue {
         })
     }
 
-    /// What is to be tried next; `None` if nothing waits or all of it is left alone.
+    /// The delivery that is to be tried next; `None` if nothing waits or all of it is postponed.
     pub(super) fn next(&mut self, now: Duration) -> Option<Delivery> {
         self.release(now);
         self.ready.values().next().and_then(|key| self.first(key))
@@ -73,12 +74,12 @@ impl Queue {
 
     /// When something may be tried: at once, later, or never as things are.
     pub(super) fn due(&self) -> Option<Duration> {
-        let held = self.held.keys().next().map(|(until, _)| *until);
-        if self.ready.is_empty() { held } else { Some(Duration::ZERO) }
+        let postponed = self.postponed.keys().next().map(|(until, _)| *until);
+        if self.ready.is_empty() { postponed } else { Some(Duration::ZERO) }
     }
 
-    /// Another one besides those that `is_tried` says were tried just now: one that never failed, or else one that failed
-    /// least.
+    /// Another one besides those that `is_tried` says were tried just now: one that never failed, or else one that
+    /// failed least.
     pub(super) fn another(&self, is_tried: impl Fn(&AlertKey) -> bool) -> Option<Delivery> {
         let others = self.ready.values().filter(|key| !is_tried(key));
         let key = others.min_by_key(|key| self.lines.get(*key).map_or(0, |line| line.failures))?;
@@ -135,20 +136,20 @@ impl Queue {
         self.lines.get(key).is_some_and(|line| line.failures > 0 && self.delivered > line.delivered_before)
     }
 
-    /// Leaves this alert alone for a while; returns whether that is new for its first.
-    pub(super) fn hold(&mut self, key: &AlertKey, until: Duration) -> bool {
+    /// Postpones this alert; returns whether its first is postponed for the first time.
+    pub(super) fn postpone(&mut self, key: &AlertKey, until: Duration) -> bool {
         self.change(key, |line| {
-            line.suppressed_until = Some(until);
-            !std::mem::replace(&mut line.was_held, true)
+            line.postponed_until = Some(until);
+            !std::mem::replace(&mut line.was_postponed, true)
         })
     }
 
-    /// Nothing is left alone any more.
+    /// Ends every postponement.
     pub(super) fn release_all(&mut self) {
         self.release(Duration::MAX);
     }
 
-    /// This one has been delivered, the first of its alert unless it has been superseded meanwhile.
+    /// Takes out what has been delivered: the first of its alert, unless that has been superseded meanwhile.
     pub(super) fn delivered(&mut self, delivery: &Delivery) -> Option<Delivery> {
         self.delivered += 1;
         let key = &delivery.notification.key;
@@ -217,9 +218,9 @@ impl Queue {
         let line = self.lines.entry(key.clone()).or_default();
         let rank = line.rank();
         let before: Vec<i64> = line.waiting.iter().map(|delivery| delivery.id).collect();
-        match line.suppressed_until {
-            Some(until) => drop(self.held.remove(&(until, rank.1))),
-            // A new line stands nowhere yet.
+        match line.postponed_until {
+            Some(until) => drop(self.postponed.remove(&(until, rank.1))),
+            // A new line is in neither map yet.
             None if before.is_empty() => {}
             None => drop(self.ready.remove(&rank)),
         }
@@ -229,8 +230,8 @@ impl Queue {
         let is_empty = left.is_empty();
         if is_empty {
             self.lines.remove(key);
-        } else if let Some(until) = line.suppressed_until {
-            self.held.insert((until, rank.1), key.clone());
+        } else if let Some(until) = line.postponed_until {
+            self.postponed.insert((until, rank.1), key.clone());
         } else {
             self.ready.insert(rank, key.clone());
         }
@@ -240,12 +241,12 @@ impl Queue {
         outcome
     }
 
-    /// What was left alone long enough may be tried.
+    /// Ends the postponements that were to end by `now`.
     fn release(&mut self, now: Duration) {
-        while let Some(entry) = self.held.first_entry().filter(|entry| entry.key().0 <= now) {
+        while let Some(entry) = self.postponed.first_entry().filter(|entry| entry.key().0 <= now) {
             let key = entry.remove();
             if let Some(line) = self.lines.get_mut(&key) {
-                line.suppressed_until = None;
+                line.postponed_until = None;
                 self.ready.insert(line.rank(), key);
             }
         }
@@ -301,7 +302,7 @@ mod tests {
             assert!(queue.push(delivery).is_empty());
         }
         assert_eq!((queue.oldest(), queue.last_id(), queue.len()), (Some(at(1)), Some(5), 5));
-        assert_eq!(drain(&mut queue), [2, 3, 4, 5, 1], "what was said of b before it became critical goes first");
+        assert_eq!(drain(&mut queue), [2, 3, 4, 5, 1], "the warning of b comes before its critical reminder");
         assert_eq!((queue.oldest(), queue.is_empty()), (None, true));
     }
 
@@ -315,7 +316,7 @@ mod tests {
         assert_eq!(queue.failed(&key("a"), true), 1);
         assert!(!queue.others_are_taken(&key("a")) && queue.has_untried());
         assert_eq!(queue.another(|tried| *tried == key("a")).map(|delivery| delivery.id), Some(3));
-        queue.hold(&key("a"), second);
+        queue.postpone(&key("a"), second);
         let other = queue.next(Duration::ZERO).unwrap();
         assert_eq!(queue.delivered(&other).map(|delivery| delivery.id), Some(3));
         assert!(queue.others_are_taken(&key("a")));
@@ -332,34 +333,34 @@ mod tests {
         for id in 1..=4 {
             queue.push(warning(id, if id % 2 == 0 { "a" } else { "b" }));
         }
-        queue.hold(&key("b"), Duration::from_secs(1));
+        queue.postpone(&key("b"), Duration::from_secs(1));
         assert_eq!(queue.take_until(3).iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(drain(&mut queue), [4]);
     }
 
     proptest! {
         #[test]
-        fn however_alerts_flap_few_wait_and_the_last_is_kept(
+        fn however_alerts_flap_few_wait_and_the_last_is_delivered(
             pushes in prop::collection::vec((0_u8..6, any::<bool>(), any::<bool>()), 1..200),
         ) {
             let (mut queue, mut last) = (Queue::default(), HashMap::new());
-            for (id, (name, fires, holds)) in (0..).zip(pushes) {
+            for (id, (name, fires, is_postponed)) in (0..).zip(pushes) {
                 let name = name.to_string();
                 let status = if fires { Status::Firing } else { Status::Resolved };
                 queue.push(delivery(id, &name, Severity::Warning, status));
                 last.insert(key(&name), id);
-                if holds {
-                    queue.hold(&key(&name), Duration::from_secs(1));
+                if is_postponed {
+                    queue.postpone(&key(&name), Duration::from_secs(1));
                 }
             }
             prop_assert!(queue.len() <= last.len() * MOST_WAITING && queue.len() == queue.iter().count());
-            let mut heard: HashMap<AlertKey, Vec<i64>> = HashMap::new();
+            let mut delivered: HashMap<AlertKey, Vec<i64>> = HashMap::new();
             while let Some(next) = queue.next(Duration::MAX) {
                 queue.delivered(&next);
-                heard.entry(next.notification.key.clone()).or_default().push(next.id);
+                delivered.entry(next.notification.key.clone()).or_default().push(next.id);
             }
-            prop_assert!(queue.ready.is_empty() && queue.held.is_empty() && queue.lines.is_empty());
-            for (key, ids) in heard {
+            prop_assert!(queue.ready.is_empty() && queue.postponed.is_empty() && queue.lines.is_empty());
+            for (key, ids) in delivered {
                 prop_assert!(ids.is_sorted() && ids.last() == last.get(&key), "{key}: {ids:?}");
             }
         }

@@ -1,4 +1,4 @@
-//! Passwords and the like of receivers: read from their files at each use, printed nowhere. Token values are not here.
+//! The passwords of receivers and the like: read from files at each use, never printed. Token values are elsewhere.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::system::files::{self, Contents};
 
-/// Longer than any password or key, shorter than what was surely not meant.
+/// The largest file that is read, in bytes: longer than any password or key, shorter than what was surely not meant.
 const LONGEST: u64 = 64 * 1024;
 
-/// A secret.
+/// The text of a file that nobody may see: a password, a token, a key or a URL. It is wiped when it is dropped.
 #[derive(Debug)]
 pub(super) struct Secret(SecretString);
 
 impl Secret {
-    /// Reads it; a line feed at its end does not count.
+    /// Reads the secret in the file at `path`; line ends at its end do not count.
     ///
     /// # Errors
-    /// Why it cannot be used, with its path and without its text.
+    /// Why the file cannot be used, with its path and without its text.
     pub(super) async fn read(path: &Path) -> Result<Self, String> {
         let bytes = bytes(path).await?;
         let text = std::str::from_utf8(&bytes).map_err(|_| format!("`{}` is not text", path.display()))?;
@@ -34,6 +34,9 @@ impl Secret {
 }
 
 /// The bytes of a file that is a secret, or may lie beside one.
+///
+/// # Errors
+/// Why the file cannot be read, with its path.
 pub(super) async fn bytes(path: &Path) -> Result<Contents, String> {
     files::read(path, LONGEST).await.map_err(|error| format!("failed to read `{}`: {error}", path.display()))
 }

@@ -1,5 +1,5 @@
-//! How an Alertmanager is sent the state of every alert. One alert that it refuses must not keep the others from it: what
-//! is refused is halved until the alert is found, and that one is left out for a while.
+//! How an Alertmanager is sent the state of every alert. One alert that it refuses must not block the others: what is
+//! refused is halved until the alert is found, and that one is left out for a while.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use super::post::{Outgoing, Post};
 use super::webhook;
 use super::worker::Worker;
 
-/// What an Alertmanager takes alerts at.
+/// The path at which an Alertmanager takes alerts (its API v2).
 const ALERTS: &str = "/api/v2/alerts";
-/// So many refused requests go into one search; what is left is searched soon after.
+/// How many refused requests one search for refused alerts may take; what is left is searched soon after.
 const MOST_REFUSALS: usize = 64;
-/// So many if nothing at all is taken: then it is the address that is wrong, or all alerts are.
+/// How many it may take if nothing at all is taken: then the address is wrong, or all alerts are.
 const MOST_REFUSALS_OF_ALL: usize = 40;
-/// So many if nothing was taken at the last attempt either.
+/// How many it may take if nothing was taken at the last attempt either.
 const MOST_REFUSALS_AGAIN: usize = 12;
-/// How soon a search goes on that was too long.
+/// How soon a search that took too many requests continues.
 const SEARCH_ON: Duration = Duration::from_secs(5);
 
 /// What became of an update.
 struct Outcome {
-    /// What was refused for good, with what was answered.
+    /// The alerts that were refused for good, each with the answer.
     refused: Vec<(Labels, Trouble)>,
     /// Whether all of it was taken or refused.
     is_complete: bool,
@@ -64,7 +64,8 @@ impl<P: Post> Worker<P> {
         }
     }
 
-    /// Sends an update, and once more if its answers show that the moments in it meant something else to the receiver.
+    /// Sends an update, and sends it once more if the answers show that its moments meant something else to the
+    /// receiver.
     async fn synchronise(&mut self) -> Result<(Update, Outcome), Trouble> {
         let receiver = Arc::clone(&self.handles.receiver.borrow());
         let mut is_first = true;
@@ -115,7 +116,7 @@ impl<P: Post> Worker<P> {
             }
         }
         if is_halved && outcome.refused.is_empty() {
-            // It was the length that it did not take.
+            // It was the length that was refused.
             self.board.per_request = (self.board.per_request / 2).max(1);
         }
         Ok(outcome)
@@ -124,20 +125,22 @@ impl<P: Post> Worker<P> {
     fn set_labels_aside(&mut self, refused: &[(Labels, Trouble)]) {
         let name = self.name();
         let labels = refused.iter().map(|(labels, _)| labels.clone()).collect();
-        let new = self.board.refuses(labels, self.elapsed());
+        let new = self.board.leave_out(labels, self.elapsed());
         self.instruments.set_aside(&name, new.len());
         for (labels, Trouble { why, detail, .. }) in refused.iter().filter(|(labels, _)| new.contains(labels)) {
             tracing::error!(
                 event = "notification_set_aside",
                 receiver = name,
                 reason = why.as_str(),
-                "Alertmanager `{name}` refuses an alert for good while it takes others: {detail}. It is left out, and tried \
+                "Alertmanager `{name}` refuses an alert for good while it takes others: {detail}. It is left out, and \
+                 tried \
                  again after a quarter of an hour: {labels:?}"
             );
         }
     }
 
-    /// What waited up to this number is in what was sent, unless it was refused.
+    /// Reports the notifications that waited up to this number as delivered, since their alerts are in what was sent,
+    /// unless they were refused.
     async fn settle(&mut self, last: Option<i64>) {
         let name = self.name();
         let Some(last) = last else { return };
@@ -158,10 +161,10 @@ fn of_alertmanager(body: String) -> Outgoing {
     Outgoing { path: ALERTS, put: false, headers: Vec::new(), body, signed_by: None }
 }
 
-/// Tells one receiver one notice, once.
+/// Delivers one notification to one receiver, in one attempt.
 ///
 /// # Errors
-/// Why it was not told.
+/// Why the receiver has not taken it.
 pub async fn once<P: Post>(
     post: &mut P,
     receiver: &Arc<Receiver>,

@@ -1,3 +1,5 @@
+//! What waits for receivers is delivered in order and once, whatever one of them does, and how it is written.
+
 mod refusals;
 mod states;
 
@@ -34,9 +36,9 @@ fn since() -> DateTime<Utc> {
     at(-100_000_000)
 }
 
-/// A picture in which alerts about these tokens fire.
-fn picture(firing: &[&str]) -> Arc<Snapshot> {
-    let picture = |name: &&str| {
+/// A snapshot in which alerts about these tokens fire.
+fn snapshot(firing: &[&str]) -> Arc<Snapshot> {
+    let token = |name: &&str| {
         let Notification { key, severity, since, message, .. } = notification(name, Status::Firing);
         let (alert, subject) = (key.alert, key.subject);
         let firing = Firing {
@@ -56,10 +58,10 @@ fn picture(firing: &[&str]) -> Arc<Snapshot> {
             asked: Arc::default(),
         }
     };
-    Arc::new(Snapshot { tokens: Arc::new(firing.iter().map(picture).collect()), ..Snapshot::default() })
+    Arc::new(Snapshot { tokens: Arc::new(firing.iter().map(token).collect()), ..Snapshot::default() })
 }
 
-/// The receivers at work, and the ends of their wires.
+/// Running receivers, and the other ends of their channels.
 struct Bench {
     deliveries: mpsc::Sender<Delivery>,
     done: mpsc::Receiver<Settled>,
@@ -75,15 +77,15 @@ impl Bench {
         Self::after(fake, receivers, firing, Vec::new())
     }
 
-    /// After a life that ended while this fired.
+    /// The same after a restart, where the process before ended while `fired` fired.
     fn after(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str], fired: Vec<(Scope, Firing)>) -> Self {
         let registry = Registry::new();
-        let (deliveries, delivered) = mpsc::channel(64);
+        let (deliveries, to_deliver) = mpsc::channel(64);
         let (report, done) = mpsc::channel(10_000);
-        let notified = Targets { receivers, external_url: "http://here".to_owned() };
-        let (receivers, dispatch) = watch::channel(Arc::new(notified));
-        let (snapshots, shown) = watch::channel(picture(firing));
-        let handles = Handles { deliveries: delivered, done: report, receivers: dispatch, snapshots: shown, fired };
+        let targets = Targets { receivers, external_url: "http://here".to_owned() };
+        let (receivers, configured) = watch::channel(Arc::new(targets));
+        let (snapshots, shown) = watch::channel(snapshot(firing));
+        let handles = Handles { deliveries: to_deliver, done: report, receivers: configured, snapshots: shown, fired };
         let task = tokio::spawn(run(handles, fake.clone(), Instruments::new(&registry).unwrap()));
         Self { deliveries, done, receivers, snapshots, registry, task, next_id: 1 }
     }
@@ -104,7 +106,7 @@ impl Bench {
         std::iter::from_fn(|| self.done.try_recv().ok()).collect()
     }
 
-    fn notified(&mut self) -> Vec<i64> {
+    fn delivered(&mut self) -> Vec<i64> {
         let id = |settled| match settled {
             Settled::Delivered(id) => id,
             other => panic!("{other:?}"),
@@ -137,7 +139,7 @@ async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
     let mut expected = Vec::new();
     for minute in 0..60 {
         let token_name = format!("token-{minute}");
-        bench.snapshots.send_replace(picture(&[token_name.as_str()]));
+        bench.snapshots.send_replace(snapshot(&[token_name.as_str()]));
         for name in all {
             expected.push(bench.deliver(name, &token_name, Status::Firing).await);
         }
@@ -146,22 +148,22 @@ async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
             expected.push(bench.deliver(name, &token_name, Status::Resolved).await);
         }
     }
-    bench.snapshots.send_replace(picture(&["last"]));
+    bench.snapshots.send_replace(snapshot(&["last"]));
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(bench.notified(), Vec::<i64>::new(), "nothing was taken");
+    assert_eq!(bench.delivered(), Vec::<i64>::new(), "nothing was taken");
     assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"a\"}"), Some(120.0));
     for name in all {
-        let attempts = fake.attempts.lock().unwrap().iter().filter(|(known, _)| known == name).count();
+        let attempts = fake.tried(name);
         assert!((60..=90).contains(&attempts), "{attempts} attempts in an hour: neither idle nor a storm");
     }
     for name in all {
         fake.fixes(name);
     }
     sleep(Duration::from_mins(2)).await;
-    let mut notified = bench.notified();
-    notified.sort_unstable();
+    let mut delivered = bench.delivered();
+    delivered.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(notified, expected, "each once");
+    assert_eq!(delivered, expected, "each once");
     for name in hooks {
         let taken = fake.taken(name);
         assert_eq!(taken.len(), 120, "{name}");
@@ -185,18 +187,18 @@ async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
 #[tokio::test(start_paused = true)]
 async fn one_dead_receiver_delays_no_other() {
     let fake = Fake::new();
-    let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("well", Format::Json)], &[]);
+    let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("works", Format::Json)], &[]);
     fake.breaks("dead", Why::NoAnswer(Reason::Timeout));
     let mut expected = Vec::new();
     for number in 0..200 {
         bench.deliver("dead", &number.to_string(), Status::Firing).await;
-        expected.push(bench.deliver("well", &number.to_string(), Status::Firing).await);
+        expected.push(bench.deliver("works", &number.to_string(), Status::Firing).await);
         expected.push(bench.deliver(LOG, &number.to_string(), Status::Firing).await);
     }
     sleep(Duration::from_millis(1)).await;
-    let mut notified = bench.notified();
-    notified.sort_unstable();
-    assert_eq!(notified, expected);
+    let mut delivered = bench.delivered();
+    delivered.sort_unstable();
+    assert_eq!(delivered, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,17 +219,17 @@ async fn an_alertmanager_is_sent_again_what_fires_and_once_what_has_ended() {
     assert_eq!(alert["startsAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), since());
     let ends_at = |alert: &Value| alert["endsAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     assert!(ends_at(alert) > now() + chrono::TimeDelta::minutes(10), "{alert}");
-    bench.snapshots.send_replace(picture(&["b"]));
+    bench.snapshots.send_replace(snapshot(&["b"]));
     sleep(Duration::from_mins(3)).await;
     let later = fake.taken("am").split_off(taken.len());
     let of_a: Vec<_> =
         later.iter().flat_map(|body| body.as_array().unwrap()).filter(|alert| alert["labels"] == labels).collect();
-    assert_eq!(of_a.len(), 1, "its end is told once: {later:?}");
+    assert_eq!(of_a.len(), 1, "its end is sent once: {later:?}");
     assert!(ends_at(of_a[0]) <= now(), "{of_a:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alertmanager_without_anything_to_hear_is_left_alone() {
+async fn an_alertmanager_with_nothing_to_receive_is_left_alone() {
     let fake = Fake::new();
     let _bench = Bench::new(&fake, vec![alertmanager("am")], &[]);
     sleep(Duration::from_hours(1)).await;
@@ -235,11 +237,11 @@ async fn an_alertmanager_without_anything_to_hear_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_receiver_wishes_is_granted() {
+async fn the_retry_after_of_a_receiver_is_respected() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("a", Format::Json)], &[]);
     let trouble = Trouble::new(Why::NoAnswer(Reason::Throttled), "it answered 429");
-    let trouble = Trouble { query: Some(Duration::from_secs(90)), ..trouble };
+    let trouble = Trouble { retry_after: Some(Duration::from_secs(90)), ..trouble };
     fake.broken.lock().unwrap().insert("a".to_owned(), trouble);
     bench.deliver("a", "x", Status::Firing).await;
     sleep(Duration::from_secs(181)).await;
@@ -250,25 +252,25 @@ async fn what_a_receiver_wishes_is_granted() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_tries_what_waits_once_more_and_does_not_wait_for_the_dead() {
     let fake = Fake::new();
-    let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("mended", Format::Json)], &[]);
-    for name in ["dead", "mended"] {
+    let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("fixed", Format::Json)], &[]);
+    for name in ["dead", "fixed"] {
         fake.breaks(name, Why::NoAnswer(Reason::Connect));
         bench.deliver(name, "x", Status::Firing).await;
     }
     sleep(Duration::from_mins(10)).await;
-    fake.fixes("mended");
+    fake.fixes("fixed");
     let stop = Instant::now();
-    let notified = bench.deliver("mended", "y", Status::Firing).await;
+    let last = bench.deliver("fixed", "y", Status::Firing).await;
     drop(bench.deliveries);
     bench.task.await.unwrap();
     assert!(stop.elapsed() < Duration::from_secs(1), "{:?}", stop.elapsed());
     let mut reports: Vec<_> = std::iter::from_fn(|| bench.done.try_recv().ok()).collect();
     reports.sort_unstable_by_key(|settled| format!("{settled:?}"));
-    assert_eq!(reports, [2, notified].map(Settled::Delivered), "what the dead one was not told stays in the outbox");
+    assert_eq!(reports, [2, last].map(Settled::Delivered), "what is for the dead one stays in the outbox");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_gives_up_who_is_gone_keeps_what_waits_for_who_stays_and_tries_at_once() {
+async fn a_reload_gives_up_receivers_that_are_gone_and_tries_at_once_what_waits_for_those_that_stay() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("gone", Format::Json), webhook("stays", Format::Json)], &[]);
     let mut ids = Vec::new();
@@ -277,17 +279,17 @@ async fn a_reload_gives_up_who_is_gone_keeps_what_waits_for_who_stays_and_tries_
         ids.push(bench.deliver(name, "x", Status::Firing).await);
     }
     sleep(Duration::from_mins(10)).await;
-    assert_eq!(bench.notified(), Vec::<i64>::new());
+    assert_eq!(bench.delivered(), Vec::<i64>::new());
     fake.fixes("stays");
-    let notified = Targets {
+    let targets = Targets {
         receivers: vec![webhook("stays", Format::Slack), webhook("new", Format::Json)],
         ..Targets::default()
     };
-    bench.receivers.send_replace(Arc::new(notified));
+    bench.receivers.send_replace(Arc::new(targets));
     ids.push(bench.deliver("new", "y", Status::Firing).await);
     ids.push(bench.deliver("gone", "z", Status::Firing).await);
     sleep(Duration::from_millis(1)).await;
-    let mut reports = bench.notified();
+    let mut reports = bench.delivered();
     reports.sort_unstable();
     assert_eq!(reports, ids, "given up is settled too");
     assert_eq!(fake.taken("gone"), Vec::<Value>::new());

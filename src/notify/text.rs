@@ -1,9 +1,10 @@
-//! Texts as receivers take them: each has a bound, since a chat refuses what is too long, and a refused notification is one
-//! that nobody reads. Pure.
+//! Texts as receivers take them: each has a bound, since a chat refuses what is too long, and a refused notification is
+//! one that nobody reads. Pure.
 
 use std::borrow::Cow;
 
-/// The longest message, in characters. Slack takes some 3,000 in a text, Discord 4,096, and PagerDuty cuts at 1,024.
+/// The longest text of a message, in characters. Slack takes some 3,000 in a text, Discord 4,096, and PagerDuty cuts at
+/// 1,024.
 pub(super) const LONGEST_MESSAGE: usize = 2_000;
 /// The longest of any other text, in characters: names come from the configuration and from Syncro.
 pub(super) const LONGEST_FIELD: usize = 500;
@@ -17,8 +18,8 @@ pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     format!("{}…", text[..end].trim_end()).into()
 }
 
-/// The same with the three characters escaped that mean something to Slack (its page "Formatting text for app surfaces").
-/// `most` counts what is sent; an escape is never cut in two.
+/// The same with the three characters escaped that mean something to Slack (its page "Formatting text for app
+/// surfaces"). `most` counts what is sent; an escape is never cut in two.
 pub(super) fn cut_escaped(text: &str, most: usize) -> String {
     let (mut escaped, mut length, mut end) = (String::new(), 0, 0);
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! What a webhook is sent: one request for each notice, in our own JSON or as Slack takes it. Pure.
+//! What a webhook is sent: one request for each notification, in our own JSON or as Slack takes it. Pure.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ use crate::state::Delivery;
 use super::post::Outgoing;
 use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut, cut_escaped};
 
-/// The version of our own JSON. Keys may be added to it, none will go or change its meaning.
+/// The version of our own JSON. Keys may be added to it, none will disappear or change its meaning.
 const VERSION: u32 = 1;
 /// The longest links below a message, in characters; a longer one is left out, since half a link leads nowhere.
 const LONGEST_LINKS: usize = 700;
-/// The same for every attempt to tell one notice, so that a receiver can know it again.
+/// The header that is the same for every attempt to deliver one notification, so that a receiver can recognise it.
 const KEY: &str = "Idempotency-Key";
 
-/// The request that tells one notice.
+/// The request that delivers one notification.
 pub(super) fn request(webhook: &Webhook, delivery: &Delivery, external_url: &str) -> Outgoing {
     let body = match webhook.format {
         Format::Json => ours(delivery, external_url),
@@ -56,7 +56,7 @@ fn ours(delivery: &Delivery, external_url: &str) -> Value {
     })
 }
 
-/// Text that others read too: Mattermost, Rocket.Chat, Discord below `/slack`.
+/// A body as Slack takes it, and others too: Mattermost, Rocket.Chat, Discord below `/slack`.
 fn slack(delivery: &Delivery, external_url: &str) -> Value {
     let notification = &delivery.notification;
     let (sign, colour) = match (notification.status, notification.severity) {
@@ -70,7 +70,7 @@ fn slack(delivery: &Delivery, external_url: &str) -> Value {
     let title = format!("{sign} {} {}: *{alert}* {of}", notification.status.as_str(), notification.severity.as_str());
     let links = [
         format!("<{}|What to do>", runbook(external_url, notification.key.alert)),
-        format!("<{}|Look closer>", page(external_url, &notification.key.of)),
+        format!("<{}|Details>", page(external_url, &notification.key.of)),
     ];
     let links: Vec<_> = links.into_iter().filter(|link| link.chars().count() <= LONGEST_LINKS / 2).collect();
     let message = cut_escaped(&notification.message.text, LONGEST_MESSAGE);

@@ -1,5 +1,5 @@
-//! The loop of one receiver: what waits is tried again and again with growing pauses until it is taken. `deliver` knows how
-//! notifications are delivered one by one, `states` how an Alertmanager is sent all states.
+//! The loop of one receiver: what waits is tried again and again with growing pauses until it is taken. `deliver` knows
+//! how notifications are delivered one by one, `states` how an Alertmanager is sent all states.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,38 +17,39 @@ use crate::system::clock;
 
 use super::alertmanager::{Board, Clocks, RESEND};
 use super::answer::{Suspect, Trouble, Why};
-use super::backoff::{LONGEST_WISH, pause};
+use super::backoff::{LONGEST_RETRY_AFTER, pause};
 use super::clocks::ReceiverClock;
 use super::post::{Outgoing, Post};
 use super::queue::Queue;
 use super::{Instruments, Targets};
 
-/// A notice that has waited longer is worth a line of its own.
+/// A receiver for which a notification has waited longer is reported by a log line of its own.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
-/// How long all attempts together may take when the daemon is stopping: less than it waits for all that ends.
-const LONGEST_FAREWELL: Duration = Duration::from_secs(3);
-/// How soon it is tried again when a body was refused, as long as there is another one to try: whether it is the body or
-/// the address that is wrong shows only then.
+/// How long all attempts together may take when the daemon is stopping: less than the daemon waits for all its parts.
+const LONGEST_DRAIN: Duration = Duration::from_secs(3);
+/// How soon the receiver is tried again when a body was refused, as long as there is another one to try: whether the
+/// body or the address is wrong shows only then.
 const SOON: Duration = Duration::from_secs(5);
 
-/// What a worker is connected to.
+/// The channels of a worker.
 pub(super) struct Handles {
-    /// How the receiver is configured now.
+    /// The receiver as it is configured now.
     pub(super) receiver: watch::Receiver<Arc<Receiver>>,
-    /// What it is to be told.
+    /// What is to be delivered to it.
     pub(super) queued: mpsc::Receiver<Delivery>,
-    /// What became of it.
+    /// Where the worker reports what became of each delivery.
     pub(super) done: mpsc::Sender<Settled>,
-    /// Where people reach this daemon.
+    /// All receivers, for the URL at which people reach this daemon.
     pub(super) targets: watch::Receiver<Arc<Targets>>,
-    /// What fires now.
+    /// The snapshot of the fleet, for what fires now.
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The daemon is stopping: what waits is tried once more, without a pause.
+    /// Cancelled when the daemon is stopping: what waits is tried once more, without a pause.
     pub(super) drain: CancellationToken,
-    /// The receiver is no longer configured.
+    /// Cancelled when the receiver is no longer configured.
     pub(super) gone: CancellationToken,
 }
 
+/// The worker of one receiver.
 pub(super) struct Worker<P> {
     pub(super) handles: Handles,
     post: P,
@@ -56,22 +57,23 @@ pub(super) struct Worker<P> {
     pub(super) queue: Queue,
     pub(super) board: Board,
     pub(super) clock: ReceiverClock,
-    /// When it began.
+    /// When the worker began.
     began: Instant,
     /// How often in a row the receiver, as far as is known, has taken nothing.
     pub(super) failures: u32,
-    /// What the last failure was about.
+    /// What was probably wrong at the last failure.
     suspect: Suspect,
     /// When the last failure was.
     failed_at: Instant,
     /// When another notification may be tried next to see whether the receiver takes that one.
     pub(super) try_another_at: Instant,
-    /// No attempt before.
+    /// Nothing is tried before this moment.
     pub(super) not_before: Instant,
     /// When an Alertmanager is sent again what fires.
     pub(super) resend_at: Instant,
-    /// When the last attempts end, once the daemon is stopping.
-    farewell_at: Option<Instant>,
+    /// When the last attempts end; `None` unless the daemon is stopping.
+    drain_ends_at: Option<Instant>,
+    /// Whether the log says that a notification has waited for too long.
     is_behind: bool,
 }
 
@@ -92,7 +94,7 @@ pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instrum
         try_another_at: now,
         not_before: now,
         resend_at: now,
-        farewell_at: None,
+        drain_ends_at: None,
         is_behind: false,
     };
     worker.instruments.appear(&worker.name());
@@ -104,7 +106,7 @@ impl<P: Post> Worker<P> {
         self.handles.receiver.borrow().name.clone()
     }
 
-    /// The time since it began, by which the queue counts.
+    /// The time since the worker began, by which the queue counts.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -137,12 +139,12 @@ impl<P: Post> Worker<P> {
                 }
                 () = sleep_until(due.unwrap_or(self.not_before)), if due.is_some() => {
                     let receiver = Arc::clone(&self.handles.receiver.borrow());
-                    let goes_on = match &receiver.kind {
+                    let is_taking = match &receiver.kind {
                         ReceiverKind::Webhook(webhook) => self.deliver(webhook).await,
                         ReceiverKind::Alertmanager => self.send_states().await,
                     };
                     self.count();
-                    if !goes_on && self.is_stopping() {
+                    if !is_taking && self.is_stopping() {
                         return;
                     }
                 }
@@ -163,7 +165,7 @@ impl<P: Post> Worker<P> {
 
     /// Takes in what is to be delivered.
     async fn take_in(&mut self, delivery: Delivery) {
-        // One that was not tried yet shows whether the receiver refuses everything.
+        // One that has not been tried yet shows whether the receiver refuses everything.
         if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(&delivery.notification.key) {
             self.not_before = self.not_before.min(self.failed_at + SOON);
         }
@@ -192,16 +194,19 @@ impl<P: Post> Worker<P> {
 
     /// Sends one request. Meanwhile what is to be delivered is taken in, so that nothing waits for a slow receiver but
     /// what is for it, and that is thinned out.
+    ///
+    /// # Errors
+    /// Why the receiver has not taken it.
     pub(super) async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<(), Trouble> {
         let mut superseded = Vec::new();
         let outcome = {
-            let Self { post, handles, queue, farewell_at, .. } = self;
+            let Self { post, handles, queue, drain_ends_at, .. } = self;
             let posting = post.post(receiver, request, receiver.timeout);
             tokio::pin!(posting);
             loop {
                 tokio::select! {
                     outcome = &mut posting => break outcome,
-                    () = farewell(&handles.drain, farewell_at) => break Err(Trouble::new(
+                    () = drain_end(&handles.drain, drain_ends_at) => break Err(Trouble::new(
                         Why::NoAnswer(Reason::Timeout),
                         "no answer before the daemon ended",
                     )),
@@ -225,26 +230,26 @@ impl<P: Post> Worker<P> {
         Clocks { now: clock::now(), elapsed: self.elapsed(), offset: self.clock.offset() }
     }
 
-    /// The receiver takes what it is sent.
+    /// Takes note that the receiver takes what it is sent.
     pub(super) fn recovers(&mut self) {
         self.not_before = Instant::now();
         if std::mem::take(&mut self.failures) > 0 {
             self.is_behind = false;
             let name = self.name();
-            tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is told again");
+            tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is notified again");
         }
     }
 
-    /// The receiver takes nothing, as far as is known: everything waits for it.
+    /// Takes note that the receiver takes nothing, as far as is known: everything waits for it.
     pub(super) fn fails(&mut self, trouble: &Trouble) {
         let name = self.name();
         self.failures = self.failures.saturating_add(1);
         (self.suspect, self.failed_at) = (trouble.suspect, Instant::now());
         let is_alertmanager = self.handles.receiver.borrow().kind == ReceiverKind::Alertmanager;
         // An Alertmanager believes that what it is not sent again is over.
-        let longest_wish = if is_alertmanager { RESEND } else { LONGEST_WISH };
-        let mut pause = pause(self.failures, trouble.query, longest_wish, fastrand::f64());
-        if trouble.is_for_good() && trouble.query.is_none() && self.queue.has_untried() && !is_alertmanager {
+        let longest_retry_after = if is_alertmanager { RESEND } else { LONGEST_RETRY_AFTER };
+        let mut pause = pause(self.failures, trouble.retry_after, longest_retry_after, fastrand::f64());
+        if trouble.is_for_good() && trouble.retry_after.is_none() && self.queue.has_untried() && !is_alertmanager {
             pause = pause.min(SOON);
         }
         self.not_before = self.failed_at + pause;
@@ -254,10 +259,10 @@ impl<P: Post> Worker<P> {
                 event = "receiver_failing",
                 receiver = name,
                 reason,
-                "receiver `{name}` was not told: {detail}. {waiting} notices wait for it; it is tried again"
+                "receiver `{name}` was not notified: {detail}. {waiting} notifications wait for it; it is tried again"
             );
         } else {
-            tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not told: {detail}");
+            tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not notified: {detail}");
         }
         let waits_long = self.queue.oldest().is_some_and(|at| clock::now() - at > LONGEST_WAIT);
         if waits_long && !std::mem::replace(&mut self.is_behind, true) {
@@ -265,13 +270,13 @@ impl<P: Post> Worker<P> {
                 event = "receiver_behind",
                 receiver = name,
                 reason,
-                "receiver `{name}` has not been told for more than an hour what it should know: {detail}. {waiting} \
-                 notices wait for it"
+                "receiver `{name}` has not been notified for more than an hour of what it should know: {detail}. \
+                 {waiting} notifications wait for it"
             );
         }
     }
 
-    /// The receiver is not configured any more: what waits for it is told to nobody.
+    /// Gives up what waits for the receiver, which is not configured any more.
     async fn give_up(&mut self) {
         let name = self.name();
         while let Ok(delivery) = self.handles.queued.try_recv() {
@@ -281,7 +286,7 @@ impl<P: Post> Worker<P> {
             tracing::warn!(
                 event = "receiver_unknown",
                 receiver = name,
-                "receiver `{name}` is no longer configured; {} notices that waited for it are given up",
+                "receiver `{name}` is no longer configured; {} notifications that waited for it are given up",
                 self.queue.len()
             );
         }
@@ -292,7 +297,7 @@ impl<P: Post> Worker<P> {
     }
 
     pub(super) async fn report(&self, settled: Settled) {
-        // Who remembers goes away only when everything ends.
+        // The writer of the store ends only when everything ends.
         self.handles.done.send(settled).await.unwrap_or_default();
     }
 
@@ -301,8 +306,8 @@ impl<P: Post> Worker<P> {
     }
 }
 
-/// The end of the last attempts; never unless the daemon is stopping.
-async fn farewell(drain: &CancellationToken, at: &mut Option<Instant>) {
+/// Waits for the end of the last attempts; for ever unless the daemon is stopping.
+async fn drain_end(drain: &CancellationToken, at: &mut Option<Instant>) {
     drain.cancelled().await;
-    sleep_until(*at.get_or_insert_with(|| Instant::now() + LONGEST_FAREWELL)).await;
+    sleep_until(*at.get_or_insert_with(|| Instant::now() + LONGEST_DRAIN)).await;
 }

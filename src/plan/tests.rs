@@ -1,3 +1,5 @@
+//! When checks are due: at once, at their slots, for a confirmation, after failures and at the declared expiry.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -7,21 +9,26 @@ use crate::testing::{at, config, failure, observed, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 
-/// A token, and what is believed after these looks.
-fn after(checks: &[crate::syncro::Observation]) -> (Token, TokenStatus) {
+/// A token, and its status after these observations.
+fn after(observations: &[crate::syncro::Observation]) -> (Token, TokenStatus) {
     let token = token("t", &[LIST]);
+    let status = status_after(&token, observations);
+    (token, status)
+}
+
+fn status_after(token: &Token, observations: &[crate::syncro::Observation]) -> TokenStatus {
     let mut status = TokenStatus::default();
-    for observed in checks {
+    for observation in observations {
         let policy = Policy {
-            token: &token,
+            token,
             confirmation: crate::testing::confirmed(2),
             probes: crate::model::Probes::ReadOnly,
             news_for: std::time::Duration::from_hours(24),
             frozen: false,
         };
-        let _ = step(&mut status, observed, policy);
+        let _ = step(&mut status, observation, policy);
     }
-    (token, status)
+    status
 }
 
 fn planned(token: &Token, status: &TokenStatus, now: i64) -> Plan {
@@ -29,14 +36,14 @@ fn planned(token: &Token, status: &TokenStatus, now: i64) -> Plan {
 }
 
 #[test]
-fn a_new_token_is_looked_at_at_once_and_in_full() {
+fn a_new_token_is_checked_at_once_and_in_full() {
     let (token, status) = after(&[]);
     let plan = planned(&token, &status, 7);
     assert_eq!((plan.at(), plan.scope(at(7)), plan.lane(at(7))), (at(7), Some(Scope::Full), Lane::Permissions));
 }
 
 #[test]
-fn a_bad_verdict_is_looked_at_again_after_confirm_after_and_before_all_others() {
+fn a_bad_verdict_is_checked_again_after_confirm_after_and_before_all_others() {
     let (token, status) = after(&[observed(0, works(&[])), observed(300, MeObservation::Refused)]);
     let plan = planned(&token, &status, 301);
     assert_eq!(plan.validity, Due { at: at(330), urgent: true });
@@ -53,9 +60,45 @@ fn a_refused_permission_is_asked_again_alone() {
     assert_eq!((due, scope), (Due { at: at(3630), urgent: true }, Scope::Doubtful));
 }
 
+/// The seconds after which the next full check of permissions is due.
+fn next_full(observations: &[crate::syncro::Observation]) -> i64 {
+    let (token, status) = after(observations);
+    (planned(&token, &status, 0).permissions.unwrap().0.at - at(0)).num_seconds()
+}
+
+#[test]
+fn a_check_of_what_is_doubted_takes_the_place_of_no_full_one() {
+    use crate::syncro::ProbeObservation::{Failed, Granted, Missing};
+    let checked = |seconds, full, probe| {
+        let mut permissions = probed(seconds, &[(LIST, probe)]);
+        if let crate::syncro::Part::Permissions(observations) = &mut permissions.part {
+            observations.full = full;
+        }
+        [observed(seconds, works(&[])), permissions]
+    };
+    let first = checked(0, true, Granted(200));
+    let full = next_full(&first);
+    let scope = |more: &[crate::syncro::Observation], now| {
+        let (token, status) = after(&[&first[..], more].concat());
+        let (due, scope) = planned(&token, &status, now).permissions.unwrap();
+        ((due.at - at(0)).num_seconds(), due.urgent, scope)
+    };
+    let refused = checked(full - 20, false, Missing);
+    assert_eq!(scope(&refused, full - 20), (full + 10, true, Scope::Full), "one check serves both");
+    let refused = checked(full - 40, false, Missing);
+    assert_eq!(scope(&refused, full - 40), (full - 10, true, Scope::Doubtful), "it comes before");
+    // Nothing could be learnt before the full check was due as well.
+    let failed = checked(full - 600, false, Failed(failure()));
+    assert_eq!(scope(&failed, full - 600).2, Scope::Doubtful);
+    assert_eq!(scope(&failed, full + 600).2, Scope::Full);
+    // It had begun before the full check was due, and was answered after that.
+    assert_eq!(scope(&checked(full + 1, false, Granted(200)), full + 1), (full, false, Scope::Full));
+    assert!(scope(&checked(full + 1, true, Granted(200)), full + 1).0 > full + 1);
+}
+
 #[test]
 fn frequent_validity_checks_never_put_off_permissions() {
-    let right = |held| works(&[("ticket.read", held)]);
+    let right = |granted| works(&[("ticket.read", granted)]);
     let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
     let (mut checks, mut config) = (vec![observed(0, right(false)), granted], config(Vec::new()));
     config.schedule.validity = Schedule::Every(Duration::from_secs(10));
@@ -69,7 +112,7 @@ fn frequent_validity_checks_never_put_off_permissions() {
 }
 
 #[test]
-fn while_we_cannot_look_attempts_become_rarer_up_to_the_interval_and_never_more_frequent() {
+fn while_checks_fail_attempts_become_rarer_up_to_the_interval_and_never_more_frequent() {
     let mut checks = vec![observed(0, works(&[]))];
     let mut pauses = Vec::new();
     let mut now = 600;
@@ -100,16 +143,16 @@ fn a_permission_that_cannot_be_confirmed_is_no_retry_storm() {
     // Every hour, and while the attempts become rarer.
     assert!((24..40).contains(&(checks.len() / 2)), "{} in a day", checks.len() / 2);
     let (_, status) = after(&checks);
-    assert_eq!(status.permissions[0].belief.doubts, 1, "the one refusal is not forgotten");
+    assert_eq!(status.permissions[0].belief.doubts, 1, "the one refusal is not discarded");
 }
 
 #[test]
-fn at_the_declared_expiry_a_look_is_due() {
+fn at_the_declared_expiry_a_check_is_due() {
     let (mut token, status) = after(&[observed(0, works(&[])), probed(0, &[])]);
     token.expires = Some(at(10) + TimeDelta::milliseconds(1));
     assert_eq!(planned(&token, &status, 1).validity, Due { at: at(11), urgent: true });
     token.expires = Some(at(0));
-    assert!(!planned(&token, &status, 1).validity.urgent, "an expiry that was looked at is past");
+    assert!(!planned(&token, &status, 1).validity.urgent, "an expiry at which the token was checked is past");
 }
 
 #[test]
@@ -128,7 +171,7 @@ fn what_is_put_off_waits_no_longer_than_for_the_expiry() {
     assert_eq!(put_off(Some(at(5100))), Due { at: at(5100), urgent: true });
     assert_eq!(put_off(Some(at(5100) + TimeDelta::milliseconds(1))), Due { at: at(5101), urgent: true });
     assert_eq!(put_off(Some(at(5201))), in_turn, "the check comes before the expiry, and one more at it");
-    assert_eq!(put_off(Some(at(4999))), in_turn, "what expired before the start is no reason to hurry");
+    assert_eq!(put_off(Some(at(4999))), in_turn, "an expiry before the start makes nothing urgent");
     let mut plan = overdue;
     plan.validity.urgent = true;
     plan.put_off(at(5000), at(5200), Some(at(5100)));
@@ -168,14 +211,11 @@ fn a_cron_schedule_is_followed() {
 proptest! {
     /// What is planned lies ahead of the last attempt, and within the interval.
     #[test]
-    fn the_next_look_comes_after_the_last_and_within_the_interval(last in 0..1_000_000_i64, name in "[a-z]{1,12}") {
+    fn the_next_check_comes_after_the_last_and_within_the_interval(last in 0..1_000_000_i64, name in "[a-z]{1,12}") {
         let mut token = token(&name, &[LIST]);
         token.name = name;
-        let mut status = TokenStatus::default();
-        for observed in [observed(last, works(&[])), probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted(200))])] {
-            let policy = Policy { token: &token, confirmation: crate::testing::confirmed(2), probes: crate::model::Probes::ReadOnly, news_for: std::time::Duration::from_hours(24), frozen: false };
-            let _ = step(&mut status, &observed, policy);
-        }
+        let granted = probed(last, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
+        let status = status_after(&token, &[observed(last, works(&[])), granted]);
         let plan = planned(&token, &status, last);
         prop_assert!(plan.validity.at > at(last) && plan.validity.at <= at(last + 300));
         let (due, _) = plan.permissions.unwrap();
@@ -190,7 +230,7 @@ fn an_audit_comes_a_day_after_the_last_and_in_turn_where_all_at_once_would_hold_
         audit_from(Phase::of(&token(&number.to_string(), &[])), audited.map(at), &config, sweep, at(now))
     };
     let (short, long) = (Duration::from_mins(59), Duration::from_hours(6));
-    assert_eq!(from(0, None, short, 5), at(5), "a small fleet at its first look");
+    assert_eq!(from(0, None, short, 5), at(5), "a small fleet at its first check");
     assert_eq!(from(0, Some(5), long, 6), at(5 + 86_400), "a day after the last time");
     assert_eq!(from(0, Some(5), short, 90_000), at(5 + 86_400), "overdue");
     let turns: Vec<_> = (0..1000).map(|number| from(number, None, long, 0)).collect();

@@ -1,5 +1,5 @@
-//! Notifications on their way to receivers, and which of one alert still have to be delivered when a receiver has been away, or
-//! slow, while that alert came and went again and again. Pure.
+//! Notifications on their way to receivers, and which of those about one alert still have to be delivered when a
+//! receiver has been away, or slow, while that alert fired and resolved again and again. Pure.
 
 use std::sync::Arc;
 
@@ -7,43 +7,43 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::{Notification, Severity, Status};
 
-/// One notice on its way to one receiver.
+/// One notification on its way to one receiver: a row of the outbox.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its number, never used twice: what a receiver hears again under the same number, it has heard.
+    /// The number of the row, which is never used twice: a receiver can recognise by it what it has received before.
     pub id: i64,
-    /// The receiver's name.
+    /// The name of the receiver.
     pub receiver: Arc<str>,
-    /// Since when it is to be told.
+    /// When it was queued, by the wall clock.
     pub queued_at: DateTime<Utc>,
-    /// What to tell.
+    /// What is to be delivered.
     pub notification: Arc<Notification>,
 }
 
 /// What became of a notification that waited for a receiver. It waits no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// The receiver has taken the one with this number, or is no longer configured.
+    /// The receiver has taken the delivery with this number, or is no longer configured.
     Delivered(i64),
-    /// The receiver takes others and refuses this one for good; it is kept, and is not sent again by itself.
+    /// The receiver takes others and refuses this one for good; it is retained, and is not sent again by itself.
     SetAside {
-        /// Its number.
+        /// The number of the delivery.
         id: i64,
-        /// What the receiver answered, as a fragment.
+        /// What the receiver answered, as a fragment of a sentence.
         refusal: String,
     },
-    /// What its alert has done since makes it needless: it was never delivered, and is not kept.
+    /// What its alert has done since makes the delivery with this number needless: it was never made, and is discarded.
     Superseded(i64),
 }
 
-/// So many notifications about one alert may wait for one receiver: the beginning and the end of two incidents.
+/// How many notifications about one alert may wait for one receiver: the beginning and the end of two incidents.
 pub const MOST_WAITING: usize = 4;
 
 /// Takes out of `waiting`, which is about one alert and in order, what need not be delivered once more than
-/// [`MOST_WAITING`] wait, and returns it. What stays are the first, so that nothing that happened goes unmentioned, the
-/// last, so that the receiver always learns the present state, one in between that is worse than the first, and, where
-/// the first and the last say the same, the change between them, so that no alarm and no all-clear is heard twice in a
-/// row. `begun` says that the first has been tried: it may have arrived, so the rest is judged by itself.
+/// [`MOST_WAITING`] wait, and returns it. What stays is the first, so that nothing that happened is left unmentioned,
+/// the last, so that the receiver always learns the present state, one in between that is worse than the first, and,
+/// where the first and the last say the same, the change between them, so that no alarm and no all-clear is received
+/// twice in a row. `begun` says that the first has been tried: it may have arrived, so the rest is judged by itself.
 pub fn thin(waiting: &mut Vec<Delivery>, begun: bool) -> Vec<Delivery> {
     let fixed = usize::from(begun);
     if waiting.len() <= MOST_WAITING + fixed {
@@ -51,20 +51,20 @@ pub fn thin(waiting: &mut Vec<Delivery>, begun: bool) -> Vec<Delivery> {
     }
     let free = &waiting[fixed..];
     let (last, first) = (free.len() - 1, severity(&free[0]));
-    let mut keep = vec![0];
+    let mut retained = vec![0];
     let middle = 1..last;
-    // The first of the worst: `max_by_key` would give the last.
+    // This finds the first of the worst: `max_by_key` alone would give the last.
     let worst = middle.clone().filter(|at| fires(&free[*at])).rev().max_by_key(|at| severity(&free[*at]));
-    keep.extend(worst.filter(|at| severity(&free[*at]) > first));
+    retained.extend(worst.filter(|at| severity(&free[*at]) > first));
     let turns = last - 1;
     if fires(&free[0]) == fires(&free[last]) && fires(&free[turns]) != fires(&free[last]) {
-        keep.push(turns);
+        retained.push(turns);
     }
-    keep.push(last);
+    retained.push(last);
     let mut at = 0;
     let superseded = waiting.extract_if(fixed.., |_| {
         at += 1;
-        !keep.contains(&(at - 1))
+        !retained.contains(&(at - 1))
     });
     superseded.collect()
 }
@@ -86,7 +86,7 @@ mod tests {
     use crate::model::Scope;
     use crate::testing::at;
 
-    /// Letters: `f` fires as a warning, `F` as critical, `r` reminds, `.` is over.
+    /// Deliveries by letters: `f` fires as a warning, `F` fires as critical, `r` reminds, `.` is over.
     fn waiting(letters: &str) -> Vec<Delivery> {
         let delivery = |(index, letter)| {
             let (status, severity) = match letter {
@@ -120,11 +120,11 @@ mod tests {
     #[test]
     fn what_waits_for_one_alert_is_thinned_to_what_matters() {
         let cases = [
-            ("two incidents are told in full", "f.f.", "f."),
+            ("two incidents are delivered in full", "f.f.", "f."),
             ("it fires again", "f.f.f", "f.f"),
             ("it is over again", "f.f.f.", "f."),
-            ("it was heard before, and is over", ".f.f.", ".f."),
-            ("it was heard before, and fires", ".f.f.f", ".f"),
+            ("it was received before, and is over", ".f.f.", ".f."),
+            ("it was received before, and fires", ".f.f.f", ".f"),
             ("a critical moment in the middle", "f.F.f.", "fF."),
             ("the first of two critical moments", "f.F.F.f", "fF.f"),
             ("reminders of one incident", "frrrrr", "fr"),

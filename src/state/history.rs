@@ -1,44 +1,45 @@
-//! The history: which lines are asked for, and what one says. Pure.
+//! The history: which of its lines are requested, and what a line says. Pure.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// Which lines of the history are wished for.
+/// Which lines of the history are requested. A field that is `None` excludes nothing.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryQuery {
-    /// Only this tenant.
+    /// Only the lines of this tenant.
     pub tenant: Option<String>,
-    /// Only tokens of this name.
+    /// Only the lines of tokens with this name.
     pub token_name: Option<String>,
-    /// Only what was settled then or later.
+    /// Only changes that were settled at this moment or later.
     pub since: Option<DateTime<Utc>>,
-    /// Only what was settled before then.
+    /// Only changes that were settled before this moment.
     pub until: Option<DateTime<Utc>>,
-    /// Only so many, the newest first.
+    /// Only so many lines, the newest first.
     pub newest: Option<u32>,
 }
 
-/// One change of what was believed. Moments are texts such as `2026-11-23T10:00:00.123Z`.
+/// One change of what was believed, as the store and the API have it. Moments are texts such as
+/// `2026-11-23T10:00:00.123Z`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HistoryLine {
-    /// When it was settled.
+    /// When the change was settled.
     pub at: String,
-    /// The tenant.
+    /// The name of the tenant.
     pub tenant: String,
-    /// The token.
+    /// The name of the token.
     pub token_name: String,
-    /// What kind of thing changed.
+    /// What kind of thing changed: the state, a permission, a right.
     pub kind: String,
-    /// Which one, where there are several: a permission or a right.
+    /// Which one changed, where there are several: the name of a permission or of a right.
     pub subject: Option<String>,
     /// What was believed before.
     pub before: String,
     /// What was believed after.
     pub after: String,
-    /// When it was first seen.
+    /// When the new value was first observed.
     pub since: String,
-    /// What showed it, for permissions.
+    /// The kind of evidence, for permissions: a probe or a right.
     pub evidence: Option<String>,
-    /// The same in words: the request and its answer, or the user's right.
+    /// The evidence as a text: the request and its answer, or the user's right.
     pub shown_by: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! What passes between the engine, the store, the receivers and the web: records, the history, deliveries and the snapshot of
-//! the fleet. Values only.
+//! What passes between the engine, the store, the receivers and the web: records, the history, deliveries and the
+//! snapshot of the fleet. Values only.
 
 mod deliveries;
 mod history;

@@ -1,4 +1,4 @@
-//! What is to be remembered, on its way from the engine to the store, and what was, on its way back. Values only.
+//! What is to be persisted on its way from the engine to the store, and what was on its way back. Values only.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,94 +11,94 @@ use crate::model::{Scope, TokenId};
 
 use super::snapshot::Snapshot;
 
-/// What was known when the program last ran.
+/// The state that the store had when the program started.
 #[derive(Debug, Default)]
 pub struct PersistedState {
     /// The tokens that were watched.
     pub tokens: BTreeMap<TokenId, PersistedToken>,
-    /// Alerts that fired for tenants as a whole.
+    /// The alerts that fired for tenants as a whole, by the name of the tenant.
     pub tenants: BTreeMap<String, Vec<Firing>>,
-    /// Alerts that fired for all tenants together.
+    /// The alerts that fired for all tenants together.
     pub fleet: Vec<Firing>,
-    /// Tokens that left the configuration, so that one that comes back under another name is known again.
+    /// Tokens that left the configuration, so that one that comes back under another name is recognised.
     pub retired: Vec<(TokenId, TokenStatus)>,
 }
 
-/// What was known of one token.
+/// The persisted state of one token.
 #[derive(Debug, Clone, Default)]
 pub struct PersistedToken {
-    /// What was believed.
+    /// What was believed of it.
     pub status: TokenStatus,
-    /// What fired.
+    /// The alerts that fired for it.
     pub firing: Vec<Firing>,
 }
 
-/// One thing to remember.
+/// One thing to persist.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// What is believed of a token.
     TokenStatus {
-        /// Which token.
+        /// The token that the status is of.
         token: TokenId,
-        /// All of it.
+        /// The whole status, which replaces the one before.
         status: Arc<TokenStatus>,
     },
-    /// A token left the configuration.
+    /// This token left the configuration.
     Retired(TokenId),
-    /// What fires for a token, or for a tenant where the token has no name.
+    /// What fires for a token, for a tenant as a whole, or for the fleet.
     Firing {
-        /// For whom.
+        /// Whom the alerts are about.
         of: Scope,
-        /// All of it.
+        /// Everything that fires for it, which replaces what fired before.
         firing: Arc<Vec<Firing>>,
     },
-    /// One line of the history.
+    /// One line of the history, or a change of it.
     Entry(Entry),
-    /// Something to tell, until it has been told.
+    /// A notification to deliver, persisted until it has been delivered.
     Notification(Notification),
 }
 
 /// One line of the history, or a change of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// A standing changed.
+    /// The status of a token changed.
     Changed {
-        /// Whose.
+        /// The token whose status changed.
         token: TokenId,
-        /// When that was settled.
+        /// When the change was settled.
         at: DateTime<Utc>,
         /// What changed.
         transition: Transition,
     },
-    /// A token is called otherwise now; its history follows it.
+    /// A token has another name now; its history follows it.
     Renamed {
-        /// What it was called.
+        /// The name that it had.
         from: TokenId,
-        /// What it is called.
+        /// The name that it has.
         to: TokenId,
     },
 }
 
-/// What is to be remembered together: all of it or nothing.
+/// What is to be persisted together: all of it or nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// What is believed of tokens; `None` of one that left the configuration.
+    /// What is believed of tokens; `None` for one that left the configuration.
     pub statuses: HashMap<TokenId, Option<Arc<TokenStatus>>>,
-    /// What fires, by whom it is for.
+    /// What fires, by the scope that it is about.
     pub firing: HashMap<Scope, Arc<Vec<Firing>>>,
-    /// The history, in order.
+    /// The entries of the history, in order.
     pub history: Vec<Entry>,
-    /// What is to be told, in order.
+    /// What is to be delivered, in order.
     pub notifications: Vec<Notification>,
 }
 
 impl Batch {
-    /// Everything that the picture shows, for a store that has nothing.
+    /// Everything that a snapshot shows, for a store that has nothing.
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut batch = Self::default();
-        for picture in snapshot.tokens.iter() {
-            batch.statuses.insert(picture.token.id(), Some(Arc::clone(&picture.status)));
-            batch.firing.insert(picture.token.id().into(), Arc::clone(&picture.firing));
+        for token in snapshot.tokens.iter() {
+            batch.statuses.insert(token.token.id(), Some(Arc::clone(&token.status)));
+            batch.firing.insert(token.token.id().into(), Arc::clone(&token.firing));
         }
         batch.firing.insert(Scope::Fleet, Arc::clone(&snapshot.fleet_firing));
         for tenant in snapshot.tenants.iter() {
@@ -107,9 +107,9 @@ impl Batch {
         batch
     }
 
-    /// Takes in one more thing; what was to be remembered of the same token before is superseded.
-    pub fn add(&mut self, keep: Record) {
-        match keep {
+    /// Takes in one more record; what was to be persisted of the same token before is superseded.
+    pub fn add(&mut self, record: Record) {
+        match record {
             Record::TokenStatus { token, status } => {
                 self.statuses.insert(token, Some(status));
             }
@@ -124,7 +124,7 @@ impl Batch {
         }
     }
 
-    /// Takes in a later batch.
+    /// Takes in a later batch, which supersedes this one where both have something of the same token.
     pub fn merge(&mut self, later: Self) {
         self.statuses.extend(later.statuses);
         self.firing.extend(later.firing);
@@ -132,7 +132,7 @@ impl Batch {
         self.notifications.extend(later.notifications);
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether there is nothing to persist.
     pub fn is_empty(&self) -> bool {
         self.statuses.is_empty() && self.firing.is_empty() && self.history.is_empty() && self.notifications.is_empty()
     }

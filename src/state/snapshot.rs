@@ -1,9 +1,10 @@
-//! One consistent picture of the fleet: what the engine shows to everyone who exposes it. Sharing it copies pointers. Pure.
+//! One consistent snapshot of the fleet, which the engine shows to the rooms above. Sharing it copies pointers. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::alert::Firing;
 use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
@@ -12,72 +13,71 @@ use crate::model::{Scope, Token};
 use crate::syncro::Asked;
 use crate::system::clock::Monotonic;
 
-/// One token in the picture.
+/// One token at the moment of the snapshot.
 #[derive(Debug, Clone)]
 pub struct TokenSnapshot {
-    /// As it is configured.
+    /// The token as it is configured.
     pub token: Arc<Token>,
-    /// What is believed about it.
+    /// What is believed of it.
     pub status: Arc<TokenStatus>,
-    /// What fires for it.
+    /// The alerts that fire for it.
     pub firing: Arc<Vec<Firing>>,
-    /// What it was last asked since the start, and how that went.
+    /// The requests of its last checks since the start, with their outcomes.
     pub asked: Arc<[Asked]>,
 }
 
 impl Snapshot {
-    /// Everything that fires, and for whom.
+    /// Everything that fires, and whom it is about.
     pub fn firing(&self) -> impl Iterator<Item = (Scope, &Firing)> {
         let of_tokens =
-            self.tokens.iter().flat_map(|one| one.firing.iter().map(|firing| (one.token.id().into(), firing)));
-        let of_tenants = self.tenants.iter();
-        let of_tenants =
-            of_tenants.flat_map(|one| one.firing.iter().map(|firing| (Scope::Tenant(one.name.clone()), firing)));
+            self.tokens.iter().flat_map(|token| token.firing.iter().map(|firing| (token.token.id().into(), firing)));
+        let of_tenant = |tenant: &TenantSnapshot| Scope::Tenant(tenant.name.clone());
+        let of_tenants = self
+            .tenants
+            .iter()
+            .flat_map(move |tenant| tenant.firing.iter().map(move |firing| (of_tenant(tenant), firing)));
         of_tokens.chain(of_tenants).chain(self.fleet_firing.iter().map(|firing| (Scope::Fleet, firing)))
     }
 
-    /// Until when alerts of this tenant are held by maintenance, if they are now.
+    /// Until when maintenance suppresses the alerts of this tenant; `None` if it does not suppress them at `now`.
     pub fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         suppressed_until(&self.maintenance, tenant, now)
     }
 }
 
-/// How a token is, in one word, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The health of a token in one word, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Health {
-    /// What uses it fails.
+    /// What uses the token fails.
     Broken,
-    /// It works, but something about it should be seen to.
+    /// The token works, but something about it should be seen to.
     Attention,
-    /// Nothing is known to be wrong, but the last look gave no verdict.
+    /// Nothing is known to be wrong, but the last check gave no verdict.
     Unseen,
-    /// All is as it should be.
+    /// Everything is as it should be. The name is the word that URLs and JSON have for it.
     Well,
 }
 
 impl Health {
-    /// Every one, the worst first.
-    pub const ALL: [Self; 4] = [Self::Broken, Self::Attention, Self::Unseen, Self::Well];
+    /// Every value, the worst first.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The word in URLs and JSON.
+    /// The word for it in URLs and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Broken => "broken",
-            Self::Attention => "attention",
-            Self::Unseen => "unseen",
-            Self::Well => "well",
-        }
+        self.into()
     }
 }
 
 impl TokenSnapshot {
-    /// How it is. By what is believed rather than by what fires: alerts may be held, and of several tokens that a
-    /// security group hurts only one speaks.
+    /// The health of the token. It follows from what is believed rather than from what fires: alerts may be suppressed,
+    /// and of several tokens that are affected through their security group one represents the others.
     pub fn health(&self) -> Health {
         let status = &self.status;
         let works = matches!(status.state, TokenState::Valid | TokenState::Unknown);
-        if !works || self.lacks(|required, known| required && (known.evidence == Evidence::Probe || known.belief.lost))
-        {
+        let is_proven =
+            |permission: &PermissionStatus| permission.evidence == Evidence::Probe || permission.belief.lost;
+        if !works || self.lacks(|required, permission| required && is_proven(permission)) {
             Health::Broken
         } else if !self.firing.is_empty() || self.lacks(|_, _| true) {
             Health::Attention
@@ -88,11 +88,12 @@ impl TokenSnapshot {
         }
     }
 
-    /// Whether it lacks a wanted permission of this kind.
+    /// Whether the token lacks a wanted permission for which `is_meant` holds, given whether it is required and its
+    /// status.
     fn lacks(&self, is_meant: impl Fn(bool, &PermissionStatus) -> bool) -> bool {
         self.token.wanted.iter().any(|wanted| {
-            let known = self.status.of_permission(wanted.permission);
-            known.is_some_and(|known| known.state() == PermissionState::Missing && is_meant(wanted.required, known))
+            let status = self.status.of_permission(wanted.permission);
+            status.is_some_and(|status| status.state() == PermissionState::Missing && is_meant(wanted.required, status))
         })
     }
 }
@@ -100,9 +101,9 @@ impl TokenSnapshot {
 /// What fires for one tenant as a whole.
 #[derive(Debug, Clone)]
 pub struct TenantSnapshot {
-    /// The tenant's name.
+    /// The name of the tenant.
     pub name: String,
-    /// What fires for it.
+    /// The alerts that fire for it as a whole.
     pub firing: Arc<Vec<Firing>>,
 }
 
@@ -111,23 +112,23 @@ pub struct TenantSnapshot {
 pub struct Snapshot {
     /// Every configured token, tenant by tenant.
     pub tokens: Arc<Vec<TokenSnapshot>>,
-    /// What fires for tenants as a whole.
+    /// What fires for each tenant as a whole.
     pub tenants: Arc<Vec<TenantSnapshot>>,
-    /// What fires for all of them together.
+    /// What fires for all tenants together.
     pub fleet_firing: Arc<Vec<Firing>>,
-    /// When alerts are held.
+    /// The configured maintenance, during which alerts are suppressed.
     pub maintenance: Arc<[Maintenance]>,
-    /// How long before its expiry a token is spoken of; longest first.
+    /// How long before the expiry of a token its expiry notices are due, the longest first.
     pub expiry_notice: Arc<[Duration]>,
-    /// Checks that should have begun.
+    /// How many checks should have begun.
     pub checks_due: usize,
-    /// When there is something to do next, if nothing waits already.
+    /// When the next check is due, if none waits already.
     pub next_check: Option<DateTime<Utc>>,
-    /// The last pulse of the loop, by the wall clock.
+    /// The last tick of the loop, by the wall clock.
     pub last_tick: Option<DateTime<Utc>>,
-    /// The same by the clock that is never set: whether the loop turns is judged by its age.
+    /// The same by the clock that is never set: whether the loop turns is judged by the age of this moment.
     pub beat: Option<Monotonic>,
-    /// Whether every token has been looked at since the start.
+    /// Whether every token has been checked since the start.
     pub first_sweep_done: bool,
 }
 
@@ -144,7 +145,7 @@ mod tests {
         let mut token = token("t", &[LIST]);
         token.wanted[0].required = required;
         let (config, mut status) = (config(Vec::new()), TokenStatus::default());
-        for observed in checks {
+        for observation in checks {
             let policy = Policy {
                 token: &token,
                 confirmation: crate::belief::Confirmation::once(),
@@ -152,7 +153,7 @@ mod tests {
                 news_for: config.alerts.remind_every,
                 frozen: false,
             };
-            let _ = step(&mut status, observed, policy);
+            let _ = step(&mut status, observation, policy);
         }
         let (token, status) = (Arc::new(token), Arc::new(status));
         TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() }.health()
@@ -160,17 +161,17 @@ mod tests {
 
     #[test]
     fn a_token_is_broken_if_what_it_needs_is_gone_and_unseen_only_if_nothing_is_known_to_be_wrong() {
-        let well = || observed(0, works(&[]));
-        let not_seen = || observed(9, MeObservation::Failed(failure()));
+        let valid = || observed(0, works(&[]));
+        let failed = || observed(9, MeObservation::Failed(failure()));
         let missing = || probed(1, &[(LIST, ProbeObservation::Missing)]);
         let granted = || probed(1, &[(LIST, ProbeObservation::Granted(200))]);
         let cases = [
-            ("never looked at", vec![], true, Health::Unseen),
-            ("all is well", vec![well(), granted()], true, Health::Well),
-            ("could not look", vec![well(), granted(), not_seen()], true, Health::Unseen),
-            ("a required permission is missing", vec![well(), missing()], true, Health::Broken),
-            ("it still is, though we could not look", vec![well(), missing(), not_seen()], true, Health::Broken),
-            ("a recommended one is missing", vec![well(), missing()], false, Health::Attention),
+            ("never checked", vec![], true, Health::Unseen),
+            ("everything works", vec![valid(), granted()], true, Health::Well),
+            ("the last check failed", vec![valid(), granted(), failed()], true, Health::Unseen),
+            ("a required permission is missing", vec![valid(), missing()], true, Health::Broken),
+            ("it still is, though the last check failed", vec![valid(), missing(), failed()], true, Health::Broken),
+            ("a recommended one is missing", vec![valid(), missing()], false, Health::Attention),
         ];
         for (case, checks, required, expected) in cases {
             assert_eq!(health(&checks, required), expected, "{case}");

@@ -1,40 +1,38 @@
-//! The SQLite file: opened with every doubt about it settled, read once at the start, written one transaction at a time.
+//! The SQLite file: verified when it is opened, read once at the start, written one transaction at a time.
 
-use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
-use serde::de::DeserializeOwned;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use crate::alert::{AlertKey, Firing};
-use crate::belief::{Evidence, TokenStatus};
-use crate::model::{Scope, TokenId};
-use crate::state::{Delivery, Entry, PersistedState, PersistedToken, thin};
+use crate::belief::Evidence;
+use crate::model::TokenId;
+use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
+use super::read::{persisted_state, undelivered};
 use super::retention::discard_older;
 use super::unwritten::Unwritten;
 use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
-/// one, also when the JSON comes to hold words that an older program cannot read.
+/// one, also when the JSON comes to hold values that an older program cannot read.
 const MIGRATIONS: [&str; 3] =
     [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
-/// Marks a database as ours (`PRAGMA application_id`): "SyTM".
+/// Marks a database as ours (`PRAGMA application_id`): "SyTM" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5379_544d;
-/// How long somebody with a `sqlite3` shell may hold the file before that is a fault.
+/// How long a `sqlite3` shell may lock the file before that is an error.
 const BUSY: Duration = Duration::from_secs(5);
-/// The write-ahead log is cut to this after each checkpoint, in bytes.
+/// The write-ahead log is cut to this size after each checkpoint, in bytes.
 const LONGEST_LOG: i64 = 4 * 1024 * 1024;
-/// So many KiB of the file are cached between two commits; the default is four times that. What a large commit changes beyond
-/// it goes to the log a moment earlier, and what is read again comes from the system's own cache.
+/// How much of the file is cached between two commits, in KiB; the default is four times that. What a large commit
+/// changes beyond it is written to the log a moment earlier, and what is read again comes from the cache of the
+/// operating system.
 const WRITER_CACHE: i64 = 512;
-/// The same for whoever reads the history: it is read once, from one end to the other.
+/// The same for a reader of the history, which reads it once, from one end to the other.
 const READER_CACHE: i64 = 128;
 
 /// An open database file.
@@ -42,14 +40,18 @@ const READER_CACHE: i64 = 128;
 pub(super) struct Database {
     path: PathBuf,
     connection: Connection,
-    /// Device and number of the file, to see whether it is still the one at `path`.
+    /// The device and the inode of the file, to see whether it is still the one at `path`.
     file: (u64, u64),
-    /// Whether there was nothing in it, and nobody has looked.
+    /// Whether the file was empty when it was opened, and has not been read since.
     pub(super) is_new: bool,
 }
 
 impl Database {
-    /// Opens the file at `path`, for its owner alone, and makes it if there is none.
+    /// Opens the file at `path`, with access for its owner alone, and makes it if there is none. Brings its schema up
+    /// to date.
+    ///
+    /// # Errors
+    /// When it is damaged, locked, another program's, of a newer version, or cannot be written.
     pub(super) fn open(path: &Path) -> Result<Self, Problem> {
         const OWNER_ONLY: u32 = 0o600;
         let file =
@@ -70,7 +72,7 @@ impl Database {
             return Err(Problem::Damaged(check));
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // Every commit reaches the disk before anybody is told: a machine may lose its power.
+        // Every commit reaches the disk before anybody is notified: a machine may lose its power.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", LONGEST_LOG)?;
         migrate(&mut connection)?;
@@ -82,8 +84,11 @@ impl Database {
         fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.file)
     }
 
-    /// Reads what is needed to go on: what is remembered, what is still to be told, the number of the next delivery. What
-    /// its alert has made needless since is deleted instead.
+    /// Reads what a start needs: the persisted state, what is still to be delivered, and the number of the next
+    /// delivery. Deliveries that the course of their alert has made needless are deleted instead.
+    ///
+    /// # Errors
+    /// When something in the file cannot be parsed, or the file cannot be read or written.
     pub(super) fn load(&mut self) -> Result<(PersistedState, Vec<Delivery>, i64), Problem> {
         self.is_new = false;
         let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
@@ -92,11 +97,14 @@ impl Database {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         discard(&transaction, &superseded)?;
         transaction.commit()?;
-        Ok((memory(&self.connection)?, undelivered, last + 1))
+        Ok((persisted_state(&self.connection)?, undelivered, last + 1))
     }
 
-    /// When the store was last written to, as far as it says so, up to `now`: what lies after that was written by a clock that
-    /// was ahead.
+    /// The latest moment up to `now` at which the store says that it was written to: what lies after `now` was written
+    /// by a clock that was ahead.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
     pub(super) fn newest(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Problem> {
         let newest = "SELECT max(at) FROM (
                           SELECT max(at) AS at FROM transitions WHERE at <= ?1
@@ -105,7 +113,10 @@ impl Database {
         Ok(newest.and_then(|at| DateTime::parse_from_rfc3339(&at).ok()).map(|at| at.to_utc()))
     }
 
-    /// Writes all of it or nothing.
+    /// Writes all of `unwritten` or nothing; `now` dates the tokens that are retired.
+    ///
+    /// # Errors
+    /// When something cannot be written: the disk is full, or another program has locked the file.
     pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write_statuses(&transaction, unwritten, now)?;
@@ -120,12 +131,12 @@ impl Database {
     }
 }
 
-/// Lets a connection that only reads the history keep little of it in memory.
+/// Bounds how much of the file a connection that only reads the history caches in memory.
 pub(super) fn limit_reader(connection: &Connection) -> Result<(), Problem> {
     limit_cache(connection, READER_CACHE)
 }
 
-/// Bounds what a connection keeps of the file in memory, in KiB: SQLite takes a negative number of pages for that.
+/// Bounds how much of the file a connection caches in memory, in KiB: SQLite takes a negative number of pages for that.
 fn limit_cache(connection: &Connection, kibibytes: i64) -> Result<(), Problem> {
     Ok(connection.pragma_update(None, "cache_size", -kibibytes)?)
 }
@@ -134,13 +145,16 @@ fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// The schema's version, or `None` if there is nothing in the file yet.
+/// The version of the schema, or `None` if the file is still empty.
+///
+/// # Errors
+/// When the schema is newer than ours, or the database is another program's.
 pub(super) fn version(connection: &Connection) -> Result<Option<usize>, Problem> {
     let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
-    let known = MIGRATIONS.len();
+    let supported = MIGRATIONS.len();
     match (application, usize::try_from(version)) {
-        (APPLICATION, Ok(found)) if found > known => Err(Problem::Newer { found, known }),
+        (APPLICATION, Ok(found)) if found > supported => Err(Problem::Newer { found, supported }),
         (APPLICATION, Ok(found)) => Ok(Some(found)),
         (0, Ok(0)) if number("SELECT count(*) FROM sqlite_master")? == 0 => Ok(None),
         _ => Err(Problem::Foreign),
@@ -153,72 +167,10 @@ fn migrate(connection: &mut Connection) -> Result<(), Problem> {
     for schema in &MIGRATIONS[version..] {
         transaction.execute_batch(schema)?;
     }
-    // Written even when nothing changes: a disk that takes no writes should be found out now.
+    // This is written even when nothing changes: a disk that takes no writes should be found out now.
     let version = MIGRATIONS.len();
     transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}"))?;
     Ok(transaction.commit()?)
-}
-
-fn memory(connection: &Connection) -> Result<PersistedState, Problem> {
-    let mut memory = PersistedState::default();
-    let mut tokens = connection.prepare("SELECT tenant, token_name, standing, retired_at IS NOT NULL FROM tokens")?;
-    let mut rows = tokens.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, status, retired) =
-            (token_id(row)?, json::<TokenStatus>(row, 2, "a standing")?, row.get::<_, bool>(3)?);
-        if retired {
-            memory.retired.push((id, status));
-        } else {
-            memory.tokens.insert(id, PersistedToken { status, firing: Vec::new() });
-        }
-    }
-    let mut firing = connection.prepare("SELECT tenant, token_name, firing FROM firing")?;
-    let mut rows = firing.query([])?;
-    while let Some(row) = rows.next()? {
-        let firing = json::<Vec<Firing>>(row, 2, "what fires")?;
-        match Scope::of_names(row.get(0)?, row.get(1)?) {
-            Scope::Fleet => memory.fleet = firing,
-            Scope::Tenant(name) => drop(memory.tenants.insert(name, firing)),
-            Scope::Token(id) => memory.tokens.entry(id).or_default().firing = firing,
-        }
-    }
-    Ok(memory)
-}
-
-/// What is still to be delivered, in order, and the numbers of what need not be any more: a receiver that was away for
-/// months must not fill the memory with what came and went meanwhile.
-fn undelivered(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
-    let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, AlertKey), Vec<Delivery>>::new(), Vec::new());
-    let mut outbox = connection.prepare(
-        "SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
-    )?;
-    let mut rows = outbox.query([])?;
-    while let Some(row) = rows.next()? {
-        let delivery = delivery(row)?;
-        let line = by_alert.entry((Arc::clone(&delivery.receiver), delivery.notification.key.clone())).or_default();
-        line.push(delivery);
-        superseded.extend(thin(line, false).iter().map(|delivery| delivery.id));
-    }
-    let mut undelivered: Vec<_> = by_alert.into_values().flatten().collect();
-    undelivered.sort_unstable_by_key(|delivery| delivery.id);
-    Ok((undelivered, superseded))
-}
-
-fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
-    let receiver = Arc::from(row.get::<_, String>(1)?);
-    let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
-        .map_err(|error| Problem::Damaged(format!("when a notice was queued cannot be read: {error}")))?;
-    let notification = Arc::new(json(row, 3, "a notice")?);
-    Ok(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notification })
-}
-
-fn token_id(row: &Row<'_>) -> Result<TokenId, Problem> {
-    Ok(TokenId { tenant: row.get(0)?, token_name: row.get(1)? })
-}
-
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Problem> {
-    let text = row.get_ref(column)?.as_str().map_err(|error| Problem::Damaged(error.to_string()))?;
-    serde_json::from_str(text).map_err(|error| Problem::Damaged(format!("{what} cannot be read: {error}")))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
@@ -226,7 +178,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
 }
 
 fn write_statuses(transaction: &Transaction<'_>, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
-    let mut keep = transaction.prepare(
+    let mut upsert = transaction.prepare(
         "INSERT INTO tokens (tenant, token_name, standing) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET standing = excluded.standing, retired_at = NULL",
     )?;
@@ -234,7 +186,7 @@ fn write_statuses(transaction: &Transaction<'_>, unwritten: &Unwritten, now: Dat
         .prepare("UPDATE tokens SET retired_at = ?3 WHERE tenant = ?1 AND token_name = ?2 AND retired_at IS NULL")?;
     for (TokenId { tenant, token_name }, status) in &unwritten.batch.statuses {
         match status {
-            Some(status) => keep.execute(params![tenant, token_name, to_json(status)?])?,
+            Some(status) => upsert.execute(params![tenant, token_name, to_json(status)?])?,
             None => retire.execute(params![tenant, token_name, written(now)])?,
         };
     }
@@ -258,7 +210,8 @@ fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Probl
     match entry {
         Entry::Changed { token, at, transition } => {
             let mut statement = transaction.prepare(
-                "INSERT INTO transitions (at, tenant, token_name, kind, subject, before, after, since, evidence, shown_by)
+                "INSERT INTO transitions (at, tenant, token_name, kind, subject, before, after, since, evidence, \
+                 shown_by)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?;
             statement.execute(params![
@@ -280,7 +233,7 @@ fn write_entry(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Probl
                 "UPDATE transitions SET tenant = ?3, token_name = ?4 WHERE tenant = ?1 AND token_name = ?2",
                 names,
             )?;
-            // Who still has the name by now is another token.
+            // A token that is not retired and has the old name is another one by now.
             transaction.execute(
                 "DELETE FROM tokens WHERE tenant = ?1 AND token_name = ?2 AND retired_at IS NOT NULL",
                 &names[..2],
@@ -296,9 +249,9 @@ fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<
     for Delivery { id, receiver, queued_at, notification } in &unwritten.queued {
         queue.execute(params![id, receiver, written(*queued_at), to_json(&**notification)?])?;
     }
-    let mut notified = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
-    for (id, at) in &unwritten.notified {
-        notified.execute(params![id, written(*at)])?;
+    let mut delivered = transaction.prepare("UPDATE outbox SET told_at = ?2 WHERE id = ?1")?;
+    for (id, at) in &unwritten.delivered {
+        delivered.execute(params![id, written(*at)])?;
     }
     let mut set_aside = transaction.prepare("UPDATE outbox SET set_aside_at = ?2, refusal = ?3 WHERE id = ?1")?;
     for (id, at, refusal) in &unwritten.set_aside {
@@ -307,7 +260,7 @@ fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<
     discard(transaction, &unwritten.superseded)
 }
 
-/// Takes notifications out of the outbox that were never delivered and need not be.
+/// Deletes from the outbox what was never delivered and need not be.
 fn discard(transaction: &Transaction<'_>, superseded: &[i64]) -> Result<(), Problem> {
     let mut delete = transaction.prepare("DELETE FROM outbox WHERE id = ?1 AND told_at IS NULL")?;
     for id in superseded {

@@ -1,4 +1,4 @@
-//! Where a commit is carried out: on a thread where waiting for a disk holds up nobody, or where a simulation says.
+//! Where a commit is carried out: on a thread of its own, so that a slow disk delays nothing else, or in a simulation.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,11 +17,11 @@ use super::unwritten::Unwritten;
 
 /// Carries out commits, one after the other.
 pub trait Disk: fmt::Debug + Send + Sync {
-    /// Begins to carry out `work`.
+    /// Begins to carry out `work`; the handle yields what became of it.
     fn commit(&self, work: Work) -> JoinHandle<Attempt>;
 }
 
-/// The real one.
+/// The disk of the daemon: each commit runs on a thread that may block.
 #[derive(Debug)]
 pub struct Blocking;
 
@@ -32,7 +32,7 @@ impl Disk for Blocking {
         let taken = Arc::clone(&slot);
         let begun = on_a_thread(|| spawn_blocking(move || take(&taken).map_or_else(lost, Work::carry_out)));
         begun.unwrap_or_else(|error| {
-            // Without a thread the store is down until there is one; what is to be written is kept.
+            // Without a thread the store is down until there is one; what is to be written is retained.
             let attempt = take(&slot).map_or_else(lost, |work| work.fail(std::io::Error::other(error)));
             tokio::spawn(async { attempt })
         })
@@ -43,15 +43,15 @@ impl Disk for Blocking {
 #[derive(Debug)]
 pub struct Work {
     path: PathBuf,
-    /// None if it could not be used the last time.
+    /// `None` if it could not be used the last time.
     database: Option<Database>,
     unwritten: Unwritten,
     /// What is believed now, for a database that has to be begun anew.
-    picture: Arc<Snapshot>,
+    snapshot: Arc<Snapshot>,
     now: DateTime<Utc>,
 }
 
-/// A commit that ended.
+/// A commit that has ended, successfully or not.
 #[derive(Debug)]
 pub struct Attempt {
     pub(super) database: Option<Database>,
@@ -61,7 +61,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// One whose work somebody else has.
+    /// The outcome where the work was taken by another thread already, which never happens.
     fn lost() -> Self {
         let outcome = Err(Problem::Other("a commit was begun twice".to_owned()));
         Self { database: None, left: Unwritten::default(), outcome }
@@ -73,31 +73,31 @@ impl Work {
         path: PathBuf,
         database: Option<Database>,
         unwritten: Unwritten,
-        picture: Arc<Snapshot>,
+        snapshot: Arc<Snapshot>,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { path, database, unwritten, picture, now }
+        Self { path, database, unwritten, snapshot, now }
     }
 
-    /// Writes all of it or nothing.
+    /// Writes all of it or nothing. May block for as long as the disk takes.
     pub fn carry_out(self) -> Attempt {
-        let Self { path, database, unwritten, picture, now } = self;
-        // A store that failed is closed and opened again: what is wrong with it may be mended in between.
+        let Self { path, database, unwritten, snapshot, now } = self;
+        // A store that failed is closed and opened again: what is wrong with it may be fixed in between.
         match database.filter(Database::is_in_place).map_or_else(|| Database::open(&path), Ok) {
-            Ok(database) => commit(database, unwritten, &picture, now),
+            Ok(database) => commit(database, unwritten, &snapshot, now),
             Err(problem) => Attempt { database: None, left: unwritten, outcome: Err(problem) },
         }
     }
 
-    /// Writes nothing, as a disk does that fails with this error.
+    /// Writes nothing, as if the disk had failed with this error.
     pub fn fail(self, error: std::io::Error) -> Attempt {
         Attempt { database: None, left: self.unwritten, outcome: Err(error.into()) }
     }
 }
 
-fn commit(mut database: Database, mut unwritten: Unwritten, picture: &Snapshot, now: DateTime<Utc>) -> Attempt {
+fn commit(mut database: Database, mut unwritten: Unwritten, snapshot: &Snapshot, now: DateTime<Utc>) -> Attempt {
     if std::mem::take(&mut database.is_new) {
-        let mut all = Unwritten { batch: Batch::of(picture), ..Unwritten::default() };
+        let mut all = Unwritten { batch: Batch::of(snapshot), ..Unwritten::default() };
         all.merge(unwritten);
         unwritten = all;
     }

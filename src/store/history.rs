@@ -1,4 +1,4 @@
-//! Reads what has been from the store, beside a daemon that may be writing to it.
+//! Reads the history from the store, beside a daemon that may be writing to it.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::database::{limit_reader, version};
 use super::error::{Problem, StoreError};
 use super::written;
 
-/// The history in the order of time; the newest first if only so many lines are wished for.
+/// The lines of the history that `query` asks for, in the order of time; the newest first if it limits their number.
 ///
 /// # Errors
-/// When there is no store at `path`, or it cannot be read.
+/// When there is no store at `path`, a newer version or another program wrote it, or it cannot be read.
 pub fn history(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, StoreError> {
     read(path, query).map_err(|problem| problem.at(path))
 }

@@ -1,8 +1,8 @@
-//! What the store says about itself.
+//! The metrics of the store about itself.
 
 use prometheus::{IntCounter, IntGauge, Registry};
 
-/// Whether memory is kept, and how often it is written.
+/// Whether state is being persisted, and how often it is written.
 #[derive(Debug, Clone)]
 pub struct Instruments {
     up: IntGauge,
@@ -10,14 +10,14 @@ pub struct Instruments {
 }
 
 impl Instruments {
-    /// Creates and registers them.
+    /// Creates the metrics and registers them.
     ///
     /// # Errors
     /// When one of the names is taken in `registry`.
     pub fn new(registry: &Registry) -> prometheus::Result<Self> {
         let up = IntGauge::new(
             "syncro_monitor_store_up",
-            "Whether what happens is being remembered: 1, or 0 while the store cannot be written.",
+            "Whether what happens is being persisted: 1, or 0 while the store cannot be written.",
         )?;
         let commits =
             IntCounter::new("syncro_monitor_store_commits_total", "Transactions that were written to the store.")?;

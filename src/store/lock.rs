@@ -1,4 +1,4 @@
-//! One daemon for one store: two would each undo what the other remembers.
+//! The lock that admits one daemon to a store: two would each overwrite what the other persists.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Problem;
 
-/// The right to be the one writer of a store. It ends with the process, however that ends.
+/// The exclusive lock of a store. The operating system releases it when the process ends, however that ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
@@ -17,7 +17,7 @@ impl Lock {
     /// Takes the lock of the store at `path`: a file beside it, since SQLite has locks of its own on the store itself.
     ///
     /// # Errors
-    /// When another process has it, or the file cannot be made.
+    /// When another process has the lock, or its file cannot be made.
     pub(super) fn take(path: &Path) -> Result<Self, Problem> {
         let mut name = OsString::from(path);
         name.push("-lock");

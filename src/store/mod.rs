@@ -1,7 +1,7 @@
-//! What is remembered: standings, what fires, the history, and what is still to be told, in one SQLite file. No rules.
+//! What is persisted: the statuses of tokens, what fires, the history and the outbox, in one SQLite file. No rules.
 //!
-//! `database` reads and writes, `history` reads what has been, `writer` is the one writer while the daemon runs, on a
-//! `disk`.
+//! `database` reads and writes the file, `history` reads the past, `writer` is the one writer while the daemon runs, on
+//! a `disk`.
 
 mod database;
 mod disk;
@@ -9,6 +9,7 @@ mod error;
 mod history;
 mod instruments;
 mod lock;
+mod read;
 mod retention;
 mod unwritten;
 mod writer;
@@ -32,39 +33,40 @@ pub use history::history;
 pub use instruments::Instruments;
 pub use writer::{Handles, Writer};
 
-/// A store that is ours alone, ready for its keeper.
+/// A store that is open for this process alone, ready for its [`Writer`].
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     database: Database,
-    /// What was not told before the program ended, in order.
+    /// What was not delivered before the program ended, in order.
     undelivered: Vec<Delivery>,
     /// The number of the next delivery.
     next_id: i64,
     /// What fired when the program ended.
     fired: Vec<(Scope, Firing)>,
-    /// When the past is discarded.
+    /// Decides when the past is discarded.
     retention: Retention,
     lock: Lock,
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes it, and reads what it remembers.
+    /// Opens the store at `path`, or makes it, and reads the persisted state.
     ///
     /// # Errors
-    /// When another daemon uses it, or it is damaged, locked, somebody else's, of a newer version, or cannot be written.
+    /// When another daemon uses the store, or it is damaged, locked, another program's, of a newer version, or cannot
+    /// be written.
     pub fn open(path: &Path) -> Result<(Self, PersistedState), StoreError> {
         let problem = |problem: Problem| problem.at(path);
         let lock = Lock::take(path).map_err(problem)?;
         let mut database = Database::open(path).map_err(problem)?;
-        let (memory, undelivered, next_id) = database.load().map_err(problem)?;
-        let fired = fired(&memory);
+        let (state, undelivered, next_id) = database.load().map_err(problem)?;
+        let fired = fired(&state);
         let now = clock::now();
         let retention = Retention::new(database.newest(now).map_err(problem)?, now);
-        Ok((Self { path: path.to_owned(), database, undelivered, next_id, fired, retention, lock }, memory))
+        Ok((Self { path: path.to_owned(), database, undelivered, next_id, fired, retention, lock }, state))
     }
 
-    /// What fired, and for whom, when the program ended: what an Alertmanager was last sent.
+    /// What fired, and whom it was about, when the program ended: what an Alertmanager was last sent.
     pub fn fired(&self) -> &[(Scope, Firing)] {
         &self.fired
     }
@@ -74,10 +76,10 @@ fn fired(state: &PersistedState) -> Vec<(Scope, Firing)> {
     let of_tokens = state.tokens.iter().map(|(id, token)| (Scope::Token(id.clone()), &token.firing));
     let of_tenants = state.tenants.iter().map(|(name, firing)| (Scope::Tenant(name.clone()), firing));
     let all = of_tokens.chain(of_tenants).chain([(Scope::Fleet, &state.fleet)]);
-    all.flat_map(|(of, firing)| firing.iter().map(move |one| (of.clone(), one.clone()))).collect()
+    all.flat_map(|(of, all)| all.iter().map(move |firing| (of.clone(), firing.clone()))).collect()
 }
 
-/// A moment as the store has it: of one length, so that texts sort as moments do.
+/// A moment as the store has it: all texts have one length, so that they sort as the moments do.
 fn written(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

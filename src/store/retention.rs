@@ -1,8 +1,8 @@
-//! When the past is discarded: never on the word of a clock that may be wrong, since it cannot be had again.
+//! When the past is discarded: never because of a clock that may be wrong, since what is discarded cannot be restored.
 //!
-//! A machine may start with a clock that is years ahead and be set right later. So nothing is discarded in the first hour,
-//! and only while the clock agrees with what the store holds and with how long the program has run. The store itself
-//! discards no more than a month of the past at a time.
+//! A machine may start with a clock that is years ahead and be set right later. So nothing is discarded in the first
+//! hour, and only while the clock agrees with what the store holds and with how long the program has run. The store
+//! itself discards no more than a month of the past at a time.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use super::error::Problem;
 
-/// A clock that is wrong at the start has usually been set by then.
+/// Nothing is discarded before the program has run for so long: a clock that is wrong at the start has usually been set
+/// by then.
 const SETTLING: Duration = Duration::from_hours(1);
-/// How often what is older than it is to be kept is discarded.
+/// How often what is older than the retention is discarded.
 const EVERY: Duration = Duration::from_hours(24);
-/// The part of what is to be kept for which a program may have been away: for longer is rarer than a clock that is wrong.
+/// The program may have been away for this part of the retention: a longer absence is rarer than a clock that is wrong.
 const ABSENCE: u32 = 4;
 
 /// Decides when the past is discarded.
@@ -24,18 +25,20 @@ const ABSENCE: u32 = 4;
 pub(super) struct Retention {
     opened: Instant,
     next: Instant,
-    /// When the store was last written to before it was opened, or when that was.
+    /// When the store was last written to before it was opened, or when it was opened if it says nothing of that.
     newest: DateTime<Utc>,
 }
 
 impl Retention {
-    /// For a store that was opened now, at `now` by the wall clock, and that was last written to at `newest`.
+    /// The retention of a store that was opened just now, at `now` by the wall clock, and that was last written to at
+    /// `newest`.
     pub(super) fn new(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         let opened = Instant::now();
         Self { opened, next: opened + SETTLING, newest: newest.unwrap_or(now) }
     }
 
-    /// What is older than this may be discarded now, if anything may.
+    /// The moment before which everything may be discarded now, where history is to be retained for `keep`; `None` if
+    /// nothing may be discarded.
     pub(super) fn discard_before(&mut self, keep: Duration, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if self.next > Instant::now() {
             return None;
@@ -57,8 +60,12 @@ impl Retention {
     }
 }
 
-/// Discards what is older than `before`: no more than the oldest month of it, since a clock that is wrong and yet believed
-/// must not take everything at once, and nothing that was written after what is kept, since then a clock was behind.
+/// Discards what is older than `before`: no more than the oldest month of it, since a clock that is wrong and yet
+/// believed must not take everything at once, and nothing that was written after a row that is retained, since then a
+/// clock was behind.
+///
+/// # Errors
+/// When a statement fails.
 pub(super) fn discard_older(transaction: &Transaction<'_>, before: &str) -> Result<(), Problem> {
     for (table, column) in
         [("transitions", "at"), ("outbox", "told_at"), ("outbox", "set_aside_at"), ("tokens", "retired_at")]
@@ -67,11 +74,11 @@ pub(super) fn discard_older(transaction: &Transaction<'_>, before: &str) -> Resu
             "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min({column}), '+31 days') FROM {table} WHERE {column} IS NOT NULL"
         );
         let oldest: Option<String> = transaction.query_row(&oldest, [], |row| row.get(0))?;
-        let first_kept = format!("SELECT min(rowid) FROM {table} WHERE {column} >= ?1");
-        let first_kept: Option<i64> = transaction.query_row(&first_kept, [before], |row| row.get(0))?;
+        let first_retained = format!("SELECT min(rowid) FROM {table} WHERE {column} >= ?1");
+        let first_retained: Option<i64> = transaction.query_row(&first_retained, [before], |row| row.get(0))?;
         if let Some(month) = oldest {
             let discard = format!("DELETE FROM {table} WHERE {column} < min(?1, ?2) AND rowid < ?3");
-            transaction.execute(&discard, params![before, month, first_kept.unwrap_or(i64::MAX)])?;
+            transaction.execute(&discard, params![before, month, first_retained.unwrap_or(i64::MAX)])?;
         }
     }
     Ok(())
@@ -102,12 +109,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn how_long_the_program_may_have_been_away_depends_on_what_is_to_be_kept() {
-        for (days, kept, discards) in [(60, 400, true), (60, 30, false), (7, 30, true), (110, 400, false)] {
+    async fn how_long_the_program_may_have_been_away_depends_on_how_long_history_is_retained() {
+        for (days, keep, discards) in [(60, 400, true), (60, 30, false), (7, 30, true), (110, 400, false)] {
             let mut retention = Retention::new(Some(at(-days * DAY)), at(0));
             tokio::time::advance(SETTLING).await;
-            let discarded = retention.discard_before(Duration::from_hours(kept * 24), at(3600));
-            assert_eq!(discarded.is_some(), discards, "{days} days away, {kept} kept");
+            let discarded = retention.discard_before(Duration::from_hours(keep * 24), at(3600));
+            assert_eq!(discarded.is_some(), discards, "{days} days away, {keep} retained");
         }
     }
 }

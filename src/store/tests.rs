@@ -1,5 +1,5 @@
-//! What the store keeps over closing, crashes and faults of the disk, how the keeper goes on without it, and how the history
-//! is read.
+//! What the store retains over closing, crashes and faults of the disk, how the writer continues without it, and how
+//! the history is read.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,9 +29,9 @@ fn id(token_name: &str) -> TokenId {
     TokenId { tenant: "acme".to_owned(), token_name: token_name.to_owned() }
 }
 
-/// What two looks make of a token.
-fn token_status() -> TokenStatus {
-    let (token, mut token_status) = (token("t", &[EDIT]), TokenStatus::default());
+/// The status of a token after two checks.
+fn status() -> TokenStatus {
+    let (token, mut status) = (token("t", &[EDIT]), TokenStatus::default());
     let policy = || Policy {
         token: &token,
         confirmation: crate::belief::Confirmation::once(),
@@ -39,9 +39,9 @@ fn token_status() -> TokenStatus {
         news_for: Duration::from_hours(24),
         frozen: false,
     };
-    let _ = step(&mut token_status, &observed(0, works(&[("ticket.write", true)])), policy());
-    let _ = step(&mut token_status, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());
-    token_status
+    let _ = step(&mut status, &observed(0, works(&[("ticket.write", true)])), policy());
+    let _ = step(&mut status, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());
+    status
 }
 
 fn firing() -> Vec<Firing> {
@@ -86,14 +86,14 @@ fn changed(token_name: &str, seconds: i64) -> Entry {
     Entry::Changed { token: id(token_name), at: at(seconds), transition }
 }
 
-fn unwritten(keeps: impl IntoIterator<Item = Record>) -> Unwritten {
+fn unwritten(records: impl IntoIterator<Item = Record>) -> Unwritten {
     let mut batch = Batch::default();
-    keeps.into_iter().for_each(|keep| batch.add(keep));
+    records.into_iter().for_each(|record| batch.add(record));
     Unwritten { batch, ..Unwritten::default() }
 }
 
-fn persist_status(token_name: &str) -> Record {
-    Record::TokenStatus { token: id(token_name), status: Arc::new(token_status()) }
+fn status_of(token_name: &str) -> Record {
+    Record::TokenStatus { token: id(token_name), status: Arc::new(status()) }
 }
 
 struct Place {
@@ -135,19 +135,19 @@ impl Place {
 fn what_is_written_is_read_again() {
     let place = Place::new();
     let mut written = unwritten([
-        persist_status("a"),
+        status_of("a"),
         Record::Firing { of: id("a").into(), firing: Arc::new(firing()) },
         Record::Firing { of: Scope::Tenant("acme".to_owned()), firing: Arc::new(firing()) },
         Record::Entry(changed("a", 10)),
     ]);
     written.queued = (1..=3).map(queued).collect();
-    written.notified = vec![(2, at(11))];
+    written.delivered = vec![(2, at(11))];
     place.open().write(&written, at(10)).unwrap();
-    let (memory, undelivered, next_id) = place.load();
-    assert_eq!(memory.tokens[&id("a")].status, token_status());
-    assert_eq!(memory.tokens[&id("a")].firing, firing());
-    assert_eq!(memory.tenants["acme"], firing());
-    assert_eq!(undelivered.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was told");
+    let (state, undelivered, next_id) = place.load();
+    assert_eq!(state.tokens[&id("a")].status, status());
+    assert_eq!(state.tokens[&id("a")].firing, firing());
+    assert_eq!(state.tenants["acme"], firing());
+    assert_eq!(undelivered.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was delivered");
     assert_eq!((&*undelivered[0].notification, next_id), (&notification("a"), 4));
     let lines = history(&place.path(), &HistoryQuery::default()).unwrap();
     assert_eq!((lines[0].at.as_str(), lines[0].evidence.as_deref()), ("2027-01-15T08:00:10.000Z", Some("probe")));
@@ -156,10 +156,9 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
-fn the_views_show_people_what_is_kept() {
+fn the_views_show_people_what_is_persisted() {
     let place = Place::new();
-    let mut written =
-        unwritten([persist_status("a"), Record::Firing { of: id("a").into(), firing: Arc::new(firing()) }]);
+    let mut written = unwritten([status_of("a"), Record::Firing { of: id("a").into(), firing: Arc::new(firing()) }]);
     written.queued = vec![queued(1)];
     place.open().write(&written, at(10)).unwrap();
     assert_eq!(place.count("SELECT count(*) FROM standings WHERE state = 'valid' AND last_check > '2027'"), 1);
@@ -169,7 +168,7 @@ fn the_views_show_people_what_is_kept() {
 }
 
 #[test]
-fn a_store_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+fn a_store_of_an_older_version_is_brought_up_to_date_and_loses_nothing() {
     let place = Place::new();
     let old = Connection::open(place.path()).unwrap();
     old.execute_batch(include_str!("schema/1.sql")).unwrap();
@@ -192,46 +191,46 @@ fn a_store_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
 #[test]
 fn one_write_is_whole_or_nothing() {
     let place = Place::new();
-    let mut twice = unwritten([persist_status("a"), Record::Entry(changed("a", 10))]);
+    let mut twice = unwritten([status_of("a"), Record::Entry(changed("a", 10))]);
     twice.queued = [1, 1].map(queued).into();
     place.open().write(&twice, at(10)).unwrap_err();
     assert!(place.load().0.tokens.is_empty() && place.names().is_empty() && place.load().1.is_empty());
 }
 
 #[test]
-fn a_retired_token_keeps_its_history_and_a_renamed_one_takes_it_along() {
+fn a_retired_token_retains_its_history_and_a_renamed_one_takes_it_along() {
     let place = Place::new();
-    place.open().write(&unwritten([persist_status("a"), Record::Entry(changed("a", 10))]), at(10)).unwrap();
+    place.open().write(&unwritten([status_of("a"), Record::Entry(changed("a", 10))]), at(10)).unwrap();
     place.open().write(&unwritten([Record::Retired(id("a"))]), at(20)).unwrap();
-    let memory = place.load().0;
-    assert!(memory.tokens.is_empty());
-    assert_eq!(memory.retired, [(id("a"), token_status())]);
+    let state = place.load().0;
+    assert!(state.tokens.is_empty());
+    assert_eq!(state.retired, [(id("a"), status())]);
     let renamed = Entry::Renamed { from: id("a"), to: id("b") };
-    let later = [persist_status("b"), Record::Entry(renamed), Record::Entry(changed("b", 30))];
+    let later = [status_of("b"), Record::Entry(renamed), Record::Entry(changed("b", 30))];
     place.open().write(&unwritten(later), at(30)).unwrap();
     assert_eq!(place.names(), ["b", "b"]);
     assert!(place.load().0.retired.is_empty());
-    place.open().write(&unwritten([Record::Retired(id("b")), persist_status("b")]), at(40)).unwrap();
+    place.open().write(&unwritten([Record::Retired(id("b")), status_of("b")]), at(40)).unwrap();
     assert_eq!(place.load().0.tokens.len(), 1, "what comes back at once never went");
 }
 
 #[test]
-fn what_is_too_old_is_forgotten_but_not_what_is_still_to_be_told() {
+fn what_is_too_old_is_discarded_but_not_what_is_still_to_be_delivered() {
     let place = Place::new();
     let mut written = unwritten([
-        persist_status("gone"),
-        persist_status("a"),
+        status_of("gone"),
+        status_of("a"),
         Record::Entry(changed("a", 10)),
         Record::Entry(changed("a", 1000)),
     ]);
     written.queued = (1..=2).map(queued).collect();
-    written.notified = vec![(1, at(11))];
+    written.delivered = vec![(1, at(11))];
     place.open().write(&written, at(10)).unwrap();
     place.open().write(&unwritten([Record::Retired(id("gone"))]), at(20)).unwrap();
     let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
     place.open().write(&discard, at(2000)).unwrap();
-    let (memory, undelivered, next_id) = place.load();
-    assert_eq!((memory.tokens.len(), memory.retired.len()), (1, 0));
+    let (state, undelivered, next_id) = place.load();
+    assert_eq!((state.tokens.len(), state.retired.len()), (1, 0));
     assert_eq!((place.names().len(), undelivered.len(), place.count("SELECT count(*) FROM outbox")), (1, 1, 1));
     assert_eq!(next_id, 3, "no number is used twice");
 }
@@ -253,7 +252,7 @@ fn no_more_than_a_month_of_the_past_is_discarded_at_a_time() {
 }
 
 #[test]
-fn what_was_written_after_what_is_kept_is_kept_whatever_its_date() {
+fn what_was_written_after_what_is_retained_is_retained_whatever_its_date() {
     const DAY: i64 = 24 * 3600;
     let place = Place::new();
     let days = [1, 500, 2, 510].map(|day| Record::Entry(changed(&format!("day {day}"), day * DAY)));
@@ -270,10 +269,10 @@ fn the_store_says_when_it_was_last_written_to() {
     assert_eq!(database.newest(at(9000)).unwrap(), None);
     database.write(&unwritten([Record::Entry(changed("a", 10)), Record::Entry(changed("b", 7000))]), at(10)).unwrap();
     assert_eq!(database.newest(at(6000)).unwrap(), Some(at(10)), "what lies ahead was written by a wrong clock");
-    let mut checked = token_status();
+    let mut checked = status();
     checked.validity.last_attempt = Some(at(5000));
-    let keep = Record::TokenStatus { token: id("a"), status: Arc::new(checked) };
-    database.write(&unwritten([keep]), at(5000)).unwrap();
+    let record = Record::TokenStatus { token: id("a"), status: Arc::new(checked) };
+    database.write(&unwritten([record]), at(5000)).unwrap();
     assert_eq!(database.newest(at(6000)).unwrap(), Some(at(5000)), "a check that found nothing new was written too");
 }
 
@@ -292,14 +291,41 @@ fn the_history_is_filtered_by_tenant_token_and_time() {
     assert_eq!(count(HistoryQuery { tenant: Some("other".to_owned()), ..HistoryQuery::default() }), 0);
 }
 
+/// Changes the persisted status of token `a`.
+fn change_status(place: &Place, change: impl Fn(&mut serde_json::Value)) {
+    let mut persisted = serde_json::to_value(status()).unwrap();
+    change(&mut persisted);
+    let connection = Connection::open(place.path()).unwrap();
+    connection.execute("UPDATE tokens SET standing = ?1", [persisted.to_string()]).unwrap();
+}
+
 #[test]
 fn a_permission_that_the_catalogue_no_longer_has_spoils_nothing() {
-    let mut kept = serde_json::to_value(token_status()).unwrap();
-    let mut unknown = kept["permissions"][0].clone();
-    unknown["permission"] = "Spaceships - Launch".into();
-    kept["permissions"].as_array_mut().unwrap().push(unknown);
-    kept.as_object_mut().unwrap().remove("look_again");
-    assert_eq!(serde_json::from_value::<TokenStatus>(kept).unwrap(), token_status());
+    let place = Place::new();
+    place.open().write(&unwritten([status_of("a")]), at(0)).unwrap();
+    change_status(&place, |persisted| {
+        let mut unknown = persisted["permissions"][0].clone();
+        unknown["permission"] = "Spaceships - Launch".into();
+        persisted["permissions"].as_array_mut().unwrap().push(unknown);
+        persisted["audit"] =
+            serde_json::json!({ "at": at(0), "held": [{ "permission": "Spaceships - Launch", "answer": 200 }] });
+        persisted.as_object_mut().unwrap().remove("look_again");
+    });
+    let (state, ..) = place.open().load().unwrap();
+    let read = &state.tokens[&id("a")].status;
+    assert_eq!((&read.permissions, read.audit.is_some()), (&status().permissions, true));
+}
+
+#[test]
+fn a_malformed_status_is_an_error_and_not_discarded() {
+    let place = Place::new();
+    place.open().write(&unwritten([status_of("a")]), at(0)).unwrap();
+    for (path, value) in [("/permissions/0/belief/held", "perhaps"), ("/permissions/0/evidence", "rumour")] {
+        change_status(&place, |persisted| *persisted.pointer_mut(path).unwrap() = value.into());
+        let problem = place.open().load().unwrap_err().to_string();
+        assert!(problem.contains("the status of token `a` of tenant `acme` cannot be read"), "{problem}");
+        assert!(problem.contains("move it away to begin anew"), "{problem}");
+    }
 }
 
 #[test]
@@ -308,7 +334,7 @@ fn a_store_is_for_its_owner_alone() {
     fs::write(place.path(), "").unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o644)).unwrap();
     let mut database = place.open();
-    database.write(&unwritten([persist_status("a")]), at(0)).unwrap();
+    database.write(&unwritten([status_of("a")]), at(0)).unwrap();
     for suffix in ["", "-wal", "-shm"] {
         let path = format!("{}{suffix}", place.path().display());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
@@ -334,12 +360,12 @@ fn a_store_that_cannot_be_used_says_why() {
     assert!(matches!(no_database.problem(), Problem::Damaged(_)));
 
     let unreadable = Place::new();
-    unreadable.open().write(&unwritten([persist_status("a")]), at(0)).unwrap();
+    unreadable.open().write(&unwritten([status_of("a")]), at(0)).unwrap();
     Connection::open(unreadable.path()).unwrap().execute_batch("UPDATE tokens SET standing = '{'").unwrap();
     assert!(matches!(unreadable.problem(), Problem::Damaged(_)));
 
     let torn = Place::new();
-    let many = (0..200).map(|number| persist_status(&number.to_string()));
+    let many = (0..200).map(|number| status_of(&number.to_string()));
     torn.open().write(&unwritten(many), at(0)).unwrap();
     let mut bytes = fs::read(torn.path()).unwrap();
     let (third, length) = (bytes.len() / 3, bytes.len());
@@ -357,12 +383,12 @@ fn two_writers_of_one_store_are_refused() {
     Lock::take(&place.path()).unwrap();
 }
 
-/// A keeper at work, and the ends of its wires.
+/// A running writer, and the other ends of its channels.
 struct Bench {
     batches: mpsc::Sender<Batch>,
     deliveries: mpsc::Receiver<Delivery>,
     done: mpsc::Sender<Settled>,
-    _pictures: watch::Sender<Arc<Snapshot>>,
+    _snapshots: watch::Sender<Arc<Snapshot>>,
     _keep: watch::Sender<Duration>,
     registry: prometheus::Registry,
     task: tokio::task::JoinHandle<Result<(), String>>,
@@ -372,30 +398,36 @@ impl Bench {
     fn new(place: &Place) -> Self {
         let registry = prometheus::Registry::new();
         let instruments = Instruments::new(&registry).unwrap();
-        let (batches, remembered) = mpsc::channel(16);
-        let (receiver, deliveries) = mpsc::channel(16);
-        let (done, notified) = mpsc::channel(16);
-        let picture = TokenSnapshot {
-            token: Arc::new(token("pictured", &[])),
-            status: Arc::new(token_status()),
+        let (batches, to_persist) = mpsc::channel(16);
+        let (to_deliver, deliveries) = mpsc::channel(16);
+        let (done, reports) = mpsc::channel(16);
+        let token = TokenSnapshot {
+            token: Arc::new(token("in the snapshot", &[])),
+            status: Arc::new(status()),
             firing: Arc::default(),
             asked: Arc::default(),
         };
-        let snapshot = Snapshot { tokens: Arc::new(vec![picture]), ..Snapshot::default() };
+        let snapshot = Snapshot { tokens: Arc::new(vec![token]), ..Snapshot::default() };
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
-        let (keep, kept) = watch::channel(Duration::from_hours(24 * 400));
+        let (keep, configured) = watch::channel(Duration::from_hours(24 * 400));
         let (_, receivers) = watch::channel(Arc::from([Arc::from("log")]));
-        let disk = Arc::new(super::Blocking);
-        let handles =
-            Handles { batches: remembered, receiver, receivers, done: notified, snapshots: shown, keep: kept, disk };
+        let handles = Handles {
+            batches: to_persist,
+            deliveries: to_deliver,
+            receivers,
+            done: reports,
+            snapshots: shown,
+            keep: configured,
+            disk: Arc::new(super::Blocking),
+        };
         let (store, _) = Store::open(&place.path()).unwrap();
         let writer = Writer::new(store, instruments, handles);
         let task = tokio::spawn(writer.run());
-        Self { batches, deliveries, done, _pictures: snapshots, _keep: keep, registry, task }
+        Self { batches, deliveries, done, _snapshots: snapshots, _keep: keep, registry, task }
     }
 
-    async fn send(&self, keeps: impl IntoIterator<Item = Record>) {
-        self.batches.send(unwritten(keeps).batch).await.unwrap();
+    async fn send(&self, records: impl IntoIterator<Item = Record>) {
+        self.batches.send(unwritten(records).batch).await.unwrap();
     }
 
     fn metric(&self, name: &str) -> u64 {
@@ -405,17 +437,17 @@ impl Bench {
         (metric.get_gauge().get_value() + metric.get_counter().get_value()) as u64
     }
 
-    /// Ends it in order, telling what comes.
+    /// Ends the writer in order and reports what comes as delivered; returns the numbers of that.
     async fn end(mut self) -> Vec<i64> {
         drop(self.batches);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         while let Some(delivery) = self.deliveries.recv().await {
-            heard.push(delivery.id);
+            received.push(delivery.id);
             self.done.send(Settled::Delivered(delivery.id)).await.unwrap();
         }
         drop(self.done);
         self.task.await.unwrap().unwrap();
-        heard
+        received
     }
 }
 
@@ -424,13 +456,13 @@ async fn five_thousand_tokens_cost_no_more_than_one_commit_a_second() {
     const SECONDS: u64 = 10;
     let place = Place::new();
     let bench = Bench::new(&place);
-    let shared = Arc::new(token_status());
+    let shared = Arc::new(status());
     for turn in 0..SECONDS * 10 {
-        let keeps = (0..500).map(|number| Record::TokenStatus {
+        let records = (0..500).map(|number| Record::TokenStatus {
             token: id(&(turn * 500 % 5000 + number).to_string()),
             status: Arc::clone(&shared),
         });
-        bench.send(keeps).await;
+        bench.send(records).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let commits = bench.metric("syncro_monitor_store_commits_total");
@@ -440,7 +472,7 @@ async fn five_thousand_tokens_cost_no_more_than_one_commit_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_keeper_forgets_what_is_older_than_it_is_to_keep() {
+async fn the_writer_discards_what_is_older_than_the_retention() {
     const CENTURY: i64 = 100 * 365 * 24 * 3600;
     let place = Place::new();
     let bench = Bench::new(&place);
@@ -455,10 +487,10 @@ async fn the_keeper_forgets_what_is_older_than_it_is_to_keep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
+async fn nothing_is_delivered_before_it_is_written_and_what_was_delivered_is_marked() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([persist_status("a"), Record::Entry(changed("a", 1)), Record::Notification(notification("a"))]).await;
+    bench.send([status_of("a"), Record::Entry(changed("a", 1)), Record::Notification(notification("a"))]).await;
     let delivery = bench.deliveries.recv().await.unwrap();
     assert_eq!(place.count("SELECT count(*) FROM notices, tokens, transitions WHERE told_at IS NULL"), 1);
     bench.done.send(Settled::Delivered(delivery.id)).await.unwrap();
@@ -467,12 +499,12 @@ async fn nothing_is_told_before_it_is_written_and_what_was_told_is_marked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_not_told_before_the_end_is_told_after_the_start_under_the_same_number() {
+async fn what_was_not_delivered_before_the_end_is_delivered_after_the_start_under_the_same_number() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
     bench.send([Record::Notification(notification("a"))]).await;
     let delivery = bench.deliveries.recv().await.unwrap();
-    // It dies before it can mark it.
+    // The writer dies before it can mark the delivery.
     bench.task.abort();
     bench.task.await.unwrap_err();
     let bench = Bench::new(&place);
@@ -485,13 +517,13 @@ async fn what_was_not_told_before_the_end_is_told_after_the_start_under_the_same
 async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([persist_status("a")]).await;
+    bench.send([status_of("a")]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(bench.metric("syncro_monitor_store_up"), 1);
-    // The file goes, and what is in its place cannot be opened.
+    // The file is removed, and what is in its place cannot be opened.
     fs::remove_file(place.path()).unwrap();
     fs::create_dir(place.path()).unwrap();
-    bench.send([persist_status("b"), Record::Entry(changed("b", 1)), Record::Notification(notification("b"))]).await;
+    bench.send([status_of("b"), Record::Entry(changed("b", 1)), Record::Notification(notification("b"))]).await;
     let first = bench.deliveries.recv().await.unwrap();
     assert_eq!((first.notification.key.of.token_name(), bench.metric("syncro_monitor_store_up")), (Some("b"), 0));
     bench.send([Record::Notification(notification("c"))]).await;
@@ -501,16 +533,16 @@ async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     fs::remove_dir(place.path()).unwrap();
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(bench.metric("syncro_monitor_store_up"), 1);
-    assert_eq!(bench.end().await, Vec::<i64>::new(), "nothing is told twice");
-    let memory = place.load().0;
-    assert_eq!(memory.tokens.len(), 2, "the new file has what is believed now, and what came meanwhile");
-    assert!(memory.tokens.contains_key(&id("pictured")) && memory.tokens.contains_key(&id("b")));
+    assert_eq!(bench.end().await, Vec::<i64>::new(), "nothing is delivered twice");
+    let state = place.load().0;
+    assert_eq!(state.tokens.len(), 2, "the new file has what is believed now, and what came meanwhile");
+    assert!(state.tokens.contains_key(&id("in the snapshot")) && state.tokens.contains_key(&id("b")));
     assert_eq!(place.count("SELECT count(*) FROM outbox WHERE told_at IS NOT NULL"), 2);
     assert_eq!(place.names(), ["b"]);
 }
 
 #[test]
-fn what_was_set_aside_is_kept_and_waits_for_nobody() {
+fn what_was_set_aside_is_retained_and_waits_for_nobody() {
     let place = Place::new();
     let mut written = Unwritten { queued: (1..=3).map(queued).collect(), ..Unwritten::default() };
     place.open().write(&written, at(10)).unwrap();
@@ -525,7 +557,7 @@ fn what_was_set_aside_is_kept_and_waits_for_nobody() {
     assert_eq!((place.count(shown), place.count("SELECT count(*) FROM outbox")), (1, 2), "what was superseded is gone");
     let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
     place.open().write(&discard, at(2000)).unwrap();
-    assert_eq!(place.count("SELECT count(*) FROM outbox"), 1, "history is kept for so long, and this too");
+    assert_eq!(place.count("SELECT count(*) FROM outbox"), 1, "it is retained for as long as history is");
 }
 
 #[test]
@@ -555,7 +587,8 @@ fn a_store_that_the_version_before_wrote_is_opened_with_what_waits() {
     let notification = serde_json::to_string(&notification("a")).unwrap();
     let when = "2026-11-23T10:00:00.000Z";
     old.execute_batch(&format!(
-        "INSERT INTO outbox (receiver, queued_at, told_at, notice) VALUES ('hook', '{when}', '{when}', '{notification}');
+        "INSERT INTO outbox (receiver, queued_at, told_at, notice) VALUES ('hook', '{when}', '{when}', \
+         '{notification}');
          INSERT INTO outbox (receiver, queued_at, notice) VALUES ('hook', '{when}', '{notification}');
          PRAGMA application_id = {}; PRAGMA user_version = 2",
         super::database::APPLICATION

@@ -1,4 +1,4 @@
-//! What waits to be written: bounded, and merged so that a token waits once however often it was looked at. Values only.
+//! What waits to be written: bounded, and merged so that a token waits once however often it was checked. Values only.
 
 use std::collections::HashSet;
 
@@ -6,38 +6,38 @@ use chrono::{DateTime, Utc};
 
 use crate::state::{Batch, Delivery, Settled};
 
-/// So many lines of history and of the outbox are kept while nothing can be written; older ones are given up. Thousands
-/// of tokens that all die and come back within one outage of the disk make fewer.
+/// How many lines of the history and of the outbox are retained while nothing can be written; older ones are given up.
+/// Thousands of tokens that all die and come back within one outage of the disk make fewer.
 const MOST: usize = 50_000;
 
 /// What waits to be written in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Unwritten {
-    /// Standings, firing and history.
+    /// The statuses of tokens, what fires, and the history.
     pub(super) batch: Batch,
-    /// New rows of the outbox.
+    /// The new rows of the outbox.
     pub(super) queued: Vec<Delivery>,
-    /// Rows of the outbox that have been told since.
-    pub(super) notified: Vec<(i64, DateTime<Utc>)>,
-    /// Rows of the outbox that their receiver has refused for good since, with what it answered.
+    /// The rows of the outbox that have been delivered since, and when.
+    pub(super) delivered: Vec<(i64, DateTime<Utc>)>,
+    /// The rows of the outbox that their receiver has refused for good since, when, and with what answer.
     pub(super) set_aside: Vec<(i64, DateTime<Utc>, String)>,
-    /// Rows of the outbox that need not be delivered any more.
+    /// The rows of the outbox that need not be delivered any more.
     pub(super) superseded: Vec<i64>,
-    /// What is older may be forgotten.
+    /// What is older may be discarded.
     pub(super) discard_before: Option<DateTime<Utc>>,
 }
 
 impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
         let outbox =
-            [self.queued.is_empty(), self.notified.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
+            [self.queued.is_empty(), self.delivered.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
         self.batch.is_empty() && outbox == [true; 4] && self.discard_before.is_none()
     }
 
     /// Takes in what became of a row of the outbox.
     pub(super) fn settle(&mut self, settled: Settled, now: DateTime<Utc>) {
         match settled {
-            Settled::Delivered(id) => self.notified.push((id, now)),
+            Settled::Delivered(id) => self.delivered.push((id, now)),
             Settled::SetAside { id, refusal } => self.set_aside.push((id, now, refusal)),
             // While nothing can be written, a flapping alert must not fill the list with what nobody needs. What is
             // superseded is among the newest.
@@ -58,33 +58,34 @@ impl Unwritten {
             self.queued.retain(|delivery| !superseded.contains(&delivery.id));
         }
         self.queued.extend(later.queued);
-        self.notified.extend(later.notified);
+        self.delivered.extend(later.delivered);
         self.set_aside.extend(later.set_aside);
         self.superseded.extend(later.superseded);
         self.discard_before = later.discard_before.or(self.discard_before);
         self.make_room();
-        keep_last(&mut self.batch.history);
-        keep_last(&mut self.queued);
-        keep_last(&mut self.notified);
-        keep_last(&mut self.set_aside);
-        keep_last(&mut self.superseded);
+        retain_last(&mut self.batch.history);
+        retain_last(&mut self.queued);
+        retain_last(&mut self.delivered);
+        retain_last(&mut self.set_aside);
+        retain_last(&mut self.superseded);
     }
 
-    /// Gives up the rows of what was delivered before those of what is still to be.
+    /// Gives up the rows of what was delivered before those of what is still to be delivered.
     fn make_room(&mut self) {
         if self.queued.len() > MOST {
-            let notified: HashSet<i64> = self.notified.iter().map(|(id, _)| *id).collect();
+            let delivered: HashSet<i64> = self.delivered.iter().map(|(id, _)| *id).collect();
             let mut spare = self.queued.len() - MOST;
             self.queued.retain(|delivery| {
-                let goes = spare > 0 && notified.contains(&delivery.id);
-                spare -= usize::from(goes);
-                !goes
+                let is_given_up = spare > 0 && delivered.contains(&delivery.id);
+                spare -= usize::from(is_given_up);
+                !is_given_up
             });
         }
     }
 }
 
-fn keep_last<T>(list: &mut Vec<T>) {
+/// Retains the last [`MOST`] of a list.
+fn retain_last<T>(list: &mut Vec<T>) {
     list.drain(..list.len().saturating_sub(MOST));
 }
 

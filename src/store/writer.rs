@@ -1,5 +1,6 @@
-//! The one writer of the store while the daemon runs. What the engine hands over is committed, at most once a second, and
-//! only then told. When the store cannot be written, everything goes on without it, and it is tried again and again.
+//! The one writer of the store while the daemon runs. What the engine hands over is committed, at most once a second,
+//! and only then delivered. When the store cannot be written, everything continues without it, and it is tried again
+//! and again.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -24,78 +25,83 @@ use super::lock::Lock;
 use super::retention::Retention;
 use super::unwritten::Unwritten;
 
-/// Commits are at least this far apart, however many tokens there are. The mark that something was told does not wait for
-/// its turn, since until then a crash repeats it; marks too are at least this far apart.
+/// Commits are at least this far apart, however many tokens there are. The mark that something was delivered does not
+/// wait for its turn, since until then a crash repeats the delivery; marks too are at least this far apart.
 const PACE: Duration = Duration::from_secs(1);
 /// How soon a store that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// A commit that takes longer than this is not waited for: a disk that hangs must not silence alerts.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the keeper is connected to.
+/// The channels of a [`Writer`], and its disk.
 #[derive(Debug)]
 pub struct Handles {
-    /// What is to be remembered. When nothing more can come, the keeper ends in order.
+    /// What is to be persisted. When nothing more can come, the writer ends in order.
     pub batches: mpsc::Receiver<Batch>,
-    /// Where what is to be told goes.
-    pub receiver: mpsc::Sender<Delivery>,
-    /// The names of all who are told everything.
+    /// Where the writer sends what is to be delivered.
+    pub deliveries: mpsc::Sender<Delivery>,
+    /// The names of all receivers; each is notified of everything.
     pub receivers: watch::Receiver<Arc<[Arc<str>]>>,
-    /// What became of what was handed on.
+    /// What became of the deliveries.
     pub done: mpsc::Receiver<Settled>,
     /// What is believed now, for a store that has to be begun anew.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// How long history is kept.
+    /// How long history is retained, as `storage.keep` says.
     pub keep: watch::Receiver<Duration>,
     /// Where commits are carried out.
     pub disk: Arc<dyn Disk>,
 }
 
-/// The writer and what it has in hand.
+/// The writer, with everything that waits to be written or delivered.
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
     instruments: Instruments,
     batches: mpsc::Receiver<Batch>,
-    receiver: Option<mpsc::Sender<Delivery>>,
+    /// Where deliveries are sent; `None` once everything is delivered and nothing more can come.
+    deliveries: Option<mpsc::Sender<Delivery>>,
     receivers: watch::Receiver<Arc<[Arc<str>]>>,
     done: mpsc::Receiver<Settled>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     keep: watch::Receiver<Duration>,
     disk: Arc<dyn Disk>,
-    /// None while a commit has it, or when it could not be used.
+    /// The database; `None` while a commit has it, or when it could not be used.
     database: Option<Database>,
     commit: Option<JoinHandle<Attempt>>,
+    /// When the last commit began.
     began: Option<Instant>,
+    /// When the last commit began that marked something as delivered.
     marked: Option<Instant>,
+    /// Whether the store can be written, as far as the last commit showed.
     up: bool,
     retention: Retention,
     next_id: i64,
     unwritten: Unwritten,
-    /// Goes out with the next commit.
+    /// The deliveries that the next commit will write.
     queued: Vec<Delivery>,
-    /// Goes out with the commit that is under way.
+    /// The deliveries that the commit under way is writing.
     committing: Vec<Delivery>,
-    /// May be told.
-    deliveries: VecDeque<Delivery>,
-    /// Whether batches may still come, and reports of what was told.
+    /// The deliveries that are written and may be made.
+    ready: VecDeque<Delivery>,
+    /// Whether batches may still come.
     batches_open: bool,
+    /// Whether reports of what became of deliveries may still come.
     done_open: bool,
-    /// Held for as long as anything may be written.
+    /// The lock is retained for as long as anything may be written.
     _lock: Lock,
 }
 
 impl Writer {
-    /// A keeper that goes on with an open store.
+    /// A writer of an open store, which first delivers what the store says is undelivered.
     pub fn new(store: Store, instruments: Instruments, handles: Handles) -> Self {
         let Store { path, database, undelivered, next_id, retention, lock, .. } = store;
-        let Handles { batches, receiver, receivers, done, snapshots, keep, disk } = handles;
+        let Handles { batches, deliveries, receivers, done, snapshots, keep, disk } = handles;
         instruments.up(true);
         Self {
             path,
             instruments,
             batches,
-            receiver: Some(receiver),
+            deliveries: Some(deliveries),
             receivers,
             done,
             snapshots,
@@ -111,23 +117,23 @@ impl Writer {
             unwritten: Unwritten::default(),
             queued: Vec::new(),
             committing: Vec::new(),
-            deliveries: undelivered.into(),
+            ready: undelivered.into(),
             batches_open: true,
             done_open: true,
             _lock: lock,
         }
     }
 
-    /// Writes and hands on until no more batches can come and all that came is written and told.
+    /// Writes and delivers until no more batches can come and everything that came is written and delivered.
     ///
     /// # Errors
-    /// When a commit panicked, or the receiver ended by itself.
+    /// When a commit panicked, or the receivers of alerts ended by themselves.
     pub async fn run(mut self) -> Result<(), String> {
         loop {
-            let told_all = self.queued.is_empty() && self.committing.is_empty() && self.deliveries.is_empty();
-            if !self.batches_open && told_all {
-                // The receiver ends when it has told all, and then reports end too.
-                self.receiver = None;
+            let all_delivered = self.queued.is_empty() && self.committing.is_empty() && self.ready.is_empty();
+            if !self.batches_open && all_delivered {
+                // The receivers end when they have delivered everything, and then the reports end too.
+                self.deliveries = None;
             }
             let written_all = self.unwritten.is_empty() || !self.up;
             if !self.done_open && self.commit.is_none() && written_all {
@@ -144,17 +150,17 @@ impl Writer {
                 },
                 settled = self.done.recv(), if self.done_open => match settled {
                     Some(settled) => self.unwritten.settle(settled, clock::now()),
-                    None if self.receiver.is_none() => self.done_open = false,
+                    None if self.deliveries.is_none() => self.done_open = false,
                     None => return Err("the receiver of alerts ended by itself".to_owned()),
                 },
-                () = room(self.receiver.as_ref()), if !self.deliveries.is_empty() => self.deliver(),
+                () = room(self.deliveries.as_ref()), if !self.ready.is_empty() => self.deliver(),
                 ended = ended(self.commit.as_mut()) => {
                     self.commit = None;
                     self.ended(ended.map_err(|error| format!("a commit died: {error}"))?);
                 }
                 () = sleep_until(next), if self.commit.is_none() && !self.unwritten.is_empty() => self.begin(),
                 () = sleep_until(hangs), if self.commit.is_some() && self.up => {
-                    self.goes_down(Problem::Other("the disk does not answer".to_owned()));
+                    self.fail(Problem::Other("the disk does not answer".to_owned()));
                 }
             }
         }
@@ -164,7 +170,7 @@ impl Writer {
     }
 
     fn next_commit(&self) -> Instant {
-        let earliest = match (self.up, self.batches_open, self.unwritten.notified.is_empty()) {
+        let earliest = match (self.up, self.batches_open, self.unwritten.delivered.is_empty()) {
             (false, ..) => self.began.map(|began| began + RETRY),
             (true, false, _) => None,
             (true, true, true) => self.began.map(|began| began + PACE),
@@ -187,15 +193,15 @@ impl Writer {
         self.queued.extend(new);
         self.unwritten.merge(Unwritten { batch, ..Unwritten::default() });
         if !self.up {
-            self.deliveries.extend(self.queued.drain(..));
+            self.ready.extend(self.queued.drain(..));
         }
     }
 
-    /// Hands on what there is room for.
+    /// Sends as many deliveries as the channel has room for.
     fn deliver(&mut self) {
-        let Some(receiver) = &self.receiver else { return };
-        while let Ok(permit) = receiver.try_reserve()
-            && let Some(delivery) = self.deliveries.pop_front()
+        let Some(deliveries) = &self.deliveries else { return };
+        while let Ok(permit) = deliveries.try_reserve()
+            && let Some(delivery) = self.ready.pop_front()
         {
             permit.send(delivery);
         }
@@ -204,16 +210,16 @@ impl Writer {
     fn begin(&mut self) {
         let now = clock::now();
         self.began = Some(Instant::now());
-        if !self.unwritten.notified.is_empty() {
+        if !self.unwritten.delivered.is_empty() {
             self.marked = self.began;
         }
-        // One that a commit failed to carry out is not forgotten.
+        // What a failed commit was to discard is still to be discarded.
         let discard_before = self.retention.discard_before(*self.keep.borrow(), now);
         self.unwritten.discard_before = discard_before.or(self.unwritten.discard_before);
         self.committing = std::mem::take(&mut self.queued);
         let (database, unwritten) = (self.database.take(), std::mem::take(&mut self.unwritten));
-        let picture = Arc::clone(&self.snapshots.borrow());
-        self.commit = Some(self.disk.commit(Work::new(self.path.clone(), database, unwritten, picture, now)));
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        self.commit = Some(self.disk.commit(Work::new(self.path.clone(), database, unwritten, snapshot, now)));
     }
 
     fn ended(&mut self, attempt: Attempt) {
@@ -227,35 +233,35 @@ impl Writer {
                 if !self.up {
                     self.up = true;
                     self.instruments.up(true);
-                    tracing::info!(event = "store_up", "what happens is remembered again");
+                    tracing::info!(event = "store_up", "what happens is persisted again");
                 }
-                self.deliveries.extend(self.committing.drain(..));
+                self.ready.extend(self.committing.drain(..));
             }
-            Err(problem) => self.goes_down(problem),
+            Err(problem) => self.fail(problem),
         }
     }
 
-    /// Nothing is remembered for now, so nothing waits for that.
-    fn goes_down(&mut self, problem: Problem) {
-        self.deliveries.extend(self.committing.drain(..));
-        self.deliveries.extend(self.queued.drain(..));
+    /// Nothing can be persisted for now, so no delivery waits for that.
+    fn fail(&mut self, problem: Problem) {
+        self.ready.extend(self.committing.drain(..));
+        self.ready.extend(self.queued.drain(..));
         if std::mem::replace(&mut self.up, false) {
             self.instruments.up(false);
             tracing::error!(
                 event = "store_down",
-                "what happens is not being remembered: failed to {}. Checks, metrics and alerts go on; a restart \
-                 before it is mended forgets what happened since, and may tell it again",
+                "what happens is not being persisted: failed to {}. Checks, metrics and alerts go on; a restart \
+                 before it is fixed loses what happened since, and may notify of it again",
                 problem.at(&self.path)
             );
         }
     }
 }
 
-/// Waits for room in the receiver's queue; for ever if there is no receiver any more.
-async fn room(receiver: Option<&mpsc::Sender<Delivery>>) {
-    match receiver {
-        // A receiver that ended is found out by its reports.
-        Some(receiver) if receiver.reserve().await.is_ok() => {}
+/// Waits for room in the channel to the receivers; for ever if that is closed.
+async fn room(deliveries: Option<&mpsc::Sender<Delivery>>) {
+    match deliveries {
+        // That the receivers have ended shows when their reports end.
+        Some(deliveries) if deliveries.reserve().await.is_ok() => {}
         _ => std::future::pending().await,
     }
 }

@@ -1,8 +1,9 @@
-//! The one request budget of the daemon: how many requests a minute may leave, who goes first, and whom a pause holds up.
+//! The one request budget of the daemon: how many requests a minute may leave, which leave first, and which a pause
+//! delays.
 //!
 //! A request waits in its lane. Each lane sends its first waiter on to compete with the lane before it, so an urgent
-//! request waits for at most one other of each lane. Who waits for the end of a pause waits in no lane: its host holds up
-//! nobody but those who ask that host.
+//! request waits for at most one other of each lane. A request that waits for the end of a pause waits in no lane: its
+//! host delays no requests but those to that host.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,12 +22,12 @@ use crate::config::SYNCRO_REQUESTS_PER_MINUTE;
 use super::pause::{Host, Paused, Pauses, Why};
 use super::{Lane, Reason};
 
-/// How many requests may leave at once after a quiet time.
+/// How many requests may leave at once after a time without requests.
 const BURST: u32 = 10;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
 
-/// Time as tokio has it, so that tests can pause it.
+/// The clock of tokio, which tests can pause.
 #[derive(Debug, Clone)]
 struct TokioClock {
     start: Instant,
@@ -40,30 +41,33 @@ impl Clock for TokioClock {
     }
 }
 
-/// One pause, or several that followed each other with hardly a request between.
+/// One pause that a host asked for, or several that followed each other with hardly a request between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Who asked for it, as [`Host::is`] knows it.
+    /// The name of the host that asked for it, which [`Host::is`] understands.
     pub host: String,
-    /// Why: too many requests, or trouble of the host.
+    /// Why the host asked for it: too many requests, or trouble of the host itself.
     pub reason: Reason,
-    /// Since when.
+    /// When the first of them began.
     pub since: DateTime<Utc>,
     /// When the last of them ends, or ended.
     pub until: DateTime<Utc>,
-    /// Whether any request was answered since then.
+    /// Whether any request has been answered since then.
     pub answered: bool,
 }
 
-/// The request budget.
+/// The request budget; shared by all clones of a client.
 #[derive(Debug)]
 pub struct Budget {
     clock: TokioClock,
     limit: RwLock<Limit>,
     pauses: RwLock<Pauses>,
+    /// Locked by the first request of the lane for permissions.
     permissions: Mutex<()>,
+    /// Locked by the first request of the lane for validity, or by the first of the lane behind it.
     validity: Mutex<()>,
-    authenticator: Mutex<()>,
+    /// Locked by the request that leaves next, whichever lane it comes from.
+    next: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -73,7 +77,7 @@ struct Limit {
 }
 
 impl Budget {
-    /// A budget of so many requests a minute, plus a burst that stays within what Syncro allows.
+    /// A budget of so many requests a minute, with a burst that stays within what Syncro allows.
     pub fn new(requests_per_minute: NonZeroU32) -> Self {
         let clock = TokioClock { start: Instant::now() };
         let limiter = limiter(requests_per_minute, &clock);
@@ -83,11 +87,11 @@ impl Budget {
             pauses: RwLock::default(),
             permissions: Mutex::new(()),
             validity: Mutex::new(()),
-            authenticator: Mutex::new(()),
+            next: Mutex::new(()),
         }
     }
 
-    /// Changes the budget. The new one starts without a burst: the old one's may just have been used.
+    /// Changes the budget. The new one starts without a burst, since that of the old one may just have been used.
     pub fn set(&self, requests_per_minute: NonZeroU32) {
         let mut limit = self.limit.write().unwrap_or_else(PoisonError::into_inner);
         if limit.requests_per_minute != requests_per_minute {
@@ -97,17 +101,17 @@ impl Budget {
         }
     }
 
-    /// Lets nothing leave to a host for as long as it wishes, within bounds; returns for how long.
-    pub(super) fn pause(&self, host: &Host, why: Why, query: Duration) -> Duration {
-        self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, query, Instant::now())
+    /// Lets no request leave to a host for as long as it asks, within bounds; returns for how long.
+    pub(super) fn pause(&self, host: &Host, why: Why, requested: Duration) -> Duration {
+        self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, requested, Instant::now())
     }
 
-    /// Takes in that a host answered without a wish for a pause.
+    /// Records that a host answered without asking for a pause.
     pub(super) fn answered(&self, host: &Host) {
         self.pauses.write().unwrap_or_else(PoisonError::into_inner).answered(host, Instant::now());
     }
 
-    /// Every pause after which requests do not flow again yet, in the time of the calendar.
+    /// Every pause after which requests do not flow again yet, in calendar time, of which the present is `now`.
     pub fn pauses(&self, now: DateTime<Utc>) -> Vec<Pause> {
         let instant = Instant::now();
         let delta = |duration| TimeDelta::from_std(duration).unwrap_or_default();
@@ -123,10 +127,10 @@ impl Budget {
         pauses.list(instant).map(pause).collect()
     }
 
-    /// Waits until one request to a host may leave. Dropping the future gives the place in the queue back.
+    /// Waits until one request to a host may leave. Dropping the future gives up the place in the queue.
     ///
     /// # Errors
-    /// Why the host is paused, if it is for longer than `patience`.
+    /// Why the host is paused, if the pause lasts longer than `patience`.
     pub(super) async fn permit(&self, host: &Host, lane: Lane, patience: Duration) -> Result<(), Reason> {
         loop {
             if let Some(paused) = self.paused(host) {
@@ -138,7 +142,7 @@ impl Budget {
             }
             let _permissions = if lane == Lane::Permissions { Some(self.permissions.lock().await) } else { None };
             let _validity = if lane == Lane::Urgent { None } else { Some(self.validity.lock().await) };
-            let _gate = self.authenticator.lock().await;
+            let _next = self.next.lock().await;
             while self.paused(host).is_none() {
                 match self.take(host) {
                     None => return Ok(()),
@@ -152,8 +156,8 @@ impl Budget {
         self.pauses.read().unwrap_or_else(PoisonError::into_inner).of(host, Instant::now())
     }
 
-    /// Takes one request out of the budget, or says when to ask again. What was not used during a pause is not made up
-    /// for: that would be the burst that Syncro has just asked to be spared.
+    /// Takes one request out of the budget, or returns when to try again. What was not used during a pause is not made
+    /// up for, since that would be the burst that Syncro has just asked to be spared.
     fn take(&self, host: &Host) -> Option<Instant> {
         let limiter = Arc::clone(&self.limit.read().unwrap_or_else(PoisonError::into_inner).limiter);
         if self.pauses.write().unwrap_or_else(PoisonError::into_inner).has_ended(host, Instant::now()) {
@@ -164,7 +168,7 @@ impl Budget {
 }
 
 fn limiter(requests_per_minute: NonZeroU32, clock: &TokioClock) -> Arc<Limiter> {
-    // Whoever stays within Syncro's limit stays within it with the burst; whoever does not has another one.
+    // A budget within Syncro's limit stays within it with the burst; a greater one is for a server with another limit.
     let burst = match SYNCRO_REQUESTS_PER_MINUTE.checked_sub(requests_per_minute.get()) {
         Some(room) => room.clamp(1, BURST),
         None => BURST,
@@ -220,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_every_lane_until_its_end() {
+    async fn a_pause_delays_every_lane_until_its_end() {
         let budget = budget(90);
         budget.pause(&host(), Why::Throttled, Duration::from_secs(30));
         budget.pause(&host(), Why::Throttled, Duration::from_secs(5));
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_paused_host_holds_up_no_other_and_nobody_waits_long() {
+    async fn a_paused_host_delays_no_other_and_no_request_waits_beyond_its_patience() {
         let (budget, other) = (budget(90), Host::of("http://127.0.0.1:2"));
         let start = Instant::now();
         let mut waiting = tokio::task::JoinSet::new();
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_when_a_pause_begins_is_told_at_once() {
+    async fn a_request_that_waits_when_a_pause_begins_fails_at_once() {
         let budget = budget(1);
         times(&budget, 10).await;
         let waiter = Arc::clone(&budget);

@@ -1,7 +1,7 @@
-//! Knows the pages by which what stands in front of a host asks who is there, instead of letting the request through: then
-//! Syncro was not asked at all. Pure.
+//! Recognizes the challenge pages of firewalls: what is in front of a host asks who is there, instead of letting the
+//! request through, so that the request never reached Syncro. Pure.
 
-/// What is said about itself by who stands in front, in a header: the header, a part of its value, and who it is.
+/// The headers by which firewalls show themselves: the name, a part of the value in lower case, and the vendor.
 const HEADERS: [(&str, &str, &str); 5] = [
     ("cf-mitigated", "challenge", "Cloudflare"),
     ("x-vercel-mitigated", "challenge", "Vercel"),
@@ -10,7 +10,8 @@ const HEADERS: [(&str, &str, &str); 5] = [
     ("x-px-block", "", "HUMAN"),
 ];
 
-/// Servers that pass answers on and make pages of their own only to refuse.
+/// The values of `Server`, each with its vendor, of proxies that pass answers on and make pages of their own only to
+/// refuse.
 const SERVERS: [(&str, &str); 5] = [
     ("cloudflare", "Cloudflare"),
     ("akamaighost", "Akamai"),
@@ -19,7 +20,7 @@ const SERVERS: [(&str, &str); 5] = [
     ("ddos-guard", "DDoS-Guard"),
 ];
 
-/// What stands in such pages, in lower case.
+/// The parts of such pages, in lower case, each with its vendor.
 const PAGES: [(&str, &str); 12] = [
     ("_incapsula_resource", "Imperva"),
     ("px-captcha", "HUMAN"),
@@ -35,24 +36,25 @@ const PAGES: [(&str, &str); 12] = [
     ("verify you are human", "a firewall"),
 ];
 
-/// What stands in such an answer even where it is JSON.
+/// A part of such an answer that shows its vendor even where the answer is JSON.
 const ANYWHERE: (&str, &str) = ("captcha-delivery.com", "DataDome");
 
 /// The statuses that such pages come with.
 const STATUSES: [u16; 8] = [200, 202, 401, 403, 405, 406, 429, 503];
-/// Signs stand in the beginning of a page.
+/// How many bytes of a page are searched; the signs are at its beginning.
 const BEGINNING: usize = 16 * 1024;
 
-/// Who answered in the host's place with a question of its own, if somebody did. `html` says whether the answer is a page.
+/// The vendor of the firewall that answered with a challenge in the host's place, if one did. `html` says whether the
+/// answer is a page.
 pub(super) fn challenger<'a>(
     status: u16,
     header: impl Fn(&str) -> Option<&'a str>,
     html: bool,
     body: &[u8],
 ) -> Option<&'static str> {
-    let says = |name: &str, part: &str| header(name).is_some_and(|value| value.to_ascii_lowercase().contains(part));
-    if let Some((.., who)) = HEADERS.iter().find(|(name, part, _)| says(name, part)) {
-        return Some(who);
+    let has = |name: &str, part: &str| header(name).is_some_and(|value| value.to_ascii_lowercase().contains(part));
+    if let Some((.., vendor)) = HEADERS.iter().find(|(name, part, _)| has(name, part)) {
+        return Some(vendor);
     }
     if !STATUSES.contains(&status) {
         return None;
@@ -65,28 +67,28 @@ pub(super) fn challenger<'a>(
         return None;
     }
     let by_page = || PAGES.iter().find(|(sign, _)| page.contains(sign));
-    let by_server = || SERVERS.iter().find(|(name, _)| says("server", name));
-    by_server().or_else(by_page).map(|(_, who)| *who)
+    let by_server = || SERVERS.iter().find(|(name, _)| has("server", name));
+    by_server().or_else(by_page).map(|(_, vendor)| *vendor)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn who(status: u16, headers: &[(&str, &'static str)], html: bool, body: &str) -> Option<&'static str> {
-        let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    fn vendor(status: u16, headers: &[(&str, &'static str)], html: bool, body: &str) -> Option<&'static str> {
+        let header = |name: &str| headers.iter().find(|(header, _)| *header == name).map(|(_, value)| *value);
         challenger(status, header, html, body.as_bytes())
     }
 
     #[test]
-    fn who_asks_in_the_hosts_place_is_known_by_its_signs() {
+    fn a_challenge_page_is_recognized_by_its_signs() {
         let mitigated = [("cf-mitigated", "Challenge")];
         for (status, html, body) in [(403, true, "<html>"), (403, false, ""), (200, false, "{}"), (418, true, "<html>")]
         {
-            assert_eq!(who(status, &mitigated, html, body), Some("Cloudflare"), "{status}");
+            assert_eq!(vendor(status, &mitigated, html, body), Some("Cloudflare"), "{status}");
         }
         for status in [200, 401, 403, 429, 503] {
-            assert_eq!(who(status, &[("server", "cloudflare")], true, "<html>"), Some("Cloudflare"), "{status}");
+            assert_eq!(vendor(status, &[("server", "cloudflare")], true, "<html>"), Some("Cloudflare"), "{status}");
         }
         let cases = [
             (&[("x-amzn-waf-action", "captcha")][..], "", "AWS WAF"),
@@ -97,7 +99,7 @@ mod tests {
             (&[], "<title>Just a moment...</title>", "a firewall"),
         ];
         for (headers, body, expected) in cases {
-            assert_eq!(who(403, headers, true, body), Some(expected), "{body}");
+            assert_eq!(vendor(403, headers, true, body), Some(expected), "{body}");
         }
     }
 
@@ -111,7 +113,7 @@ mod tests {
             (401, &[("server", "nginx")][..], true, "<h1>Log in</h1>"),
             (404, &behind[..], true, "<h1>Not found</h1>"),
         ] {
-            assert_eq!(who(status, headers, html, body), None, "{status} {body}");
+            assert_eq!(vendor(status, headers, html, body), None, "{status} {body}");
         }
     }
 }

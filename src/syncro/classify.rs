@@ -1,4 +1,4 @@
-//! What an answer of Syncro says, in our words. Pure; calls nothing good or bad.
+//! Classifies the answers of Syncro. Pure; it calls nothing good or bad.
 //!
 //! Sources: Syncro's API document (`/me`, `/users/{id}`); clients that saw it live (401 for a missing permission,
 //! `Retry later` for too many requests).
@@ -13,25 +13,25 @@ use crate::catalog::Probe;
 use super::challenge::challenger;
 use super::{Failure, Reason, json};
 
-/// What Syncro's throttle says, with or without the status 429.
+/// The text of Syncro's throttle, which comes with or without the status 429.
 const RETRY_LATER: &str = "Retry later";
 
-/// More rights than this are not taken in: they become metrics.
+/// The most rights of a user that are read, since each becomes a metric.
 pub const MOST_RIGHTS: usize = 200;
 
-/// An answer. Its status is what it says first of all; of its body there may be only the beginning.
+/// An answer of Syncro. Of its body there may be only the beginning.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(super) status: u16,
     content_type: String,
     body: Vec<u8>,
-    /// Why the body is not all there, or cannot be read, if so.
+    /// Why the body is not whole, or cannot be read, if that is so.
     broken: Option<Failure>,
-    /// Who asks in Syncro's place who we are, if somebody does.
+    /// The vendor of the firewall that answered in Syncro's place, if one did.
     challenger: Option<&'static str>,
 }
 
-/// One entry of `/me.permissions`: `ticket.write`.
+/// The name of one entry of `permissions` in `/me`, such as `ticket.write`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct Right(Cow<'static, str>);
@@ -43,10 +43,10 @@ impl From<String> for Right {
 }
 
 impl Right {
-    /// The right's name. One that Syncro's API document names takes no memory.
+    /// A right of this name. A name that Syncro's API document has takes no memory.
     pub fn new(name: &str) -> Self {
-        /// From the example of `GET /me`, and `chat` as clients saw it.
-        const KNOWN: [&str; 24] = [
+        /// The names in the example of `GET /me`, and those of `chat` as clients saw them.
+        const DOCUMENTED: [&str; 24] = [
             "asset.read",
             "asset.write",
             "asset.delete",
@@ -72,68 +72,68 @@ impl Right {
             "chat.to_others",
             "chat.start_chat",
         ];
-        let known = KNOWN.into_iter().find(|known| *known == name);
-        Self(known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
+        let documented = DOCUMENTED.into_iter().find(|documented| *documented == name);
+        Self(documented.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
     }
 
-    /// As in `/me`, joined with a dot.
+    /// The group and the name as in `/me`, joined with a dot.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Who is behind a token.
+/// The user to whom a token belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me {
-    /// The user's number.
+    /// The number of the user.
     pub user_id: u64,
-    /// The account that answered.
+    /// The subdomain of the account that answered.
     pub subdomain: Option<String>,
     /// Whether the user is a Global Admin.
     pub admin: Option<bool>,
     /// Whether the user may use Syncro at all.
     pub can_use_app: Option<bool>,
-    /// What the *user* may do, coarsely; sorted. Unknown names are kept.
+    /// What the *user* may do, coarsely; sorted by name. Unknown names are included.
     pub rights: Vec<(Right, bool)>,
 }
 
-/// What `/me` answered.
+/// What the answer to `/me` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MeObservation {
     /// The token works.
     Works(Me),
-    /// 401 from the API.
+    /// The API answered 401.
     Refused,
-    /// 403, or 401 with a page: perhaps the IP allow-list.
+    /// The answer was 403, or 401 with a page: perhaps the IP allow-list.
     Blocked,
-    /// We could not look.
+    /// There is no verdict, for this reason.
     Failed(Failure),
 }
 
-/// What `/users/{id}` answered.
+/// What the answer to `/users/{id}` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserObservation {
     /// The user's security group, if it has one.
     Group(Option<String>),
-    /// We could not look.
+    /// There is no verdict, for this reason.
     Failed(Failure),
 }
 
-/// What a probe's answer says about the permissions it shows.
+/// What the answer to a probe shows about the permissions that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeObservation {
-    /// Held, as an answer with this status shows.
+    /// The permission is granted, as an answer with this HTTP status shows.
     Granted(u16),
-    /// Refused.
+    /// The request was refused, so the permission is missing.
     Missing,
-    /// An answer that says neither, and would again if asked again.
+    /// The answer, with this HTTP status, shows neither, and would do so again.
     Inconclusive(u16),
-    /// We could not look.
+    /// There is no verdict, for this reason.
     Failed(Failure),
 }
 
 impl UserObservation {
-    /// Why we could not look, if so.
+    /// Why there is no verdict, if there is none.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -143,7 +143,7 @@ impl UserObservation {
 }
 
 impl ProbeObservation {
-    /// Why we could not look, if so.
+    /// Why there is no verdict, if there is none.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -158,17 +158,17 @@ impl Answer {
         Self { status, content_type: content_type.to_owned(), body, broken: None, challenger: None }
     }
 
-    /// The same, where the body broke off or cannot be read.
+    /// The same answer with the reason why its body is not whole, if it is not.
     pub(super) fn broken(self, broken: Option<Failure>) -> Self {
         Self { broken, ..self }
     }
 
-    /// Why the body is not all there, or cannot be read, if so.
+    /// Why the body is not whole, or cannot be read, if that is so.
     pub fn cut(&self) -> Option<&Failure> {
         self.broken.as_ref()
     }
 
-    /// The same, with what its headers say about who made it.
+    /// The same answer, with what its headers and its body show about who made it.
     pub(super) fn signed<'a>(mut self, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         self.challenger = challenger(self.status, header, self.is_html(), &self.body);
         self
@@ -183,33 +183,33 @@ impl Answer {
         self.content_type.to_ascii_lowercase().contains("html") || self.start() == Some(b'<')
     }
 
-    /// The first byte that says something.
+    /// The first byte of the body that is neither a byte order mark nor white space.
     fn start(&self) -> Option<u8> {
         let body = self.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.body);
         body.trim_ascii_start().first().copied()
     }
 
-    /// Whether the answer is JSON as far as it shows, read or not: by its type, or by how it begins.
+    /// Whether the answer seems to be JSON, by its type or by how it begins.
     fn is_json(&self) -> bool {
         !self.is_html()
             && (self.content_type.to_ascii_lowercase().contains("json") || matches!(self.start(), Some(b'{' | b'[')))
     }
 
-    /// Whether the body is there and has nothing in it.
+    /// Whether the whole body is there and has nothing in it.
     fn is_empty(&self) -> bool {
         self.body.is_empty() && self.broken.is_none()
     }
 
-    /// Who answered in Syncro's place, if somebody did.
+    /// The failure that a firewall answered in Syncro's place, if one did.
     pub(super) fn challenge(&self) -> Option<Failure> {
-        let who = self.challenger?;
+        let vendor = self.challenger?;
         Some(Failure::new(
             Reason::NotSyncro,
-            format!("a challenge page of {who} with {}, not an answer of the API", self.status),
+            format!("a challenge page of {vendor} with {}, not an answer of the API", self.status),
         ))
     }
 
-    /// What keeps this answer from being one of the API at all, whatever was asked.
+    /// Why this is no answer of the API at all, whatever was asked, if it is none.
     fn failure(&self) -> Option<Failure> {
         let not_syncro = |detail: String| Some(Failure::new(Reason::NotSyncro, detail));
         match self.status {
@@ -221,12 +221,13 @@ impl Answer {
         }
     }
 
-    /// Why a refusal says nothing: it may have been a page, of which nothing arrived that would show it.
+    /// Why a refusal gives no verdict, if it does not: it may have been a page, of which nothing arrived that would
+    /// show it.
     fn unclear(&self) -> Option<&Failure> {
         self.broken.as_ref().filter(|_| !self.is_json())
     }
 
-    /// The whole body as text, where it is the body that says something.
+    /// The whole body as a text, for an answer whose body matters.
     fn text(&self) -> Result<&str, Failure> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
@@ -241,7 +242,7 @@ impl Answer {
         Failure::new(Reason::NotSyncro, format!("an unexpected answer, {}", self.status))
     }
 
-    /// Reads the answer to `/me`.
+    /// Classifies the answer to `/me`.
     pub fn me(&self) -> MeObservation {
         if let Some(failure) = self.challenge() {
             return MeObservation::Failed(failure);
@@ -253,13 +254,13 @@ impl Answer {
             200 => self
                 .failure()
                 .map_or_else(|| self.text(), Err)
-                .and_then(who)
+                .and_then(me)
                 .map_or_else(MeObservation::Failed, MeObservation::Works),
             _ => MeObservation::Failed(self.failure().unwrap_or_else(|| self.unexpected())),
         }
     }
 
-    /// Reads the answer to `/users/{id}`.
+    /// Classifies the answer to `/users/{id}`.
     pub fn user(&self) -> UserObservation {
         if self.status != 200 {
             return UserObservation::Failed(self.failure().unwrap_or_else(|| self.unexpected()));
@@ -270,7 +271,7 @@ impl Answer {
             .map_or_else(UserObservation::Failed, UserObservation::Group)
     }
 
-    /// Reads the answer to a probe. Its status is the evidence; the body only shows that it is Syncro who says so.
+    /// Classifies the answer to a probe. Its status is the evidence; the body only shows that the answer is Syncro's.
     pub fn probe(&self, probe: &Probe) -> ProbeObservation {
         if let Some(failure) = self.failure() {
             return ProbeObservation::Failed(failure);
@@ -289,7 +290,7 @@ impl Answer {
     }
 }
 
-fn who(text: &str) -> Result<Me, Failure> {
+fn me(text: &str) -> Result<Me, Failure> {
     const NEEDED: [&str; 5] = ["user_id", "subdomain", "admin", "can_use_app", "permissions"];
     let members = json::members(text, |name| NEEDED.contains(&name))?;
     let field = |name: &str| json::member(&members, name);
@@ -305,7 +306,7 @@ fn who(text: &str) -> Result<Me, Failure> {
     })
 }
 
-/// The security group in `{"user": {"group": "Technicians"}}`.
+/// Reads the security group in `{"user": {"group": "Technicians"}}`.
 fn group(text: &str) -> Result<Option<String>, Failure> {
     let answer = json::members(text, |name| name == "user")?;
     let user = json::member(&answer, "user").map(|user| json::members(user, |name| name == "group")).transpose()?;
@@ -313,7 +314,8 @@ fn group(text: &str) -> Result<Option<String>, Failure> {
     Ok(group.as_deref().map(str::trim).filter(|group| !group.is_empty()).map(label))
 }
 
-/// `{"ticket": {"write": true}}` as `ticket.write`. What is not a yes or no is passed over, so is what cannot be a label.
+/// Reads `{"ticket": {"write": true}}` as `ticket.write`. What is neither `true` nor `false` is ignored, and so is what
+/// cannot be a label.
 fn rights(groups: &str) -> Vec<(Right, bool)> {
     const LONGEST: usize = 64;
     let is_label = |name: &str| name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
@@ -323,15 +325,15 @@ fn rights(groups: &str) -> Vec<(Right, bool)> {
         let members: BTreeMap<_, _> = json::members(members, is_label).unwrap_or_default().into_iter().collect();
         let granted = members.into_iter().filter_map(|(name, granted)| Some((name, json::boolean(granted)?)));
         for (name, granted) in granted.filter(|(name, _)| group.len() + name.len() < LONGEST) {
-            // `{"a.b": {"c": ..}}` and `{"a": {"b.c": ..}}` are one name; the stricter value stays.
-            let known = rights.entry(format!("{group}.{name}")).or_insert(granted);
-            *known &= granted;
+            // `{"a.b": {"c": ..}}` and `{"a": {"b.c": ..}}` are one name; the stricter value counts.
+            let right = rights.entry(format!("{group}.{name}")).or_insert(granted);
+            *right &= granted;
         }
     }
     rights.into_iter().take(MOST_RIGHTS).map(|(name, granted)| (Right::new(&name), granted)).collect()
 }
 
-/// A name from an answer, bounded, since it becomes a label.
+/// A name from an answer, cut to 100 characters, since it becomes a label.
 fn label(name: &str) -> String {
     const LONGEST: usize = 100;
     name.chars().filter(|character| !character.is_control()).take(LONGEST).collect()
@@ -397,7 +399,8 @@ mod tests {
 
     #[test]
     fn an_unknown_permission_or_key_in_me_is_data_not_an_error() {
-        let body = r#"{"user_id":"7","new_key":{"a":[1]},"permissions":{"ticket":{"write":true,"level":3},"moon":{"land":false},"odd":1}}"#;
+        let permissions = r#"{"ticket":{"write":true,"level":3},"moon":{"land":false},"odd":1}"#;
+        let body = &format!(r#"{{"user_id":"7","new_key":{{"a":[1]}},"permissions":{permissions}}}"#);
         let MeObservation::Works(me) = answer(200, "application/json", body).me() else { panic!("works") };
         assert_eq!(me.rights, [(Right::new("moon.land"), false), (Right::new("ticket.write"), true)]);
         assert_eq!((me.admin, me.can_use_app, me.subdomain), (None, None, None));
@@ -415,14 +418,14 @@ mod tests {
     }
 
     #[test]
-    fn too_many_requests_are_known_by_status_or_by_text() {
+    fn throttling_is_recognized_by_status_or_by_text() {
         assert!(answer(429, "application/json", "{}").is_throttled());
         assert!(answer(200, "text/plain", "Retry later\n").is_throttled());
         assert!(!answer(200, "text/plain", "Retry later, please").is_throttled());
     }
 
     #[test]
-    fn a_probe_is_granted_missing_or_says_nothing() {
+    fn a_probe_shows_granted_missing_or_nothing() {
         let json = "application/json";
         let list = probe("Tickets - List/Search");
         let record = probe("Tickets - Create");
@@ -489,7 +492,10 @@ mod tests {
         assert!(matches!(page, ProbeObservation::Failed(failure) if failure.reason == Reason::NotSyncro));
         assert_eq!(broken(401, json, "{").me(), MeObservation::Refused);
         assert!(failed_with(Reason::TooLarge)(&broken(401, "", "").me()), "perhaps a page");
-        assert!(failed_with(Reason::TooLarge)(&broken(200, json, "{\"user_id\":7").me()), "there the body says it");
+        assert!(
+            failed_with(Reason::TooLarge)(&broken(200, json, "{\"user_id\":7").me()),
+            "there the body is the evidence"
+        );
         assert!(matches!(broken(200, json, "{").user(), UserObservation::Failed(_)));
     }
 
@@ -523,7 +529,8 @@ mod tests {
         ];
         for odd in odd {
             let body = format!(
-                "\u{feff}{{\"x\":{odd},\"user_id\":\"7\",\"user_id\":7,\"admin\":{odd},\"permissions\":{{\"x\":{odd},\"ticket\":{{\"y\":{odd},\"read\":false,\"read\":true}}}}}}"
+                "\u{feff}{{\"x\":{odd},\"user_id\":\"7\",\"user_id\":7,\"admin\":{odd},\
+                 \"permissions\":{{\"x\":{odd},\"ticket\":{{\"y\":{odd},\"read\":false,\"read\":true}}}}}}"
             );
             let MeObservation::Works(me) = answer(200, "application/json", &body).me() else { panic!("works: {odd}") };
             assert_eq!((me.user_id, me.admin), (7, None));

@@ -1,5 +1,5 @@
-//! Asks Syncro, within the budget. It can send only what [`Request`] can say: `/me`, a user, and the catalogue's probes.
-//! How a request travels is the matter of a [`Transport`], where a token value comes from that of [`Values`].
+//! The client of the Syncro API, which stays within the budget. It can send only what [`Request`] names: `/me`, a user,
+//! and the catalogue's probes. A [`Transport`] sends a request, and [`Values`] reads a token value.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,38 +19,39 @@ use super::transport::{Http, Outgoing, Received, Transport};
 use super::values::{Stored, Values};
 use super::{Asked, Budget, Failure, Instruments, Lane, Pause, Reason, TokenValue, Unreadable};
 
-/// What public clients of Syncro wait when it does not say how long.
+/// How long a pause lasts when Syncro does not say so, as in public clients of Syncro.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A pause as short as this is waited for in place; during a longer one others make better use of the place.
+/// A request waits for the end of a pause as short as this; during a longer one, other checks make better use of its
+/// slot.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Everything that Syncro can be asked.
+/// Every request that the program can send to Syncro.
 #[derive(Debug, Clone, Copy)]
 pub enum Request {
-    /// Who is behind the token?
+    /// `GET /me`: the user to whom the token belongs, and whether the token works.
     Me,
-    /// Which security group is that user in?
+    /// `GET /users/{id}`: the security group of the user with this number.
     User(u64),
-    /// Is a permission held?
+    /// A request of the catalogue that shows whether a permission is granted.
     Probe(&'static Probe),
 }
 
-/// The client; cheap to clone.
+/// The client of the Syncro API; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
     values: Arc<dyn Values>,
     budget: Arc<Budget>,
     instruments: Instruments,
-    /// How long a pause may go on for a request to wait for its end.
+    /// How long a pause may last for a request to wait for its end.
     patience: Duration,
 }
 
 impl Client {
-    /// A client that asks over HTTP as the configuration says, and reads token values where it says.
+    /// A client that sends requests over HTTP and reads token values from their configured sources.
     ///
     /// # Errors
-    /// When no TLS client can be made, for example without any root certificate.
+    /// A text that reads after "failed to ", when no TLS client can be made, for example without any root certificate.
     pub fn new(config: &config::Syncro, budget: Arc<Budget>, instruments: Instruments) -> Result<Self, String> {
         Ok(Self::over(Arc::new(Http::new(config.timeout)?), Arc::new(Stored), budget, instruments))
     }
@@ -68,12 +69,12 @@ impl Client {
     /// Reads a token value afresh.
     ///
     /// # Errors
-    /// Why there is no usable value.
+    /// Why the source has no usable value.
     pub async fn value(&self, source: &TokenSource) -> Result<TokenValue, Unreadable> {
         self.values.read(source).await
     }
 
-    /// Waits for the end of every pause, as a command does that has nothing else to do.
+    /// The same client, waiting for the end of every pause, for a command that has nothing else to do.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { patience: LONGEST_PAUSE, ..self }
@@ -84,8 +85,9 @@ impl Client {
         self.budget.pauses(now)
     }
 
-    /// Sends one request when the budget lets it, and reads the answer as far as it is read at all; or tells why there is
-    /// no answer. The daemon's other requests wait too if Syncro asks for it. Nothing was asked if a pause holds it up.
+    /// Sends one request when the budget permits it, and returns a record of it with the answer, or with the reason why
+    /// there is no answer. The daemon's other requests wait too if Syncro asks for it. There is no record if the
+    /// request was not sent because of a pause.
     pub async fn ask(
         &self,
         tenant: &Tenant,
@@ -97,7 +99,7 @@ impl Client {
         let permitted = self.budget.permit(&host, lane, self.patience).await;
         self.instruments.waited(queued.elapsed());
         if let Err(reason) = permitted {
-            return (None, Err(Failure::new(reason, "not asked: the server wishes for a pause, which goes on")));
+            return (None, Err(Failure::new(reason, "not asked: the server asked for a pause, which has not ended")));
         }
         let sent = Instant::now();
         let outgoing = outgoing(tenant, token, request);
@@ -116,19 +118,19 @@ impl Client {
         (Some(Asked { method, path: path(tenant, request), at, status, reason, took }), answer)
     }
 
-    /// Obeys what an answer wishes besides what it says.
+    /// Starts the pause that an answer asks for, if it asks for one.
     fn received(&self, tenant: &Tenant, host: &Host, received: Received) -> Result<Answer, Failure> {
         let Received { answer, retry_after } = received;
         if answer.is_throttled() {
             self.throttled(tenant, host, retry_after);
-            // Whoever stands in front may answer 429 too.
+            // A firewall in front of Syncro may answer 429 too.
             let failure = answer.challenge();
             return Err(
                 failure.unwrap_or_else(|| Failure::new(Reason::Throttled, "Syncro asks to send fewer requests"))
             );
         }
         match retry_after.filter(|_| answer.status == 503) {
-            Some(query) => self.unavailable(tenant, host, query),
+            Some(requested) => self.unavailable(tenant, host, requested),
             None => self.budget.answered(host),
         }
         Ok(answer)
@@ -146,8 +148,8 @@ impl Client {
         );
     }
 
-    fn unavailable(&self, tenant: &Tenant, host: &Host, query: Duration) {
-        let pause = self.budget.pause(host, Why::Unavailable, query);
+    fn unavailable(&self, tenant: &Tenant, host: &Host, requested: Duration) {
+        let pause = self.budget.pause(host, Why::Unavailable, requested);
         tracing::warn!(
             event = "unavailable",
             tenant = tenant.name,
@@ -170,7 +172,7 @@ fn outgoing<'a>(tenant: &Tenant, token: &'a TokenValue, request: Request) -> Out
     }
 }
 
-/// What is asked of, below the tenant's base URL.
+/// The path of a request, below the tenant's base URL.
 fn path(tenant: &Tenant, request: Request) -> Cow<'static, str> {
     match request {
         Request::Me => "/me".into(),

@@ -1,4 +1,4 @@
-//! Unpacks a body as its `Content-Encoding` says (RFC 9110, 8.4), up to a limit. Pure.
+//! Unpacks a body by its `Content-Encoding` (RFC 9110, 8.4), up to a limit. Pure.
 
 use std::io::{ErrorKind, Read};
 
@@ -6,13 +6,13 @@ use flate2::bufread::GzDecoder;
 
 use super::{Failure, Reason};
 
-/// How every member of a gzip stream begins (RFC 1952, 2.3.1).
+/// The first bytes of every member of a gzip stream (RFC 1952, 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// Nobody packs what is packed already more often than this, but by mistake.
+/// The most layers that are unpacked. More of them come only by mistake.
 const MOST_LAYERS: usize = 2;
 
-/// The body without its codings, cut at `limit` bytes, and why it is not all of it, if it is not. Of a body that breaks off
-/// or is damaged there is what comes before.
+/// The body without its codings, cut at `limit` bytes, and the reason why it is not the whole body, if it is not. Of a
+/// body that breaks off or is damaged, the part before that is returned.
 pub(super) fn unpacked<'a>(
     codings: impl Iterator<Item = &'a str>,
     packed: Vec<u8>,
@@ -20,9 +20,9 @@ pub(super) fn unpacked<'a>(
 ) -> (Vec<u8>, Option<Failure>) {
     let names = codings.flat_map(|value| value.split(',')).map(str::trim);
     let layers: Vec<_> = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity")).collect();
-    let is_gzip = |name: &&str| ["gzip", "x-gzip"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let is_gzip = |name: &&str| ["gzip", "x-gzip"].iter().any(|spelling| name.eq_ignore_ascii_case(spelling));
     if layers.len() > MOST_LAYERS || !layers.iter().all(is_gzip) {
-        // What a server calls its coding is its own text: it is not repeated.
+        // The name of the coding is the server's own text, so it is not repeated in the log.
         return (
             Vec::new(),
             Some(Failure::new(Reason::Malformed, "the answer is packed in a way that was not asked for")),
@@ -36,8 +36,8 @@ pub(super) fn unpacked<'a>(
     (body, failure)
 }
 
-/// Unpacks every member, one after the other. What follows the last one and is none is passed over, and what is not packed
-/// at all, as some proxies leave it, is taken as it is.
+/// Unpacks every member, one after the other. Bytes after the last member are ignored, and what is not packed at all,
+/// as some proxies send it, is taken as it is.
 fn gunzip(packed: &[u8], limit: usize) -> (Vec<u8>, Option<Failure>) {
     if !packed.starts_with(&GZIP) {
         return (packed.to_vec(), None);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_unpacked_says_so_and_is_bounded() {
+    fn what_cannot_be_unpacked_has_its_reason_and_is_bounded() {
         let long = gzip(&[b' '; 101]);
         assert_eq!(read(&["gzip"], long), (vec![b' '; 100], Some(Reason::TooLarge)));
         let bomb = gzip(&[b' '; 60]).repeat(1000);

@@ -1,88 +1,69 @@
-//! Why we could not look. None of these says anything about a token.
+//! The reasons why a check gave no verdict. None of them says anything about a token.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::system::trouble::{is_out_of_descriptors, machine_trouble};
 
-/// Why there is no verdict, as a word for labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The reason why there is no verdict, as the value of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
-    /// No complete answer in time.
+    /// No complete answer came in time.
     Timeout,
     /// The host's name does not resolve.
     Dns,
-    /// No connection, or it was closed without an answer.
+    /// There was no connection, or it was closed without an answer.
     Connect,
-    /// No trusted connection.
+    /// There was no trusted connection.
     Tls,
-    /// The server says that it is in trouble.
+    /// The server answered with a status from 500 to 599.
     #[serde(rename = "http_5xx")]
+    #[strum(serialize = "http_5xx")]
     Http5xx,
-    /// Too many requests from this address.
+    /// Syncro counts too many requests from this address.
     Throttled,
-    /// Something answered that is not the Syncro API: a wrong host, or maintenance.
+    /// Something answered that is not the Syncro API: a wrong host, a firewall, or a maintenance page.
     NotSyncro,
-    /// The body was longer than is read.
+    /// The body was longer than the program reads.
     TooLarge,
     /// The answer was cut off or garbled.
     Malformed,
-    /// Our own machine is short of something: descriptors, memory, disk, threads.
+    /// This machine is short of something: descriptors, memory, disk, threads.
     Monitor,
 }
 
 impl Reason {
-    /// Every reason, so that each has its series from the start.
-    pub const ALL: [Self; 10] = [
-        Self::Timeout,
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Http5xx,
-        Self::Throttled,
-        Self::NotSyncro,
-        Self::TooLarge,
-        Self::Malformed,
-        Self::Monitor,
-    ];
+    /// Every reason, so that each has its time series from the start.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// Whether it is for our own sake that we could not look, so that it says nothing about the other side.
+    /// Whether the cause is on the daemon's own side, so that it says nothing about the other side.
     pub fn is_own(self) -> bool {
         matches!(self, Self::Monitor | Self::Throttled)
     }
 
-    /// The label value.
+    /// The value of the label.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Http5xx => "http_5xx",
-            Self::Throttled => "throttled",
-            Self::NotSyncro => "not_syncro",
-            Self::TooLarge => "too_large",
-            Self::Malformed => "malformed",
-            Self::Monitor => "monitor",
-        }
+        self.into()
     }
 }
 
-/// A reason, with a sentence for the log.
+/// A reason why there is no verdict, with a text for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The word.
+    /// The reason.
     pub reason: Reason,
-    /// The sentence: a fragment that reads after "could not look:".
+    /// What happened, as a fragment that reads after a colon.
     pub detail: String,
 }
 
 impl Failure {
-    /// A failure with its reason and its sentence.
+    /// A failure with this reason and this text.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
@@ -91,7 +72,7 @@ impl Failure {
         Self::new(Reason::TooLarge, "the answer is longer than 1 MiB")
     }
 
-    /// Trouble of our own machine, in the system's words.
+    /// The failure that is trouble of this machine; `error` is the system's text.
     pub fn of_monitor(error: &str) -> Self {
         Self::new(Reason::Monitor, format!("this machine is in trouble: {error}"))
     }
@@ -103,7 +84,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Names what reqwest says went wrong. The URL is taken off first: it is in the log line already, as the tenant.
+/// Classifies an error of reqwest. The URL is taken off first, since the log line names the tenant already.
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
@@ -123,7 +104,7 @@ impl From<reqwest::Error> for Failure {
         } else {
             Reason::Connect
         };
-        // The resolver says then that there is no such host, or that it does not answer.
+        // Without a descriptor, the resolver says that there is no such host, or that it does not answer.
         if reason == Reason::Dns && is_out_of_descriptors() {
             return Self::of_monitor("no file descriptor is left");
         }
@@ -132,7 +113,7 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
-/// An I/O error hides what it wraps from `source`, and may wrap another one.
+/// Whether an error comes from TLS. An I/O error hides what it wraps from `source`, and may wrap another one.
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<rustls::Error>()
         || cause
@@ -141,7 +122,7 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
             .is_some_and(|inner| is_tls(inner) || inner.source().is_some_and(is_tls))
 }
 
-/// What came was not HTTP.
+/// Whether what arrived was not HTTP.
 fn is_parse(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
 }

@@ -1,4 +1,4 @@
-//! What the daemon counts about its requests. Typed methods only: no call site passes a label.
+//! The metrics about the daemon's requests. They have typed methods only: no call site passes a label.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opt
 
 use crate::catalog::Method;
 
-/// From a fast answer to the longest configurable time-out.
+/// The buckets in seconds, from a fast answer to the longest configurable time-out.
 const REQUEST_SECONDS: [f64; 11] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
-/// From no wait to a sweep that takes an hour.
+/// The buckets in seconds, from no wait to a sweep that takes an hour.
 const WAIT_SECONDS: [f64; 10] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3600.0];
 
-/// Counters of the Syncro client.
+/// The metrics of the Syncro client; clones share them.
 #[derive(Debug, Clone)]
 pub struct Instruments {
     requests: IntCounterVec,
@@ -25,7 +25,7 @@ pub struct Instruments {
 }
 
 impl Instruments {
-    /// Creates the counters and registers them.
+    /// Creates the metrics and registers them.
     ///
     /// # Errors
     /// When one of the names is taken in `registry`.
@@ -69,7 +69,8 @@ impl Instruments {
         Ok(instruments)
     }
 
-    /// One request ended with a status, or without an answer. `took` is `None` only to make the series appear.
+    /// Counts one request that ended with a status, or without an answer. `took` is `None` only to make the series
+    /// appear.
     pub(super) fn requested(&self, method: Method, status: Option<u16>, took: Option<Duration>) {
         let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         if let Ok(counter) = self.requests.get_metric_with_label_values(&[method.as_str(), &code]) {
@@ -80,7 +81,7 @@ impl Instruments {
         }
     }
 
-    /// The configured budget.
+    /// Sets the configured budget.
     pub fn budget(&self, requests_per_minute: NonZeroU32) {
         self.budget.set(f64::from(requests_per_minute.get()));
     }
@@ -89,7 +90,7 @@ impl Instruments {
         self.wait_seconds.observe(time.as_secs_f64());
     }
 
-    /// Syncro asked for a pause, which ends then.
+    /// Counts that Syncro asked for a pause, which ends at `until`.
     pub(super) fn throttled(&self, until: DateTime<Utc>) {
         self.throttled.inc();
         let until = until.timestamp_millis() as f64 / 1000.0;

@@ -1,5 +1,6 @@
-//! Reads the few members of a JSON object that are needed, and passes over all others whatever they hold: half a surrogate
-//! pair, a number beyond any type, a thousand brackets. Nothing here calls itself for each level of the text. Pure.
+//! Reads the few members of a JSON object that are needed, and ignores all others whatever they contain: half a
+//! surrogate pair, a number beyond any type, a thousand brackets. Nothing here calls itself for each level of the text.
+//! Pure.
 
 use std::fmt;
 
@@ -9,16 +10,16 @@ use serde_json::value::RawValue;
 
 use super::{Failure, Reason};
 
-/// More members than this are not taken in.
+/// The most members that are read; further ones are ignored.
 const MOST_MEMBERS: usize = 1000;
 
-/// The members of an object whose names `wanted` chooses, in order, each as the text of its value. JSON that is no object
-/// has none.
+/// The members of an object whose names `wanted` accepts, in their order, each with the text of its value. JSON that is
+/// no object has none.
 ///
 /// # Errors
 /// When the text is not JSON, or ends in the middle.
 pub(super) fn members(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, &str)>, Failure> {
-    // A reader may pass over a byte order mark (RFC 8259, 8.1).
+    // A reader may ignore a byte order mark (RFC 8259, 8.1).
     let text = text.trim_start_matches('\u{feff}');
     let mut reader = Deserializer::from_str(text);
     let members = if text.trim_ascii_start().starts_with('{') {
@@ -35,22 +36,22 @@ pub(super) fn members(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(
     })
 }
 
-/// The value of the member of this name. Of several the last one counts, as in most readers.
+/// The value of the member of this name. Of several members the last one counts, as in most readers.
 pub(super) fn member<'a>(members: &[(String, &'a str)], name: &str) -> Option<&'a str> {
-    members.iter().rev().find(|(known, _)| known == name).map(|(_, value)| *value)
+    members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
 }
 
-/// A string. Half a surrogate pair in it is replaced.
+/// Reads a string. Half a surrogate pair in it is replaced.
 pub(super) fn string(value: &str) -> Option<String> {
     Deserializer::from_str(value).deserialize_bytes(Text).ok()
 }
 
-/// A yes or no.
+/// Reads `true` or `false`.
 pub(super) fn boolean(value: &str) -> Option<bool> {
     value.parse().ok()
 }
 
-/// A whole number, or a string that holds one.
+/// Reads a whole number, or a string that contains one.
 pub(super) fn number(value: &str) -> Option<u64> {
     string(value).as_deref().unwrap_or(value).trim().parse().ok()
 }
@@ -77,7 +78,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Members<F> {
     }
 }
 
-/// A string, read as bytes, as which half a surrogate pair is no fault.
+/// Reads a string as bytes, in which half a surrogate pair is no fault.
 struct Text;
 
 impl<'de> DeserializeSeed<'de> for Text {
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_members_and_what_is_no_json_is_said() {
+    fn what_is_no_object_has_no_members_and_what_is_no_json_is_reported() {
         for text in ["null", "[1, 2]", "\"{\"", "1e999"] {
             assert_eq!(read(text), [], "{text}");
         }

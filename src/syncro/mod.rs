@@ -1,7 +1,8 @@
-//! How Syncro is asked and what an answer says, in our words. Nothing here calls a token good or bad.
+//! The client of the Syncro API, and what an answer means in the terms of this program. Nothing here calls a token good
+//! or bad.
 //!
-//! `client` asks over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with `coding`, `json` and
-//! `challenge`), `token_value` keeps the secret, `values` says where it comes from.
+//! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with
+//! `coding`, `json` and `challenge`), `token_value` protects the secret, `values` reads it from its source.
 
 mod budget;
 mod challenge;
@@ -28,13 +29,13 @@ pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;
 
-/// Who waits for whom when the request budget is short: a later lane never holds up an earlier one.
+/// The priority of a request when the request budget is short: a later lane never delays an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// A bad verdict to confirm, an expiry that has just come.
+    /// A bad verdict is to be confirmed, or an expiry has just come.
     Urgent,
-    /// Does the token work?
+    /// A check of whether the token works.
     Validity,
-    /// What may it do?
+    /// A check of what the token may do.
     Permissions,
 }

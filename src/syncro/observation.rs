@@ -1,4 +1,4 @@
-//! Everything one look at one token brought back, before anybody says what it means. Pure.
+//! Everything that one check of one token observed, before anything is concluded from it. Pure.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,60 +9,61 @@ use crate::catalog::{Method, PermissionId};
 
 use super::{Failure, Fingerprint, MeObservation, ProbeObservation, Reason, Unreadable, UserObservation};
 
-/// One request of a look and how it went: never what was answered.
+/// The record of one request of a check: what was asked and how that ended, but nothing of the body of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// How it was asked.
+    /// The method of the request.
     pub method: Method,
-    /// Of what: the path below the tenant's base URL.
+    /// The path of the request, below the tenant's base URL.
     pub path: Cow<'static, str>,
-    /// When the answer was there, or none came.
+    /// When the answer had arrived, or when it was clear that none would come.
     pub at: DateTime<Utc>,
-    /// The answer's status, if there was an answer.
+    /// The HTTP status of the answer, if there was an answer.
     pub status: Option<u16>,
-    /// Why it told nothing, if it did not.
+    /// Why the request gave no verdict, if it did not.
     pub reason: Option<Reason>,
-    /// From sending to the end of the answer; waiting for the budget is not counted.
+    /// The time from the sending to the end of the answer, without the wait for the budget.
     pub took: Duration,
 }
 
 impl Asked {
-    /// Whether both are the same question.
+    /// Whether both are the same request, of the same method and the same path.
     pub fn is_same_question(&self, other: &Self) -> bool {
         (self.method, &self.path) == (other.method, &other.path)
     }
 }
 
-/// What was seen of the token itself.
+/// What was observed of the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenObservation {
-    /// Its value could not be read, so nothing was asked.
+    /// Its value could not be read, so no request was sent.
     Unreadable(Unreadable),
-    /// `/me` was asked.
+    /// `GET /me` was sent.
     Me {
-        /// Which value was used.
+        /// The fingerprint of the value that was used.
         fingerprint: Fingerprint,
-        /// What came back.
+        /// What the answer shows.
         observation: MeObservation,
     },
 }
 
-/// What was seen of a token's permissions. Only asked after `/me` said that the token works.
+/// What was observed of a token's permissions. They are checked only after `/me` has shown that the token works.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PermissionObservations {
-    /// Whether this was the scheduled look at all of them, or a second look at doubtful ones.
+    /// Whether this was the scheduled check of all permissions, rather than a second check of doubtful ones.
     pub full: bool,
-    /// The answer to `/users/{id}`, if it was asked.
+    /// What the answer to `/users/{id}` shows, if it was asked.
     pub user: Option<UserObservation>,
-    /// What each probe said, by permission.
+    /// What each probe shows, by the permission that it is about.
     pub probes: Vec<(PermissionId, ProbeObservation)>,
-    /// The same for permissions beyond what the token needs, if it was audited.
+    /// What each probe shows of the permissions that the token does not need, if it was audited.
     pub audit: Option<Vec<(PermissionId, ProbeObservation)>>,
 }
 
 impl PermissionObservations {
-    /// Why a wanted permission could not be looked at; of several reasons one that may pass by itself. Without the security
-    /// group the permissions are known all the same, so its failure counts only where it was the only question.
+    /// Why there is no verdict on a wanted permission; of several reasons, one that may pass by itself. Without the
+    /// security group, the permissions can be observed all the same, so its failure counts only where it was the only
+    /// request.
     pub fn failure(&self) -> Option<&Failure> {
         let probes = || self.probes.iter().filter_map(|(_, probe)| probe.failure());
         let passes = |failure: &&Failure| failure.reason != Reason::NotSyncro;
@@ -70,36 +71,36 @@ impl PermissionObservations {
         probes().find(passes).or_else(|| probes().next()).or(user)
     }
 
-    /// Whether anything that was asked got an answer that says something.
+    /// Whether any request of this check got an answer that means something.
     pub fn is_answered(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.failure().is_none())
             || self.probes.iter().any(|(_, probe)| probe.failure().is_none())
     }
 }
 
-/// What one look brought back: the token itself, then, when they have been asked, its permissions. The first is told
-/// as soon as it is known, since permissions may wait long for the request budget.
+/// What one part of a check observed: first the token itself, then, when they are checked, its permissions. The first
+/// part is delivered as soon as it has ended, since permissions may wait long for the request budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// When `/me` answered, or the value could not be read.
+    /// When `/me` answered, or when the value turned out to be unreadable.
     pub at: DateTime<Utc>,
-    /// What it is about.
+    /// What was observed, by the part of the check.
     pub part: Part,
-    /// The requests that it took, in order.
+    /// The requests that the part took, in their order.
     pub asked: Vec<Asked>,
 }
 
-/// One part of a look.
+/// One part of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The token itself.
+    /// The part about the token itself.
     Token(TokenObservation),
-    /// Its permissions.
+    /// The part about its permissions.
     Permissions(PermissionObservations),
 }
 
 impl Observation {
-    /// Why this part could not look, if it could not.
+    /// Why this part gave no verdict, if it did not.
     pub fn failure(&self) -> Option<Cow<'_, Failure>> {
         match &self.part {
             Part::Token(TokenObservation::Me { observation: MeObservation::Failed(failure), .. }) => {
@@ -107,7 +108,7 @@ impl Observation {
             }
             Part::Token(TokenObservation::Unreadable(why)) => why.of_monitor().map(Cow::Owned),
             Part::Token(TokenObservation::Me { .. }) => None,
-            Part::Permissions(observed) => observed.failure().map(Cow::Borrowed),
+            Part::Permissions(permissions) => permissions.failure().map(Cow::Borrowed),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which hosts asked to be left alone, since when and until when. Takes the present as an argument and never waits.
+//! The hosts that asked for a pause, since when and until when. It takes the present as an argument and never waits.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,25 +8,26 @@ use url::Url;
 
 use super::Reason;
 
-/// All accounts of Syncro itself: its limit counts what comes from one address, whichever account is asked.
+/// The domain of all accounts of Syncro, which share a limit: it counts what comes from one address, whichever account
+/// is asked.
 const SYNCRO: &str = "syncromsp.com";
-/// A longer wish would blind the daemon. Syncro counts by the minute, so one that is meant is asked for again; short
-/// enough that a single wish is over before it is an alert.
+/// The longest pause. A longer one would blind the daemon. Syncro counts by the minute, so it asks again for one that
+/// is meant; it is short enough that a single pause is over before it is an alert.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(4);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// Requests flow again once so many were answered since the last pause, ...
 const FLOWING: u32 = 5;
 /// ... or one was and this long nobody asked for another pause.
 const QUIET: Duration = Duration::from_mins(1);
-/// More hosts than this are not kept apart: a fleet has fewer accounts, and each but Syncro's own names its host.
+/// The most hosts whose pauses are recorded: a fleet has fewer accounts.
 const MOST_HOSTS: usize = 10_000;
 
-/// Where a base URL leads, for pauses.
+/// The host of a base URL, by the names under which it may be paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// Who counts requests: all accounts of Syncro together, any other host and port by itself.
+    /// The name of what counts requests: all accounts of Syncro together, and any other host and port by itself.
     limit: String,
-    /// The host and port alone.
+    /// The host and the port alone.
     own: String,
 }
 
@@ -48,16 +49,16 @@ impl Host {
         std::iter::once(&self.limit).chain(Some(&self.own).filter(|own| **own != self.limit))
     }
 
-    /// Whether a pause of this name holds it up.
+    /// Whether a pause of this name delays requests to it.
     pub fn is(&self, paused: &str) -> bool {
         self.limit == paused || self.own == paused
     }
 }
 
-/// Why a host asked to be left alone.
+/// Why a host asked for a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Too many requests from this address.
+    /// It gets too many requests from this address (429, or the text of Syncro's throttle).
     Throttled,
     /// It is in trouble itself (503 with `Retry-After`).
     Unavailable,
@@ -80,7 +81,7 @@ pub(super) struct Paused {
     pub(super) until: Instant,
     /// Requests that were answered since its end.
     pub(super) answered: u32,
-    /// Whether its end has been noticed.
+    /// Whether [`Pauses::has_ended`] has already returned its end.
     over: bool,
 }
 
@@ -90,14 +91,14 @@ impl Paused {
     }
 }
 
-/// All pauses, by host.
+/// All pauses, by the name of the host.
 #[derive(Debug, Default)]
 pub(super) struct Pauses(HashMap<String, Paused>);
 
 impl Pauses {
-    /// Begins a pause, or makes one longer; returns for how long it is kept.
-    pub(super) fn begin(&mut self, host: &Host, why: Why, query: Duration, now: Instant) -> Duration {
-        let duration = query.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+    /// Begins a pause, or makes one longer; returns how long it lasts, since `requested` is taken within bounds.
+    pub(super) fn begin(&mut self, host: &Host, why: Why, requested: Duration, now: Instant) -> Duration {
+        let duration = requested.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let until = now + duration;
         let name = match why {
             Why::Throttled => &host.limit,
@@ -120,13 +121,13 @@ impl Pauses {
         duration
     }
 
-    /// The pause that holds a host up now, if one does.
+    /// The pause that delays requests to a host now, if one does; the longest of several.
     pub(super) fn of(&self, host: &Host, now: Instant) -> Option<Paused> {
         let paused = host.names().filter_map(|name| self.0.get(name)).copied();
         paused.filter(|paused| paused.until > now).max_by_key(|paused| paused.until)
     }
 
-    /// Whether a pause of this host has ended since this was last asked.
+    /// Whether a pause of this host has ended since the last call.
     pub(super) fn has_ended(&mut self, host: &Host, now: Instant) -> bool {
         let mut ended = false;
         for name in host.names() {
@@ -137,7 +138,7 @@ impl Pauses {
         ended
     }
 
-    /// Takes in that a request was answered without a wish for a pause.
+    /// Records that a request was answered without asking for a pause.
     pub(super) fn answered(&mut self, host: &Host, now: Instant) {
         for name in host.names() {
             if let Some(paused) = self.0.get_mut(name).filter(|paused| paused.until <= now) {
@@ -151,8 +152,8 @@ impl Pauses {
 
     /// Every pause after which requests do not flow again yet.
     pub(super) fn list(&self, now: Instant) -> impl Iterator<Item = (&str, Paused)> {
-        let going_on = self.0.iter().filter(move |(_, paused)| !paused.flows(now));
-        going_on.map(|(host, paused)| (host.as_str(), *paused))
+        let lasting = self.0.iter().filter(move |(_, paused)| !paused.flows(now));
+        lasting.map(|(host, paused)| (host.as_str(), *paused))
     }
 }
 

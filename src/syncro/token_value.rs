@@ -1,4 +1,4 @@
-//! The one type that holds a token value, and the only places where it comes from. It leaves through
+//! The one type that has a token value in it, and the only ways to make one. The value leaves through
 //! [`TokenValue::header`] alone; nothing can print it.
 
 use std::fmt;
@@ -15,16 +15,17 @@ use crate::system::files::{self, Deadline, ReadError};
 
 use super::{Failure, Reason};
 
-/// Real values are under 100 bytes; a file longer than this holds something else.
+/// The longest value, in bytes. Real values are under 100 bytes; a longer one is something else.
 const LONGEST: usize = 4096;
-/// A file may have white space around the value; so much is read to see whether the value itself is too long.
+/// The longest file, in bytes. It may have white space around the value; so much is read to see whether the value
+/// itself is too long.
 const LONGEST_FILE: u64 = 2 * LONGEST as u64;
 
-/// A token value.
+/// A token value. Nothing can print it.
 #[derive(Debug)]
 pub struct TokenValue(SecretString);
 
-/// The first 12 hexadecimal digits of the SHA-256 of a token value: shows a rotation and gives nothing away.
+/// The first 12 hexadecimal digits of the SHA-256 of a token value, which show a rotation and give nothing away.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(String);
 
@@ -34,7 +35,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Why a token has no usable value: a fragment that reads after "the token value ".
+/// The reason why a token has no usable value; its text is a fragment that reads after "the token value ".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Unreadable {
     /// The file, variable or credential is not there.
@@ -43,17 +44,17 @@ pub enum Unreadable {
     /// It is there and cannot be read.
     #[error("cannot be read from {place}: {error}")]
     Failed {
-        /// The file, variable or credential.
+        /// The file, variable or credential, as a text for people.
         place: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         error: String,
     },
-    /// Nothing was learnt about it, because this machine is in trouble.
+    /// Nothing is known about it, because this machine is in trouble.
     #[error("could not be read from {place}, because of trouble on this machine: {error}")]
     Machine {
-        /// The file or credential.
+        /// The file or credential, as a text for people.
         place: String,
-        /// What the trouble is.
+        /// The trouble, as a text for people.
         error: String,
     },
     /// There is nothing in it.
@@ -71,12 +72,12 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// Why we could not look, where that is our own machine's trouble and not the value's.
+    /// The failure of the check, where this is trouble of the machine and not of the value.
     pub fn of_monitor(&self) -> Option<Failure> {
         self.is_machine_trouble().then(|| Failure::new(Reason::Monitor, format!("the token value {self}")))
     }
 
-    /// Whether this says nothing about the value, because the machine could not look.
+    /// Whether this says nothing about the value, because the machine could not read it.
     pub fn is_machine_trouble(&self) -> bool {
         matches!(self, Self::Machine { .. })
     }
@@ -93,7 +94,7 @@ impl Unreadable {
     }
 }
 
-/// Where the bytes of a value are.
+/// The place where the bytes of a value are.
 enum Stored {
     File(PathBuf),
     Here(Zeroizing<Vec<u8>>),
@@ -103,7 +104,7 @@ impl TokenValue {
     /// Reads the value afresh, in five seconds at most.
     ///
     /// # Errors
-    /// Why there is no usable value. The text names the place, never what stands there.
+    /// Why there is no usable value. The text names the place, never its contents.
     pub async fn read(source: &TokenSource) -> Result<Self, Unreadable> {
         let place = place(source);
         match stored(source, &place)? {
@@ -112,10 +113,10 @@ impl TokenValue {
         }
     }
 
-    /// The same on this thread, which waits.
+    /// Reads as [`TokenValue::read`] does, on this thread, which waits.
     ///
     /// # Errors
-    /// As [`TokenValue::read`].
+    /// As for [`TokenValue::read`], or that the deadline has passed.
     pub fn read_blocking(source: &TokenSource, deadline: Deadline) -> Result<Self, Unreadable> {
         let place = place(source);
         match stored(source, &place)? {
@@ -124,10 +125,10 @@ impl TokenValue {
         }
     }
 
-    /// Takes the value that somebody hands to a command: from a file or a pipe, or from standard input.
+    /// Reads the value that somebody gives to a command: from a file or a pipe, or from standard input.
     ///
     /// # Errors
-    /// Why it is not usable, after two minutes at most.
+    /// Why the value is not usable, after two minutes at most.
     pub fn handed_over(path: Option<&Path>) -> Result<Self, Unreadable> {
         match path {
             Some(path) => Self::of(files::read_once(path, LONGEST_FILE), format!("the file `{}`", path.display())),
@@ -135,10 +136,10 @@ impl TokenValue {
         }
     }
 
-    /// Takes the value that somebody types.
+    /// Takes the value that somebody has typed.
     ///
     /// # Errors
-    /// Why it is not usable.
+    /// Why the value is not usable.
     pub fn typed(text: &str) -> Result<Self, Unreadable> {
         Self::parse(text.as_bytes(), "the terminal".to_owned())
     }
@@ -171,14 +172,14 @@ impl TokenValue {
         }
     }
 
-    /// What tells two values apart without giving either away.
+    /// The fingerprint, by which two values can be distinguished without giving either away.
     pub fn fingerprint(&self) -> Fingerprint {
         let digest = Sha256::digest(self.0.expose_secret().as_bytes());
         let number = digest.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         Fingerprint(format!("{number:012x}"))
     }
 
-    /// The Authorization header, marked so that no debug output shows it.
+    /// The value of the `Authorization` header, marked so that no debug output shows it.
     pub(super) fn header(&self) -> HeaderValue {
         let text = Zeroizing::new(format!("Bearer {}", self.0.expose_secret()));
         let mut header = HeaderValue::from_str(&text).expect("a token value is visible ASCII: `parse` demands it");
@@ -187,7 +188,7 @@ impl TokenValue {
     }
 }
 
-/// Which of these sources are files that others than their owner and group may read.
+/// The paths of those sources that are files which others than their owner and group may read.
 pub fn readable_by_others<'a>(sources: impl Iterator<Item = &'a TokenSource>, deadline: Deadline) -> Vec<&'a Path> {
     const OTHERS_MAY_READ: u32 = 0o004;
     let path = |source: &'a TokenSource| if let TokenSource::File(path) = source { Some(path.as_path()) } else { None };
@@ -267,7 +268,7 @@ mod tests {
         assert!(of(libc::EMFILE) && of(libc::EIO) && of(libc::ESTALE));
         assert!(!of(libc::EACCES) && !of(libc::ENOENT));
         let late = TokenValue::read_blocking(&source("hangs"), Deadline::within(std::time::Duration::ZERO));
-        assert!(late.is_err_and(|unreadable| unreadable.is_machine_trouble()), "there is no time to look");
+        assert!(late.is_err_and(|unreadable| unreadable.is_machine_trouble()), "there is no time to read");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How a request travels to Syncro and an answer back: over HTTP, or in a simulation by a call.
+//! The transport of a request to Syncro and of an answer back: over HTTP, or in a simulation by a call.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,46 +14,48 @@ use super::classify::Answer;
 use super::coding::unpacked;
 use super::{Failure, TokenValue};
 
-/// A list of one row or a user is a few KiB; nothing we need is longer than this, unpacked.
+/// The longest body that is read, in bytes, unpacked. A list of one row or a user has a few KiB, and nothing that is
+/// needed is longer than this.
 const LONGEST_BODY: usize = 1024 * 1024;
-/// Long enough to serve all requests of one check, short enough not to hold thousands of connections.
+/// How long an idle connection stays open: long enough to serve all requests of one check, and short enough not to have
+/// thousands of connections.
 const IDLE_CONNECTION: Duration = Duration::from_secs(10);
 
-/// One request, ready to travel.
+/// One request, ready to be sent.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// How it asks.
+    /// The method of the request.
     pub method: Method,
-    /// The whole address, query included.
+    /// The whole URL, with the query.
     pub url: String,
-    /// A JSON body, where there is one.
+    /// The JSON body, where there is one.
     pub body: Option<&'a str>,
-    /// The token value that it shows.
+    /// The token value that authorizes it.
     pub token: &'a TokenValue,
 }
 
-/// One answer that arrived.
+/// One answer that was received.
 #[derive(Debug)]
 pub struct Received {
-    /// Its status and its body.
+    /// The status and the body of the answer.
     pub answer: Answer,
-    /// How long the server asks to be left alone.
+    /// How long the server asks to wait before the next request, if it asks so.
     pub retry_after: Option<Duration>,
 }
 
-/// No answer: the status, if one arrived before it broke off, and why.
+/// A request without an answer: the status, if one arrived before the answer broke off, and the reason.
 pub type Lost = (Option<u16>, Failure);
 
-/// Carries one request. It has a deadline of its own.
+/// Sends requests. An implementation has a deadline of its own.
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends `outgoing` and waits for the whole answer, or for as much of it as comes.
     ///
     /// # Errors
-    /// Why no answer came.
+    /// The status, if one arrived, and the reason why no answer came.
     fn send<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Received, Lost>>;
 }
 
-/// The real one.
+/// The real transport, over HTTP.
 #[derive(Debug)]
 pub(super) struct Http(reqwest::Client);
 
@@ -61,7 +63,7 @@ impl Http {
     /// A transport whose requests take at most `timeout` each.
     ///
     /// # Errors
-    /// When no TLS client can be made, for example without any root certificate.
+    /// A text that reads after "failed to ", when no TLS client can be made, for example without any root certificate.
     pub(super) fn new(timeout: Duration) -> Result<Self, String> {
         let builder = http::client(timeout)?.pool_idle_timeout(IDLE_CONNECTION).pool_max_idle_per_host(2);
         let client = builder.build().map_err(|error| {
@@ -69,7 +71,7 @@ impl Http {
             let hint = if cause.contains("certificates") { "; install the package ca-certificates" } else { "" };
             format!("make an HTTP client: {cause}{hint}")
         })?;
-        // The loader of root certificates passes over what it cannot open: few of them would look like bad servers.
+        // The loader of root certificates skips what it cannot open: with few of them, good servers would seem bad.
         if is_out_of_descriptors() {
             return Err("make an HTTP client: no file descriptor is left".to_owned());
         }
@@ -89,7 +91,7 @@ impl Transport for Http {
             };
             let mut builder = self.0.request(verb, outgoing.url);
             builder = builder.header(AUTHORIZATION, outgoing.token.header()).header(ACCEPT, "application/json");
-            // Unpacked here, since libraries know only one spelling of it.
+            // It is unpacked here, since libraries understand only one spelling of it.
             builder = builder.header(ACCEPT_ENCODING, "gzip");
             if let Some(body) = outgoing.body {
                 let body = body.to_owned();
@@ -104,8 +106,8 @@ impl Transport for Http {
     }
 }
 
-/// Reads a body up to [`LONGEST_BODY`], which counts before and after it is unpacked. What breaks off is an answer too: its
-/// status has arrived.
+/// Reads a body up to [`LONGEST_BODY`], which counts before and after it is unpacked. What breaks off is an answer too:
+/// its status has arrived.
 async fn read(mut response: reqwest::Response) -> Answer {
     let status = response.status().as_u16();
     let (mut packed, mut broken) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! Where token values come from: files, variables and credentials, or in a simulation what it says.
+//! The sources of token values: files, variables and credentials, or in a simulation the values that it makes up.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use crate::model::TokenSource;
 
 use super::{TokenValue, Unreadable};
 
-/// Reads token values. It has a deadline of its own.
+/// Reads token values. An implementation has a deadline of its own.
 pub trait Values: fmt::Debug + Send + Sync {
-    /// Reads the value afresh.
+    /// Reads the value of a source afresh.
     ///
     /// # Errors
-    /// Why there is no usable value.
+    /// Why the source has no usable value.
     fn read<'a>(&'a self, source: &'a TokenSource) -> BoxFuture<'a, Result<TokenValue, Unreadable>>;
 }
 
-/// The real ones.
+/// The real sources: files, environment variables and systemd credentials.
 #[derive(Debug)]
 pub(super) struct Stored;
 

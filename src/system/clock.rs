@@ -1,4 +1,5 @@
-//! The only place that reads the wall clock (`clippy.toml` forbids it elsewhere). Everything that decides takes `now`.
+//! The only place that reads the wall clock (`clippy.toml` forbids it elsewhere). Whatever decides takes `now` as an
+//! argument.
 //!
 //! A simulation runs the program on a clock of its own, by the thread: see [`replace`].
 
@@ -10,17 +11,17 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::time::Instant;
 
-/// A moment of the clock that is never set: only its age says anything.
+/// A moment of the clock that is never set. Only its age means anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Monotonic(Instant);
 
 impl Monotonic {
-    /// The present.
+    /// The present moment.
     pub fn now() -> Self {
         Self(Instant::now())
     }
 
-    /// How long ago it was.
+    /// How long ago the moment was.
     pub fn age(self) -> Duration {
         self.0.elapsed()
     }
@@ -32,7 +33,7 @@ thread_local! {
     static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) };
 }
 
-/// The present, to the millisecond: finer would only make log lines longer.
+/// The present, to the millisecond; a finer one would only make log lines longer.
 pub fn now() -> DateTime<Utc> {
     SOURCE.with_borrow(|source| source.as_ref().map_or_else(system, |source| source())).trunc_subsecs(3)
 }
@@ -42,15 +43,15 @@ fn system() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Gives the current thread a clock of its own for as long as the returned value lives; what runs on other threads keeps
-/// the system's clock.
+/// Gives the current thread a clock of its own for as long as the returned guard lives. What runs on other threads
+/// continues to read the system's clock.
 #[must_use]
 pub fn replace(source: impl Fn() -> DateTime<Utc> + 'static) -> Replaced {
     SOURCE.set(Some(Box::new(source)));
     Replaced(PhantomData)
 }
 
-/// The current thread's own clock; when it is dropped, the system's clock counts again.
+/// The guard of the current thread's own clock; when it is dropped, the system's clock counts again.
 pub struct Replaced(PhantomData<*const ()>);
 
 impl fmt::Debug for Replaced {
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_keeps_its_own_clock_until_it_gives_it_back() {
+    fn a_thread_has_its_own_clock_until_the_guard_is_dropped() {
         let then = DateTime::from_timestamp(1_000_000_000, 0).unwrap();
         {
             let _replaced = replace(move || then);

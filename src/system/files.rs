@@ -1,5 +1,6 @@
-//! The one bounded reader of every file that the configuration or a command names: regular files only, no more than a
-//! limit, within a deadline, and never two reads of the same path at once. It decides nothing about what is in them.
+//! The one bounded reader of every file that the configuration or a command names: it reads regular files only, no more
+//! than a limit, within a deadline, and never two reads of the same path at once. It decides nothing about what is in
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
@@ -15,24 +16,24 @@ use tokio::time::Instant;
 pub use super::read_error::{MachineTrouble, ReadError};
 use super::readers::{run, run_blocking};
 
-/// A file on a disk that works is read in far less.
+/// How long one read may take. A file on a disk that works is read in far less.
 const LONGEST_READ: Duration = Duration::from_secs(5);
-/// A program that writes into a pipe may have to ask a person or a vault first.
+/// How long a read from a pipe may take. A program that writes into it may have to ask a person or a vault first.
 const LONGEST_WRITER: Duration = Duration::from_mins(2);
-/// A file that is written again and again while it is read is read so often.
+/// How often a file is read that is written again and again meanwhile.
 const ATTEMPTS: usize = 3;
-/// Files that do not say how long they are, as those of `/proc`, are read with a buffer that begins like this.
+/// The first size of the buffer, in bytes, for files that do not say how long they are, such as those of `/proc`.
 const FIRST_BUFFER: usize = 8 * 1024;
 
-/// What stands in a file. It may be a secret, so nothing of it is left in memory.
+/// The contents of a file. They may be a secret, so nothing of them is left in memory.
 pub type Contents = Zeroizing<Vec<u8>>;
 
-/// Until when a number of files must have been read, all together.
+/// The moment until which a number of files must have been read, all together.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// So long from now.
+    /// The deadline that is so long from now.
     pub fn within(time: Duration) -> Self {
         Self(Instant::now() + time)
     }
@@ -44,7 +45,7 @@ impl Deadline {
 }
 
 impl Default for Deadline {
-    /// That of one file.
+    /// The deadline of one file: five seconds from now.
     fn default() -> Self {
         Self::within(LONGEST_READ)
     }
@@ -53,25 +54,25 @@ impl Default for Deadline {
 /// Reads a regular file of at most `longest` bytes.
 ///
 /// # Errors
-/// Why there is nothing; never after more than five seconds.
+/// Why nothing could be read, after five seconds at most.
 pub async fn read(path: &Path, longest: u64) -> Result<Contents, ReadError> {
     let file = path.to_owned();
     run(path, LONGEST_READ, move || regular(&file, longest)).await
 }
 
-/// The same on this thread, which waits.
+/// Reads as [`read`] does, on this thread, which waits.
 ///
 /// # Errors
-/// As [`read`], or that the deadline has passed.
+/// As for [`read`], or that the deadline has passed.
 pub fn read_blocking(path: &Path, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
     let file = path.to_owned();
     run_blocking(path, deadline.left(), move || regular(&file, longest))
 }
 
-/// The first bytes of a regular file, `longest` at most.
+/// Reads the first bytes of a regular file, `longest` at most.
 ///
 /// # Errors
-/// As [`read_blocking`].
+/// As for [`read_blocking`].
 pub fn read_start(path: &Path, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
     let file = path.to_owned();
     run_blocking(path, deadline.left(), move || {
@@ -83,7 +84,7 @@ pub fn read_start(path: &Path, longest: u64, deadline: Deadline) -> Result<Conte
 /// Reads a regular file that is `name` below `folder`, wherever links lead.
 ///
 /// # Errors
-/// As [`read_blocking`], or that it is outside of the folder.
+/// As for [`read_blocking`], or that it is outside of the folder.
 pub fn read_below(folder: &Path, name: &str, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
     let path = folder.join(name);
     let (folder, file) = (folder.to_owned(), path.clone());
@@ -101,7 +102,7 @@ pub fn read_below(folder: &Path, name: &str, longest: u64, deadline: Deadline) -
 /// value, or standard input by one of its names.
 ///
 /// # Errors
-/// As [`read`]; a pipe that nobody opens to write counts as a file that does not answer.
+/// As for [`read`]; a pipe that nobody opens to write counts as a file that does not answer.
 pub fn read_once(path: &Path, longest: u64) -> Result<Contents, ReadError> {
     const STANDARD_INPUT: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
     if STANDARD_INPUT.iter().any(|name| path == Path::new(name)) {
@@ -110,7 +111,7 @@ pub fn read_once(path: &Path, longest: u64) -> Result<Contents, ReadError> {
     let file = path.to_owned();
     let pipe = run_blocking(path, LONGEST_READ, move || {
         let is_pipe = fs::metadata(&file)?.file_type().is_fifo();
-        // Waits for whoever writes.
+        // Opening a pipe waits until somebody opens it to write.
         if is_pipe { Ok(Some(File::open(&file)?)) } else { Ok(None) }
     })?;
     match pipe {
@@ -125,14 +126,14 @@ pub fn read_once(path: &Path, longest: u64) -> Result<Contents, ReadError> {
 /// When there are more than `longest` bytes, or no end within two minutes.
 pub fn read_standard_input(longest: u64, one_line: bool) -> Result<Contents, ReadError> {
     run_blocking(Path::new("/dev/stdin"), LONGEST_WRITER, move || {
-        // The library's own buffer would keep a copy of a secret.
+        // The library's own buffer would retain a copy of a secret.
         let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         if one_line { line(&mut input, longest) } else { contents(&mut input, 0, longest) }
     })
 }
 
-/// The permission bits of many files, in their order; `None` where they cannot be learnt. The files of one folder are
-/// looked at together, so that a dead folder costs one thread and one wait.
+/// The permission bits of many files, in their order; `None` where they cannot be read. The files of one folder are
+/// read together, so that a dead folder costs one thread and one wait.
 pub fn modes_blocking(paths: &[&Path], deadline: Deadline) -> Vec<Option<u32>> {
     let mut folders: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
     for (index, path) in paths.iter().enumerate() {
@@ -150,10 +151,10 @@ pub fn modes_blocking(paths: &[&Path], deadline: Deadline) -> Vec<Option<u32>> {
     modes
 }
 
-/// Whether something has this path, be it a link to nowhere.
+/// Whether there is something at this path, be it a link to nowhere.
 ///
 /// # Errors
-/// When this cannot be learnt.
+/// Why this cannot be known, such as trouble of the machine.
 pub fn exists_blocking(path: &Path, deadline: Deadline) -> Result<bool, ReadError> {
     let file = path.to_owned();
     match run_blocking(path, deadline.left(), move || Ok(fs::symlink_metadata(&file).map(|_| ())?)) {
@@ -163,10 +164,11 @@ pub fn exists_blocking(path: &Path, deadline: Deadline) -> Result<bool, ReadErro
     }
 }
 
-/// The paths of what is in a folder, `most` at most, in the order of their names; `None` if there is no such folder.
+/// The paths of the entries of a folder, `most` at most, in the order of their names; `None` if there is no such
+/// folder.
 ///
 /// # Errors
-/// When it cannot be read to its end.
+/// Why the folder cannot be read to its end.
 pub fn list_blocking(folder: &Path, most: usize, deadline: Deadline) -> Result<Option<Vec<PathBuf>>, ReadError> {
     let path = folder.to_owned();
     run_blocking(folder, deadline.left(), move || {
@@ -192,7 +194,7 @@ pub fn list_blocking(folder: &Path, most: usize, deadline: Deadline) -> Result<O
     })
 }
 
-/// Reads a file that nobody writes meanwhile.
+/// Reads a regular file, again if somebody writes it meanwhile.
 fn regular(path: &Path, longest: u64) -> Result<Contents, ReadError> {
     for _ in 0..ATTEMPTS {
         let (mut file, before) = open(path)?;
@@ -202,7 +204,7 @@ fn regular(path: &Path, longest: u64) -> Result<Contents, ReadError> {
         let read = contents(&mut file, before.len(), longest)?;
         let after = file.metadata()?;
         let of = |metadata: &Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-        // What is made up while it is read, as in /proc, has no length.
+        // A file that the system makes up while it is read, as in /proc, has no length.
         if of(&before) == of(&after) && (after.len() == 0 || after.len() == read.len() as u64) {
             return Ok(read);
         }
@@ -210,8 +212,8 @@ fn regular(path: &Path, longest: u64) -> Result<Contents, ReadError> {
     Err(ReadError::Machine(MachineTrouble::Changing))
 }
 
-/// Opens a regular file. What is known to be none is not opened at all, since opening some devices does something; what
-/// became one since is opened without waiting, and not read.
+/// Opens a regular file. Anything else is not opened at all, since opening some devices does something; what became
+/// something else meanwhile is opened without waiting, and not read.
 fn open(path: &Path) -> Result<(File, Metadata), ReadError> {
     let regular = |kind: FileType| if kind.is_file() { Ok(()) } else { Err(ReadError::NotRegular(kind_of(kind))) };
     regular(fs::metadata(path)?.file_type())?;

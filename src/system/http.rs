@@ -1,4 +1,5 @@
-//! What every HTTP client of this program has in common: who it says it is, how patient it is, which proxy it uses.
+//! What every HTTP client of this program has in common: its user agent, its time-outs, its proxy, and how it reads
+//! `Retry-After`.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use reqwest::{ClientBuilder, NoProxy, Proxy, redirect};
 /// A client that follows no redirect and gives up after `timeout`.
 ///
 /// # Errors
-/// When `HTTPS_PROXY` is no proxy.
+/// A text that reads after "failed to ", when `HTTPS_PROXY` is not the address of a proxy.
 pub fn client(timeout: Duration) -> Result<ClientBuilder, String> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("syncro-token-monitor/", env!("CARGO_PKG_VERSION")))
@@ -30,7 +31,7 @@ pub fn client(timeout: Duration) -> Result<ClientBuilder, String> {
     }
 }
 
-/// What is at the bottom of an error, in its own words.
+/// The text of the innermost cause of an error.
 pub fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -39,8 +40,8 @@ pub fn innermost(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// `Retry-After` in every form of RFC 9110: seconds with any number of digits, or a date in one of three ways of writing. A
-/// date counts from the server's own `Date`, where it says one: one of the two clocks may be wrong.
+/// Reads `Retry-After` in every form of RFC 9110: seconds with any number of digits, or a date in one of three
+/// notations. A date counts from the server's own `Date`, where it sends one, since one of the two clocks may be wrong.
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let value = text(RETRY_AFTER)?;

@@ -1,7 +1,8 @@
-//! The journal in its native protocol: each field of a log line is a field of the entry, `tenant` as `SYNCRO_TENANT`, so that
-//! `journalctl SYNCRO_TENANT=acme` finds it, and lines of a kind have a `MESSAGE_ID` that `journalctl -x` explains.
+//! The journal by its native protocol: each field of a log line is a field of the entry, `tenant` as `SYNCRO_TENANT`,
+//! so that `journalctl SYNCRO_TENANT=acme` finds it, and lines of a kind have a `MESSAGE_ID` that `journalctl -x`
+//! explains.
 //!
-//! Not `tracing-journald`, which knows no `MESSAGE_ID` for single lines and no socket but the system's.
+//! It is not `tracing-journald`, which has no `MESSAGE_ID` for single lines and no socket but the system's.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -19,10 +20,10 @@ use super::log_writer::{Line, Queue, Sink, StandardError};
 /// Where journald listens (its manual page).
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The identity of a line of a kind, from its fields `event` and `alert`.
+/// A function from the fields `event` and `alert` of a line to the `MESSAGE_ID` of its kind, if it has one.
 pub type MessageId = fn(event: &str, alert: &str) -> Option<&'static str>;
 
-/// The journal's socket, which the writer of log lines writes to.
+/// The journal's socket, to which the writer of log lines writes.
 #[derive(Debug)]
 pub(super) struct Socket {
     datagrams: UnixDatagram,
@@ -36,13 +37,14 @@ impl Socket {
         let stream = std::env::var("JOURNAL_STREAM").ok()?;
         let (device, inode) = stream.split_once(':')?;
         let stderr = std::fs::metadata("/proc/self/fd/2").ok()?;
-        let is_it = device.parse() == Ok(stderr.st_dev()) && inode.parse() == Ok(stderr.st_ino());
-        is_it.then(|| Self::at(Path::new(SOCKET)).ok()).flatten()
+        let is_journal = device.parse() == Ok(stderr.st_dev()) && inode.parse() == Ok(stderr.st_ino());
+        is_journal.then(|| Self::at(Path::new(SOCKET)).ok()).flatten()
     }
 
     fn at(path: &Path) -> io::Result<Self> {
         let (datagrams, stderr) = (UnixDatagram::unbound()?, StandardError::open()?);
-        // An empty entry is thrown away; that it can be sent is what matters. A journal that is full is one.
+        // The journal discards an empty entry; that it can be sent is what matters. A journal that is full is a journal
+        // too.
         datagrams.set_nonblocking(true)?;
         match datagrams.send_to(b"", path) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
@@ -61,7 +63,7 @@ impl Sink for Socket {
     }
 }
 
-/// Makes an entry of every line.
+/// The layer that makes a journal entry of every log line.
 #[derive(Debug)]
 pub struct Journal {
     queue: Queue,
@@ -96,7 +98,7 @@ impl<S: Subscriber> Layer<S> for Journal {
     }
 }
 
-/// One entry on its way (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+/// One entry in the making (systemd.io/JOURNAL_NATIVE_PROTOCOL).
 #[derive(Default)]
 struct Entry {
     bytes: Vec<u8>,
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_takes_nothing_holds_up_nobody() {
+    fn a_journal_that_takes_nothing_delays_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let journald = UnixDatagram::bind(&path).unwrap();

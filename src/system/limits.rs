@@ -1,10 +1,10 @@
-//! What the operating system lets this process have.
+//! The limits that the operating system sets to this process.
 
 use std::fs;
 
-/// How many files, sockets included, may be open at once; `None` where that cannot be known or is not limited.
+/// How many files, the sockets included, may be open at once; `None` where that cannot be read or is not limited.
 ///
-/// Read from `/proc`: `getrlimit` is among the calls that the unit's filter forbids.
+/// It is read from `/proc`, since `getrlimit` is among the calls that the filter of the systemd unit forbids.
 pub fn open_files() -> Option<usize> {
     soft_limit(&fs::read_to_string("/proc/self/limits").ok()?)
 }
@@ -20,7 +20,8 @@ mod tests {
 
     #[test]
     fn the_soft_limit_of_open_files_is_read() {
-        let text = "Limit  Soft Limit  Hard Limit  Units\nMax open files            64                   524288               files     \n";
+        let text = "Limit  Soft Limit  Hard Limit  Units\n\
+                    Max open files            64                   524288               files     \n";
         assert_eq!(soft_limit(text), Some(64));
         assert_eq!(
             soft_limit("Max open files            unlimited            unlimited            files     \n"),

@@ -1,8 +1,8 @@
-//! The queue between whoever logs and what the lines are written to: a thread of its own writes, so that a reader that has
-//! stopped reading (a blocked log driver, a paused terminal, a journal that stalls) holds up nothing else.
+//! The queue between whoever logs and what the lines are written to. A thread of its own writes them, so that a reader
+//! that has stopped reading (a blocked log driver, a paused terminal, a journal that stalls) delays nothing else.
 //!
-//! Not `tracing-appender`: it does not count lines that could not be written, its limit is a number of lines of any length,
-//! and at the end it prints to standard output where the reader is stuck.
+//! It is not `tracing-appender`, which does not count lines that could not be written, whose limit is a number of lines
+//! of any length, and which prints to standard output at the end where the reader is stuck.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -19,29 +19,29 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::output::write_all;
 
-/// Bytes that wait at most: some 20,000 lines. What comes beyond is dropped and counted.
+/// The most bytes that wait: some 20,000 lines. What comes beyond is dropped and counted.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// What a line takes besides its text.
+/// The bytes that a line takes besides its text.
 const OVERHEAD: usize = size_of::<Line>();
 /// While lines are dropped all the time, their number is reported once for so many lines that are written.
 const LINES_BETWEEN_REPORTS: u64 = 10_000;
-/// A reader that is well takes a line in far less; the end of the program waits no longer for one that is not.
+/// How long the end of the program waits for the next line to be written. A reader that works takes a line in far less.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
-/// Nor longer than this for one that takes a line now and then.
+/// How long the end of the program waits altogether, for a reader that takes a line now and then.
 const LONGEST_FLUSH: Duration = Duration::from_secs(4);
-/// How long somebody who has to know waits until a line is written; the writer needs a thousandth of it.
+/// How long a caller that has to know waits until its line is written; the writer needs a thousandth of it.
 const WRITE_PATIENCE: Duration = Duration::from_millis(500);
-/// The writer needs little; the usual stack is 2 MiB.
+/// The stack of the writer, in bytes. It needs little; the usual stack is 2 MiB.
 const STACK: usize = 128 * 1024;
 
-/// One line on its way.
+/// One line on its way to the sink.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// What is written.
+    /// The bytes that are written.
     pub(super) bytes: Vec<u8>,
-    /// The same for standard error, where `bytes` can be written only to the journal.
+    /// The same line for standard error, where `bytes` can be written only to the journal.
     pub(super) plain: Vec<u8>,
-    /// How many dropped lines it reports.
+    /// How many dropped lines it reports; 0 for a line that somebody logged.
     reports: u64,
 }
 
@@ -55,13 +55,13 @@ impl Line {
     }
 }
 
-/// Where lines go in the end. Writing may block.
+/// What lines are written to in the end. Writing may block.
 pub(super) trait Sink: Send + 'static {
-    /// Writes one line.
+    /// Writes one line, or says why it could not be written.
     fn write(&mut self, line: &Line) -> io::Result<()>;
 }
 
-/// Standard error, by a descriptor of its own: whoever else writes there does not wait for the same lock.
+/// Standard error, by a descriptor of its own, so that others who write there do not wait for the same lock.
 #[derive(Debug)]
 pub(super) struct StandardError {
     file: File,
@@ -93,17 +93,17 @@ impl Sink for StandardError {
     }
 }
 
-/// Lines that wait for the writer. Cloned for each who logs.
+/// The lines that wait for the writer; cloned for each part of the program that logs.
 #[derive(Debug, Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// Something about `waiting` has changed.
+    /// It is signalled whenever `waiting` has changed.
     changed: Condvar,
     dropped: IntCounter,
-    /// How many of the lines that were taken have been written, or could not be.
+    /// How many of the lines that were taken have been written or have failed.
     done: watch::Sender<u64>,
 }
 
@@ -111,15 +111,15 @@ struct Shared {
 struct Waiting {
     lines: VecDeque<Line>,
     bytes: usize,
-    /// Whether the writer has a line in hand.
+    /// Whether the writer is writing a line.
     is_writing: bool,
-    /// Lines that have been written, or could not be.
+    /// The number of lines that have been written or have failed.
     finished: u64,
-    /// Dropped lines that nothing has been said of yet.
+    /// The number of dropped lines that have not been reported yet.
     unreported: u64,
-    /// How many lines were taken, reports aside.
+    /// The number of lines that were taken, the reports aside.
     taken: u64,
-    /// How many of them were done when somebody last waited in vain.
+    /// How many of them were done when a caller last waited in vain.
     stuck_at: Option<u64>,
 }
 
@@ -130,7 +130,7 @@ impl Waiting {
 }
 
 thread_local! {
-    /// On the writer's own thread: how many dropped lines the line that it logs now reports.
+    /// On the writer's own thread: how many dropped lines are reported by the line that it logs now.
     static REPORTS: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -138,7 +138,7 @@ impl Queue {
     /// Starts the writer. `report` logs how many lines were dropped, once writing works again.
     ///
     /// # Errors
-    /// When no thread can be started, or its counter not be made.
+    /// When no thread can be started, or the counter cannot be made.
     pub(super) fn start(sink: impl Sink, report: impl Fn(u64) + Send + 'static) -> Result<Self, String> {
         let dropped = IntCounter::new(
             "syncro_monitor_log_lines_dropped_total",
@@ -157,7 +157,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// How many lines were dropped.
+    /// The counter of the lines that were dropped.
     pub(super) fn dropped(&self) -> IntCounter {
         self.0.dropped.clone()
     }
@@ -166,7 +166,7 @@ impl Queue {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over a line, or drops it where too much waits already. Never waits for a reader.
+    /// Queues a line, or drops it where too much waits already. It never waits for a reader.
     pub(super) fn put(&self, mut line: Line) {
         let mut waiting = self.lock();
         if let Some(reports) = REPORTS.get() {
@@ -210,11 +210,12 @@ impl Queue {
             {
                 let mut waiting = self.lock();
                 if !is_written {
-                    // A lost report is no loss of its own; what it reported is to be said again.
+                    // A lost report is no loss of its own; what it reported is to be reported again.
                     waiting.unreported += if line.reports > 0 { line.reports } else { 1 };
                     self.0.dropped.inc_by(u64::from(line.reports == 0));
                 }
-                // What was queued before the loss has gone out once nothing is left; if there is always more, at some time.
+                // What was queued before the loss has been written once nothing is left; if there is always more, at
+                // some time.
                 let is_time = waiting.lines.is_empty() || since_report >= LINES_BETWEEN_REPORTS;
                 if is_written && is_time {
                     unreported = std::mem::take(&mut waiting.unreported);
@@ -239,7 +240,8 @@ impl Queue {
         self.0.changed.notify_all();
     }
 
-    /// Waits a moment until what has been logged up to now is written; not again while the reader is stuck. Cancel-safe.
+    /// Waits up to half a second until what has been logged up to now is written; it does not wait again while the
+    /// reader is stuck. Cancel-safe.
     pub(super) async fn written(&self) {
         let (taken, mut done) = {
             let waiting = self.lock();
@@ -254,7 +256,7 @@ impl Queue {
         self.lock().stuck_at = stuck_at;
     }
 
-    /// Waits until everything has been written, unless the reader is stuck. Whether it has been.
+    /// Waits until everything has been written, unless the reader is stuck. Returns whether it has been written.
     pub(super) fn flush(&self) -> bool {
         let begin = Instant::now();
         let mut waiting = self.lock();
@@ -286,7 +288,7 @@ impl Write for &Queue {
     }
 }
 
-/// A whole line is written by one call, which is one line of the queue.
+/// The layer writes a whole line by one call, which becomes one line of the queue.
 impl<'a> MakeWriter<'a> for Queue {
     type Writer = &'a Self;
 
@@ -304,23 +306,23 @@ mod tests {
 
     use super::*;
 
-    /// A reader that takes a line only when it is let, and then may fail.
+    /// A sink that takes a line only when the test permits it, and then may fail.
     struct Reader {
-        let_in: Receiver<io::Result<()>>,
+        permits: Receiver<io::Result<()>>,
         seen: SyncSender<String>,
     }
 
     impl Sink for Reader {
         fn write(&mut self, line: &Line) -> io::Result<()> {
-            self.let_in.recv().unwrap_or(Ok(()))?;
+            self.permits.recv().unwrap_or(Ok(()))?;
             self.seen.send(String::from_utf8_lossy(&line.bytes).into_owned()).map_err(io::Error::other)
         }
     }
 
     fn stuck() -> (Queue, SyncSender<io::Result<()>>, Receiver<String>) {
-        let (permit, let_in) = sync_channel(1024);
+        let (permit, permits) = sync_channel(1024);
         let (seen, lines) = sync_channel(1024);
-        let (own, queue) = (Arc::new(Mutex::new(None::<Queue>)), Reader { let_in, seen });
+        let (own, queue) = (Arc::new(Mutex::new(None::<Queue>)), Reader { permits, seen });
         let logger = Arc::clone(&own);
         let report = move |count| {
             let queue = logger.lock().unwrap().clone().unwrap();
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_reader_holds_up_nobody_and_memory_is_bounded() {
+    fn a_stuck_reader_delays_nobody_and_memory_is_bounded() {
         let (queue, permit, lines) = stuck();
         let long = "x".repeat(MOST_BYTES / 10);
         for _ in 0..100 {
@@ -353,11 +355,11 @@ mod tests {
         let seen: Vec<_> = lines.try_iter().collect();
         let (report, written) = seen.split_last().unwrap();
         assert!(written.iter().all(|line| *line == long) && written.len() as u64 == 100 - dropped);
-        assert_eq!(*report, format!("{dropped} dropped"), "said once, after what was queued before the loss");
+        assert_eq!(*report, format!("{dropped} dropped"), "reported once, after what was queued before the loss");
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_said_once_it_can() {
+    fn what_cannot_be_written_is_counted_and_reported_once_it_can() {
         let (queue, permit, lines) = stuck();
         for _ in 0..3 {
             permit.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
@@ -366,7 +368,7 @@ mod tests {
         }
         assert_eq!((queue.dropped().get(), lines.try_iter().count()), (3, 0));
         permit.send(Ok(())).unwrap();
-        // The report is lost too, which must not lose what it says.
+        // The report is lost too, which must not lose the number in it.
         permit.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
         put(&queue, "first");
         assert!(queue.flush());
@@ -379,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_to_know_waits_until_it_is_written_and_for_a_stuck_reader_once() {
+    async fn a_caller_waits_until_its_line_is_written_and_for_a_stuck_reader_once() {
         let (queue, permit, lines) = stuck();
         put(&queue, "first");
         permit.send(Ok(())).unwrap();
@@ -389,7 +391,7 @@ mod tests {
         queue.written().await;
         assert_eq!(queue.lock().stuck_at, Some(1));
         put(&queue, "third");
-        assert!(queue.written().now_or_never().is_some(), "it is known to be stuck");
+        assert!(queue.written().now_or_never().is_some(), "the reader is already found to be stuck");
         permit.send(Ok(())).unwrap();
         permit.send(Ok(())).unwrap();
         assert!(queue.flush());

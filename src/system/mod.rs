@@ -1,4 +1,5 @@
-//! The machine around the program: its clock, its signals, its service manager, where its log lines go. Nothing here decides anything.
+//! The machine around the program: its clock, its files, its signals, its service manager, and where its log lines are
+//! written. Nothing here decides anything about tokens.
 
 pub mod clock;
 pub mod files;

@@ -1,15 +1,16 @@
-//! Writing to standard output and to what may be read slowly. A reader that went away is no failure of the program; what
-//! could not be written is.
+//! Writing to standard output and to whatever may be read slowly. A reader that went away is no failure of the program;
+//! what could not be written is.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Whoever shares a pipe or a terminal with us may have made it non-blocking; where it is full, it is tried again so soon.
+/// How soon a write is tried again where a pipe or a terminal is full. Another program that shares it may have made it
+/// non-blocking.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Some bytes were written, and then no more could be.
+/// A write that was cut off: some bytes were written, and then no more could be.
 #[derive(Debug)]
 pub(super) struct Cut {
     pub(super) written: usize,
@@ -48,7 +49,7 @@ pub fn print(text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Takes three bytes at a time, and wants to be asked twice for each.
+    /// A pipe that takes three bytes at a time, and refuses every other write.
     #[derive(Default)]
     struct Slow {
         taken: Vec<u8>,
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_full_for_a_moment_gets_everything_and_a_cut_is_known() {
+    fn a_pipe_that_is_full_for_a_moment_gets_everything_and_a_cut_is_reported() {
         let mut slow = Slow { room: 100, ..Slow::default() };
         write_all(&mut slow, b"everything").unwrap();
         assert_eq!(slow.taken, b"everything");

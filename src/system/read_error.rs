@@ -1,26 +1,26 @@
-//! Why a file could not be read: for a reason of its own, or because this machine is in trouble. Pure.
+//! The reasons why a file could not be read: those of the file itself, and trouble of this machine. Pure.
 
 use std::io;
 
 /// Why a file could not be read: a fragment that reads after "failed to read `PATH`: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// It is not there.
+    /// There is nothing at its path.
     #[error("{0}")]
     Missing(String),
     /// The program may not read it.
     #[error("{0}")]
     Denied(String),
-    /// It is something else than a regular file, and was not read for that.
+    /// It is something other than a regular file, and was not read for that reason.
     #[error("it is {0}, not a regular file")]
     NotRegular(&'static str),
-    /// It is longer than what is meant can be, in bytes.
+    /// It is longer than this limit, in bytes.
     #[error("it is larger than {}", size(*.0))]
     TooLong(u64),
-    /// Its path leads to no file at all: a circle of links, a link to nowhere, too long a name.
+    /// Its path leads to no file at all: it has a circle of links, a link to nowhere, or too long a name.
     #[error("{0}")]
     BadPath(String),
-    /// Nothing was learnt about the file, because this machine is in trouble.
+    /// Nothing is known about the file, because this machine is in trouble.
     #[error("{0}")]
     Machine(MachineTrouble),
 }
@@ -28,7 +28,7 @@ pub enum ReadError {
 /// Trouble of this machine, which says nothing about the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MachineTrouble {
-    /// What the operating system says: no descriptors, no memory, a broken disk, a file system that has gone.
+    /// An error of the operating system: no descriptors, no memory, a broken disk, a file system that has gone.
     #[error("{0}")]
     System(String),
     /// There was no answer in time.
@@ -49,12 +49,12 @@ pub enum MachineTrouble {
 }
 
 impl ReadError {
-    /// Whether this says nothing about the file, because the machine could not look.
+    /// Whether this says nothing about the file, because the machine could not read it.
     pub fn is_machine_trouble(&self) -> bool {
         matches!(self, Self::Machine(_))
     }
 
-    /// What an error of the operating system says. Only what is known to concern the file does; whatever else there is
+    /// Classifies an error of the operating system. Only certain errors concern the file itself; whatever else there is
     /// may pass, and must not be taken for a missing file.
     pub fn from_system(error: &io::Error) -> Self {
         let text = error.to_string();
@@ -76,7 +76,7 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// A limit as people say it.
+/// A limit in the unit that people would use.
 fn size(bytes: u64) -> String {
     const KIB: u64 = 1024;
     match bytes {

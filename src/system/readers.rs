@@ -1,5 +1,5 @@
-//! The threads on which files are read: few, so that dead disks do not use up the machine, and at most one for each path,
-//! so that asking again and again for a file that never answers costs nothing.
+//! The threads on which files are read: few, so that dead disks do not use up the machine, and at most one for each
+//! path, so that asking again and again for a file that never answers costs nothing.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,19 +13,20 @@ use tokio::time::timeout;
 
 use super::read_error::{MachineTrouble, ReadError};
 
-/// All threads together. A service manager allows a few hundred tasks, and other parts of the program need some.
+/// The most threads. A service manager allows a few hundred tasks, and other parts of the program need some.
 const MOST_THREADS: usize = 64;
-/// So many reads may be overdue below one folder of the second level, such as `/mnt/tokens`: other disks keep the rest.
+/// So many reads may be overdue below one folder of the second level, such as `/mnt/tokens`; the other threads are left
+/// for other disks.
 const MOST_OVERDUE: usize = 48;
 /// So many reads may be overdue in one folder. What lies beside so many dead files is dead too.
 const MOST_OVERDUE_IN_FOLDER: usize = 8;
 /// So many requests wait for a thread, or for the read of the same file before them. Each has a deadline of its own.
 const LONGEST_QUEUE: usize = 1024;
-/// So many threads stay when there is nothing to read, so that a machine without room for more threads is no trouble.
-const KEPT: usize = 2;
+/// So many threads remain when there is nothing to read, so that a machine without room for more threads is no trouble.
+const LEAST_THREADS: usize = 2;
 /// A thread beyond those ends when nothing came for so long.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// A reader calls the operating system and little else.
+const IDLE_LIFETIME: Duration = Duration::from_secs(10);
+/// The stack of a thread, in bytes. It calls the operating system and little else.
 const STACK: usize = 256 * 1024;
 
 static READERS: LazyLock<Readers> = LazyLock::new(Readers::default);
@@ -40,7 +41,7 @@ struct Readers {
 struct State {
     threads: usize,
     idle: usize,
-    /// Jobs whose path nobody else reads.
+    /// The jobs whose path nobody else reads, in the order in which they came.
     ready: VecDeque<Job>,
     /// The paths that are being read, or are about to be.
     flights: HashMap<PathBuf, Flight>,
@@ -50,7 +51,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Flight {
     runs: bool,
-    /// Whether somebody has waited for it in vain.
+    /// Whether a caller has waited in vain for the read that runs.
     overdue: bool,
     waiting: VecDeque<Job>,
 }
@@ -58,7 +59,7 @@ struct Flight {
 struct Job {
     path: PathBuf,
     run: Box<dyn FnOnce() + Send>,
-    /// Gone when nobody waits for the answer any more.
+    /// It cannot be upgraded when nobody waits for the answer any more.
     wanted: Weak<()>,
 }
 
@@ -77,7 +78,7 @@ pub(super) fn run_blocking<T: Send + 'static>(
     READERS.run(path, time, operation)
 }
 
-/// The same for a task: nobody else waits meanwhile.
+/// Runs as [`run_blocking`] does, for a task: other tasks go on meanwhile.
 pub(super) async fn run<T: Send + 'static>(
     path: &Path,
     time: Duration,
@@ -113,7 +114,7 @@ impl Readers {
         answer.recv_timeout(time).unwrap_or_else(|_| Err(self.give_up(path)))
     }
 
-    /// Queues one read. The answer is wanted for as long as what is returned lives.
+    /// Queues one read. The answer is wanted for as long as the returned value lives.
     fn submit<T: Send + 'static>(
         &'static self,
         path: &Path,
@@ -128,7 +129,7 @@ impl Readers {
         if state.idle < state.ready.len() && state.threads < MOST_THREADS {
             match thread::Builder::new().name("reader".to_owned()).stack_size(STACK).spawn(|| self.work()) {
                 Ok(_) => state.threads += 1,
-                // The threads that there are will come to it.
+                // The threads that exist already will take the job.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => {
                     state.discard(path);
@@ -141,7 +142,7 @@ impl Readers {
         Ok(wanted)
     }
 
-    /// Notes that somebody has waited for this path in vain.
+    /// Records that a caller has waited for this path in vain.
     fn give_up(&self, path: &Path) -> ReadError {
         if let Some(flight) = self.lock().flights.get_mut(path) {
             flight.overdue = flight.runs;
@@ -175,10 +176,10 @@ impl Readers {
                 return Some(job);
             }
             state.idle += 1;
-            let (guard, waited) = self.work.wait_timeout(state, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
+            let (guard, waited) = self.work.wait_timeout(state, IDLE_LIFETIME).unwrap_or_else(PoisonError::into_inner);
             state = guard;
             state.idle -= 1;
-            if waited.timed_out() && state.ready.is_empty() && state.threads > KEPT {
+            if waited.timed_out() && state.ready.is_empty() && state.threads > LEAST_THREADS {
                 state.threads -= 1;
                 return None;
             }
@@ -213,13 +214,13 @@ impl State {
         Ok(())
     }
 
-    /// Takes back a job that was queued last and that no thread can run.
+    /// Takes back the job that was queued last, which no thread can run.
     fn discard(&mut self, path: &Path) {
         self.ready.retain(|job| job.path != path);
         self.flights.remove(path);
     }
 
-    /// What is to be done with this path after one read of it has ended.
+    /// The next job with this path after one read of it has ended, if there is one.
     fn follow(&mut self, path: &Path) -> Option<Job> {
         let flight = self.flights.get_mut(path)?;
         flight.overdue = false;
@@ -243,8 +244,8 @@ mod tests {
 
     use super::*;
 
-    /// A read that ends when the test says so.
-    fn held() -> (Sender<()>, impl FnOnce() -> Result<u8, ReadError> + Send + 'static) {
+    /// A read that hangs until the test ends it.
+    fn hanging() -> (Sender<()>, impl FnOnce() -> Result<u8, ReadError> + Send + 'static) {
         let (end, wait): (Sender<()>, Receiver<()>) = channel();
         (end, move || {
             wait.recv().ok();
@@ -252,7 +253,7 @@ mod tests {
         })
     }
 
-    /// Threads of the test's own.
+    /// A pool of threads of the test's own.
     fn readers() -> &'static Readers {
         Box::leak(Box::default())
     }
@@ -264,7 +265,7 @@ mod tests {
     fn a_path_that_hangs_costs_one_thread_however_often_it_is_asked_for() {
         let readers = readers();
         let path = Path::new("/hangs/one/file");
-        let (end, operation) = held();
+        let (end, operation) = hanging();
         assert_eq!(readers.run(path, SHORT, operation), Err(ReadError::Machine(MachineTrouble::Deadline)));
         for _ in 0..100 {
             let again = readers.run(path, LONG, || Ok(2));
@@ -280,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn two_who_ask_at_once_are_served_one_after_the_other() {
+    fn two_reads_of_one_path_are_done_one_after_the_other() {
         let readers = readers();
         let path = Path::new("/shared/by/two");
-        let (end, operation) = held();
+        let (end, operation) = hanging();
         let first = thread::spawn(move || readers.run(path, LONG, operation));
         while !readers.lock().flights.contains_key(path) {
             thread::yield_now();
@@ -302,7 +303,7 @@ mod tests {
         let mut ends = Vec::new();
         for number in 0..3 * MOST_THREADS {
             let path = PathBuf::from(format!("/dead/mount/{number}/token"));
-            let (end, operation) = held();
+            let (end, operation) = hanging();
             ends.push(end);
             let answer = readers.run(&path, Duration::from_millis(1), operation);
             assert!(answer.is_err_and(|error| error.is_machine_trouble()), "{number}");
@@ -318,7 +319,7 @@ mod tests {
         let readers = readers();
         let mut ends = Vec::new();
         for number in 0..3 * MOST_OVERDUE_IN_FOLDER {
-            let (end, operation) = held();
+            let (end, operation) = hanging();
             ends.push(end);
             let path = PathBuf::from(format!("/one/dead/folder/{number}"));
             assert!(readers.run(&path, Duration::from_millis(1), operation).is_err(), "{number}");

@@ -1,30 +1,31 @@
-//! What the service manager or a person tells the process by signal.
+//! The signals by which the service manager or a person controls the process.
 
+use strum::IntoStaticStr;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A signal that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 pub enum Signal {
-    /// SIGTERM: stop in order.
+    /// SIGTERM, which asks for an orderly stop.
+    #[strum(serialize = "SIGTERM")]
     Terminate,
-    /// SIGINT: stop in order.
+    /// SIGINT, which asks for the same.
+    #[strum(serialize = "SIGINT")]
     Interrupt,
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP, which asks for a reload of the configuration.
+    #[strum(serialize = "SIGHUP")]
     Reload,
 }
 
 impl Signal {
-    /// The signal's name.
+    /// The name of the signal, as in `kill -l` with the prefix `SIG`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Terminate => "SIGTERM",
-            Self::Interrupt => "SIGINT",
-            Self::Reload => "SIGHUP",
-        }
+        self.into()
     }
 }
 
-/// Listens for the three signals from its creation on: what comes before anybody waits is not lost.
+/// The receiver of the three signals, from its creation on: a signal that comes before anybody waits for it is not
+/// lost.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Stream,
@@ -33,7 +34,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over the three signals.
+    /// Takes over the handling of the three signals.
     ///
     /// # Errors
     /// When the operating system refuses the handler.
@@ -45,7 +46,8 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal that says stop; one that says reload is kept for [`Self::next`]. Cancel-safe.
+    /// Waits for the next signal that asks for a stop; one that asks for a reload stays pending for [`Self::next`].
+    /// Cancel-safe.
     pub async fn stop(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
@@ -53,7 +55,7 @@ impl Signals {
         }
     }
 
-    /// Waits for the next signal. Cancel-safe.
+    /// Waits for the next of the three signals. Cancel-safe.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,

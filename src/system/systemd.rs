@@ -1,5 +1,5 @@
-//! The protocol of a service manager that works as systemd does: readiness, the watchdog, a status that people read,
-//! sockets and folders that it hands over. Where nobody listens, nothing happens.
+//! The protocol of a service manager that works as systemd does: the readiness, the watchdog, a status that people
+//! read, sockets and folders that it hands over. Where nobody listens, nothing happens.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,29 +15,30 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::time::Instant;
 
-/// A status is told anew after so long if nothing but its countdown has changed.
+/// A status is sent anew after so long if nothing but its countdown has changed.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-/// How long a message waits for a manager whose socket is full. The loop stands still meanwhile.
+/// How long a message waits for a manager whose socket is full. The loop stalls meanwhile.
 const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The service manager, or nobody.
+/// The service manager that is notified, if there is one.
 #[derive(Debug)]
 pub struct Manager {
-    /// Where it listens, if it does.
+    /// The address at which it listens, if there is one.
     address: Option<SocketAddr>,
     /// How often the watchdog wants to be fed, if there is one.
     feed_every: Option<Duration>,
     fed: Option<Instant>,
-    /// What was last told, without its countdown, and when.
-    told: Option<(String, Instant)>,
-    /// Whether nobody took what was last told.
-    unheard: AtomicBool,
-    /// Whether nobody took that it is ready: systemd would end what never is.
+    /// The status that was last sent, without its countdown, and when.
+    last_status: Option<(String, Instant)>,
+    /// Whether the manager did not take the last message.
+    is_refusing: AtomicBool,
+    /// Whether the readiness has still to be sent, because the manager did not take it: systemd would end a service
+    /// that is never ready.
     is_ready_owed: bool,
 }
 
 impl Manager {
-    /// Whoever started the process.
+    /// The manager that started the process, by its environment.
     pub fn from_environment() -> Self {
         let address = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).and_then(|name| {
             let address = address(&name);
@@ -51,47 +52,48 @@ impl Manager {
             // Half of it is the custom; a quarter leaves room for a machine that is busy.
             feed_every: sd_notify::watchdog_enabled().map(|long| long / 4),
             fed: None,
-            told: None,
-            unheard: AtomicBool::new(false),
+            last_status: None,
+            is_refusing: AtomicBool::new(false),
             is_ready_owed: false,
         }
     }
 
-    /// Whether there is somebody to tell.
+    /// Whether there is a manager to notify.
     pub fn listens(&self) -> bool {
         self.address.is_some()
     }
 
-    /// Everything that was to be proven at the start is.
+    /// Notifies the manager that the start has succeeded.
     pub fn ready(&mut self) {
-        self.is_ready_owed = !self.tell(&[NotifyState::Ready]);
+        self.is_ready_owed = !self.notify(&[NotifyState::Ready]);
     }
 
-    /// The configuration is being read again. systemd waits for `ready` from that moment on.
+    /// Notifies the manager that the configuration is being read again. systemd waits for `ready` from that moment on.
     pub fn reloading(&self) {
         // Without the stamp systemd would take an older `READY=1` for the end of this reload, or wait for ever.
         match NotifyState::monotonic_usec_now() {
             Ok(now) => {
-                self.tell(&[NotifyState::Reloading, now]);
+                self.notify(&[NotifyState::Reloading, now]);
             }
             Err(error) => tracing::warn!(event = "manager_failed", "failed to read the monotonic clock: {error}"),
         }
     }
 
-    /// The reload has ended, well or badly; `status` says which.
+    /// Notifies the manager that the reload has ended, in success or in failure; `status` says which.
     pub fn reloaded(&mut self, status: &str) {
-        self.told = None;
-        self.is_ready_owed = !self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        self.last_status = None;
+        self.is_ready_owed = !self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// The process is ending and may take so long for it.
+    /// Notifies the manager that the process is ending, and how long that may take.
     pub fn stopping(&self, at_most: Duration) {
         let microseconds = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
         let status = NotifyState::Status("stopping: letting what is under way end");
-        self.tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds), status]);
+        self.notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds), status]);
     }
 
-    /// The loop has turned: feeds the watchdog, and tells the status if it has changed. `countdown` alone is no change.
+    /// To be called at every turn of the loop: feeds the watchdog, and sends the status if it has changed. A new
+    /// `countdown` alone is no change.
     pub fn turned(&mut self, status: &str, countdown: &str) {
         if self.is_ready_owed {
             self.ready();
@@ -101,36 +103,39 @@ impl Manager {
             && self.fed.is_none_or(|fed| now - fed >= every)
         {
             // What was not taken is sent again at the next turn.
-            self.fed = self.tell(&[NotifyState::Watchdog]).then_some(now);
+            self.fed = self.notify(&[NotifyState::Watchdog]).then_some(now);
         }
-        let is_news = |(told, at): &(String, Instant)| told != status || now - *at >= STATUS_EVERY;
-        if self.told.as_ref().is_none_or(is_news) {
-            self.told = Some((status.to_owned(), now));
-            self.tell(&[NotifyState::Status(&format!("{status}{countdown}"))]);
+        let is_due = |(sent, at): &(String, Instant)| sent != status || now - *at >= STATUS_EVERY;
+        if self.last_status.as_ref().is_none_or(is_due) {
+            self.last_status = Some((status.to_owned(), now));
+            self.notify(&[NotifyState::Status(&format!("{status}{countdown}"))]);
         }
     }
 
-    /// Sends a message; whether it was taken. That nobody takes it is no reason to stop; it is said once.
-    fn tell(&self, what: &[NotifyState<'_>]) -> bool {
+    /// Sends a message, and returns whether the manager took it. A message that is not taken is no reason to stop; it
+    /// is logged once.
+    fn notify(&self, states: &[NotifyState<'_>]) -> bool {
         let Some(address) = &self.address else { return true };
-        let lines: Vec<_> = what.iter().map(ToString::to_string).collect();
+        let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
         let outcome = send(address, lines.join("\n").as_bytes());
-        let unheard_before = self.unheard.swap(outcome.is_err(), Ordering::Relaxed);
-        if let (Err(error), false) = (&outcome, unheard_before) {
+        let was_refused = self.is_refusing.swap(outcome.is_err(), Ordering::Relaxed);
+        if let (Err(error), false) = (&outcome, was_refused) {
             tracing::warn!(event = "manager_failed", "failed to notify the service manager: {error}");
         }
         outcome.is_ok()
     }
 }
 
-/// Not by `sd_notify`, which knows no abstract names, and waits for ever where the manager's socket is full.
+/// Sends one datagram. It does not use `sd_notify`, which supports no abstract names and waits for ever where the
+/// manager's socket is full.
 fn send(address: &SocketAddr, message: &[u8]) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     socket.send_to_addr(message, address).map(drop)
 }
 
-/// What `$NOTIFY_SOCKET` names: an absolute path, or `@` and a name in the abstract namespace (sd_notify(3)).
+/// The address that `$NOTIFY_SOCKET` names: an absolute path, or `@` and a name in the abstract namespace
+/// (sd_notify(3)).
 fn address(name: &OsStr) -> Result<SocketAddr, String> {
     let address = match name.as_bytes() {
         [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
@@ -140,21 +145,23 @@ fn address(name: &OsStr) -> Result<SocketAddr, String> {
     address.map_err(|error| format!("$NOTIFY_SOCKET is `{}`: {error}", name.display()))
 }
 
-/// Where state is kept: the folder that systemd made for it, or the working directory.
+/// The folder in which the state is persisted: the one that systemd made for it (`$STATE_DIRECTORY`), or else the
+/// working directory.
 pub fn state_directory() -> PathBuf {
     std::env::var_os("STATE_DIRECTORY").and_then(|folders| first(&folders)).map(PathBuf::from).unwrap_or_default()
 }
 
-/// The first of several folders: `StateDirectory=a b` is `/var/lib/a:/var/lib/b` (systemd.exec(5)).
+/// The first of several folders, which a colon separates: `StateDirectory=a b` is `/var/lib/a:/var/lib/b`
+/// (systemd.exec(5)).
 fn first(folders: &OsStr) -> Option<OsString> {
     let mut each = folders.as_bytes().split(|byte| *byte == b':');
     each.find(|folder| !folder.is_empty()).map(|folder| OsStr::from_bytes(folder).to_owned())
 }
 
-/// The socket that a `.socket` unit opened for us, if one did.
+/// The socket that a `.socket` unit opened for this process, if one did (sd_listen_fds(3)).
 ///
 /// # Errors
-/// When what was handed over is no TCP socket that listens.
+/// When what was passed on is no TCP socket that listens.
 pub fn handed_over() -> io::Result<Option<TcpListener>> {
     let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
     listener.set_nonblocking(true)?;

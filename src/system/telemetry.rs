@@ -1,7 +1,8 @@
-//! Where log lines go: standard error, as text or as one flat JSON object a line; or the journal with its fields, where
-//! systemd connected standard error to it and text is wanted. Whoever logs never waits for whoever reads (`log_writer`).
+//! Where log lines are written: to standard error, as text or as one flat JSON object a line; or to the journal with
+//! its fields, where systemd connected standard error to it and text is wanted. Code that logs never waits for the
+//! reader of the log (`log_writer`).
 //!
-//! Every line of note carries the field `event`; which events exist is said where they are logged.
+//! Every line that a program may want to find has the field `event`; the events are named where they are logged.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
@@ -20,10 +21,10 @@ use super::clock;
 use super::journal::{Journal, MessageId, Socket};
 use super::log_writer::{Queue, StandardError};
 
-/// Where log lines wait, once logging has been started.
+/// The queue of log lines, once logging has been started.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Timestamps as in `2026-11-23T10:00:00.123Z`.
+/// Writes timestamps such as `2026-11-23T10:00:00.123Z`.
 struct Timestamp;
 
 impl FormatTime for Timestamp {
@@ -32,37 +33,37 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Logging, until it is dropped: then what still waits is written, unless nobody reads it.
+/// The guard of logging: when it is dropped, the lines that still wait are written, unless the reader is stuck.
 #[derive(Debug)]
 #[must_use]
 pub struct Logging(Queue);
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        // A reader that is stuck must not keep the program from ending.
+        // A reader that is stuck must not prevent the program from ending.
         self.0.flush();
     }
 }
 
-/// How many log lines were dropped, as a metric; `None` before logging was started.
+/// The counter of the log lines that were dropped; `None` before logging was started.
 pub fn dropped() -> Option<IntCounter> {
     QUEUE.get().map(Queue::dropped)
 }
 
-/// Waits a moment until what has been logged up to now is written, for who records that it was; not again while nobody
-/// reads the log. Cancel-safe.
+/// Waits up to half a second until what has been logged up to now is written, for a caller that records that it was. It
+/// does not wait again while nobody reads the log. Cancel-safe.
 pub async fn written() {
     if let Some(queue) = QUEUE.get() {
         queue.written().await;
     }
 }
 
-/// Starts logging for the whole process, panics included.
+/// Starts logging for the whole process, the panics included. `message_id` names the kinds of lines for the journal.
 ///
 /// # Errors
 /// When `filter` is not a level or a filter, when logging was started before, or when its thread cannot be started.
 pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging, String> {
-    // The scheduler tells of its own birth at every start; who wants to hear it can say so.
+    // The scheduler logs its own start every time; a filter that names it shows that.
     let quiet = format!("tokio_cron_scheduler=warn,{filter}");
     let filter = EnvFilter::try_new(quiet).map_err(|error| format!("understand the log filter `{filter}`: {error}"))?;
     let failed = |error: &dyn std::fmt::Display| format!("start logging: {error}");
@@ -74,7 +75,7 @@ pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging,
     } else {
         let stderr = StandardError::open().map_err(|error| failed(&error))?;
         let queue = Queue::start(stderr, lines_dropped).map_err(|error| failed(&error))?;
-        // What the layer says of its own errors would be written to standard error directly.
+        // The layer would write its own errors to standard error directly.
         let lines = fmt::layer().with_timer(Timestamp).with_writer(queue.clone()).with_target(false);
         let lines = lines.log_internal_errors(false);
         let started = if json {
@@ -86,7 +87,7 @@ pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging,
         (queue, started)
     };
     started.map_err(|error| failed(&error))?;
-    // Logging starts once in a process, or the line above fails.
+    // Logging starts only once in a process, since the line above fails the second time.
     QUEUE.set(queue.clone()).ok();
     std::panic::set_hook(Box::new(panicked));
     Ok(Logging(queue))
@@ -101,7 +102,7 @@ fn lines_dropped(lines: u64) {
     );
 }
 
-/// Logs a panic like anything else: the library's own way waits for whoever reads standard error.
+/// Logs a panic like anything else, since the library's own hook waits for the reader of standard error.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let message = panic.payload_as_str().unwrap_or("no message");

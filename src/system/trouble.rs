@@ -1,4 +1,5 @@
-//! Tells trouble of our own machine (descriptors, memory, disk, threads) from trouble of what was asked.
+//! Distinguishes trouble of this machine (descriptors, memory, disk, threads) from trouble of the other side of a
+//! request.
 
 use std::any::Any;
 use std::error::Error;
@@ -8,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use futures_util::FutureExt;
 
-/// Linux's numbers of the errors for which the standard library has no kind.
+/// The numbers that Linux gives to the errors for which the standard library has no kind (errno(3)).
 const EIO: i32 = 5;
 const ENXIO: i32 = 6;
 const ENODEV: i32 = 19;
@@ -18,14 +19,14 @@ const ENOBUFS: i32 = 105;
 const EUCLEAN: i32 = 117;
 const EREMOTEIO: i32 = 121;
 
-/// How tokio's panic begins when the system gives it no thread for a call that blocks.
+/// The beginning of tokio's panic when the system gives it no thread for a call that blocks.
 const NO_THREAD: &str = "OS can't spawn worker thread";
 
 /// Whether an error says that this machine is short of something, wherever it comes from: a socket, a thread or a file.
 pub fn is_machine_trouble(error: &io::Error) -> bool {
     let by_kind = matches!(
         error.kind(),
-        // What the system gives for a want of threads.
+        // The system's error when no thread can be started.
         ErrorKind::WouldBlock
             | ErrorKind::OutOfMemory
             | ErrorKind::StorageFull
@@ -36,8 +37,8 @@ pub fn is_machine_trouble(error: &io::Error) -> bool {
     by_kind || matches!(error.raw_os_error(), Some(EIO | ENFILE | EMFILE | ENOBUFS))
 }
 
-/// The same for an error of a file. There, too, a device or a file server that does not answer is the machine's trouble;
-/// of a socket the same errors would speak of the other end.
+/// Whether an error of a file says that this machine is in trouble. A device or a file server that does not answer is
+/// then the machine's trouble, too; the same errors of a socket would be about the other end.
 pub fn is_storage_trouble(error: &io::Error) -> bool {
     let by_kind = matches!(
         error.kind(),
@@ -46,7 +47,7 @@ pub fn is_storage_trouble(error: &io::Error) -> bool {
     by_kind || matches!(error.raw_os_error(), Some(ENXIO | ENODEV | EUCLEAN | EREMOTEIO)) || is_machine_trouble(error)
 }
 
-/// The trouble of our own machine in an error or in what caused it, in the system's words.
+/// The text of the error by which this machine is in trouble, found in an error or in its causes.
 pub fn machine_trouble(error: &(dyn Error + 'static)) -> Option<String> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| {
         let error = cause.downcast_ref::<io::Error>()?;
@@ -58,8 +59,8 @@ pub fn machine_trouble(error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
-/// Whether the process, or the machine, has no file descriptor left. The resolver and the loader of certificates turn that
-/// into errors of their own, so it is asked for where they fail.
+/// Whether the process or the machine has no file descriptor left. The resolver and the loader of certificates turn
+/// that into errors of their own, so this is checked where they fail.
 pub fn is_out_of_descriptors() -> bool {
     File::open("/").is_err_and(|error| is_machine_trouble(&error))
 }
@@ -67,8 +68,8 @@ pub fn is_out_of_descriptors() -> bool {
 /// Waits for work that may need another thread.
 ///
 /// # Errors
-/// The system's words when there is no thread for it. Tokio panics then, which would end the program for a want that
-/// passes; any other panic goes on.
+/// The text of the system's error when there is no thread for it. Tokio panics then, which would end the program for a
+/// shortage that passes; any other panic is passed on.
 pub async fn with_a_thread<T>(work: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(work).catch_unwind().await.or_else(|panic| match no_thread(&*panic) {
         Some(error) => Err(error),
@@ -79,7 +80,7 @@ pub async fn with_a_thread<T>(work: impl Future<Output = T>) -> Result<T, String
 /// Begins work on another thread.
 ///
 /// # Errors
-/// As [`with_a_thread`]. Tokio may carry the work out later all the same.
+/// As for [`with_a_thread`]. Tokio may carry the work out later all the same.
 pub fn on_a_thread<T>(begin: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(begin)).or_else(|panic| match no_thread(&*panic) {
         Some(error) => Err(error),
@@ -111,8 +112,8 @@ mod tests {
             let error = io::Error::from_raw_os_error(number);
             assert!(is_storage_trouble(&error) && !is_machine_trouble(&error), "{error}");
         }
-        // Not there, not allowed, refused, reset: these speak of the thing itself. No address of that family (99) is what
-        // a host with an IPv6 address gives where there is no IPv6.
+        // Not there, not allowed, refused, reset: these are about the thing itself. No address of that family (99) is
+        // what a host with an IPv6 address gives where there is no IPv6.
         for number in [2, 13, 20, 40, 99, 104, 111] {
             let error = io::Error::from_raw_os_error(number);
             assert!(!is_storage_trouble(&error), "{error}");
@@ -122,21 +123,21 @@ mod tests {
     #[test]
     fn trouble_is_found_however_deep_it_is_wrapped() {
         let full = || io::Error::from_raw_os_error(EMFILE);
-        let said = full().to_string();
+        let text = full().to_string();
         for error in [Outer(full()), Outer(io::Error::other(Outer(full()))), Outer(io::Error::other(full()))] {
-            assert_eq!(machine_trouble(&error), Some(said.clone()), "{error:?}");
+            assert_eq!(machine_trouble(&error), Some(text.clone()), "{error:?}");
         }
         assert_eq!(machine_trouble(&Outer(io::Error::from_raw_os_error(111))), None);
         assert!(!is_out_of_descriptors());
     }
 
     #[tokio::test]
-    async fn a_want_of_threads_is_an_error_and_a_fault_still_a_panic() {
-        let said = format!("{NO_THREAD}: Resource temporarily unavailable (os error 11)");
-        let (panics, once) = (said.clone(), said.clone());
-        assert_eq!(on_a_thread(|| std::panic::panic_any(once)), Err::<(), _>(said.clone()));
+    async fn a_shortage_of_threads_is_an_error_and_a_fault_still_a_panic() {
+        let text = format!("{NO_THREAD}: Resource temporarily unavailable (os error 11)");
+        let (panics, once) = (text.clone(), text.clone());
+        assert_eq!(on_a_thread(|| std::panic::panic_any(once)), Err::<(), _>(text.clone()));
         assert_eq!(with_a_thread(async { 1 }).await, Ok(1));
-        assert_eq!(with_a_thread(async { std::panic::panic_any(panics) }).await, Err::<(), _>(said));
+        assert_eq!(with_a_thread(async { std::panic::panic_any(panics) }).await, Err::<(), _>(text));
         let fault = with_a_thread(async { std::panic::panic_any("a fault of ours") });
         let ended = AssertUnwindSafe(fault).catch_unwind().await;
         assert!(ended.is_err_and(|panic| panic.downcast_ref::<&str>() == Some(&"a fault of ours")));

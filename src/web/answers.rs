@@ -1,4 +1,4 @@
-//! How an answer is written where it is a page, or says that there is none.
+//! How pages are written as answers, among them those that say why there is no page.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +8,7 @@ use crate::system::clock;
 
 use super::page::{self, Frame};
 
+/// A page as an answer; a page that could not be written is answered with 500.
 pub(super) fn html(status: StatusCode, page: askama::Result<String>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
     match page {
@@ -19,11 +20,12 @@ pub(super) fn html(status: StatusCode, page: askama::Result<String>) -> Response
     }
 }
 
+/// A page that says in a sentence what is wrong.
 pub(super) fn problem(access: &Access, status: StatusCode, title: &str, problem: &str) -> Response {
     html(status, page::problem(Frame::new(&access.base, clock::now()), title, problem))
 }
 
-/// A page that was not made says when to come again.
+/// The answer in place of a page that was not made; where that makes sense, it says when to come again.
 pub(super) fn not_made(access: &Access, why: NotMade) -> Response {
     let mut response = problem(access, why.status(), "Not now", &format!("Sorry: {why}."));
     if let Some((name, value)) = why.retry_after() {
@@ -32,6 +34,7 @@ pub(super) fn not_made(access: &Access, why: NotMade) -> Response {
     response
 }
 
+/// The answer to a path that names no token.
 pub(super) fn no_such_token(access: &Access) -> Response {
     problem(access, StatusCode::NOT_FOUND, "No such token", "No token of that name is configured for that tenant.")
 }

@@ -1,5 +1,5 @@
-//! The JSON API: the picture that the page and the metrics show, and the history. `openapi.json` describes it, and a test
-//! holds the answers to it. Never a token value, a user's name or an e-mail address.
+//! The JSON API: the snapshot that the page and the metrics show too, and the history. `openapi.json` describes it, and
+//! a test compares the answers with it. No answer holds a token value, the name of a user or an e-mail address.
 
 use std::sync::Arc;
 
@@ -22,16 +22,18 @@ use crate::system::clock;
 
 use super::state::{State, TokenPath, position, request_check};
 
-/// The description of this API.
+/// The description of this API, as OpenAPI 3.
 const OPENAPI: &str = include_str!("openapi.json");
-/// Transitions in one answer, if nothing else is wished for, and at most.
+/// How many transitions one answer has unless the query has a limit.
 const TRANSITIONS: u32 = 100;
+/// The highest limit of a query.
 const MOST_TRANSITIONS: u32 = 1000;
-/// What a name may have in the configuration, in characters.
+/// In characters: the longest name that the configuration accepts.
 const LONGEST_NAME: usize = 100;
-/// What the longest moment takes, in bytes, and more.
+/// In bytes: more than the longest moment or duration takes.
 const LONGEST_MOMENT: usize = 64;
 
+/// The paths of the API.
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/api/v1/tokens", get(tokens))
@@ -42,15 +44,17 @@ pub(super) fn routes() -> Router<State> {
         .route("/api/v1/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
 }
 
+/// A JSON answer of that status.
 fn answer(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
 }
 
+/// A JSON answer that says what is wrong.
 pub(super) fn error(status: StatusCode, error: &str) -> Response {
     answer(status, &json!({ "error": error }))
 }
 
-/// An answer that was made elsewhere, or why there is none.
+/// An answer that was made on a lane, or the answer that says why it was not made.
 fn made(made: Result<Value, NotMade>) -> Response {
     made.map_or_else(not_made, |value| answer(StatusCode::OK, &value))
 }
@@ -91,7 +95,7 @@ async fn check(Extract(state): Extract<State>, path: TokenPath) -> Response {
     }
 }
 
-/// Which transitions are wished for.
+/// The query parameters that select transitions.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TransitionsQuery {
@@ -146,6 +150,7 @@ async fn alerts(Extract(state): Extract<State>, Extension(access): Extension<Arc
     made(state.lanes.pages.run(move || firing(&snapshot, &access.base)).await)
 }
 
+/// Every alert that fires, for the fleet, the tenants and the tokens.
 fn firing(snapshot: &Snapshot, base: &str) -> Value {
     let all = snapshot.firing().map(|(of, firing)| {
         let mut value = alert(firing);
@@ -160,13 +165,14 @@ fn firing(snapshot: &Snapshot, base: &str) -> Value {
     json!({ "alerts": all.collect::<Vec<_>>() })
 }
 
-/// Tokens written into one piece.
+/// How many tokens are written into one piece of the answer.
 const TOKENS_PER_PIECE: usize = 100;
 
-/// `{"tokens": [...]}` of one snapshot, as an iterator over its pieces.
+/// The answer `{"tokens": [...]}` for one snapshot, as an iterator over its pieces.
 #[derive(Debug)]
 pub(super) struct Tokens {
     snapshot: Arc<Snapshot>,
+    /// The index of the token with which the next piece begins.
     next: usize,
     ended: bool,
 }
@@ -187,11 +193,11 @@ impl Iterator for Tokens {
         let tokens = &self.snapshot.tokens;
         let end = tokens.len().min(self.next + TOKENS_PER_PIECE);
         let mut piece = if self.next == 0 { "{\"tokens\":[".to_owned() } else { String::new() };
-        for (index, picture) in tokens.iter().enumerate().take(end).skip(self.next) {
+        for (index, entry) in tokens.iter().enumerate().take(end).skip(self.next) {
             if index > 0 {
                 piece.push(',');
             }
-            piece.push_str(&token(picture).to_string());
+            piece.push_str(&token(entry).to_string());
         }
         self.next = end;
         if end == tokens.len() {
@@ -202,8 +208,9 @@ impl Iterator for Tokens {
     }
 }
 
-fn token(picture: &TokenSnapshot) -> Value {
-    let TokenSnapshot { token, status: token_status, firing, .. } = picture;
+/// What the API shows of every token.
+fn token(entry: &TokenSnapshot) -> Value {
+    let TokenSnapshot { token, status, firing, .. } = entry;
     let attempts = |attempts: &Attempts| {
         json!({
             "last_attempt": attempts.last_attempt,
@@ -212,10 +219,10 @@ fn token(picture: &TokenSnapshot) -> Value {
             "reason": attempts.reason,
         })
     };
-    let excess = token_status.audit.as_ref().map(|audit| {
-        let excess = audit.excess(token).map(|known| {
-            let (permission, shown_by) = (known.permission.name(), known.shown_by(&token.tenant));
-            json!({ "permission": permission, "answer": known.answer, "shown_by": shown_by })
+    let excess = status.audit.as_ref().map(|audit| {
+        let excess = audit.excess(token).map(|excess| {
+            let (permission, shown_by) = (excess.permission.name(), excess.shown_by(&token.tenant));
+            json!({ "permission": permission, "answer": excess.answer, "shown_by": shown_by })
         });
         excess.collect::<Vec<_>>()
     });
@@ -224,34 +231,34 @@ fn token(picture: &TokenSnapshot) -> Value {
         "token_name": token.name,
         "subdomain": token.tenant.subdomain,
         "profile": token.profile_name(),
-        "health": picture.health().as_str(),
-        "state": token_status.state.as_str(),
-        "since": token_status.since,
-        "unreadable": token_status.unreadable.as_ref().map(ToString::to_string),
+        "health": entry.health().as_str(),
+        "state": status.state.as_str(),
+        "since": status.since,
+        "unreadable": status.unreadable.as_ref().map(ToString::to_string),
         "expires": token.expires,
         "auto_rotated": token.auto_rotated,
-        "fingerprint": token_status.fingerprint,
-        "security_group": token_status.security_group(),
-        "global_admin": token_status.user.as_ref().and_then(|user| user.admin.granted),
+        "fingerprint": status.fingerprint,
+        "security_group": status.security_group(),
+        "global_admin": status.user.as_ref().and_then(|user| user.admin.granted),
         "checks": {
-            "validity": attempts(&token_status.validity),
-            "permissions": attempts(&token_status.permission_checks),
+            "validity": attempts(&status.validity),
+            "permissions": attempts(&status.permission_checks),
         },
-        "permissions": permissions(picture),
+        "permissions": permissions(entry),
         "excess": excess,
         "alerts": firing.iter().map(alert).collect::<Vec<_>>(),
     })
 }
 
-/// A token with what only its own answer holds.
-fn detail(snapshot: &Snapshot, picture: &TokenSnapshot) -> Value {
-    let mut value = token(picture);
-    let rights = picture.status.rights.iter().filter_map(|known| {
-        let held = known.belief.granted?;
-        Some(json!({ "right": known.right.as_str(), "held": held, "since": known.belief.since }))
+/// What the API shows of a token in the answer about that token alone.
+fn detail(snapshot: &Snapshot, entry: &TokenSnapshot) -> Value {
+    let mut value = token(entry);
+    let rights = entry.status.rights.iter().filter_map(|right| {
+        let granted = right.belief.granted?;
+        Some(json!({ "right": right.right.as_str(), "held": granted, "since": right.belief.since }))
     });
-    let notifications = picture.token.notices(&snapshot.expiry_notice);
-    let asked = picture.asked.iter().map(|asked| {
+    let notices = entry.token.expiry_notices(&snapshot.expiry_notice);
+    let asked = entry.asked.iter().map(|asked| {
         json!({
             "method": asked.method.as_str(),
             "path": asked.path,
@@ -262,31 +269,33 @@ fn detail(snapshot: &Snapshot, picture: &TokenSnapshot) -> Value {
         })
     });
     value["rights"] = rights.collect();
-    value["notices"] = notifications.map(|(_, at)| json!(at)).collect();
+    value["notices"] = notices.map(|(_, at)| json!(at)).collect();
     value["asked"] = asked.collect();
-    value["security_group_problem"] = json!(picture.status.group_problem());
+    value["security_group_problem"] = json!(entry.status.group_problem());
     value
 }
 
-fn permissions(picture: &TokenSnapshot) -> Vec<Value> {
-    let wanted = picture.token.wanted.iter().map(|wanted| {
-        let known = picture.status.of_permission(wanted.permission);
-        let state = picture.status.permission_state(wanted.permission);
-        let seen = known.filter(|known| known.belief.granted.is_some());
+/// Every wanted permission, with its state and what shows it.
+fn permissions(entry: &TokenSnapshot) -> Vec<Value> {
+    let wanted = entry.token.wanted.iter().map(|wanted| {
+        let permission = entry.status.of_permission(wanted.permission);
+        let state = entry.status.permission_state(wanted.permission);
+        let shown = permission.filter(|permission| permission.belief.granted.is_some());
         json!({
             "permission": wanted.permission,
             "required": wanted.required,
             "state": state.as_str(),
-            "since": seen.map(|known| known.belief.since),
-            "evidence": seen.map(|known| known.evidence),
-            "answer": seen.and_then(|known| known.answer),
-            "shown_by": seen.and_then(|known| known.shown_by(&picture.token.tenant)),
-            "cause": known.filter(|_| state == PermissionState::Missing).map(|known| known.cause),
+            "since": shown.map(|permission| permission.belief.since),
+            "evidence": shown.map(|permission| permission.evidence),
+            "answer": shown.and_then(|permission| permission.answer),
+            "shown_by": shown.and_then(|permission| permission.shown_by(&entry.token.tenant)),
+            "cause": permission.filter(|_| state == PermissionState::Missing).map(|permission| permission.cause),
         })
     });
     wanted.collect()
 }
 
+/// What the API shows of a firing alert, wherever it is shown.
 fn alert(firing: &Firing) -> Value {
     json!({
         "alert": firing.alert.as_str(),

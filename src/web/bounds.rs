@@ -1,4 +1,4 @@
-//! How long an address may be: a client's words are looked for in every token, so there may be only so many.
+//! How long an address may be: the words of a client are searched for in every token, so their number is limited.
 
 use std::sync::Arc;
 
@@ -12,12 +12,13 @@ use crate::http_server::Access;
 use super::answers::problem;
 use super::api;
 
-/// In bytes, as it stands in the address: what the longest filter of the first page takes, every character percent-encoded.
+/// In bytes, as it is in the address: the longest filter of the first page takes no more, every character
+/// percent-encoded.
 const LONGEST_QUERY: usize = 4096;
 /// In bytes: two names of 100 characters take 2,400, every character percent-encoded.
 const LONGEST_PATH: usize = 4096;
 
-/// Refuses an address that is too long for anything that is here.
+/// Refuses an address that is longer than that of anything the daemon serves.
 pub(super) async fn bounded(request: Request, next: Next) -> Response {
     let uri = request.uri();
     let (status, why) = if uri.query().is_some_and(|query| query.len() > LONGEST_QUERY) {

@@ -1,15 +1,15 @@
-//! Declared expiries that are still ahead, as iCalendar. Pure.
+//! The declared expiries that are still ahead, as iCalendar. Pure.
 
 use chrono::{DateTime, Utc};
 use icalendar::{Calendar, Component, Event, EventLike};
 
 use crate::state::Snapshot;
 
-/// The calendar; `url` is where people reach the daemon.
+/// The calendar as text; `url` is the address under which people reach the daemon, for the links to its pages.
 pub(super) fn calendar(snapshot: &Snapshot, url: Option<&str>, now: DateTime<Utc>) -> String {
     let mut calendar = Calendar::new().name("Syncro token expiries").done();
-    for picture in snapshot.tokens.iter().filter(|picture| !picture.token.auto_rotated) {
-        let token = &picture.token;
+    for entry in snapshot.tokens.iter().filter(|entry| !entry.token.auto_rotated) {
+        let token = &entry.token;
         let Some(expires) = token.expires.filter(|expires| *expires > now) else { continue };
         let path = token.id().path();
         let used_by = token.profile.as_ref().map_or("whatever uses it", |profile| profile.title.as_str());
@@ -17,10 +17,11 @@ pub(super) fn calendar(snapshot: &Snapshot, url: Option<&str>, now: DateTime<Utc
             "Then {used_by} fails with it. Make a new token before, and put its value where this one is read from."
         );
         let mut event = Event::new();
-        // Stays the same when the date is moved, so that calendars move the entry.
+        // The identifier stays the same when the date is moved, so that calendars move the event.
         event.uid(&format!("{path}@syncro-token-monitor"));
         event.timestamp(now);
-        // An event of no length has no end (RFC 5545, 3.6.1): one that is not later than the start would be an error.
+        // An event of no length has no end (RFC 5545, 3.6.1): an end that is not later than the start would be an
+        // error.
         event.starts(expires);
         event.summary(&format!("Syncro token {} of {} expires", token.name, token.tenant.name));
         event.description(&text);
@@ -41,18 +42,18 @@ mod tests {
     use crate::testing::{at, token};
 
     #[test]
-    fn what_expires_is_an_entry_and_what_has_expired_never_does_or_is_renewed_by_itself_is_none() {
-        let picture = |name: &str, expires: Option<i64>, auto_rotated: bool| {
+    fn an_expiry_ahead_is_an_event_and_one_that_has_passed_is_not_declared_or_renewed_by_itself_is_none() {
+        let entry = |name: &str, expires: Option<i64>, auto_rotated: bool| {
             let mut token = token(name, &[]);
             (token.expires, token.auto_rotated) = (expires.map(at), auto_rotated);
             let (token, status) = (Arc::new(token), Arc::default());
             TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() }
         };
         let tokens = vec![
-            picture("soon, or\nso", Some(86_400), false),
-            picture("never", None, false),
-            picture("gone", Some(-1), false),
-            picture("rotated", Some(86_400), true),
+            entry("soon, or\nso", Some(86_400), false),
+            entry("never", None, false),
+            entry("gone", Some(-1), false),
+            entry("rotated", Some(86_400), true),
         ];
         let snapshot = Snapshot { tokens: Arc::new(tokens), ..Snapshot::default() };
         let text = calendar(&snapshot, Some("https://monitor.example"), at(0));

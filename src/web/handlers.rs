@@ -1,4 +1,4 @@
-//! Pages, files, the calendar, metrics and the two requests that people can make, one function each.
+//! What answers a request for a page, a file, the calendar, the metrics, a reload or a check, one function for each.
 
 use std::iter::once_with;
 use std::sync::Arc;
@@ -25,9 +25,10 @@ use super::page::{self, FleetQuery, Frame};
 use super::runbook::section;
 use super::state::{LONGEST_REQUEST, State, TokenPath, position, request_check};
 
-/// What Prometheus calls the text format; version 3 refuses any other name.
+/// The content type by which Prometheus recognises its text format; version 3 refuses any other.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// The first page.
 pub(super) async fn fleet(
     Extract(state): Extract<State>,
     Extension(access): Extension<Arc<Access>>,
@@ -47,7 +48,7 @@ pub(super) async fn fleet(
     }
 }
 
-/// The page of a token; the history that it shows is read before it takes a place among the pages.
+/// The page of a token; the history that it shows is read before it takes a slot of the lane of the pages.
 pub(super) async fn token(
     Extract(state): Extract<State>,
     Extension(access): Extension<Arc<Access>>,
@@ -71,6 +72,7 @@ pub(super) async fn token(
     }
 }
 
+/// Requests a check of a token, and leads back to its page.
 pub(super) async fn check(
     Extract(state): Extract<State>,
     Extension(access): Extension<Arc<Access>>,
@@ -86,6 +88,7 @@ pub(super) async fn check(
     (StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()
 }
 
+/// A file that the pages need.
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     let (kind, text) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", include_str!("page/static/style.css")),
@@ -96,12 +99,14 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, max-age=300")], text).into_response()
 }
 
+/// The runbook of an alert, as text.
 pub(super) async fn runbook(Path(alert): Path<String>) -> Response {
-    let known = |section| (StatusCode::OK, format!("{section}\n")).into_response();
-    let unknown = || (StatusCode::NOT_FOUND, "no such alert\n").into_response();
-    section(&alert).map_or_else(unknown, known)
+    let found = |section| (StatusCode::OK, format!("{section}\n")).into_response();
+    let missing = || (StatusCode::NOT_FOUND, "no such alert\n").into_response();
+    section(&alert).map_or_else(missing, found)
 }
 
+/// The calendar of expiries.
 pub(super) async fn expiries(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
     let snapshot = state.snapshot();
     let make = move || {
@@ -114,7 +119,7 @@ pub(super) async fn expiries(Extract(state): Extract<State>, Extension(access): 
     }
 }
 
-/// The daemon's own counters as text.
+/// The daemon's own counters in the text format of Prometheus.
 fn own_counters(registry: &Registry) -> Bytes {
     let mut own = String::new();
     if let Err(error) = TextEncoder::new().encode_utf8(&registry.gather(), &mut own) {
@@ -123,9 +128,10 @@ fn own_counters(registry: &Registry) -> Bytes {
     own.into()
 }
 
+/// The metrics of the daemon and of the fleet.
 pub(super) async fn metrics(Extract(state): Extract<State>) -> Response {
     let (registry, snapshot) = (state.registry.clone(), state.snapshot());
-    // Both are begun where they are made.
+    // Both are made on the thread of the lane.
     let fleet = once_with(move || Exposition::new(snapshot, clock::now())).flatten();
     match state.lanes.scrapes.body(once_with(move || own_counters(&registry)).chain(fleet)).await {
         Ok(body) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response(),
@@ -133,12 +139,13 @@ pub(super) async fn metrics(Extract(state): Extract<State>) -> Response {
     }
 }
 
+/// Reads the configuration again, and answers when the daemon has done so or has refused it.
 pub(super) async fn reload(Extract(state): Extract<State>) -> Response {
     let (answer, answered) = oneshot::channel();
-    let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();
+    let stopping = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();
     match timeout(LONGEST_REQUEST, state.reload.send(answer)).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) => return gone(),
+        Ok(Err(_)) => return stopping(),
         Err(_) => return NotMade::Busy.into_response(),
     }
     match answered.await {
@@ -148,6 +155,6 @@ pub(super) async fn reload(Extract(state): Extract<State>) -> Response {
             format!("the configuration was not reloaded, the running one stays:\n{faults}\n"),
         )
             .into_response(),
-        Err(_) => gone(),
+        Err(_) => stopping(),
     }
 }

@@ -1,5 +1,5 @@
-//! What people and programs see over HTTP: pages, the JSON API, the calendar, the runbooks, health. It reads the snapshot that
-//! the engine publishes and changes nothing but through requests to the engine. `routes` says what is answered where.
+//! What people and programs see over HTTP: pages, the JSON API, the calendar, the runbooks, the health. It reads the
+//! snapshot that the engine publishes, and changes something only by requests to the engine. `routes` has the paths.
 
 mod answers;
 mod api;

@@ -10,7 +10,7 @@ use super::handlers::{asset, check, expiries, fleet, metrics, reload, runbook, t
 use super::health::{healthy, ready};
 use super::state::State;
 
-/// Everything.
+/// The router for everything that the daemon serves.
 pub fn all(state: State) -> Router {
     Router::new()
         .route("/", get(fleet))
@@ -28,9 +28,9 @@ pub fn all(state: State) -> Router {
         .with_state(state)
 }
 
-/// The health of the daemon and nothing else.
+/// The router for the health of the daemon and nothing else, for an address of its own.
 pub fn health(state: State) -> Router {
-    health_routes().fallback(async || (StatusCode::NOT_FOUND, "only health is told here\n")).with_state(state)
+    health_routes().fallback(async || (StatusCode::NOT_FOUND, "only health is answered here\n")).with_state(state)
 }
 
 fn health_routes() -> Router<State> {

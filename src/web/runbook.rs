@@ -1,10 +1,10 @@
-//! What to do when an alert fires: the section about it in `docs/alerts.md`, so that a link in an alert works wherever the
-//! daemon is reached. Pure.
+//! The runbook of an alert: the section about it in `docs/alerts.md`, so that the link in an alert works wherever the
+//! daemon can be reached. Pure.
 
 /// The document about alerts that this program was built with.
 const ALERTS: &str = include_str!("../../docs/alerts.md");
 
-/// The section of an alert.
+/// The section about an alert, or `None` if there is no such alert.
 pub(super) fn section(alert: &str) -> Option<&'static str> {
     if alert.is_empty() || !alert.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
@@ -21,7 +21,7 @@ mod tests {
     use crate::alert::Alert;
 
     #[test]
-    fn every_alert_has_a_section_of_its_own() {
+    fn every_alert_has_a_runbook_of_its_own() {
         for (alert, _) in Alert::ALL {
             let section = section(alert.as_str()).unwrap_or_default();
             assert!(section.starts_with(&format!("{}\n", alert.as_str())), "{}", alert.as_str());

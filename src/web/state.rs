@@ -1,4 +1,4 @@
-//! What every answer is made from, and the two requests that are passed on to the daemon: to reload, and to check a token.
+//! What answers are made from, and the two requests that are passed on to the daemon: to reload, and to check a token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::http_server::{Lane, Lanes, NotMade};
 use crate::model::TokenId;
 use crate::state::{HistoryLine, HistoryQuery, Snapshot};
 
-/// The loop takes a request at its next turn; one that it has not taken by then is refused.
+/// How long a request may wait for the loop, which takes one at its next turn; then it is refused.
 pub(super) const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 
-/// Somebody asked to read the configuration again; the answer says what is wrong with it.
+/// A request to reload the configuration; the answer to it says what is wrong with the configuration, if anything is.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 
-/// What answers are made from.
+/// What answers are made from, the same for every request.
 #[derive(Debug, Clone)]
 pub struct State {
     /// The snapshot that the engine publishes.
@@ -31,16 +31,17 @@ pub struct State {
     pub reload: mpsc::Sender<ReloadRequest>,
     /// Where requests to check a token now go.
     pub checks: mpsc::Sender<TokenId>,
-    /// The history.
+    /// The history of what changed.
     pub history: History,
-    /// Where answers are made.
+    /// The threads on which answers are made.
     pub lanes: Lanes,
 }
 
-/// Reads the history: a query, or why there is no answer. Blocks.
+/// Reads the history.
 #[derive(Clone)]
 pub struct History(Arc<Read>);
 
+/// The lines that a query selects, or why they cannot be read. Blocks.
 type Read = dyn Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync;
 
 impl fmt::Debug for History {
@@ -50,12 +51,13 @@ impl fmt::Debug for History {
 }
 
 impl History {
-    /// One that is read so.
+    /// A history that is read by `read`, which may block.
     pub fn new(read: impl Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }
 
-    /// Reads on a thread where a slow disk holds up nobody, and hands what was read to `then` there.
+    /// Reads on a thread of `lane`, where a slow disk delays nothing else, and hands what was read to `then` on that
+    /// thread.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         lane: &Lane,
@@ -68,28 +70,30 @@ impl History {
 }
 
 impl State {
+    /// The newest snapshot.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 }
 
-/// The names of a tenant and a token in a path; what cannot be read names nobody.
+/// The names of a tenant and a token in a path; a path that cannot be read names no token.
 pub(super) type TokenPath = Result<Path<(String, String)>, PathRejection>;
 
-/// Which token of the snapshot a path names. Comparing names takes a thousandth of what a page takes.
+/// The index of the token in the snapshot that a path names. To compare the names takes a thousandth of the time of a
+/// page.
 pub(super) fn position(snapshot: &Snapshot, path: TokenPath) -> Option<usize> {
     let Path((tenant, token_name)) = path.ok()?;
-    snapshot.tokens.iter().position(|one| one.token.name == token_name && one.token.tenant.name == tenant)
+    snapshot.tokens.iter().position(|entry| entry.token.name == token_name && entry.token.tenant.name == tenant)
 }
 
-/// Requests a check of a token at once.
+/// Requests a check of a token now.
 ///
 /// # Errors
-/// Why the loop has not taken the request in time, as a sentence without its end.
+/// Why the loop has not taken the request, as a sentence without its full stop.
 pub(super) async fn request_check(state: &State, token: TokenId) -> Result<(), &'static str> {
     match timeout(LONGEST_REQUEST, state.checks.send(token)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err("the daemon is stopping"),
-        Err(_) => Err("too many checks are wished for; come again in a few seconds"),
+        Err(_) => Err("too many checks are requested; come again in a few seconds"),
     }
 }

@@ -88,7 +88,7 @@ fn a_security_group_that_is_not_told_is_said_once_and_the_rest_goes_on() {
         let mut daemon = world.run(&Configuration::acme("permissions = [\"Tickets - List/Search\"]"));
         let line = daemon.wait("the reason", |line| line["event"] == "security_group");
         let message = line["message"].as_str().unwrap();
-        assert!(line["level"] == "WARN" && message.contains(&format!("is not known: {why}")), "{how:?}: {line}");
+        assert!(line["level"] == "WARN" && message.contains(&format!("could not be read: {why}")), "{how:?}: {line}");
         daemon.checks("acme", "permissions", 2);
         let asked = world.log().iter().filter(|request| request.path == "/users/1").count();
         assert_eq!(asked, 1, "{how:?}: an answer is an answer, at most once an hour");

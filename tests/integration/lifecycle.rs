@@ -169,7 +169,7 @@ fn not_ready_until_every_token_was_looked_at() {
     world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
     let mut daemon = world.run(&Configuration::acme(""));
     let (status, body) = daemon.get("/-/ready");
-    assert_eq!((status, body.trim()), (503, "0 of 1 tokens have been looked at"));
+    assert_eq!((status, body.trim()), (503, "0 of 1 tokens have been checked"));
     daemon.checks("acme", "validity", 1);
     assert_eq!(daemon.get("/-/ready").0, 200, "a look that failed is a look");
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use judge::{Case, Happening, Heard, Ms, Status};
 use prometheus::Registry;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use syncro_token_monitor::config::{self, Config, Receiver};
 use syncro_token_monitor::engine::{self, Engine, Order};
 use syncro_token_monitor::notify::{self, Outgoing, Post, Suspect, Taken, Targets, Trouble, Why};
-use syncro_token_monitor::state::HistoryQuery;
 use syncro_token_monitor::state::Snapshot;
 use syncro_token_monitor::store::{self, Attempt, Disk, Store, Work, Writer};
 use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
@@ -34,12 +34,12 @@ pub(crate) struct Record {
     pub(crate) requests: Vec<Vec<u32>>,
     /// Ends of lives after which history was shorter than before, in true time.
     pub(crate) forgotten: Vec<Ms>,
-    /// How many lines of history there are in the end.
+    /// How many lines of history there are in the end that must be kept.
     pub(crate) history: usize,
 }
 
-/// By a clock that is so far ahead, history is too old to be kept, in milliseconds.
-const FAR_AHEAD: Ms = 400 * 24 * 3_600_000;
+/// For how long history is kept, in milliseconds: by a clock that is so far ahead, all of it is too old.
+const KEPT: Ms = 400 * 24 * 3_600_000;
 
 /// The world around the daemon, shared by its parts.
 #[derive(Clone)]
@@ -87,12 +87,12 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
     loop {
         let life = Life::begin(&world, &order);
         let Some(lasts) = life.live(&mut events, &mut order, &world).await else { break };
-        let history = history(&world.folder);
-        if history < lines && !ran_ahead {
+        let kept = world.history();
+        if kept < lines && !ran_ahead {
             forgotten.push(world.elapsed());
         }
-        lines = history;
-        ran_ahead |= *world.offset.borrow() >= FAR_AHEAD;
+        lines = kept;
+        ran_ahead |= *world.offset.borrow() >= KEPT;
         let back = Instant::now() + milliseconds(lasts);
         if back >= world.at(world.case.end) {
             break;
@@ -104,7 +104,7 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
         }
         sleep_until(back).await;
     }
-    let history = history(&world.folder);
+    let history = world.history();
     if history < lines && !ran_ahead {
         forgotten.push(world.elapsed());
     }
@@ -120,10 +120,6 @@ fn wall(begin: i64, start: Instant, offset: Ms) -> DateTime<Utc> {
     DateTime::from_timestamp(begin, 0).unwrap_or_default() + TimeDelta::milliseconds(elapsed + offset)
 }
 
-fn history(folder: &Path) -> usize {
-    store::history(&folder.join("state.db"), &HistoryQuery::default()).map_or(0, |lines| lines.len())
-}
-
 impl World {
     fn elapsed(&self) -> Ms {
         Ms::try_from(self.start.elapsed().as_millis()).unwrap_or(Ms::MAX)
@@ -131,6 +127,17 @@ impl World {
 
     fn at(&self, at: Ms) -> Instant {
         self.start + milliseconds(at)
+    }
+
+    /// How many lines of history must still be there. Those that say that they are older than history is kept for, and were
+    /// written before all others, may go: whether they are so old or a clock was behind is nowhere to be seen.
+    fn history(&self) -> usize {
+        let path = self.folder.join("state.db");
+        let store = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a store");
+        let mut lines = store.prepare("SELECT at FROM transitions ORDER BY id").expect("its schema");
+        let lines = lines.query_map([], |row| row.get::<_, String>(0)).expect("its lines");
+        let oldest = wall(self.begin, self.start, -KEPT).to_rfc3339();
+        lines.map(|at| at.expect("a moment")).skip_while(|at| *at < oldest).count()
     }
 
     /// The moments around which every second counts.
@@ -245,7 +252,7 @@ impl Life {
         let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
         let handles = store::Handles {
             batches: remembered,
-            receiver,
+            deliveries: receiver,
             receivers,
             done: reports,
             snapshots: snapshots.clone(),
@@ -412,7 +419,7 @@ impl Post for Hook {
         if hearing.deaf_until.is_some_and(|until| Instant::now() < until) {
             let detail = "it answered 503".to_owned();
             let (why, suspect) = (Why::NoAnswer(Reason::Http5xx), Suspect::Either);
-            return Err(Trouble { why, detail, query: None, suspect, clock: None });
+            return Err(Trouble { why, detail, retry_after: None, suspect, clock: None });
         }
         let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
         let body: Value = serde_json::from_str(&outgoing.body).expect("JSON");

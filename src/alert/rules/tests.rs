@@ -1,3 +1,5 @@
+//! The notifications about one token over many observations and times: each alert fires once, and is resolved once.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -25,7 +27,7 @@ impl Watched {
         Self { token: token("t", &[LIST, EDIT]), status, firing, alerts }
     }
 
-    fn see(&mut self, observed: &Observation) -> Vec<Notification> {
+    fn see(&mut self, observation: &Observation) -> Vec<Notification> {
         let policy = Policy {
             token: &self.token,
             confirmation: crate::testing::confirmed(2),
@@ -33,8 +35,8 @@ impl Watched {
             news_for: std::time::Duration::from_hours(24),
             frozen: false,
         };
-        let _ = step(&mut self.status, observed, policy);
-        self.notify(observed.at)
+        let _ = step(&mut self.status, observation, policy);
+        self.notify(observation.at)
     }
 
     fn notify(&mut self, now: DateTime<Utc>) -> Vec<Notification> {
@@ -42,8 +44,8 @@ impl Watched {
     }
 }
 
-fn notified(notices: &[Notification]) -> Vec<String> {
-    let word = |notification: &Notification| {
+fn summaries(notifications: &[Notification]) -> Vec<String> {
+    let summary = |notification: &Notification| {
         format!(
             "{} {} {}",
             notification.key.alert.as_str(),
@@ -51,7 +53,7 @@ fn notified(notices: &[Notification]) -> Vec<String> {
             notification.severity.as_str()
         )
     };
-    notices.iter().map(word).collect()
+    notifications.iter().map(summary).collect()
 }
 
 #[test]
@@ -60,26 +62,24 @@ fn a_token_that_expired_is_not_said_to_have_expired_at_a_date_that_is_still_ahea
     watched.token.expires = Some(at(100));
     watched.see(&observed(0, works(&[])));
     watched.see(&observed(110, MeObservation::Refused));
-    let notified = watched.see(&observed(150, MeObservation::Refused));
-    assert!(notified[0].message.text.contains("expired (declared expiry 2027"), "{}", notified[0].message.text);
+    let fired = watched.see(&observed(150, MeObservation::Refused));
+    assert!(fired[0].message.text.contains("expired (declared expiry 2027"), "{}", fired[0].message.text);
     // Somebody made a new token and declared its expiry, and the value is not seen to work yet.
     watched.token.expires = Some(at(400 * DAY));
     watched.notify(at(160));
-    let notified = watched.see(&observed(200, works(&[])));
-    assert!(notified[0].message.text.starts_with("over, the token works again: "), "{}", notified[0].message.text);
-    assert!(!notified[0].message.text.contains("declared expiry"), "{}", notified[0].message.text);
+    let resolved = watched.see(&observed(200, works(&[])));
+    assert!(resolved[0].message.text.starts_with("over, the token works again: "), "{}", resolved[0].message.text);
+    assert!(!resolved[0].message.text.contains("declared expiry"), "{}", resolved[0].message.text);
 }
 
 #[test]
-fn each_expiry_notice_is_told_once_and_the_last_is_critical() {
+fn each_expiry_notice_is_dispatched_once_and_the_last_is_critical() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(40 * DAY));
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for hour in 0..41 * 24 {
-        let notices = watched.notify(at(hour * 3600));
-        heard.extend(
-            notices.iter().map(|notification| (hour / 24, notified(std::slice::from_ref(notification)).remove(0))),
-        );
+        let notifications = watched.notify(at(hour * 3600));
+        received.extend(summaries(&notifications).into_iter().map(|summary| (hour / 24, summary)));
     }
     let expected = [
         (10, "TokenExpiring firing warning"),
@@ -87,21 +87,21 @@ fn each_expiry_notice_is_told_once_and_the_last_is_critical() {
         (33, "TokenExpiring reminder warning"),
         (39, "TokenExpiring reminder critical"),
     ];
-    assert_eq!(heard, expected.map(|(day, message)| (day, message.to_owned())));
+    assert_eq!(received, expected.map(|(day, summary)| (day, summary.to_owned())));
     watched.token.expires = Some(at(400 * DAY));
-    assert_eq!(notified(&watched.notify(at(41 * DAY))), ["TokenExpiring resolved critical"]);
+    assert_eq!(summaries(&watched.notify(at(41 * DAY))), ["TokenExpiring resolved critical"]);
 }
 
 #[test]
-fn a_token_first_seen_between_notices_is_told_of_once_not_for_each_that_passed() {
+fn a_token_added_between_expiry_notices_is_notified_once_and_not_for_each_that_passed() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(5 * DAY));
-    assert_eq!(notified(&watched.notify(at(0))), ["TokenExpiring firing warning"]);
+    assert_eq!(summaries(&watched.notify(at(0))), ["TokenExpiring firing warning"]);
     assert_eq!(watched.notify(at(1)), []);
 }
 
 #[test]
-fn next_change_is_when_something_must_be_told_without_a_look() {
+fn next_change_is_when_a_notification_is_due_without_a_check() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(40 * DAY));
     let next = |watched: &Watched, now| {
@@ -112,7 +112,7 @@ fn next_change_is_when_something_must_be_told_without_a_look() {
     let _ = watched.see(&observed(0, MeObservation::Refused));
     let _ = watched.see(&observed(30, MeObservation::Refused));
     assert_eq!(next(&watched, 30), Some(at(30 + DAY)), "the reminder");
-    assert_eq!(notified(&watched.notify(at(30 + DAY))), ["TokenRejected reminder critical"]);
+    assert_eq!(summaries(&watched.notify(at(30 + DAY))), ["TokenRejected reminder critical"]);
 }
 
 #[test]
@@ -120,15 +120,15 @@ fn one_bad_state_after_another_replaces_its_alert() {
     let mut watched = Watched::new();
     watched.token.expires = Some(at(100));
     let _ = watched.notify(at(0));
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for seconds in [0, 30, 100, 130] {
-        heard.extend(watched.see(&observed(seconds, MeObservation::Refused)));
+        received.extend(watched.see(&observed(seconds, MeObservation::Refused)));
     }
     assert_eq!(
-        notified(&heard),
+        summaries(&received),
         ["TokenRejected firing critical", "TokenRejected resolved critical", "TokenExpired firing critical"]
     );
-    assert!(heard[1].message.text.contains("the token is expired now"), "{}", heard[1].message.text);
+    assert!(received[1].message.text.contains("the token is expired now"), "{}", received[1].message.text);
 }
 
 #[test]
@@ -145,17 +145,17 @@ fn a_changed_group_is_news_for_one_reminder_interval_or_until_it_is_changed_back
     let _ = watched.see(&observed(0, works(&[])));
     assert_eq!(watched.see(&group(0, "Technicians")), [], "the first name is no change");
     let fired = watched.see(&group(3600, "Others"));
-    assert_eq!(notified(&fired), ["SecurityGroupChanged firing warning"]);
+    assert_eq!(summaries(&fired), ["SecurityGroupChanged firing warning"]);
     assert!(fired[0].message.text.contains("`Others` now, before it was `Technicians`"), "{}", fired[0].message.text);
     assert_eq!(watched.see(&group(7200, "Others")), []);
-    assert_eq!(notified(&watched.notify(at(3600 + DAY))), ["SecurityGroupChanged resolved warning"]);
+    assert_eq!(summaries(&watched.notify(at(3600 + DAY))), ["SecurityGroupChanged resolved warning"]);
     let back = watched.see(&group(3600 + 2 * DAY, "Technicians"));
-    assert_eq!(notified(&back), ["SecurityGroupChanged firing warning"], "a day later it is a change of its own");
-    assert_eq!(notified(&watched.see(&group(7200 + 2 * DAY, "Others"))), ["SecurityGroupChanged resolved warning"]);
+    assert_eq!(summaries(&back), ["SecurityGroupChanged firing warning"], "a day later it is a change of its own");
+    assert_eq!(summaries(&watched.see(&group(7200 + 2 * DAY, "Others"))), ["SecurityGroupChanged resolved warning"]);
 }
 
 #[test]
-fn every_alert_has_words_a_runbook_and_a_key_that_names_it() {
+fn every_alert_has_a_severity_a_runbook_and_a_key_that_names_it() {
     let alerts = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
     for (alert, severities) in Alert::ALL {
         assert!(!severities.is_empty());
@@ -192,39 +192,40 @@ fn any_happening() -> impl Strategy<Value = Happening> {
 }
 
 proptest! {
-    /// Over any history: nothing fires twice without a resolve between, every resolve follows a firing, reminders only
-    /// while firing, and nothing is told in the moment of a look that could not look.
+    /// Over any history: nothing fires twice without being resolved in between, only what fires is resolved or reminded
+    /// of, and nobody is notified at the moment of a check that failed.
     #[test]
     fn every_firing_is_paired_with_one_resolve(happenings in proptest::collection::vec(any_happening(), 0..120)) {
         let mut watched = Watched::new();
         watched.token.expires = Some(at(20 * DAY));
         let mut now = 0;
-        // What the date alone says is told before the first look.
+        // What the date alone shows is notified before the first check.
         prop_assert!(watched.notify(at(now))[0].key.alert == Alert::TokenExpiring);
         let expiring = AlertKey { alert: Alert::TokenExpiring, of: watched.token.id().into(), subject: None };
         let mut fires: HashMap<AlertKey, bool> = HashMap::from([(expiring, true)]);
         for happening in happenings {
-            let (notices, blind) = match happening {
+            let (notifications, failed) = match happening {
                 Happening::Passed(seconds) => {
                     now += seconds;
                     (watched.notify(at(now)), false)
                 }
-                Happening::Saw(observation) => {
-                    let observed = observed(now, observation);
-                    (watched.see(&observed), observed.failure().is_some())
+                Happening::Saw(me) => {
+                    let observation = observed(now, me);
+                    (watched.see(&observation), observation.failure().is_some())
                 }
                 Happening::Probed(probe) => {
-                    let observed = probed(now, &[(LIST, probe)]);
-                    (watched.see(&observed), observed.failure().is_some())
+                    let observation = probed(now, &[(LIST, probe)]);
+                    (watched.see(&observation), observation.failure().is_some())
                 }
             };
-            prop_assert!(!blind || notices.is_empty(), "told because we could not look: {:?}", notified(&notices));
-            for notification in notices {
-                let firing = fires.entry(notification.key.clone()).or_default();
-                match notification.status {
-                    Status::Firing => prop_assert!(!std::mem::replace(firing, true), "{} fired twice", notification.key),
-                    Status::Reminder => prop_assert!(*firing, "{} was reminded of while it did not fire", notification.key),
-                    Status::Resolved => prop_assert!(std::mem::replace(firing, false), "{} resolved twice", notification.key),
+            let dispatched = summaries(&notifications);
+            prop_assert!(!failed || dispatched.is_empty(), "notified because a check failed: {dispatched:?}");
+            for Notification { key, status, .. } in notifications {
+                let firing = fires.entry(key.clone()).or_default();
+                match status {
+                    Status::Firing => prop_assert!(!std::mem::replace(firing, true), "{key} fired twice"),
+                    Status::Reminder => prop_assert!(*firing, "{key} was reminded of while it did not fire"),
+                    Status::Resolved => prop_assert!(std::mem::replace(firing, false), "{key} resolved twice"),
                 }
             }
         }

@@ -1,9 +1,11 @@
+//! How observations change a status, one after another, and what no observation may change.
+
 mod confirmations;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::belief::permissions::PermissionState;
+use crate::belief::{Cause, PermissionState, PermissionStatus};
 use crate::syncro::{ProbeObservation, Unreadable, UserObservation};
 use crate::testing::{at, failure, observed, probed, token, works};
 
@@ -21,7 +23,7 @@ fn policy(token: &Token) -> Policy<'_> {
 }
 
 fn kinds(transitions: &[Transition]) -> Vec<(TransitionKind, &str, &str)> {
-    transitions.iter().map(|known| (known.kind, known.before.as_str(), known.after.as_str())).collect()
+    transitions.iter().map(|change| (change.kind, change.before.as_str(), change.after.as_str())).collect()
 }
 
 #[test]
@@ -37,11 +39,11 @@ fn a_bad_state_is_believed_when_seen_twice_in_a_row_and_a_good_one_at_once() {
             .concat();
         (status.state.as_str(), changes)
     };
-    assert_eq!(see(0, works(&[])), ("valid", String::new()), "the first good look is no news");
+    assert_eq!(see(0, works(&[])), ("valid", String::new()), "the first good observation is no news");
     assert_eq!(see(1, MeObservation::Refused), ("valid", String::new()));
     assert_eq!(see(2, works(&[])), ("valid", String::new()), "a flap");
     assert_eq!(see(3, MeObservation::Refused), ("valid", String::new()));
-    assert_eq!(see(4, MeObservation::Failed(failure())), ("valid", String::new()), "could not look");
+    assert_eq!(see(4, MeObservation::Failed(failure())), ("valid", String::new()), "the check failed");
     assert_eq!(see(5, MeObservation::Blocked), ("valid", String::new()), "another bad state counts anew");
     assert_eq!(see(6, MeObservation::Refused), ("valid", String::new()));
     assert_eq!(see(7, MeObservation::Refused), ("rejected", "valid>rejected".to_owned()));
@@ -76,8 +78,8 @@ fn a_permission_is_lost_when_refused_twice_and_the_refusals_of_a_dead_token_do_n
         let expected = [(TransitionKind::Permission, "granted", "missing")];
         assert_eq!(kinds(&transitions), expected[..usize::from(seconds == 5)], "counted anew");
     }
-    let known = &status.permissions[0];
-    assert_eq!((known.cause, known.belief.lost, known.belief.since), (crate::belief::Cause::Token, true, at(4)));
+    let PermissionStatus { cause, belief, .. } = &status.permissions[0];
+    assert_eq!((*cause, belief.lost, belief.since), (Cause::Token, true, at(4)));
 }
 
 #[test]
@@ -129,8 +131,8 @@ fn a_refusal_is_asked_again_where_what_it_needs_was_not_seen() {
     let _ = step(&mut status, &observed(0, works(&[])), policy());
     let failed = ProbeObservation::Failed(failure());
     for (needed, unseen) in [(failed.clone(), true), (ProbeObservation::Missing, false), (failed, true)] {
-        let observed = probed(1, &[(create, ProbeObservation::Missing), (estimates, needed)]);
-        let _ = step(&mut status, &observed, policy());
+        let observation = probed(1, &[(create, ProbeObservation::Missing), (estimates, needed)]);
+        let _ = step(&mut status, &observation, policy());
         assert_eq!((status.permissions[0].unseen, status.permissions[0].belief.doubts), (unseen, 0));
     }
 }
@@ -143,12 +145,12 @@ fn one_permission_that_cannot_be_seen_hides_no_other_and_no_group() {
     let customers = "Customers - List/Search";
     for seconds in [1, 2] {
         let failed = ProbeObservation::Failed(failure());
-        let mut observed = probed(seconds, &[(customers, failed), (LIST, ProbeObservation::Missing)]);
-        if let Part::Permissions(observed) = &mut observed.part {
-            observed.user = Some(UserObservation::Failed(failure()));
+        let mut observation = probed(seconds, &[(customers, failed), (LIST, ProbeObservation::Missing)]);
+        if let Part::Permissions(observations) = &mut observation.part {
+            observations.user = Some(UserObservation::Failed(failure()));
         }
-        let _ = step(&mut status, &observed, policy(&token));
-        assert_eq!(observed.failure().map(|failure| failure.reason), Some(failure().reason));
+        let _ = step(&mut status, &observation, policy(&token));
+        assert_eq!(observation.failure().map(|failure| failure.reason), Some(failure().reason));
     }
     assert_eq!(status.permission_state(crate::testing::permission(LIST)), PermissionState::Missing);
     assert!(status.group_problem().is_some(), "that the group is not known is said all the same");
@@ -161,7 +163,7 @@ fn trouble_of_our_machine_in_reading_a_value_is_no_verdict() {
     let token = token("t", &[]);
     let mut status = TokenStatus::default();
     let machine = Unreadable::Machine { place: "the file `t`".to_owned(), error: "Too many open files".to_owned() };
-    let unread = |seconds, why: &Unreadable| Observation {
+    let unreadable = |seconds, why: &Unreadable| Observation {
         at: at(seconds),
         part: Part::Token(TokenObservation::Unreadable(why.clone())),
         asked: Vec::new(),
@@ -170,14 +172,18 @@ fn trouble_of_our_machine_in_reading_a_value_is_no_verdict() {
         let _ = step(&mut status, &observed(0, observation), policy(&token));
     }
     for seconds in 1..9 {
-        assert_eq!(step(&mut status, &unread(seconds, &machine), policy(&token)), [], "a revoked token stays revoked");
+        assert_eq!(
+            step(&mut status, &unreadable(seconds, &machine), policy(&token)),
+            [],
+            "a revoked token stays revoked"
+        );
     }
     assert_eq!((status.state, status.validity.failures), (TokenState::Rejected, 8));
     assert_eq!(status.validity.reason, Some(crate::syncro::Reason::Monitor));
-    assert!(unread(9, &machine).failure().is_some_and(|failure| failure.detail.contains("Too many open files")));
+    assert!(unreadable(9, &machine).failure().is_some_and(|failure| failure.detail.contains("Too many open files")));
     let missing = Unreadable::Missing("the file `t`".to_owned());
     for seconds in [10, 11] {
-        let _ = step(&mut status, &unread(seconds, &missing), policy(&token));
+        let _ = step(&mut status, &unreadable(seconds, &missing), policy(&token));
     }
     assert_eq!(status.state, TokenState::Unreadable, "a file that is gone is the token's own");
 }
@@ -188,8 +194,8 @@ fn a_belief_names_the_answer_it_rests_on() {
     let token = token("t", &[CREATE, EDIT]);
     let mut status = TokenStatus::default();
     let shown_by = |status: &TokenStatus, name: &str| {
-        let known = status.permissions.iter().find(|known| known.permission.name() == name);
-        known.and_then(|known| known.shown_by(&token.tenant)).unwrap_or_default()
+        let permission = status.permissions.iter().find(|status| status.permission.name() == name);
+        permission.and_then(|status| status.shown_by(&token.tenant)).unwrap_or_default()
     };
     let checks = [
         (observed(0, works(&[("ticket.write", true)])), "", "its user has the right ticket.write"),
@@ -209,13 +215,13 @@ fn a_belief_names_the_answer_it_rests_on() {
             "its user has the right ticket.write",
         ),
     ];
-    let mut notified = Vec::new();
-    for (number, (observed, create, edit)) in checks.into_iter().enumerate() {
-        let transitions = step(&mut status, &observed, policy(&token));
-        notified.extend(transitions.into_iter().filter_map(|known| known.shown_by));
+    let mut recorded = Vec::new();
+    for (number, (observation, create, edit)) in checks.into_iter().enumerate() {
+        let transitions = step(&mut status, &observation, policy(&token));
+        recorded.extend(transitions.into_iter().filter_map(|change| change.shown_by));
         assert_eq!((shown_by(&status, CREATE).as_str(), shown_by(&status, EDIT).as_str()), (create, edit), "{number}");
     }
-    assert_eq!(notified, ["GET /new_ticket_forms/0 answered 401"], "the history says it too");
+    assert_eq!(recorded, ["GET /new_ticket_forms/0 answered 401"], "the history says it too");
 }
 
 #[test]
@@ -225,11 +231,12 @@ fn a_group_that_shrinks_between_me_and_the_probe_is_blamed_and_not_the_token() {
     let granted = |seconds, granted| observed(seconds, works(&[("ticket.read", granted)]));
     let missing = |seconds| probed(seconds, &[(LIST, ProbeObservation::Missing)]);
     let shown = probed(0, &[(LIST, ProbeObservation::Granted(200))]);
-    for observed in [granted(0, true), shown.clone(), granted(10, true), missing(10), granted(11, false), missing(11)] {
-        let _ = step(&mut status, &observed, policy(&token));
+    let checks = [granted(0, true), shown, granted(10, true), missing(10), granted(11, false), missing(11)];
+    for observation in &checks {
+        let _ = step(&mut status, observation, policy(&token));
     }
-    let known = &status.permissions[0];
-    assert_eq!((known.state(), known.cause), (PermissionState::Missing, crate::belief::Cause::SecurityGroup));
+    let permission = &status.permissions[0];
+    assert_eq!((permission.state(), permission.cause), (PermissionState::Missing, Cause::SecurityGroup));
 }
 
 #[test]
@@ -248,11 +255,11 @@ fn what_is_let_through_is_not_missing_even_where_that_shows_no_grant() {
 
 fn kinds_and_state(
     status: &mut TokenStatus,
-    observed: &Observation,
+    observation: &Observation,
     policy: Policy<'_>,
 ) -> (Option<String>, PermissionState) {
-    let transitions = step(status, observed, policy);
-    let change = transitions.first().map(|known| format!("{}>{}", known.before, known.after));
+    let transitions = step(status, observation, policy);
+    let change = transitions.first().map(|change| format!("{}>{}", change.before, change.after));
     (change, status.permissions[0].state())
 }
 
@@ -265,7 +272,7 @@ fn by_right_alone_a_permission_is_unverified_or_missing_never_granted() {
     assert_eq!(state(&status), PermissionState::Unverified);
     let _ = step(&mut status, &observed(1, works(&[("ticket.write", false)])), policy(&token));
     assert_eq!(state(&status), PermissionState::Unverified, "once is not enough");
-    assert!(status.recheck, "but reason enough to look at all permissions soon");
+    assert!(status.recheck, "but reason enough to check all permissions soon");
     let transitions = step(&mut status, &observed(2, works(&[("ticket.write", false)])), policy(&token));
     assert_eq!(
         kinds(&transitions),
@@ -275,7 +282,7 @@ fn by_right_alone_a_permission_is_unverified_or_missing_never_granted() {
 }
 
 #[test]
-fn a_right_that_was_never_held_is_not_lost() {
+fn a_right_that_was_never_granted_is_not_lost() {
     let token = token("t", &[EDIT]);
     let mut status = TokenStatus::default();
     for seconds in 0..3 {
@@ -308,7 +315,7 @@ fn rights_whose_names_change_from_answer_to_answer_do_not_pile_up() {
 }
 
 #[test]
-fn a_standing_can_be_stored() {
+fn a_token_status_can_be_stored_and_read_again() {
     let token = token("t", &[LIST, EDIT]);
     let mut status = TokenStatus::default();
     let _ = step(&mut status, &observed(0, works(&[("ticket.write", true), ("moon.land", false)])), policy(&token));
@@ -317,7 +324,7 @@ fn a_standing_can_be_stored() {
     assert_eq!(serde_json::from_str::<TokenStatus>(&stored).unwrap(), status, "{stored}");
 }
 
-fn any_observation() -> impl Strategy<Value = MeObservation> {
+fn any_me() -> impl Strategy<Value = MeObservation> {
     prop_oneof![
         3 => proptest::collection::vec(any::<bool>(), 2)
             .prop_map(|granted| works(&[("ticket.write", granted[0]), ("ticket.read", granted[1])])),
@@ -327,47 +334,45 @@ fn any_observation() -> impl Strategy<Value = MeObservation> {
     ]
 }
 
-fn any_look() -> impl Strategy<Value = Observation> {
+fn any_check() -> impl Strategy<Value = Observation> {
     let probe = prop_oneof![
         Just(ProbeObservation::Granted(200)),
         Just(ProbeObservation::Missing),
         Just(ProbeObservation::Inconclusive(404)),
         Just(ProbeObservation::Failed(failure())),
     ];
-    prop_oneof![
-        any_observation().prop_map(|observation| observed(0, observation)),
-        probe.prop_map(|probe| probed(0, &[(LIST, probe)])),
-    ]
+    prop_oneof![any_me().prop_map(|me| observed(0, me)), probe.prop_map(|probe| probed(0, &[(LIST, probe)])),]
 }
 
 proptest! {
-    /// Leaving out every look that could not look leads to the same beliefs: such looks change nothing.
+    /// Leaving out every check that failed leads to the same beliefs: failed checks change nothing.
     #[test]
-    fn could_not_look_never_changes_what_is_believed(checks in proptest::collection::vec(any_look(), 0..60)) {
+    fn a_failed_check_never_changes_what_is_believed(checks in proptest::collection::vec(any_check(), 0..60)) {
         let token = token("t", &[LIST, EDIT]);
         let believed = |checks: &[Observation]| {
             let mut status = TokenStatus::default();
-            let transitions: Vec<_> = checks.iter().flat_map(|observed| step(&mut status, observed, policy(&token))).collect();
+            let changes = |check| step(&mut status, check, policy(&token));
+            let transitions: Vec<_> = checks.iter().flat_map(changes).collect();
             let permissions: Vec<_> = status
                 .permissions
                 .iter()
-                .filter(|known| known.belief.granted.is_some())
-                .map(|known| (known.permission, known.state()))
+                .filter(|status| status.belief.granted.is_some())
+                .map(|status| (status.permission, status.state()))
                 .collect();
             (status.state, status.rights, permissions, transitions)
         };
-        let seen: Vec<_> = checks.iter().filter(|observed| observed.failure().is_none()).cloned().collect();
+        let seen: Vec<_> = checks.iter().filter(|check| check.failure().is_none()).cloned().collect();
         prop_assert_eq!(believed(&checks), believed(&seen));
     }
 
     /// Transitions of one thing are a chain: each begins where the one before ended.
     #[test]
-    fn transitions_are_a_chain(checks in proptest::collection::vec(any_look(), 0..60)) {
+    fn transitions_are_a_chain(checks in proptest::collection::vec(any_check(), 0..60)) {
         let token = token("t", &[LIST, EDIT]);
         let mut status = TokenStatus::default();
         let mut last = std::collections::HashMap::new();
-        for observed in &checks {
-            for transition in step(&mut status, observed, policy(&token)) {
+        for check in &checks {
+            for transition in step(&mut status, check, policy(&token)) {
                 prop_assert_ne!(&transition.before, &transition.after);
                 let key = (transition.kind.as_str(), transition.subject.clone());
                 if let Some(before) = last.insert(key, transition.after.clone()) {

@@ -9,30 +9,31 @@ use crate::engine::effect::Effect;
 use crate::model::Scope;
 use crate::state::Record;
 
-/// Forgets that anything was notified of after `now`, so that the next reminder comes in time, also after a restart.
+/// The clock was set back: nothing that fires was notified of after `now`, so that the next reminder comes in time, also
+/// after a restart.
 pub(super) fn not_after(
     of: impl FnOnce() -> Scope,
     firing: &mut Arc<Vec<Firing>>,
     now: DateTime<Utc>,
 ) -> Option<Effect> {
     let mut moved = firing.to_vec();
-    for known in &mut moved {
-        known.notified_at = known.notified_at.min(now);
-        known.since = known.since.min(now);
+    for alert in &mut moved {
+        alert.notified_at = alert.notified_at.min(now);
+        alert.since = alert.since.min(now);
     }
     shared(of, firing, moved)
 }
 
-/// Shares what fires now, if it is not what fired before, and has it remembered.
-pub(super) fn shared(of: impl FnOnce() -> Scope, known: &mut Arc<Vec<Firing>>, firing: Vec<Firing>) -> Option<Effect> {
-    if firing == **known {
+/// Shares what fires now, if it is not what fired before, and has it persisted.
+pub(super) fn shared(of: impl FnOnce() -> Scope, fires: &mut Arc<Vec<Firing>>, firing: Vec<Firing>) -> Option<Effect> {
+    if firing == **fires {
         return None;
     }
-    *known = Arc::new(firing);
-    Some(Effect::Record(Record::Firing { of: of(), firing: Arc::clone(known) }))
+    *fires = Arc::new(firing);
+    Some(Effect::Record(Record::Firing { of: of(), firing: Arc::clone(fires) }))
 }
 
-/// As effects.
+/// Notifications as effects: they are persisted first.
 pub(super) fn notified(notifications: Vec<Notification>) -> impl Iterator<Item = Effect> {
     notifications.into_iter().map(|notification| Effect::Record(Record::Notification(notification)))
 }

@@ -8,14 +8,20 @@ mod outages;
 mod repeats;
 mod restarts;
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::agenda::SLOTS;
 use super::*;
+use crate::alert::Firing;
+use crate::belief::TokenStatus;
 use crate::state::Record;
+use crate::syncro::Asked;
 use crate::syncro::{MeObservation, ProbeObservation};
 use crate::testing::{at, config, failure, observed, permission, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 
-/// A loop that remembers nothing.
+/// A loop without persisted state.
 fn new(config: Arc<Config>, now: DateTime<Utc>) -> Core {
     Core::start(config, PersistedState::default(), now).0
 }
@@ -39,7 +45,7 @@ fn ended(job: &crate::check::Job) -> Ended {
     Ended { lane: job.lane, permissions: job.permissions.is_some() }
 }
 
-/// Answers every job that was started at `now`, well or badly.
+/// Answers every job that was started at `now`, with this observation.
 fn answer(core: &mut Core, effects: &[Effect], now: i64, observation: &MeObservation) -> Vec<Effect> {
     let mut all = Vec::new();
     for job in jobs(effects) {
@@ -60,18 +66,18 @@ fn never_more_looks_than_slots_and_each_token_once() {
     let mut core = new(Arc::new(config(tokens)), at(0));
     let mut seen = HashSet::new();
     let mut effects = core.handle(Event::Tick, at(0));
-    assert_eq!(jobs(&effects).len(), SLOTS[2], "one look serves both checks");
+    assert_eq!(jobs(&effects).len(), SLOTS[2], "one `/me` serves both checks");
     effects.extend(core.handle(Event::Tick, at(61)));
-    assert_eq!(jobs(&effects).len(), SLOTS[1] + SLOTS[2], "validity goes first for those who waited long");
+    assert_eq!(jobs(&effects).len(), SLOTS[1] + SLOTS[2], "validity comes first for tokens that waited long");
     assert_eq!(core.snapshot().checks_due, 200 - jobs(&effects).len());
     while !jobs(&effects).is_empty() {
         seen.extend(jobs(&effects).iter().map(|job| job.key));
         effects = answer(&mut core, &effects, 61, &works(&[]));
-        assert!(core.free.iter().zip(SLOTS).all(|(free, slots)| *free <= slots));
+        assert!(core.agenda.free().iter().zip(SLOTS).all(|(free, slots)| *free <= slots));
     }
     assert_eq!(seen.len(), 200);
     assert!(core.snapshot().first_sweep_done);
-    assert_eq!((core.free, core.snapshot().checks_due), (SLOTS, 0), "every slot came back");
+    assert_eq!((core.agenda.free(), core.snapshot().checks_due), (SLOTS, 0), "every slot came back");
 }
 
 #[test]
@@ -81,7 +87,7 @@ fn a_lost_pulse_costs_seconds_not_checks() {
     answer(&mut core, &effects, 0, &works(&[]));
     // Nothing beats for an hour, as when the machine sleeps.
     let effects = core.handle(Event::Tick, at(3600));
-    assert_eq!(jobs(&effects).len(), 1, "one look, not one for each that was missed");
+    assert_eq!(jobs(&effects).len(), 1, "one check, not one for each that was missed");
 }
 
 #[test]
@@ -113,13 +119,13 @@ fn a_long_look_at_permissions_holds_up_no_validity_check() {
 #[test]
 fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
     let mut core = new(Arc::new(config(vec![token("a", &[]), token("b", &[])])), at(0));
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for second in 0..=1000 {
         let mut effects = core.handle(Event::Tick, at(second));
         effects.extend(answer(&mut core, &effects.clone(), second, &MeObservation::Failed(failure())));
-        heard.extend(notified(&effects).into_iter().map(|notified| (second, notified)));
+        received.extend(notified(&effects).into_iter().map(|notified| (second, notified)));
     }
-    assert_eq!(heard, [(900, "TenantUnreachable firing".to_owned())]);
+    assert_eq!(received, [(900, "TenantUnreachable firing".to_owned())]);
     let mut effects = Vec::new();
     for second in 1001..=1310 {
         let now = core.handle(Event::Tick, at(second));
@@ -136,8 +142,8 @@ fn a_reload_while_a_look_is_under_way_loses_no_slot() {
     answer(&mut core, &effects, 2, &works(&[]));
     let effects = core.handle(Event::Tick, at(3));
     answer(&mut core, &effects, 3, &works(&[]));
-    assert_eq!(core.free, SLOTS);
-    let names: Vec<_> = core.snapshot().tokens.iter().map(|picture| picture.token.name.clone()).collect();
+    assert_eq!(core.agenda.free(), SLOTS);
+    let names: Vec<_> = core.snapshot().tokens.iter().map(|token| token.token.name.clone()).collect();
     assert_eq!(names, ["new"]);
 }
 
@@ -185,8 +191,8 @@ fn what_a_token_was_last_asked_is_shown_each_question_once() {
         observed.asked = paths.iter().map(|path| asked(second, path)).collect();
         let _ =
             core.handle(Event::Observed { key: WatchKey(0), observed: Box::new(observed), ended: None }, at(second));
-        let picture = core.snapshot().tokens[0].asked.clone();
-        picture.iter().map(|asked| (asked.path.to_string(), (asked.at - at(0)).num_seconds())).collect::<Vec<_>>()
+        let shown = core.snapshot().tokens[0].asked.clone();
+        shown.iter().map(|asked| (asked.path.to_string(), (asked.at - at(0)).num_seconds())).collect::<Vec<_>>()
     };
     let full = |second| probed(second, &[(LIST, ProbeObservation::Granted(200))]);
     check(&mut core, observed(0, works(&[])), &["/me"], 0);

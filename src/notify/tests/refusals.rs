@@ -1,4 +1,5 @@
-//! What a receiver does not take delays nothing else, is lost nowhere and sent no more often than it need be.
+//! A notification that a receiver does not take delays no other, is never lost, and is sent no more often than it need
+//! be.
 
 use super::*;
 use crate::testing::webhook;
@@ -14,8 +15,8 @@ fn set_aside(id: i64) -> Settled {
     Settled::SetAside { id, refusal: "it answered 400".to_owned() }
 }
 
-/// The tokens in the messages that a webhook has taken, with what was said of them.
-fn heard(fake: &Fake, receiver: &str) -> Vec<String> {
+/// The names of the tokens in the notifications that a webhook has taken, each with the status of the notification.
+fn received(fake: &Fake, receiver: &str) -> Vec<String> {
     let word = |body: &Value, key: &str| body[key].as_str().unwrap().to_owned();
     fake.taken(receiver).iter().map(|body| format!("{} {}", word(body, "token_name"), word(body, "status"))).collect()
 }
@@ -40,7 +41,7 @@ async fn a_refused_notification_is_set_aside_and_blocks_no_other() {
     assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"hook\"}"), Some(0.0));
     sleep(Duration::from_hours(3)).await;
     assert_eq!(bench.settled(), [Settled::Delivered(better), set_aside(end)], "each once");
-    assert_eq!(heard(&fake, "hook"), ["good firing", "good resolved"]);
+    assert_eq!(received(&fake, "hook"), ["good firing", "good resolved"]);
     assert!(fake.tried("hook") < 40, "{}", fake.tried("hook"));
 }
 
@@ -59,7 +60,7 @@ async fn an_address_that_refuses_everything_costs_no_notification() {
     assert!((300..3600).contains(&tried), "{tried} attempts in six hours: each was tried, and it is no storm");
     fake.fixes("hook");
     sleep(Duration::from_mins(2)).await;
-    assert_eq!(bench.notified(), expected, "in order, each once");
+    assert_eq!(bench.delivered(), expected, "in order, each once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +85,7 @@ async fn many_refused_ones_bury_none_that_is_taken() {
     }
     bench.deliver("hook", "good", Status::Firing).await;
     sleep(Duration::from_mins(3)).await;
-    assert_eq!(heard(&fake, "hook"), ["good firing"]);
+    assert_eq!(received(&fake, "hook"), ["good firing"]);
     sleep(Duration::from_mins(30)).await;
     assert_eq!(bench.metric("syncro_monitor_notifications_set_aside_total{receiver=\"hook\"}"), Some(100.0));
 }
@@ -99,18 +100,18 @@ async fn a_body_over_which_a_server_stumbles_waits_by_itself() {
         bench.deliver("hook", &format!("t{number}"), Status::Firing).await;
     }
     sleep(Duration::from_mins(1)).await;
-    assert_eq!(heard(&fake, "hook").len(), 100);
+    assert_eq!(received(&fake, "hook").len(), 100);
     bench.deliver("hook", "later", Status::Firing).await;
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(heard(&fake, "hook").len(), 101, "at once: the receiver is well");
+    assert_eq!(received(&fake, "hook").len(), 101, "at once: the receiver works");
     let tried = fake.tried("hook");
     sleep(Duration::from_hours(1)).await;
     assert!((10..20).contains(&(fake.tried("hook") - tried)), "every few minutes");
     assert_eq!(bench.metric("syncro_monitor_notifications_set_aside_total{receiver=\"hook\"}"), Some(0.0));
     fake.fixes("hook");
     sleep(Duration::from_mins(6)).await;
-    assert_eq!(heard(&fake, "hook").last().map(String::as_str), Some("bad firing"));
-    assert_eq!(bench.notified().len(), 102);
+    assert_eq!(received(&fake, "hook").last().map(String::as_str), Some("bad firing"));
+    assert_eq!(bench.delivered().len(), 102);
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +132,7 @@ async fn ten_thousand_warnings_do_not_bury_a_critical_alert() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_flaps_while_nobody_listens_is_told_in_a_few_words() {
+async fn what_flaps_while_nobody_listens_is_delivered_in_a_few_notifications() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
     fake.breaks("hook", Why::NoAnswer(Reason::Timeout));
@@ -146,12 +147,12 @@ async fn what_flaps_while_nobody_listens_is_told_in_a_few_words() {
     assert!(queued <= 5.0, "{queued}");
     fake.fixes("hook");
     sleep(Duration::from_mins(2)).await;
-    let heard = heard(&fake, "hook");
-    assert!(heard.len() <= 5 && heard.first() == heard.last(), "{heard:?}");
-    assert!(heard.windows(2).all(|pair| pair[0] != pair[1]), "no alarm and no all-clear twice: {heard:?}");
+    let received = received(&fake, "hook");
+    assert!(received.len() <= 5 && received.first() == received.last(), "{received:?}");
+    assert!(received.windows(2).all(|pair| pair[0] != pair[1]), "no alarm and no all-clear twice: {received:?}");
     let settled = bench.settled();
     let superseded = settled.iter().filter(|settled| matches!(settled, Settled::Superseded(_))).count();
-    assert_eq!((settled.len(), superseded), (all.len(), all.len() - heard.len()), "each is settled once");
+    assert_eq!((settled.len(), superseded), (all.len(), all.len() - received.len()), "each is settled once");
     let series = "syncro_monitor_notifications_superseded_total{receiver=\"hook\"}";
     assert_eq!(bench.metric(series), Some(superseded as f64));
 }
@@ -171,5 +172,5 @@ async fn a_stop_tries_the_others_although_one_is_refused() {
     fake.refuses("hook", "token `wors");
     drop(bench.deliveries);
     bench.task.await.unwrap();
-    assert_eq!(heard(&fake, "hook"), ["good firing"]);
+    assert_eq!(received(&fake, "hook"), ["good firing"]);
 }

@@ -1,4 +1,4 @@
-//! An Alertmanager hears the state of every alert each minute, whatever it refuses and whatever its clock says.
+//! An Alertmanager receives the state of every alert each minute, whatever it refuses and whatever its clock says.
 
 use chrono::TimeDelta;
 
@@ -12,7 +12,7 @@ fn shown(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// The alerts that were taken within the last requests, from the one with this index on.
+/// The alerts in the requests that were taken, from the request with this index on.
 fn alerts(fake: &Fake, from: usize) -> Vec<Value> {
     fake.taken("am").split_off(from).iter().flat_map(|body| body.as_array().unwrap().clone()).collect()
 }
@@ -26,7 +26,7 @@ fn moment(alert: &Value, key: &str) -> Option<DateTime<Utc>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_alert_that_is_refused_keeps_no_other_from_an_alertmanager() {
+async fn one_alert_that_is_refused_blocks_no_other_on_its_way_to_an_alertmanager() {
     let fake = Fake::new();
     let mut fires = names("t", 600);
     fires.push("bad".to_owned());
@@ -84,7 +84,7 @@ async fn an_alertmanager_that_refuses_everything_is_not_flooded() {
     assert_eq!(bench.metric("syncro_monitor_notifications_set_aside_total{receiver=\"am\"}"), Some(0.0));
     fake.fixes("am");
     sleep(Duration::from_mins(1)).await;
-    assert_eq!((token_names(&alerts(&fake, 0)).len(), bench.notified()), (300, vec![id]));
+    assert_eq!((token_names(&alerts(&fake, 0)).len(), bench.delivered()), (300, vec![id]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,10 +101,10 @@ async fn where_only_short_bodies_are_taken_short_ones_are_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alertmanager_that_wishes_for_a_pause_is_sent_states_each_minute() {
+async fn an_alertmanager_that_asks_for_a_pause_is_sent_states_each_minute() {
     let fake = Fake::new();
     let trouble = Trouble::new(Why::NoAnswer(Reason::Throttled), "it answered 429");
-    let trouble = Trouble { query: Some(Duration::from_mins(15)), ..trouble };
+    let trouble = Trouble { retry_after: Some(Duration::from_mins(15)), ..trouble };
     let (am, hook) = (alertmanager("am"), webhook("hook", Format::Json));
     for name in ["am", "hook"] {
         fake.broken.lock().unwrap().insert(name.to_owned(), trouble.clone());
@@ -133,7 +133,7 @@ async fn while_the_clocks_differ_what_fires_has_no_end_of_ours() {
         let mut fires = notification("b", Status::Resolved);
         fires.since = now();
         bench.notify("am", fires).await;
-        bench.snapshots.send_replace(picture(&[]));
+        bench.snapshots.send_replace(snapshot(&[]));
         sleep(Duration::from_secs(1)).await;
         let ended = alerts(&fake, sent.len());
         assert_eq!(token_names(&ended).len(), 2, "{ended:?}");
@@ -143,7 +143,7 @@ async fn while_the_clocks_differ_what_fires_has_no_end_of_ours() {
             assert!(began <= end && end <= theirs, "over by its clock, {theirs}: {alert}");
         }
         *fake.clock.lock().unwrap() = TimeDelta::zero();
-        bench.snapshots.send_replace(picture(&["c"]));
+        bench.snapshots.send_replace(snapshot(&["c"]));
         let before = alerts(&fake, 0).len();
         sleep(Duration::from_mins(3)).await;
         let later = alerts(&fake, before);
@@ -162,7 +162,7 @@ async fn an_end_that_the_first_answer_shows_to_lie_ahead_is_sent_anew() {
     let ends: Vec<_> = sent.iter().map(|alert| moment(alert, "endsAt").unwrap()).collect();
     let theirs = now() - TimeDelta::minutes(20);
     assert!(ends.len() == 2 && ends[0] > theirs && ends[1] <= theirs, "{sent:?}");
-    assert_eq!(bench.notified(), [1]);
+    assert_eq!(bench.delivered(), [1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,7 +191,7 @@ async fn what_fired_before_a_restart_under_other_labels_is_ended() {
     let labels = &ended[0]["labels"];
     assert_eq!((&labels["token_name"], &labels["severity"]), (&"worse".into(), &"warning".into()), "its old label set");
     assert!(sent.iter().filter(|alert| alert["labels"]["severity"] == "critical").count() >= 6);
-    // Who is configured later was sent nothing before.
+    // An Alertmanager that is configured later was sent nothing before.
     let receivers = vec![alertmanager("am"), alertmanager("new")];
     bench.receivers.send_replace(Arc::new(Targets { receivers, external_url: "http://here".to_owned() }));
     sleep(Duration::from_secs(1)).await;

@@ -1,3 +1,5 @@
+//! Tests of the bounded reader of files, with real files, pipes, sockets and links.
+
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -63,7 +65,7 @@ fn a_file_is_read_up_to_its_limit_and_not_beyond() {
 }
 
 #[test]
-fn trouble_of_the_machine_is_told_from_what_the_file_is() {
+fn trouble_of_the_machine_is_distinguished_from_faults_of_the_file() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     symlink(path("b"), path("a")).unwrap();
@@ -96,7 +98,7 @@ fn trouble_of_the_machine_is_told_from_what_the_file_is() {
     assert_eq!(
         run_blocking(&path("late"), late.left(), || Ok(())),
         Err(ReadError::Machine(MachineTrouble::Deadline)),
-        "nothing is learnt after the deadline"
+        "nothing is read after the deadline"
     );
 }
 
@@ -196,9 +198,9 @@ async fn a_file_that_is_always_being_written_is_not_half_read() {
     let path = folder.path().join("file");
     fs::write(&path, [b'a'; 50]).unwrap();
     let (writer, stop) = (path.clone(), std::sync::Arc::new(()));
-    let goes_on = std::sync::Arc::downgrade(&stop);
+    let is_wanted = std::sync::Arc::downgrade(&stop);
     let writer = thread::spawn(move || {
-        while goes_on.strong_count() > 0 {
+        while is_wanted.strong_count() > 0 {
             let mut file = File::create(&writer).unwrap();
             file.write_all(&[b'b'; 25]).unwrap();
             file.write_all(&[b'b'; 25]).unwrap();
@@ -206,7 +208,7 @@ async fn a_file_that_is_always_being_written_is_not_half_read() {
     });
     for _ in 0..200 {
         match read(&path, 100).await {
-            // It may have been emptied just before: that is what stands in it.
+            // It may have been emptied just before: then that is its contents.
             Ok(contents) => assert!([0, 25, 50].contains(&contents.len()), "{}", contents.len()),
             Err(error) => assert_eq!(error, ReadError::Machine(MachineTrouble::Changing)),
         }

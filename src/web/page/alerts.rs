@@ -1,4 +1,5 @@
-//! What fires, as it is shown: what broke, since when, whom it hurts, and the clicks that mend it. Pure.
+//! The alerts that fire, as the pages show them: what broke, since when, what is affected, and the steps that fix it.
+//! Pure.
 
 use std::cmp::Reverse;
 
@@ -11,23 +12,26 @@ use crate::state::{Snapshot, TokenSnapshot};
 use super::Frame;
 use super::when::When;
 
-/// One alert.
+/// One firing alert.
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) severity: &'static str,
     pub(super) sign: &'static str,
     pub(super) alert: &'static str,
     pub(super) runbook: String,
-    /// What it is about: `acme / jumpcloud`, and its page.
+    /// What it is about, such as `acme / jumpcloud`.
     pub(super) about: String,
+    /// The page about that; `None` on that page itself.
     pub(super) href: Option<String>,
     pub(super) since: When,
+    /// What broke.
     pub(super) what: Vec<Piece>,
+    /// How to fix it.
     pub(super) fix: Vec<Piece>,
     pub(super) shown_by: Option<String>,
 }
 
-/// The worst and newest come first, before them what may explain all others.
+/// The order of alerts: the worst and newest come first, and before all of them the one that may explain the others.
 fn order(firing: &Firing) -> (bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
     (firing.alert != Alert::SyncroOutage, Reverse(firing.severity), Reverse(firing.since))
 }
@@ -56,7 +60,7 @@ fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) text: String,
-    /// Whether it is a name, as what stands between backticks is.
+    /// Whether it is a name, which the text of the alert has between backticks.
     pub(super) is_name: bool,
 }
 
@@ -65,7 +69,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     text.split('`').enumerate().map(piece).filter(|piece| !piece.text.is_empty()).collect()
 }
 
-/// With a capital letter and a full stop.
+/// The text with a capital letter at its start and a full stop at its end.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let Some(first) = characters.next() else { return String::new() };
@@ -73,27 +77,27 @@ fn sentence(text: &str) -> String {
     format!("{}{}{end}", first.to_uppercase(), characters.as_str())
 }
 
-/// What fires for one token.
-pub(super) fn of_token(frame: Frame<'_>, picture: &TokenSnapshot) -> Vec<Card> {
-    let about = || format!("{} / {}", picture.token.tenant.name, picture.token.name);
-    let mut all: Vec<_> = picture.firing.iter().collect();
+/// The alerts of one token, the worst and newest first.
+pub(super) fn of_token(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Card> {
+    let about = || format!("{} / {}", entry.token.tenant.name, entry.token.name);
+    let mut all: Vec<_> = entry.firing.iter().collect();
     all.sort_by_key(|firing| order(firing));
     all.into_iter().map(|firing| card(frame, firing, about(), None)).collect()
 }
 
-/// What fires for the fleet, the worst and newest first; at most so many, and how many more there are.
+/// The alerts of the whole fleet, the worst and newest first: `most` at most, and how many more there are.
 pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (Vec<Card>, usize) {
     let mut all: Vec<_> = snapshot.firing().collect();
-    all.sort_by_key(|(_, known)| order(known));
+    all.sort_by_key(|(_, firing)| order(firing));
     let more = all.len().saturating_sub(most);
-    let cards = all.into_iter().take(most).map(|(of, known)| {
+    let cards = all.into_iter().take(most).map(|(of, firing)| {
         let about = match &of {
             Scope::Fleet => "all tenants".to_owned(),
             Scope::Tenant(name) => name.clone(),
             Scope::Token(token) => format!("{} / {}", token.tenant, token.token_name),
         };
         let href = (of != Scope::Fleet).then(|| page(frame.base, &of));
-        card(frame, known, about, href)
+        card(frame, firing, about, href)
     });
     (cards.collect(), more)
 }
@@ -103,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_out_and_sentences_are_sentences() {
+    fn names_are_marked_and_a_sentence_has_a_capital_letter_and_a_full_stop() {
         let shown = |text: &str| {
             pieces(&sentence(text)).into_iter().map(|piece| (piece.text, piece.is_name)).collect::<Vec<_>>()
         };

@@ -1,4 +1,4 @@
-//! How long a token has to live: as words and as a bar. Pure.
+//! The time until a token expires, as text and as a bar. Pure.
 
 use std::time::Duration;
 
@@ -8,54 +8,55 @@ use crate::model::Token;
 
 use super::when::{When, span};
 
-/// The whole bar: what is further away looks the same.
+/// The time that the whole bar shows: an expiry farther ahead is shown in the same way.
 const WHOLE: TimeDelta = TimeDelta::days(90);
 
-/// The declared expiry.
+/// The declared expiry of a token.
 #[derive(Debug)]
 pub(super) struct Expiry {
-    /// `43 days`, or `expired`.
+    /// The time that is left, such as `43 days`, or `expired`.
     pub(super) left: String,
     /// How much of the bar is full, in percent.
     pub(super) percent: i64,
-    /// How near it is: `far`, `near` once it is spoken of, `past`.
+    /// How near it is: `far`, `near` from the first expiry notice on, or `past`.
     pub(super) class: &'static str,
-    /// When.
+    /// The moment of the expiry.
     pub(super) when: When,
-    /// Whether something renews it.
+    /// Whether something renews the token by itself.
     pub(super) auto_rotated: bool,
 }
 
 impl Expiry {
+    /// The expiry of a token, or `None` if none is declared.
     pub(super) fn of(token: &Token, notices: &[Duration], now: DateTime<Utc>) -> Option<Self> {
         let expires = token.expires?;
         let left = expires - now;
         let first = notices.first().and_then(|first| TimeDelta::from_std(*first).ok()).unwrap_or_default();
-        let (words, class) = match left {
+        let (text, class) = match left {
             left if left <= TimeDelta::zero() => ("expired".to_owned(), "past"),
             left if left <= first => (span(left), "near"),
             left => (span(left), "far"),
         };
         let percent = (left.num_seconds() * 100 / WHOLE.num_seconds()).clamp(0, 100);
-        Some(Self { left: words, percent, class, when: When::new(expires, now), auto_rotated: token.auto_rotated })
+        Some(Self { left: text, percent, class, when: When::new(expires, now), auto_rotated: token.auto_rotated })
     }
 }
 
-/// One notice before the expiry.
+/// One expiry notice.
 #[derive(Debug)]
 pub(super) struct Mark {
-    /// `14 days`.
+    /// How long before the expiry it comes, such as `14 days`.
     pub(super) before: String,
-    /// When it passes, or passed.
+    /// The moment at which it comes, or came.
     pub(super) when: When,
-    /// Whether it has.
+    /// Whether that moment has passed.
     pub(super) passed: bool,
 }
 
-/// The notices of a token, the first one first.
+/// The expiry notices of a token, the first one first.
 pub(super) fn marks(token: &Token, notices: &[Duration], now: DateTime<Utc>) -> Vec<Mark> {
     let mark = |(before, at)| Mark { before: span(before), when: When::new(at, now), passed: at <= now };
-    token.notices(notices).map(mark).collect()
+    token.expiry_notices(notices).map(mark).collect()
 }
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ mod tests {
     use crate::testing::{at, token};
 
     #[test]
-    fn the_bar_is_empty_at_the_end_and_near_once_it_is_spoken_of() {
+    fn the_bar_is_empty_at_the_expiry_and_near_from_the_first_notice_on() {
         let notices = [30, 7].map(|days| Duration::from_hours(24 * days));
         let shown = |days: i64| {
             let mut token = token("t", &[]);

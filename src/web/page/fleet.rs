@@ -1,4 +1,4 @@
-//! The first page: how the fleet is, what fires now, and every token, the worst first. Pure.
+//! The first page: the health of the fleet, the alerts that fire, and every token, the worst first. Pure.
 
 use std::collections::BTreeSet;
 
@@ -14,69 +14,71 @@ use super::expiry::Expiry;
 use super::when::When;
 use super::{Badge, Counts, Frame, state};
 
-/// Tokens on one page: more than fits a screen, few enough for a phone.
+/// How many tokens are on one page: more than fit a screen, few enough for a phone.
 const ROWS: usize = 50;
-/// Alerts on the page; who has more needs the tokens' pages or a pager.
+/// How many alerts are on the page; the others are on the pages of their tokens.
 const MOST_ALERTS: usize = 20;
 
-/// Words that can be looked for at once, in so many characters: each is looked for in every token.
-const MOST_WORDS: usize = 16;
-const LONGEST_WORDS: usize = 200;
+/// How many different terms one search may have: each is searched for in every token.
+const MOST_TERMS: usize = 16;
+/// In characters: the longest search.
+const LONGEST_SEARCH: usize = 200;
 
-/// What is wished for, as it stands in the address.
+/// The query of the page, as it is in the address.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct FleetQuery {
-    /// Only tokens in whose names or group all of these words occur.
+    /// Selects tokens whose names, profile or group contain each of these terms.
     #[serde(default)]
     q: String,
-    /// Only tokens that are so: a health or a state.
+    /// Selects tokens of that health or state.
     #[serde(default)]
     state: String,
-    /// Which page, from 1 on.
+    /// The number of the page, from 1 on.
     page: Option<usize>,
 }
 
-/// The choice of a health or a state.
+/// The health or state that selects tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chosen {
+enum Selected {
     All,
     Health(Health),
     State(TokenState),
 }
 
-impl Chosen {
+impl Selected {
     fn parse(word: &str) -> Option<Self> {
-        let health = Health::ALL.into_iter().find(|health| health.as_str() == word).map(Self::Health);
-        let state = || TokenState::ALL.into_iter().find(|state| state.as_str() == word).map(Self::State);
+        let health = Health::ALL.iter().copied().find(|health| health.as_str() == word).map(Self::Health);
+        let state = || TokenState::ALL.iter().copied().find(|state| state.as_str() == word).map(Self::State);
         if word.is_empty() { Some(Self::All) } else { health.or_else(state) }
     }
 
-    fn takes(self, picture: &TokenSnapshot, health: Health) -> bool {
+    /// Whether it selects a token; `health` is that of the token.
+    fn selects(self, entry: &TokenSnapshot, health: Health) -> bool {
         match self {
             Self::All => true,
-            Self::Health(chosen) => chosen == health,
-            Self::State(chosen) => chosen == picture.status.state,
+            Self::Health(selected) => selected == health,
+            Self::State(selected) => selected == entry.status.state,
         }
     }
 }
 
-/// One of the numbers on top, which chooses its tokens.
+/// One of the numbers at the top, whose link selects the tokens that it counts.
 struct Tile {
     badge: Badge,
     count: usize,
     href: String,
-    is_chosen: bool,
+    is_selected: bool,
 }
 
-/// One choice of the filter.
+/// One option of the filter.
 struct Choice {
     value: &'static str,
-    word: String,
-    is_chosen: bool,
+    text: String,
+    is_selected: bool,
 }
 
-/// One token.
+/// The row of one token.
 struct Row {
     tenant: String,
     token_name: String,
@@ -95,7 +97,8 @@ struct Page<'a> {
     frame: Frame<'a>,
     pulse: Option<When>,
     first_sweep_done: bool,
-    held: usize,
+    /// How many tenants have their alerts suppressed by maintenance.
+    suppressed: usize,
     tokens: usize,
     broken: usize,
     tiles: Vec<Tile>,
@@ -112,47 +115,31 @@ struct Page<'a> {
     after: Option<String>,
 }
 
-/// The page, or what is wrong with the wish.
+/// Writes the page.
+///
+/// # Errors
+/// What is wrong with the query, as a sentence without its full stop.
 pub(in super::super) fn fleet(
     frame: Frame<'_>,
     snapshot: &Snapshot,
     query: &FleetQuery,
 ) -> Result<askama::Result<String>, String> {
-    let Some(chosen) = Chosen::parse(&query.state) else {
-        let known = Health::ALL.map(Health::as_str).into_iter().chain(TokenState::ALL.map(TokenState::as_str));
-        return Err(format!("no token can be that; state may be {}", known.collect::<Vec<_>>().join(", ")));
-    };
-    let words = words(&query.q)?;
-    let mut counts = [0; Health::ALL.len()];
-    let mut found = Vec::new();
-    for picture in snapshot.tokens.iter() {
-        let health = picture.health();
-        counts[health as usize] += 1;
-        if chosen.takes(picture, health) && speaks_of(picture, &words) {
-            found.push((health, picture));
-        }
-    }
-    let name = |picture: &TokenSnapshot| (picture.token.tenant.name.to_lowercase(), picture.token.name.to_lowercase());
-    found.sort_by_cached_key(|(health, picture)| (*health, name(picture)));
+    let selected = Selected::parse(&query.state).ok_or_else(|| {
+        let states =
+            Health::ALL.iter().map(|health| health.as_str()).chain(TokenState::ALL.iter().map(|state| state.as_str()));
+        format!("no token can be that; state may be {}", states.collect::<Vec<_>>().join(", "))
+    })?;
+    let terms = terms(&query.q)?;
+    let (found, counts) = find(snapshot, selected, &terms);
     let pages = found.len().div_ceil(ROWS).max(1);
     let page = query.page.unwrap_or(1).clamp(1, pages);
     let rows: Vec<_> = found
         .iter()
         .skip((page - 1) * ROWS)
         .take(ROWS)
-        .map(|(health, picture)| row(frame, snapshot, *health, picture))
+        .map(|(health, entry)| row(frame, snapshot, *health, entry))
         .collect();
     let to_page = |page: usize| address(frame, &query.q, &query.state, page);
-    let tiles = Health::ALL.map(|health| {
-        let is_chosen = chosen == Chosen::Health(health);
-        let state = if is_chosen { "" } else { health.as_str() };
-        Tile {
-            badge: health.into(),
-            count: counts[health as usize],
-            href: address(frame, &query.q, state, 1),
-            is_chosen,
-        }
-    });
     let (alerts, more_alerts) = of_fleet(frame, snapshot, MOST_ALERTS);
     let maintained = |name: &str| snapshot.suppressed_until(name, frame.now).is_some();
     let from = (page - 1) * ROWS;
@@ -160,18 +147,21 @@ pub(in super::super) fn fleet(
         frame,
         pulse: snapshot.last_tick.map(|tick| When::new(tick, frame.now)),
         first_sweep_done: snapshot.first_sweep_done,
-        held: snapshot.tenants.iter().filter(|tenant| maintained(&tenant.name)).count(),
+        suppressed: snapshot.tenants.iter().filter(|tenant| maintained(&tenant.name)).count(),
         tokens: snapshot.tokens.len(),
         broken: counts[Health::Broken as usize],
-        tiles: tiles.into(),
+        tiles: Health::ALL
+            .iter()
+            .map(|health| tile(frame, query, selected, *health, counts[*health as usize]))
+            .collect(),
         alerts,
         more_alerts,
         query,
         choices: choices(
-            Health::ALL.map(|health| (health.as_str(), Badge::from(health).word.to_owned())),
-            &query.state,
+            Health::ALL.iter().map(|health| (health.as_str(), Badge::from(*health).word.to_owned())),
+            query,
         ),
-        states: choices(TokenState::ALL.map(|known| (known.as_str(), state(known))), &query.state),
+        states: choices(TokenState::ALL.iter().map(|one| (one.as_str(), state(*one))), query),
         from: from + usize::from(!rows.is_empty()),
         to: from + rows.len(),
         rows,
@@ -182,43 +172,76 @@ pub(in super::super) fn fleet(
     .render())
 }
 
-fn choices<const N: usize>(known: [(&'static str, String); N], chosen: &str) -> Vec<Choice> {
-    known.into_iter().map(|(value, word)| Choice { value, word, is_chosen: value == chosen }).collect()
+/// How many tokens have each health.
+type HealthCounts = [usize; Health::ALL.len()];
+
+/// The tokens that the query selects, with their health and the worst first, and how many of all tokens have each
+/// health.
+fn find<'a>(
+    snapshot: &'a Snapshot,
+    selected: Selected,
+    terms: &[String],
+) -> (Vec<(Health, &'a TokenSnapshot)>, HealthCounts) {
+    let mut counts = HealthCounts::default();
+    let mut found = Vec::new();
+    for entry in snapshot.tokens.iter() {
+        let health = entry.health();
+        counts[health as usize] += 1;
+        if selected.selects(entry, health) && contains_all(entry, terms) {
+            found.push((health, entry));
+        }
+    }
+    let name = |entry: &TokenSnapshot| (entry.token.tenant.name.to_lowercase(), entry.token.name.to_lowercase());
+    found.sort_by_cached_key(|(health, entry)| (*health, name(entry)));
+    (found, counts)
 }
 
-/// The words of a filter, each once.
-fn words(q: &str) -> Result<Vec<String>, String> {
+/// The tile of a health; a selected one leads back to the tokens of every health.
+fn tile(frame: Frame<'_>, query: &FleetQuery, selected: Selected, health: Health, count: usize) -> Tile {
+    let is_selected = selected == Selected::Health(health);
+    let state = if is_selected { "" } else { health.as_str() };
+    Tile { badge: health.into(), count, href: address(frame, &query.q, state, 1), is_selected }
+}
+
+/// The options of the filter with these values and texts.
+fn choices(options: impl Iterator<Item = (&'static str, String)>, query: &FleetQuery) -> Vec<Choice> {
+    options.map(|(value, text)| Choice { value, text, is_selected: value == query.state }).collect()
+}
+
+/// The terms of a search in lower case, each once.
+fn terms(q: &str) -> Result<Vec<String>, String> {
     let characters = q.chars().count();
-    if characters > LONGEST_WORDS {
+    if characters > LONGEST_SEARCH {
+        return Err(format!("the search has {characters} characters; {LONGEST_SEARCH} at most can be searched for"));
+    }
+    let terms: BTreeSet<_> = q.split_whitespace().map(str::to_lowercase).collect();
+    if terms.len() > MOST_TERMS {
         return Err(format!(
-            "the words have {characters} characters together; {LONGEST_WORDS} at most can be looked for"
+            "the search has {} different words; {MOST_TERMS} at most can be searched for",
+            terms.len()
         ));
     }
-    let words: BTreeSet<_> = q.split_whitespace().map(str::to_lowercase).collect();
-    if words.len() > MOST_WORDS {
-        return Err(format!("{} different words; {MOST_WORDS} at most can be looked for", words.len()));
-    }
-    Ok(words.into_iter().collect())
+    Ok(terms.into_iter().collect())
 }
 
-/// Whether every word occurs in what the token is called and belongs to.
-fn speaks_of(picture: &TokenSnapshot, words: &[String]) -> bool {
-    if words.is_empty() {
+/// Whether the names of the token, its tenant, its profile and its group contain every term.
+fn contains_all(entry: &TokenSnapshot, terms: &[String]) -> bool {
+    if terms.is_empty() {
         return true;
     }
-    let token = &picture.token;
+    let token = &entry.token;
     let texts = [
         token.tenant.name.as_str(),
         token.name.as_str(),
         token.tenant.subdomain.as_deref().unwrap_or_default(),
         token.profile_name().unwrap_or_default(),
-        picture.status.security_group().unwrap_or_default(),
+        entry.status.security_group().unwrap_or_default(),
     ]
     .map(str::to_lowercase);
-    words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
+    terms.iter().all(|term| texts.iter().any(|text| text.contains(term)))
 }
 
-/// The address of this page with a wish.
+/// The address of this page with a query.
 fn address(frame: Frame<'_>, q: &str, state: &str, page: usize) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (key, value) in [("q", q), ("state", state)].into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -231,15 +254,16 @@ fn address(frame: Frame<'_>, q: &str, state: &str, page: usize) -> String {
     if query.is_empty() { format!("{}/", frame.base) } else { format!("{}/?{query}", frame.base) }
 }
 
-fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, picture: &TokenSnapshot) -> Row {
-    let TokenSnapshot { token, status, .. } = picture;
-    let counts = Counts::of(picture);
+/// The row of a token.
+fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, entry: &TokenSnapshot) -> Row {
+    let TokenSnapshot { token, status, .. } = entry;
+    let counts = Counts::of(entry);
     Row {
         tenant: token.tenant.name.clone(),
         token_name: token.name.clone(),
-        href: frame.token_path(picture),
+        href: frame.token_path(entry),
         badge: health.into(),
-        why: why(health, picture, counts.missing),
+        why: why(health, entry, counts.missing),
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),
         counts,
         last_check: status.validity.last_attempt.map(|at| When::new(at, frame.now)),
@@ -247,24 +271,24 @@ fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, picture: &TokenSna
     }
 }
 
-/// Why a token is how it is, in a few words.
-fn why(health: Health, picture: &TokenSnapshot, missing: usize) -> String {
-    let known = picture.status.state;
-    if !matches!(known, TokenState::Valid | TokenState::Unknown) {
-        return state(known);
+/// What explains the health of a token, as a short text; `missing` is the number of its missing permissions.
+fn why(health: Health, entry: &TokenSnapshot, missing: usize) -> String {
+    let token_state = entry.status.state;
+    if !matches!(token_state, TokenState::Valid | TokenState::Unknown) {
+        return state(token_state);
     }
     match (health, missing) {
         (Health::Broken | Health::Attention, 1) => "lacks a permission".to_owned(),
         (Health::Broken | Health::Attention, 2..) => format!("lacks {missing} permissions"),
         (Health::Broken | Health::Attention, 0) => {
-            let mut alerts: Vec<_> = picture.firing.iter().map(|firing| firing.alert.as_str()).collect();
+            let mut alerts: Vec<_> = entry.firing.iter().map(|firing| firing.alert.as_str()).collect();
             alerts.dedup();
             alerts.join(", ")
         }
-        (Health::Unseen, _) if picture.status.validity.last_attempt.is_none() => "not looked at yet".to_owned(),
-        (Health::Unseen, _) if known == TokenState::Unknown => "never answered yet".to_owned(),
+        (Health::Unseen, _) if entry.status.validity.last_attempt.is_none() => "not checked yet".to_owned(),
+        (Health::Unseen, _) if token_state == TokenState::Unknown => "never answered yet".to_owned(),
         (Health::Unseen, _) => "valid when last seen".to_owned(),
-        (Health::Well, _) => state(known),
+        (Health::Well, _) => state(token_state),
     }
 }
 
@@ -277,30 +301,30 @@ mod tests {
     use crate::testing::{at, token};
 
     fn page(tokens: &[(&str, &str)], q: &str, state: &str, page: Option<usize>) -> Result<String, String> {
-        let picture = |(tenant, name): &(&str, &str)| {
+        let entry = |(tenant, name): &(&str, &str)| {
             let mut token = token(name, &[]);
             Arc::make_mut(&mut token.tenant).name = (*tenant).to_owned();
             let (token, status) = (Arc::new(token), Arc::new(TokenStatus::default()));
             TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() }
         };
-        let snapshot = Snapshot { tokens: Arc::new(tokens.iter().map(picture).collect()), ..Snapshot::default() };
+        let snapshot = Snapshot { tokens: Arc::new(tokens.iter().map(entry).collect()), ..Snapshot::default() };
         let query = FleetQuery { q: q.to_owned(), state: state.to_owned(), page };
         fleet(Frame::new("/below", at(0)), &snapshot, &query).map(|page| page.unwrap())
     }
 
     #[test]
-    fn names_are_text_whatever_stands_in_them() {
+    fn names_are_escaped_whatever_is_in_them() {
         let script = "\"><script>alert(1)</script>";
         let page = page(&[(script, "a/b?c#d%20"), ("株式会社", "توكن")], script, "", None).unwrap();
         assert!(!page.contains("<script>alert") && page.contains("&#60;script&#62;"), "{page}");
         assert!(
             page.contains("/below/tenants/%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E/tokens/a%2Fb%3Fc%23d%2520")
         );
-        assert!(!page.contains("株式会社"), "the words do not occur there");
+        assert!(!page.contains("株式会社"), "its names do not contain the search");
     }
 
     #[test]
-    fn words_states_and_pages_choose_and_a_state_that_is_none_is_refused() {
+    fn a_search_a_state_and_a_page_select_tokens_and_an_unknown_state_is_refused() {
         let names: Vec<_> = (0..120).map(|number| format!("t{number:03}")).collect();
         let tokens: Vec<_> = names.iter().map(|name| ("Acme", name.as_str())).collect();
         let rows = |q, state, number| {
@@ -319,12 +343,12 @@ mod tests {
     }
 
     #[test]
-    fn so_many_words_may_be_looked_for_and_each_counts_once() {
+    fn a_search_has_a_limit_of_terms_and_characters_and_counts_each_term_once() {
         let many = |count| (0..count).map(|number| format!("w{number}")).collect::<Vec<_>>().join(" ");
-        assert_eq!(words(&many(MOST_WORDS)).unwrap().len(), MOST_WORDS);
-        assert!(words(&many(MOST_WORDS + 1)).unwrap_err().starts_with("17 different words"));
-        assert_eq!(words(&"Acme acme ".repeat(20)), Ok(vec!["acme".to_owned()]));
-        assert!(words(&"ü".repeat(LONGEST_WORDS)).is_ok());
-        assert!(words(&"ü".repeat(LONGEST_WORDS + 1)).unwrap_err().starts_with("the words have 201 characters"));
+        assert_eq!(terms(&many(MOST_TERMS)).unwrap().len(), MOST_TERMS);
+        assert!(terms(&many(MOST_TERMS + 1)).unwrap_err().starts_with("the search has 17 different words"));
+        assert_eq!(terms(&"Acme acme ".repeat(20)), Ok(vec!["acme".to_owned()]));
+        assert!(terms(&"ü".repeat(LONGEST_SEARCH)).is_ok());
+        assert!(terms(&"ü".repeat(LONGEST_SEARCH + 1)).unwrap_err().starts_with("the search has 201 characters"));
     }
 }

@@ -1,5 +1,6 @@
-//! The pages that people look at, as HTML. Pure: a picture, a wish and `now` in, text out. Templates lie beside; whatever they
-//! are given is escaped. Nothing here knows a token value, a user's name or an e-mail address.
+//! The pages for people, as HTML. Pure: a snapshot, a query and `now` become text. The templates are in the same
+//! folder; whatever they are given is escaped. Nothing here knows a token value, the name of a user or an e-mail
+//! address.
 
 mod alerts;
 mod expiry;
@@ -18,14 +19,14 @@ pub(super) use fleet::{FleetQuery, fleet};
 pub(super) use strip::start;
 pub(super) use token::token;
 
-/// What every page is made with.
+/// What every page is made with, whatever it shows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
-    /// What comes before every path.
+    /// The prefix of every path.
     base: &'a str,
-    /// The moment that the page shows.
+    /// The moment at which the page is made.
     now: DateTime<Utc>,
-    /// The program's, shown at the foot of each page.
+    /// The version of the program, shown at the foot of each page.
     version: &'static str,
 }
 
@@ -34,12 +35,13 @@ impl<'a> Frame<'a> {
         Self { base, now, version: env!("CARGO_PKG_VERSION") }
     }
 
-    pub(super) fn token_path(self, picture: &TokenSnapshot) -> String {
-        format!("{}{}", self.base, picture.token.id().path())
+    /// The path of the page of a token.
+    pub(super) fn token_path(self, entry: &TokenSnapshot) -> String {
+        format!("{}{}", self.base, entry.token.id().path())
     }
 }
 
-/// A page that says why there is none.
+/// A page that says why another page is not shown.
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Problem<'a> {
@@ -48,11 +50,12 @@ struct Problem<'a> {
     why: &'a str,
 }
 
+/// Writes a page that says why another page is not shown.
 pub(super) fn problem(frame: Frame<'_>, title: &str, why: &str) -> askama::Result<String> {
     Problem { frame, title, why }.render()
 }
 
-/// How a token is, as a sign and a word: colour is never the only sign.
+/// The health of a token as a sign and a word: colour alone never shows it.
 #[derive(Debug, Clone, Copy)]
 struct Badge {
     class: &'static str,
@@ -72,35 +75,37 @@ impl From<Health> for Badge {
     }
 }
 
-/// A token's state as a word for people.
+/// The state of a token as text for people.
 fn state(state: TokenState) -> String {
     state.as_str().replace('_', " ")
 }
 
-/// How many of the wanted permissions are held, missing and not shown by anything, and how many are known to be held besides.
+/// How many of the wanted permissions of a token are granted, missing and unverified, and how many others are known to
+/// be granted besides.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
-    held: usize,
+    granted: usize,
     missing: usize,
     unverified: usize,
     excess: usize,
 }
 
 impl Counts {
-    fn of(picture: &TokenSnapshot) -> Self {
+    fn of(entry: &TokenSnapshot) -> Self {
         let mut counts = Self::default();
-        for wanted in &picture.token.wanted {
-            match picture.status.permission_state(wanted.permission) {
-                PermissionState::Granted => counts.held += 1,
+        for wanted in &entry.token.wanted {
+            match entry.status.permission_state(wanted.permission) {
+                PermissionState::Granted => counts.granted += 1,
                 PermissionState::Missing => counts.missing += 1,
                 PermissionState::Unverified => counts.unverified += 1,
             }
         }
-        counts.excess = picture.status.audit.as_ref().map_or(0, |audit| audit.excess(&picture.token).count());
+        counts.excess = entry.status.audit.as_ref().map_or(0, |audit| audit.excess(&entry.token).count());
         counts
     }
 
+    /// How many permissions are wanted.
     fn all(self) -> usize {
-        self.held + self.missing + self.unverified
+        self.granted + self.missing + self.unverified
     }
 }

@@ -1,38 +1,38 @@
-//! The last thirty days of a token, a sign for each: how bad it was at worst, from the history and what is believed now. Pure.
+//! The last thirty days of a token, with a sign for each: its worst health on that day, from the history and from what
+//! is believed now. Pure.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use crate::belief::{PermissionState, TokenState, TransitionKind};
-use crate::state::HistoryLine;
-use crate::state::{Health, TokenSnapshot};
+use crate::state::{Health, HistoryLine, TokenSnapshot};
 
 use super::Badge;
 
-/// Days on the strip, today included.
+/// How many days the strip has, today included.
 pub(super) const DAYS: u64 = 30;
 
-/// One day, in UTC.
+/// One day of the strip, in UTC.
 #[derive(Debug)]
 pub(super) struct Day {
     pub(super) date: NaiveDate,
-    /// How it was at worst; `None` if nothing is known of it.
+    /// The worst health on that day; `None` if nothing is known of it.
     pub(super) badge: Option<Badge>,
-    /// Changes on that day.
+    /// How many changes there were on that day.
     pub(super) changes: usize,
 }
 
-/// When the strip begins.
+/// The moment at which the strip begins.
 pub(in super::super) fn start(now: DateTime<Utc>) -> DateTime<Utc> {
     let first = now.date_naive().checked_sub_days(Days::new(DAYS - 1)).unwrap_or_default();
     first.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// A time during which a token was so.
+/// A time, from and to, during which a token had a health.
 type Span = (DateTime<Utc>, DateTime<Utc>, Health);
 
-/// The days, the oldest first, from the history since [`start`] in the order of time.
-pub(super) fn strip(picture: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Day> {
-    let spans = spans(picture, history, now);
+/// The days of a token, the oldest first; `history` has its lines since [`start`] in the order of time.
+pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Day> {
+    let spans = spans(entry, history, now);
     let dates: Vec<_> = history.iter().filter_map(|line| Some(moment(&line.since)?.date_naive())).collect();
     let first = start(now).date_naive();
     first
@@ -48,34 +48,36 @@ pub(super) fn strip(picture: &TokenSnapshot, history: &[HistoryLine], now: DateT
         .collect()
 }
 
-fn spans(picture: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Span> {
+/// The times during which the token had a health, by its state and by each wanted permission.
+fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Span> {
     let of_kind = |kind: TransitionKind| history.iter().filter(move |line| line.kind == kind.as_str());
     let mut spans = Vec::new();
-    let states: Vec<_> = of_kind(TransitionKind::State).collect();
-    let known = |state: TokenState| match state {
+    let state_changes: Vec<_> = of_kind(TransitionKind::State).collect();
+    let of_state = |state: TokenState| match state {
         TokenState::Unknown => None,
         TokenState::Valid => Some(Health::Well),
         _ => Some(Health::Broken),
     };
-    let of_word = |word: &str| TokenState::ALL.into_iter().find(|state| state.as_str() == word).and_then(known);
-    let token_status = &picture.status;
-    let current = (known(token_status.state), token_status.since.unwrap_or(now));
-    add(&mut spans, &states, current, of_word, now);
-    for wanted in &picture.token.wanted {
+    let of_word = |word: &str| TokenState::ALL.iter().copied().find(|state| state.as_str() == word).and_then(of_state);
+    let status = &entry.status;
+    let current = (of_state(status.state), status.since.unwrap_or(now));
+    add(&mut spans, &state_changes, current, of_word, now);
+    for wanted in &entry.token.wanted {
         let lacking = if wanted.required { Health::Broken } else { Health::Attention };
         let name = wanted.permission.name();
         let lines: Vec<_> =
             of_kind(TransitionKind::Permission).filter(|line| line.subject.as_deref() == Some(name)).collect();
         let missing = |word: &str| (word == PermissionState::Missing.as_str()).then_some(lacking);
-        let now_known = token_status.of_permission(wanted.permission);
-        let is_missing = now_known.filter(|known| known.state() == PermissionState::Missing);
-        let current = (is_missing.map(|_| lacking), now_known.map_or(now, |known| known.belief.since));
+        let permission = status.of_permission(wanted.permission);
+        let is_missing = permission.filter(|permission| permission.state() == PermissionState::Missing);
+        let current = (is_missing.map(|_| lacking), permission.map_or(now, |permission| permission.belief.since));
         add(&mut spans, &lines, current, missing, now);
     }
     spans
 }
 
-/// Adds what lasted between the changes of one thing; without a change it is as it is now since long ago.
+/// Adds the times between the changes of one state or permission; without a change its health has been the current one
+/// since `since`.
 fn add(
     spans: &mut Vec<Span>,
     lines: &[&HistoryLine],
@@ -88,13 +90,13 @@ fn add(
         return;
     };
     let mut from = start(now);
-    let mut so = health(&first.before);
+    let mut current = health(&first.before);
     for line in lines {
         let Some(at) = moment(&line.since) else { continue };
-        spans.extend(so.map(|health| (from, at, health)));
-        (from, so) = (at, health(&line.after));
+        spans.extend(current.map(|health| (from, at, health)));
+        (from, current) = (at, health(&line.after));
     }
-    spans.extend(so.map(|health| (from, now, health)));
+    spans.extend(current.map(|health| (from, now, health)));
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {
@@ -123,12 +125,12 @@ mod tests {
     fn signs(state: TokenState, since_days_ago: i64, history: &[HistoryLine]) -> String {
         let status = TokenStatus { state, since: Some(at(-since_days_ago * DAY)), ..TokenStatus::default() };
         let (token, status) = (Arc::new(token("t", &[LIST])), Arc::new(status));
-        let picture = TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() };
-        strip(&picture, history, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
+        let entry = TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() };
+        strip(&entry, history, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
     }
 
     #[test]
-    fn each_day_shows_the_worst_of_it_and_none_of_which_nothing_is_known() {
+    fn each_day_shows_its_worst_health_and_a_day_of_which_nothing_is_known_shows_none() {
         let all = "✓".repeat(30);
         assert_eq!(signs(TokenState::Valid, 400, &[]), all);
         assert_eq!(signs(TokenState::Unknown, 0, &[]), "·".repeat(30));

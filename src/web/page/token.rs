@@ -1,11 +1,12 @@
-//! The page of one token: what fires, what it may do and what shows that, its expiry, the last thirty days, what it was last
-//! asked. Never a token value, nor anything of an answer but its status. Pure.
+//! The page of one token: its alerts, its permissions and what shows them, its expiry, the last thirty days, and the
+//! last requests that were sent with it. It never shows a token value, nor anything of an answer but its status. Pure.
 
 use askama::Template;
 
 use crate::belief::{Attempts, Cause, PermissionState};
-use crate::state::HistoryLine;
-use crate::state::{Snapshot, TokenSnapshot};
+use crate::model::Wanted;
+use crate::state::{HistoryLine, Snapshot, TokenSnapshot};
+use crate::syncro::Asked;
 
 use super::alerts::{Card, of_token};
 use super::expiry::{Expiry, Mark, marks};
@@ -13,17 +14,18 @@ use super::strip::{DAYS, Day, strip};
 use super::when::When;
 use super::{Badge, Frame, state};
 
-/// What the store says of a token: its history since the beginning of the strip in the order of time, or why there is none.
+/// The history of a token since the beginning of the strip, in the order of time, or why it cannot be read.
 pub(in super::super) type Past<'a> = Result<&'a [HistoryLine], &'a str>;
 
-/// Changes on the page; all of them are told by `history` and the API.
+/// How many changes are on the page; the command `history` and the API show all of them.
 const MOST_CHANGES: usize = 100;
 
-/// One check: when it was made, and how.
+/// The last attempts at one kind of check.
 struct Check {
     name: &'static str,
     last_attempt: Option<When>,
     last_success: Option<When>,
+    /// Why the last attempt gave no verdict, if it gave none.
     trouble: Option<String>,
 }
 
@@ -39,22 +41,22 @@ struct Permission {
     cause: Option<&'static str>,
 }
 
-/// A permission that is held and not needed.
+/// A permission that is granted and not needed.
 struct Excess {
     name: &'static str,
     shown_by: String,
 }
 
-/// One request.
-struct Question {
-    request: String,
+/// A request that was sent.
+struct Request {
+    method_and_path: String,
     outcome: String,
     is_answer: bool,
     milliseconds: u128,
     when: When,
 }
 
-/// One change.
+/// One change in the history.
 struct Change {
     when: When,
     what: String,
@@ -92,17 +94,17 @@ struct Page<'a> {
     strip_days: u64,
     changes: Vec<Change>,
     no_history: Option<&'a str>,
-    questions: Vec<Question>,
+    requests: Vec<Request>,
 }
 
-/// The page of a token of the picture.
+/// Writes the page of a token, `entry` of the snapshot.
 pub(in super::super) fn token(
     frame: Frame<'_>,
     snapshot: &Snapshot,
-    picture: &TokenSnapshot,
+    entry: &TokenSnapshot,
     past: Past<'_>,
 ) -> askama::Result<String> {
-    let TokenSnapshot { token, status: token_status, asked, .. } = picture;
+    let TokenSnapshot { token, status, .. } = entry;
     let now = frame.now;
     let history = past.unwrap_or_default();
     let profile = token.profile.as_ref();
@@ -110,62 +112,62 @@ pub(in super::super) fn token(
         frame,
         tenant: &token.tenant.name,
         token_name: &token.name,
-        path: frame.token_path(picture),
+        path: frame.token_path(entry),
         api: format!("{}{}", frame.base, token.id().api_path()),
-        badge: picture.health().into(),
-        state: state(token_status.state),
-        since: token_status.since.map(|at| When::new(at, now)),
+        badge: entry.health().into(),
+        state: state(status.state),
+        since: status.since.map(|at| When::new(at, now)),
         suppressed_until: snapshot.suppressed_until(&token.tenant.name, now).map(|at| When::new(at, now)),
-        alerts: of_token(frame, picture),
+        alerts: of_token(frame, entry),
         subdomain: token.tenant.subdomain.as_deref(),
         profile: profile.map(|profile| profile.title.as_str()),
-        security_group: token_status.security_group(),
-        group_problem: token_status.group_problem(),
-        global_admin: token_status.user.as_ref().and_then(|user| user.admin.granted),
-        fingerprint: token_status.fingerprint.as_ref().map(ToString::to_string),
-        unreadable: token_status.unreadable.as_ref().map(ToString::to_string),
-        checks: [
-            check(frame, "Validity", &token_status.validity),
-            check(frame, "Permissions", &token_status.permission_checks),
-        ],
+        security_group: status.security_group(),
+        group_problem: status.group_problem(),
+        global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
+        fingerprint: status.fingerprint.as_ref().map(ToString::to_string),
+        unreadable: status.unreadable.as_ref().map(ToString::to_string),
+        checks: [check(frame, "Validity", &status.validity), check(frame, "Permissions", &status.permission_checks)],
         expiry: Expiry::of(token, &snapshot.expiry_notice, now),
         marks: marks(token, &snapshot.expiry_notice, now),
-        permissions: permissions(frame, picture),
-        audited: token_status.audit.as_ref().map(|audit| {
-            let excess = audit.excess(token).map(|known| Excess {
-                name: known.permission.name(),
-                shown_by: known.shown_by(&token.tenant).unwrap_or_default(),
+        permissions: permissions(frame, entry),
+        audited: status.audit.as_ref().map(|audit| {
+            let excess = audit.excess(token).map(|excess| Excess {
+                name: excess.permission.name(),
+                shown_by: excess.shown_by(&token.tenant).unwrap_or_default(),
             });
             (When::new(audit.at, now), excess.collect())
         }),
-        days: if past.is_ok() { strip(picture, history, now) } else { Vec::new() },
+        days: if past.is_ok() { strip(entry, history, now) } else { Vec::new() },
         strip_days: DAYS,
         changes: history.iter().rev().take(MOST_CHANGES).map(|line| change(frame, line)).collect(),
         no_history: past.err(),
-        questions: asked
-            .iter()
-            .map(|asked| Question {
-                request: format!("{} {}", asked.method.as_str(), asked.path),
-                outcome: match (asked.status, asked.reason) {
-                    (Some(status), None) => status.to_string(),
-                    (Some(status), Some(reason)) => format!("{status}, {}", reason.as_str()),
-                    (None, reason) => reason.map_or("no answer", |reason| reason.as_str()).to_owned(),
-                },
-                is_answer: asked.reason.is_none(),
-                milliseconds: asked.took.as_millis(),
-                when: When::new(asked.at, now),
-            })
-            .collect(),
+        requests: entry.asked.iter().map(|asked| request(frame, asked)).collect(),
     }
     .render()
 }
 
+/// A request that was sent, and what came of it.
+fn request(frame: Frame<'_>, asked: &Asked) -> Request {
+    Request {
+        method_and_path: format!("{} {}", asked.method.as_str(), asked.path),
+        outcome: match (asked.status, asked.reason) {
+            (Some(status), None) => status.to_string(),
+            (Some(status), Some(reason)) => format!("{status}, {}", reason.as_str()),
+            (None, reason) => reason.map_or("no answer", |reason| reason.as_str()).to_owned(),
+        },
+        is_answer: asked.reason.is_none(),
+        milliseconds: asked.took.as_millis(),
+        when: When::new(asked.at, frame.now),
+    }
+}
+
+/// The last attempts at a kind of check, under its name.
 fn check(frame: Frame<'_>, name: &'static str, attempts: &Attempts) -> Check {
     let when = |at| When::new(at, frame.now);
     let trouble = attempts.reason.zip(attempts.failing_since).map(|(reason, since)| {
         let times =
             if attempts.failures == 1 { "once".to_owned() } else { format!("{} times in a row", attempts.failures) };
-        format!("could not look: {}, {times}, first {}", reason.as_str(), when(since).words)
+        format!("could not check: {}, {times}, first {}", reason.as_str(), when(since).relative)
     });
     Check {
         name,
@@ -175,40 +177,42 @@ fn check(frame: Frame<'_>, name: &'static str, attempts: &Attempts) -> Check {
     }
 }
 
-fn permissions(frame: Frame<'_>, picture: &TokenSnapshot) -> Vec<Permission> {
-    let one = |wanted: &crate::model::Wanted| {
-        let known = picture.status.of_permission(wanted.permission);
-        let shown = known.filter(|known| known.belief.granted.is_some());
-        let (class, sign, word) = match picture.status.permission_state(wanted.permission) {
-            PermissionState::Granted => ("well", "✓", "held"),
+/// The wanted permissions of a token: the missing ones first, then the granted ones, then the unverified ones.
+fn permissions(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Permission> {
+    let one = |wanted: &Wanted| {
+        let status = entry.status.of_permission(wanted.permission);
+        let shown = status.filter(|status| status.belief.granted.is_some());
+        let (class, sign, word) = match entry.status.permission_state(wanted.permission) {
+            PermissionState::Granted => ("well", "✓", "granted"),
             PermissionState::Missing if wanted.required => ("broken", "✖", "missing"),
             PermissionState::Missing => ("attention", "▲", "missing"),
             PermissionState::Unverified => ("unseen", "?", "unverified"),
         };
-        let cause = shown.filter(|known| known.state() == PermissionState::Missing).map(|known| match known.cause {
-            Cause::SecurityGroup => "the security group",
-            Cause::Token => "the token's own ticks",
-            Cause::Undetermined => "the security group or the token",
-        });
+        let cause =
+            shown.filter(|status| status.state() == PermissionState::Missing).map(|status| match status.cause {
+                Cause::SecurityGroup => "the security group",
+                Cause::Token => "the token's own ticks",
+                Cause::Undetermined => "the security group or the token",
+            });
         Permission {
             name: wanted.permission.name(),
             needed: if wanted.required { "required" } else { "recommended" },
             class,
             sign,
             state: word,
-            since: shown.map(|known| When::new(known.belief.since, frame.now)),
-            shown_by: shown.and_then(|known| known.shown_by(&picture.token.tenant)).unwrap_or_default(),
+            since: shown.map(|status| When::new(status.belief.since, frame.now)),
+            shown_by: shown.and_then(|status| status.shown_by(&entry.token.tenant)).unwrap_or_default(),
             cause,
         }
     };
-    // What is missing comes first, then what is held.
     let order =
         |one: &Permission| ["broken", "attention", "well", "unseen"].iter().position(|class| *class == one.class);
-    let mut all: Vec<_> = picture.token.wanted.iter().map(one).collect();
+    let mut all: Vec<_> = entry.token.wanted.iter().map(one).collect();
     all.sort_by_key(order);
     all
 }
 
+/// A line of the history.
 fn change(frame: Frame<'_>, line: &HistoryLine) -> Change {
     let at = chrono::DateTime::parse_from_rfc3339(&line.at).map_or(frame.now, |at| at.to_utc());
     let kind = line.kind.replace('_', " ");
@@ -232,21 +236,24 @@ mod tests {
     use crate::testing::{at, token as configured};
 
     #[test]
-    fn what_it_may_do_besides_is_shown_and_a_history_that_cannot_be_read_spoils_nothing_else() {
-        let token_status: TokenStatus = serde_json::from_value(json!({
+    fn what_a_token_may_do_besides_is_shown_and_a_history_that_cannot_be_read_affects_nothing_else() {
+        let status: TokenStatus = serde_json::from_value(json!({
             "state": "valid",
             "audit": { "at": at(-60), "held": [{ "permission": "Vendors - List", "answer": 200 }] },
         }))
         .unwrap();
-        let (token_, token_status) = (Arc::new(configured("t", &["Tickets - List/Search"])), Arc::new(token_status));
-        let picture =
-            TokenSnapshot { token: token_, status: token_status, firing: Arc::default(), asked: Arc::default() };
-        let page = |past: Past<'_>| token(Frame::new("", at(0)), &Snapshot::default(), &picture, past).unwrap();
+        let entry = TokenSnapshot {
+            token: Arc::new(configured("t", &["Tickets - List/Search"])),
+            status: Arc::new(status),
+            firing: Arc::default(),
+            asked: Arc::default(),
+        };
+        let page = |past: Past<'_>| token(Frame::new("", at(0)), &Snapshot::default(), &entry, past).unwrap();
         let unread = page(Err("the disk is <gone>"));
         for shown in ["Vendors - List", "GET /vendors answered 200", "cannot be read: the disk is &#60;gone&#62;"] {
             assert!(unread.contains(shown), "`{shown}` is missing: {unread}");
         }
-        assert!(!unread.contains("class=\"strip\""), "thirty days of nothing would be a lie");
+        assert!(!unread.contains("class=\"strip\""), "thirty days without a sign would be wrong");
         assert!(page(Ok(&[])).contains("class=\"strip\""));
     }
 }

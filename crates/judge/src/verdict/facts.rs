@@ -25,6 +25,9 @@ struct Fact<'f> {
     looks_bad: Spans,
     /// When the user came into another security group.
     moves: Vec<Ms>,
+    /// Whether the user ceased to be a Global Admin, whom no security group restricts, at a moment, and somebody was notified
+    /// of that until another.
+    demoted: &'f dyn Fn(Ms, Ms) -> bool,
     /// When the monitor can see whether it is so.
     seen: Spans,
     /// The interval at which it is looked at.
@@ -58,6 +61,7 @@ impl Bench<'_> {
                         _ => Spans::default(),
                     },
                     moves: Vec::new(),
+                    demoted: &|_, _| false,
                     seen: self.timeline.sees_state(token),
                     bad,
                     interval: self.case.policy.validity,
@@ -132,12 +136,17 @@ impl Bench<'_> {
             of(heard) && by_group && heard.tenant == tenant
         };
         let covers = |heard: &Heard| of_group(heard) && self.same_group(heard, token);
+        let demoted = |onset: Ms, deadline: Ms| {
+            let notified = |heard: &Heard| heard.alert == "GlobalAdminLost" && self.is_of(heard, token);
+            self.timeline.admin(token).iter().any(|(_, to)| to == onset) && self.fires_at(deadline, notified)
+        };
         let fact = Fact {
             name: format!("{} lacks {name}", self.token_name(token)),
             looks_bad: Spans::default(),
             moves: (0..self.case.groups)
                 .flat_map(|group| self.timeline.in_group(token, group).iter().map(|(from, _)| from).collect::<Vec<_>>())
                 .collect(),
+            demoted: &demoted,
             seen: self.timeline.sees_permission(token, permission),
             bad,
             interval,
@@ -285,8 +294,10 @@ impl Bench<'_> {
             let in_time = |heard: &&&Heard| (onset..=deadline).contains(&heard.at) && heard.status == Status::Firing;
             let first = self.heard.iter().filter(in_time).find(|heard| (fact.tells)(heard) || (fact.covers)(heard));
             let fires = self.fires_at(from, fact.tells);
-            // What need not have been seen to be otherwise joins what fires already for its group, and so does who came to it.
-            let joins = !was_known_good(fact, onset, patience) && self.fires_at(deadline, fact.covers)
+            // What need not have been seen to be otherwise joins what fires already for its group, and so does whoever came to
+            // it, or came to be restricted by it and is said to be so.
+            let may_join = !was_known_good(fact, onset, patience) || (fact.demoted)(onset, deadline);
+            let joins = may_join && self.fires_at(deadline, fact.covers)
                 || fact.moves.contains(&onset) && self.fires_at(deadline, fact.of_group);
             match first {
                 Some(heard) if onset == from && deadline == from + patience => delays.push(heard.at - from),

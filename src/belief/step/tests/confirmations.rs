@@ -5,21 +5,22 @@ use chrono::TimeDelta;
 use super::*;
 use crate::testing::me;
 
-/// Twice, thirty seconds apart.
+/// A bad observation is believed when it came twice, thirty seconds apart.
 const CONFIRMATION: Confirmation = Confirmation { times: 2, after: TimeDelta::seconds(30) };
 
-/// Takes in what is good, then what is bad after each of these times in milliseconds; returns what changed each time.
+/// Takes in the good observations, then the bad ones after each of these times in milliseconds; returns the kinds of
+/// the transitions of each time.
 fn bad_after(good: &[Observation], bad: &[Observation], millis: &[i64]) -> Vec<Vec<&'static str>> {
     let token = token("t", &[LIST, EDIT]);
     let policy = || Policy { confirmation: CONFIRMATION, ..policy(&token) };
     let mut status = TokenStatus::default();
-    for observed in good {
-        assert_eq!(step(&mut status, observed, policy()), []);
+    for observation in good {
+        assert_eq!(step(&mut status, observation, policy()), []);
     }
     let mut see = |millis: &i64| {
         let at = at(300) + TimeDelta::milliseconds(*millis);
         let changes =
-            bad.iter().flat_map(|observed| step(&mut status, &Observation { at, ..observed.clone() }, policy()));
+            bad.iter().flat_map(|observation| step(&mut status, &Observation { at, ..observation.clone() }, policy()));
         changes.map(|change| change.kind.as_str()).collect()
     };
     millis.iter().map(&mut see).collect()

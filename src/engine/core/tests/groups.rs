@@ -1,4 +1,4 @@
-//! One security group behind several tokens: whose alert speaks for whom, and which group an alert names.
+//! One security group behind several tokens: whose alert represents whom, and which group an alert names.
 
 use super::machine::{Machine, fleet};
 use super::*;
@@ -38,7 +38,7 @@ fn a_peer_that_lacked_it_from_the_start_swallows_no_loss() {
     assert!(ended.len() == 3 && ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
 }
 
-/// A group lost what these tokens need: with the one that speaks for all.
+/// A group lost what these tokens need: with the one that represents all.
 fn all_lost<'n>(names: &[&'n str]) -> (Machine, &'n str) {
     let mut machine = Machine::grouped(names);
     machine.seconds(A_WHILE);
@@ -47,15 +47,15 @@ fn all_lost<'n>(names: &[&'n str]) -> (Machine, &'n str) {
     }
     machine.seconds(A_WHILE);
     let first = machine.notified()[0].clone();
-    let speaks = names.iter().find(|name| first.contains(&format!("/{name}/"))).expect("one of them speaks");
-    (machine, speaks)
+    let speaker = names.iter().find(|name| first.contains(&format!("/{name}/"))).expect("one of them does");
+    (machine, speaker)
 }
 
-/// A group lost what two tokens need: with the one that speaks for both, and the other.
+/// A group lost what two tokens need: with the one that represents both, and the other.
 fn both_lost() -> (Machine, &'static str, &'static str) {
-    let (machine, speaks) = all_lost(&["a", "b"]);
-    assert_eq!(since(&machine, 0), lost(speaks), "one alert of each kind for the group");
-    (machine, speaks, if speaks == "a" { "b" } else { "a" })
+    let (machine, speaker) = all_lost(&["a", "b"]);
+    assert_eq!(since(&machine, 0), lost(speaker), "one alert of each kind for the group");
+    (machine, speaker, if speaker == "a" { "b" } else { "a" })
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn a_peer_whose_loss_is_older_swallows_no_later_loss() {
 
 #[test]
 fn who_comes_to_speak_for_a_group_is_checked_before() {
-    let (mut machine, speaks, other) = both_lost();
+    let (mut machine, speaker, other) = both_lost();
     // What the group allows no longer says anything about this user, and then it allows it again.
     let mut me = crate::testing::me(&[("ticket.read", true)]);
     me.admin = Some(true);
-    machine.answer(speaks, MeObservation::Works(me), ProbeObservation::Granted(200));
+    machine.answer(speaker, MeObservation::Works(me), ProbeObservation::Granted(200));
     machine.holds(other);
-    machine.check(speaks);
+    machine.check(speaker);
     machine.seconds(A_WHILE);
     let ended = since(&machine, 2);
     assert!(ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
@@ -88,13 +88,13 @@ fn who_comes_to_speak_for_a_group_is_checked_before() {
 
 #[test]
 fn who_comes_to_speak_for_a_group_after_a_reload_is_checked_before() {
-    let (mut machine, speaks, other) = both_lost();
+    let (mut machine, speaker, other) = both_lost();
     machine.holds(other);
     machine.reload(fleet(&[other]));
     machine.seconds(A_WHILE);
     let ended = since(&machine, 2);
     let all_of_speaker =
-        ended.iter().all(|notified| notified.contains(&format!("/{speaks}/")) && notified.ends_with("resolved"));
+        ended.iter().all(|notified| notified.contains(&format!("/{speaker}/")) && notified.ends_with("resolved"));
     assert!(ended.len() == 2 && all_of_speaker, "{ended:?}");
 }
 
@@ -167,12 +167,12 @@ fn while_the_new_group_cannot_be_read_none_is_named() {
 
 #[test]
 fn a_speaker_whose_cause_changes_makes_no_peer_fire() {
-    let (mut machine, speaks, other) = both_lost();
+    let (mut machine, speaker, other) = both_lost();
     // The group allows it again, and now it is the token of the speaker that is too narrow.
-    machine.is_narrow(speaks);
+    machine.is_narrow(speaker);
     machine.holds(other);
     machine.seconds(A_WHILE);
-    assert_eq!(since(&machine, 2), [format!("SecurityGroupRightLost/acme/{speaks}/ticket.read resolved")]);
+    assert_eq!(since(&machine, 2), [format!("SecurityGroupRightLost/acme/{speaker}/ticket.read resolved")]);
 }
 
 #[test]

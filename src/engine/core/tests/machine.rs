@@ -1,4 +1,4 @@
-//! A daemon that can be restarted, with a store in memory and a Syncro that answers as told.
+//! A daemon that can be restarted, with a store in memory and a Syncro that answers as it is set to.
 
 use super::*;
 use crate::alert::Notification;
@@ -31,23 +31,23 @@ impl Store {
         self.notified.extend(batch.notifications);
     }
 
-    fn memory(&self) -> PersistedState {
-        let mut memory = PersistedState::default();
+    fn state(&self) -> PersistedState {
+        let mut state = PersistedState::default();
         for (id, (token_status, retired)) in self.tokens.clone() {
             if retired {
-                memory.retired.push((id, token_status));
+                state.retired.push((id, token_status));
             } else {
-                memory.tokens.insert(id, PersistedToken { status: token_status, firing: Vec::new() });
+                state.tokens.insert(id, PersistedToken { status: token_status, firing: Vec::new() });
             }
         }
         for (id, firing) in self.firing.clone() {
             match id {
-                Scope::Fleet => memory.fleet = firing,
-                Scope::Tenant(name) => drop(memory.tenants.insert(name, firing)),
-                Scope::Token(id) => drop(memory.tokens.get_mut(&id).map(|token| token.firing = firing)),
+                Scope::Fleet => state.fleet = firing,
+                Scope::Tenant(name) => drop(state.tenants.insert(name, firing)),
+                Scope::Token(id) => drop(state.tokens.get_mut(&id).map(|token| token.firing = firing)),
             }
         }
-        memory
+        state
     }
 
     pub(super) fn kinds(&self) -> Vec<TransitionKind> {
@@ -72,7 +72,7 @@ pub(super) struct Machine {
     pub(super) now: i64,
     /// By token: which value it uses, what `/me` answers, and what the list answers.
     pub(super) answers: HashMap<String, Answer>,
-    /// Whether all users are in one security group, and are known to be.
+    /// Whether all users are in one security group, and were read to be.
     pub(super) grouped: bool,
     /// By token: what is answered about its user's security group, whatever `grouped` says.
     pub(super) groups: HashMap<String, UserObservation>,
@@ -120,8 +120,8 @@ impl Machine {
     fn take(&mut self, effects: Vec<Effect>) -> Vec<crate::check::Job> {
         let jobs = jobs(&effects);
         for effect in effects {
-            if let Effect::Record(keep) = effect {
-                self.pending.add(keep);
+            if let Effect::Record(record) = effect {
+                self.pending.add(record);
             }
         }
         jobs
@@ -132,7 +132,7 @@ impl Machine {
         self.take(effects)
     }
 
-    /// One second: what is due is looked at and answered.
+    /// One second: what is due is checked and answered.
     pub(super) fn second(&mut self) -> usize {
         self.now += 1;
         let jobs = self.handle(Event::Tick);
@@ -197,7 +197,7 @@ impl Machine {
     pub(super) fn crash(&mut self, config: Config, after: i64) {
         self.pending = Batch::default();
         self.now += after;
-        let (core, effects) = Core::start(Arc::new(config), self.store.memory(), at(self.now));
+        let (core, effects) = Core::start(Arc::new(config), self.store.state(), at(self.now));
         self.core = core;
         self.take(effects);
     }

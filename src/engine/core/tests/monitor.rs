@@ -5,7 +5,7 @@ use super::*;
 use crate::model::Scope;
 use crate::syncro::{Failure, Pause, Reason};
 
-/// A daemon that watches one token of each of six tenants, all of which have been looked at well.
+/// A daemon that watches one token of each of six tenants, all of which work.
 fn machine() -> Machine {
     let mut machine = Machine::new(six());
     machine.seconds(3700);
@@ -57,7 +57,7 @@ fn a_clock_set_back_is_remembered_for_what_fires_for_the_fleet() {
     machine.seconds(1);
     let firing = &machine.store.firing[&Scope::Fleet];
     assert!(
-        firing.iter().all(|known| known.notified_at <= at(machine.now)),
+        firing.iter().all(|alert| alert.notified_at <= at(machine.now)),
         "a restart would remind of nothing for a month"
     );
 }
@@ -112,7 +112,7 @@ fn silence_counts_from_when_the_other_side_was_first_seen_silent() {
     machine.seconds(3600);
     all(&mut machine, None);
     machine.answer("t0", MeObservation::Failed(failure()), ProbeObservation::Granted(200));
-    let silent_since = |machine: &Machine| machine.core.silence("tenant-0").map(|(since, _)| since);
+    let silent_since = |machine: &Machine| machine.core.fleet.silence("tenant-0").map(|(since, _)| since);
     while silent_since(&machine).is_none() {
         machine.second();
     }

@@ -1,4 +1,4 @@
-//! A fleet of tenants in virtual time: what is told when many, few or one of them turn bad.
+//! A fleet of tenants in virtual time: what is notified of when many, few or one of them turn bad.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// So many tenants with a token each, all well, each looked at twice.
+    /// So many tenants with a token each, all working, each checked twice.
     fn new(tenants: usize) -> Self {
         let tokens = (0..tenants).map(|number| {
             let mut token = token("jumpcloud", &[]);
@@ -51,7 +51,7 @@ impl Fleet {
             let mut more = Vec::new();
             for effect in effects {
                 match effect {
-                    Effect::Start(job) => more.extend(self.look(&job)),
+                    Effect::Start(job) => more.extend(self.carry_out(&job)),
                     Effect::Record(Record::Notification(notification)) => {
                         let (alert, status) = (notification.key.alert.as_str(), notification.status.as_str());
                         self.notified.push((self.now, format!("{alert} {status}")));
@@ -63,7 +63,7 @@ impl Fleet {
         }
     }
 
-    fn look(&mut self, job: &crate::check::Job) -> Vec<Effect> {
+    fn carry_out(&mut self, job: &crate::check::Job) -> Vec<Effect> {
         self.asked += 1;
         let observation = self.answers.get(&job.token.tenant.name).cloned();
         let observation = observation.unwrap_or_else(|| MeObservation::Works(Me { subdomain: None, ..me(&[]) }));
@@ -79,14 +79,14 @@ impl Fleet {
         effects
     }
 
-    /// What was told, each once, in order of its first time.
-    fn words(&self) -> Vec<&str> {
+    /// What was notified of, each once, in order of its first time.
+    fn notified(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         self.notified.iter().map(|(_, notified)| notified.as_str()).filter(|notified| seen.insert(*notified)).collect()
     }
 
     fn count(&self, notified: &str) -> usize {
-        self.notified.iter().filter(|(_, known)| known == notified).count()
+        self.notified.iter().filter(|(_, one)| one == notified).count()
     }
 }
 
@@ -97,10 +97,10 @@ fn a_glitch_that_refuses_every_token_for_minutes_is_one_message_whatever_the_siz
             let mut fleet = Fleet::new(tenants);
             fleet.answer(0..tenants, &observation);
             fleet.run(400);
-            assert_eq!(fleet.words(), ["SyncroOutage firing"], "{tenants} tenants");
+            assert_eq!(fleet.notified(), ["SyncroOutage firing"], "{tenants} tenants");
             fleet.answers.clear();
             fleet.run(600);
-            assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"], "{tenants} tenants");
+            assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved"], "{tenants} tenants");
             assert_eq!(fleet.notified.len(), 2, "{tenants} tenants: {:?}", fleet.notified);
         }
     }
@@ -111,10 +111,10 @@ fn after_ten_minutes_it_is_the_tokens() {
     let mut fleet = Fleet::new(20);
     fleet.answer(0..20, &MeObservation::Refused);
     fleet.run(590);
-    assert_eq!(fleet.words(), ["SyncroOutage firing"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage firing"]);
     let began = fleet.notified[0].0;
     fleet.run(400);
-    assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
     assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (20, 1));
     let resolved = fleet.notified.iter().find(|(_, notified)| notified == "SyncroOutage resolved").unwrap().0;
     assert!((resolved - began - 600).abs() < 60, "{began} {resolved}");
@@ -126,7 +126,7 @@ fn a_few_that_turn_bad_are_told_at_once_as_ever() {
         let mut fleet = Fleet::new(tenants);
         fleet.answer(0..bad, &MeObservation::Refused);
         fleet.run(300 + 30 + 30);
-        assert_eq!(fleet.words(), ["TokenRejected firing"], "{bad} of {tenants}");
+        assert_eq!(fleet.notified(), ["TokenRejected firing"], "{bad} of {tenants}");
         assert_eq!(fleet.count("TokenRejected firing"), bad, "{bad} of {tenants}");
     }
 }
@@ -138,7 +138,7 @@ fn those_who_stay_bad_when_an_outage_has_passed_are_told() {
     fleet.run(400);
     fleet.answers.retain(|tenant, _| tenant == "tenant-003");
     fleet.run(400);
-    assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
     assert_eq!(fleet.count("TokenRejected firing"), 1);
 }
 
@@ -162,15 +162,35 @@ fn a_fleet_of_which_nothing_can_be_learnt_is_one_message() {
     let mut fleet = Fleet::new(20);
     fleet.answer(0..20, &MeObservation::Failed(failure()));
     fleet.run(3600);
-    assert_eq!(fleet.words(), ["SyncroOutage firing"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage firing"]);
     assert_eq!(fleet.notified.len(), 1, "{:?}", fleet.notified);
     let (began, _) = fleet.notified[0];
     assert!((601 + 900..=601 + 900 + 300).contains(&began), "after unreachable_after: {began}");
     fleet.answers.retain(|tenant, _| tenant < &"tenant-002".to_owned());
     fleet.run(1000);
-    let words = fleet.words();
-    assert_eq!(words, ["SyncroOutage firing", "SyncroOutage resolved", "TenantUnreachable firing"]);
+    let notified = fleet.notified();
+    assert_eq!(notified, ["SyncroOutage firing", "SyncroOutage resolved", "TenantUnreachable firing"]);
     assert_eq!(fleet.count("TenantUnreachable firing"), 2, "those who stay silent");
+}
+
+#[test]
+fn tokens_that_are_all_refused_as_syncro_comes_back_are_an_outage_too() {
+    for (tenants, minutes) in [(7, 60), (20, 60), (4, 5), (7, 5), (20, 5), (200, 5)] {
+        let mut fleet = Fleet::new(tenants);
+        let mut config = (*fleet.core.config).clone();
+        config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_mins(minutes));
+        fleet.happens(Event::Reload(Arc::new(config)));
+        fleet.answer(0..tenants, &MeObservation::Failed(failure()));
+        fleet.run(5 * 3600);
+        let case = format!("{tenants} tenants, every {minutes} minutes");
+        assert_eq!(fleet.notified(), ["SyncroOutage firing"], "{case}");
+        fleet.answer(0..tenants, &MeObservation::Refused);
+        fleet.run(500);
+        assert_eq!(fleet.count("TokenRejected firing"), 0, "{case}: {:?}", fleet.notified);
+        fleet.answers.clear();
+        fleet.run(7200);
+        assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved"], "{case}");
+    }
 }
 
 #[test]
@@ -186,7 +206,7 @@ fn tokens_that_expire_on_one_day_are_told_each() {
     fleet.notified.clear();
     fleet.answer(0..10, &MeObservation::Refused);
     fleet.run(60);
-    assert_eq!(fleet.words(), ["TokenExpired firing"]);
+    assert_eq!(fleet.notified(), ["TokenExpired firing"]);
     assert_eq!(fleet.count("TokenExpired firing"), 10);
 }
 
@@ -197,22 +217,22 @@ fn an_outage_goes_on_over_a_restart_and_over_a_reload() {
     fleet.run(400);
     let snapshot = fleet.core.snapshot();
     let batch = crate::state::Batch::of(&snapshot);
-    let mut memory = PersistedState::default();
+    let mut state = PersistedState::default();
     for (id, token_status) in batch.statuses {
         let firing = batch.firing[&id.clone().into()].to_vec();
         let token_status = (*token_status.unwrap()).clone();
-        memory.tokens.insert(id, crate::state::PersistedToken { status: token_status, firing });
+        state.tokens.insert(id, crate::state::PersistedToken { status: token_status, firing });
     }
-    memory.fleet = batch.firing[&Scope::Fleet].to_vec();
+    state.fleet = batch.firing[&Scope::Fleet].to_vec();
     let config = Arc::clone(&fleet.core.config);
-    (fleet.core, _) = Core::start(Arc::clone(&config), memory, at(fleet.now));
+    (fleet.core, _) = Core::start(Arc::clone(&config), state, at(fleet.now));
     fleet.run(60);
     fleet.happens(Event::Reload(config));
     fleet.run(60);
     assert_eq!(fleet.notified.len(), 1, "{:?}", fleet.notified);
     fleet.answers.clear();
     fleet.run(400);
-    assert_eq!(fleet.words(), ["SyncroOutage firing", "SyncroOutage resolved"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved"]);
 }
 
 #[test]
@@ -223,7 +243,7 @@ fn a_suspicion_that_comes_to_nothing_delays_nobodys_notices() {
     for token in &mut config.tokens {
         Arc::make_mut(token).expires = Some(at(3000));
     }
-    // A notice for every token at every tenth second from 1000 on.
+    // An expiry notice for every token at every tenth second from 1000 on.
     config.alerts.expiry_notice =
         (1..=200).rev().map(|mark| std::time::Duration::from_secs(mark * MARK as u64)).collect();
     fleet.happens(Event::Reload(Arc::new(config)));
@@ -233,7 +253,7 @@ fn a_suspicion_that_comes_to_nothing_delays_nobodys_notices() {
     fleet.run(400);
     assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (6, 0));
     for mark in (1100 + MARK..1500).step_by(MARK as usize) {
-        let notified = |known: &&(i64, String)| known.0 == mark && known.1.starts_with("TokenExpiring");
+        let notified = |one: &&(i64, String)| one.0 == mark && one.1.starts_with("TokenExpiring");
         let notified = fleet.notified.iter().filter(notified).count();
         assert_eq!(notified, 12, "at {mark}");
     }

@@ -11,7 +11,7 @@ const A_WHILE: i64 = 4000;
 /// The same tokens, as a configuration may list them.
 const ORDERS: [[&str; 3]; 4] = [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"], ["c", "a", "b"]];
 
-/// A group loses what three tokens need; the first alert of each kind speaks of it.
+/// A group loses what three tokens need; the first alert of each kind represents all.
 fn lost(config: Config) -> Machine {
     let mut machine = Machine { grouped: true, ..Machine::new(config) };
     for name in ORDERS[0] {
@@ -103,11 +103,11 @@ fn a_cause_that_changes_begins_and_ends_no_alert() {
 
 #[test]
 fn refusals_in_quick_succession_confirm_nothing() {
-    let held = |held| works(&[("ticket.read", held)]);
+    let granted = |granted| works(&[("ticket.read", granted)]);
     let cases = [
         ("TokenRejected/acme/t", MeObservation::Refused, ProbeObservation::Missing),
-        ("PermissionLost/acme/t/Tickets - List/Search", held(true), ProbeObservation::Missing),
-        ("SecurityGroupRightLost/acme/t/ticket.read", held(false), ProbeObservation::Granted(200)),
+        ("PermissionLost/acme/t/Tickets - List/Search", granted(true), ProbeObservation::Missing),
+        ("SecurityGroupRightLost/acme/t/ticket.read", granted(false), ProbeObservation::Granted(200)),
     ];
     for (alert, me, list) in cases {
         let mut machine = Machine::new(fleet(&["t"]));

@@ -1,4 +1,4 @@
-//! What a restart, a crash or a changed configuration may not do to what is known and told.
+//! What a restart, a crash or a changed configuration may not do to what is believed and notified of.
 
 use std::time::Duration;
 
@@ -24,16 +24,16 @@ fn a_restart_believes_what_was_known_and_tells_nothing_twice() {
     machine.answer("p", works(&[]), ProbeObservation::Missing);
     machine.seconds(4000);
     let notified = ["TokenRejected/acme/t firing", "PermissionLost/acme/p/Tickets - List/Search firing"];
-    let mut heard = machine.notified();
-    heard.sort();
-    assert_eq!(heard, [notified[1], notified[0]]);
+    let mut received = machine.notified();
+    received.sort();
+    assert_eq!(received, [notified[1], notified[0]]);
     machine.crash(fleet(&["t", "p"]), 60);
     let snapshot = machine.core.snapshot();
-    assert!(snapshot.first_sweep_done, "every token has been looked at, if not by this process");
+    assert!(snapshot.first_sweep_done, "every token has been checked, if not by this process");
     let token_status = |index: usize| &snapshot.tokens[index].status;
     assert_eq!((token_status(0).state, token_status(1).state), (TokenState::Rejected, TokenState::Valid));
     assert!(token_status(0).validity.last_attempt < Some(at(machine.now - 59)), "with its old timestamp");
-    assert_eq!(snapshot.tokens.iter().map(|picture| picture.firing.len()).sum::<usize>(), 2);
+    assert_eq!(snapshot.tokens.iter().map(|token| token.firing.len()).sum::<usize>(), 2);
     machine.seconds(4000);
     assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
     machine.answers.clear();
@@ -50,7 +50,7 @@ fn overdue_checks_are_spread_over_an_interval_and_none_is_forgotten() {
     machine.crash(fleet(&names), 7 * 24 * 3600);
     let checks: Vec<usize> = (0..300).map(|_| machine.second()).collect();
     assert!(checks.iter().all(|checks| *checks <= 4), "no burst: {checks:?}");
-    assert_eq!(checks.iter().sum::<usize>(), 60, "each once, one look for both checks");
+    assert_eq!(checks.iter().sum::<usize>(), 60, "each once, one `/me` for both checks");
     assert!(checks[..150].iter().sum::<usize>() > 15 && checks[150..].iter().sum::<usize>() > 15, "{checks:?}");
 }
 
@@ -119,7 +119,7 @@ fn a_renamed_token_is_known_again_by_its_value() {
             from: TokenId { tenant: "acme".to_owned(), token_name: "old".to_owned() },
             to: TokenId { tenant: "acme".to_owned(), token_name: "new".to_owned() },
         };
-        assert!(machine.store.history.contains(&moved), "and its history goes with it");
+        assert!(machine.store.history.contains(&moved), "and its history follows it");
     }
 }
 
@@ -157,7 +157,7 @@ const FLEETS: [&[&str]; 3] = [&["a", "b"], &["a"], &["b", "c"]];
 
 fn me() -> impl Strategy<Value = MeObservation> {
     prop_oneof![
-        4 => any::<bool>().prop_map(|held| works(&[("ticket.read", held)])),
+        4 => any::<bool>().prop_map(|granted| works(&[("ticket.read", granted)])),
         2 => Just(MeObservation::Refused),
         1 => Just(MeObservation::Blocked),
         2 => Just(MeObservation::Failed(failure())),
@@ -207,7 +207,7 @@ fn quick(names: &[&str]) -> Config {
     config
 }
 
-/// By key, in the order in which they were told.
+/// By key, in the order of the notifications.
 fn by_key(notified: &[Notification]) -> BTreeMap<AlertKey, Vec<&Notification>> {
     let mut keys: BTreeMap<AlertKey, Vec<&Notification>> = BTreeMap::new();
     for notification in notified {
@@ -229,7 +229,7 @@ proptest! {
         for happened in history {
             play(&mut machine, happened);
         }
-        // In the end all is well, and then nothing is configured any more.
+        // In the end everything works, and then nothing is configured any more.
         machine.answers.clear();
         machine.seconds(3000);
         machine.handle(Event::Reload(Arc::new(quick(&[]))));
@@ -246,7 +246,7 @@ proptest! {
         prop_assert!(machine.store.firing.values().all(Vec::is_empty));
     }
 
-    /// From the moment at which nothing can be looked at any more, no alert about a token begins or ends, restarts or
+    /// From the moment at which nothing can be checked any more, no alert about a token begins or ends, restarts or
     /// not, but by the configuration.
     #[test]
     fn could_not_look_tells_nothing_of_a_token(
@@ -305,7 +305,7 @@ fn what_one_token_tells_of_its_group_another_does_not_tell_again_not_even_after_
     let mut fired = of(&machine, "firing");
     fired.sort();
     assert_eq!((fired, of(&machine, "resolved").len()), (both.map(str::to_owned).to_vec(), 0));
-    // Whoever told it leaves: the other one suffers still, and says so now, after a check.
+    // The representative leaves: the other one is affected still, and fires now, after a check.
     let teller = if machine.notified()[0].contains("/a/") { "b" } else { "a" };
     machine.crash(fleet(&[teller]), 60);
     machine.seconds(10);

@@ -1,0 +1,129 @@
+//! What a check that ended changes: the status of its token, what fires, and which other tokens are checked. Pure.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::belief::{Check, Confirmation, Policy, Transition, TransitionKind, step};
+use crate::check::{Ended, WatchKey};
+use crate::engine::effect::{Checked, Effect, Outcome, checked_by};
+use crate::model::TokenId;
+use crate::plan::audit_from;
+use crate::state::{Entry, Record};
+use crate::syncro::{Asked, Failure, Observation, Part};
+
+use super::Core;
+
+/// What every check begins with.
+const ME: &str = "/me";
+
+impl Core {
+    /// Takes in what a part of a check observed.
+    pub(super) fn observed(
+        &mut self,
+        key: WatchKey,
+        observed: &Observation,
+        ended: Option<Ended>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let check = checked_by(observed);
+        self.agenda.ended(key, check, ended);
+        // A check that was under way when the clock was set back was not made in the future.
+        let corrected;
+        let observation = if observed.at > now {
+            corrected = Observation { at: now, ..observed.clone() };
+            &corrected
+        } else {
+            observed
+        };
+        self.recognise(key, observation, now, effects);
+        let Some(watch) = self.fleet.get(key) else { return };
+        let (fired, tenant) = (Arc::clone(&watch.firing), watch.token.tenant.name.clone());
+        let concerns_group = self.step(key, check, observation, now, effects);
+        self.monitor.observe(observation);
+        if check == Check::Validity {
+            self.note_tenant(key, now, effects);
+        }
+        self.review(key, now, effects);
+        if concerns_group {
+            self.check_peers(key, now, effects);
+        }
+        let firing = self.fleet.get(key).map(|watch| Arc::clone(&watch.firing)).unwrap_or_default();
+        let is_over = |before: &&_| !firing.iter().any(|after| after.is_same(before));
+        let over: Vec<_> = fired.iter().filter(is_over).cloned().collect();
+        self.hand_over(&tenant, &over, now, effects);
+        self.review_tenant(&tenant, now, effects);
+        self.fleet.mark_checked(key);
+    }
+
+    /// Changes the status of a token by an observation. Returns whether what changed may concern its security group.
+    fn step(
+        &mut self,
+        key: WatchKey,
+        check: Check,
+        observation: &Observation,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let frozen = self.outages.is_frozen();
+        let Some(watch) = self.fleet.get_mut(key) else { return false };
+        watch.timing.catch_up = None;
+        watch.asked = asked(&watch.asked, observation);
+        let (id, status) = (watch.token.id(), Arc::make_mut(&mut watch.status));
+        let failures = match check {
+            Check::Validity => status.validity.failures,
+            Check::Permissions => status.permission_checks.failures,
+        };
+        let had_problem = status.group_problem().is_some();
+        let policy = Policy {
+            token: &watch.token,
+            confirmation: Confirmation::of(&self.config.alerts),
+            probes: self.config.syncro.probes,
+            news_for: self.config.alerts.remind_every,
+            frozen,
+        };
+        let transitions = step(status, observation, policy);
+        watch.timing.audit_from = audit_from(watch.phase, status.audited(), &self.config, self.sweep, now);
+        let problem = status.group_problem().map(str::to_owned);
+        if problem.is_some() != had_problem {
+            effects.push(Effect::Group { token: id.clone(), problem });
+        }
+        let outcome = outcome(failures, observation.failure().as_deref());
+        effects.push(Effect::Checked(Checked { token: id.clone(), check, outcome }));
+        effects.push(Effect::Record(Record::TokenStatus { token: id.clone(), status: Arc::clone(&watch.status) }));
+        self.monitor.note(key, &watch.status);
+        let concerns_group = transitions.iter().any(concerns_group);
+        effects.extend(transitions.into_iter().map(|transition| entry(&id, now, transition)));
+        concerns_group
+    }
+}
+
+fn concerns_group(transition: &Transition) -> bool {
+    matches!(transition.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
+}
+
+fn entry(token: &TokenId, at: DateTime<Utc>, transition: Transition) -> Effect {
+    Effect::Record(Record::Entry(Entry::Changed { token: token.clone(), at, transition }))
+}
+
+/// The last requests about a token: a full check of the permissions replaces all that was asked about them before, any
+/// other check the same question.
+fn asked(before: &[Asked], observation: &Observation) -> Arc<[Asked]> {
+    let replaces_others = matches!(&observation.part, Part::Permissions(permissions) if permissions.full);
+    let remains = |former: &&Asked| {
+        let again = observation.asked.iter().any(|asked| asked.is_same_question(former));
+        !again && (!replaces_others || former.path == ME)
+    };
+    let me = observation.asked.iter().filter(|asked| asked.path == ME);
+    let others = observation.asked.iter().filter(|asked| asked.path != ME);
+    me.chain(before.iter().filter(remains)).chain(others).cloned().collect()
+}
+
+fn outcome(failures: u32, failure: Option<&Failure>) -> Outcome {
+    match failure {
+        Some(failure) => Outcome::Failed { failure: failure.clone(), first: failures == 0 },
+        None if failures > 0 => Outcome::Again(failures),
+        None => Outcome::Verdict,
+    }
+}

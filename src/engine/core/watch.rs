@@ -1,0 +1,87 @@
+//! One token that is watched, and the tokens of one tenant. Values only.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::{Firing, Peer};
+use crate::belief::{TokenState, TokenStatus};
+use crate::catalog::PermissionId;
+use crate::check::WatchKey;
+use crate::model::Token;
+use crate::plan::{Phase, Plan};
+use crate::syncro::Asked;
+
+/// One token that is watched.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) token: Arc<Token>,
+    pub(super) phase: Phase,
+    pub(super) status: Arc<TokenStatus>,
+    pub(super) firing: Arc<Vec<Firing>>,
+    /// The last requests about it, and how each went; they are not persisted.
+    pub(super) asked: Arc<[Asked]>,
+    pub(super) timing: Timing,
+}
+
+/// When a token is checked next, and why then.
+#[derive(Debug)]
+pub(super) struct Timing {
+    /// By the schedule, and by what is doubted.
+    pub(super) plan: Plan,
+    /// Something makes a full check due at this moment: a changed configuration, a peer, a person.
+    pub(super) check_at: Option<DateTime<Utc>>,
+    /// Whether it works is checked at this moment, because other tokens turned bad.
+    pub(super) quick_check_at: Option<DateTime<Utc>>,
+    /// What became due while nobody watched is made up for at this moment, and not at once with all other tokens.
+    pub(super) catch_up: Option<DateTime<Utc>>,
+    /// The first full check from this moment on audits the token too, where that is configured.
+    pub(super) audit_from: DateTime<Utc>,
+}
+
+impl Timing {
+    /// The moment for which a check was requested outside of the schedule.
+    pub(super) fn requested_at(&self) -> Option<DateTime<Utc>> {
+        self.check_at.into_iter().chain(self.quick_check_at).min()
+    }
+
+    /// The clock was set back to `now`: nothing waits for a moment that had already come.
+    pub(super) fn set_back(&mut self, now: DateTime<Utc>) {
+        self.catch_up = None;
+        for at in [&mut self.check_at, &mut self.quick_check_at].into_iter().flatten() {
+            *at = now.min(*at);
+        }
+    }
+}
+
+impl Watch {
+    /// As a peer of another token of the same tenant.
+    pub(super) fn as_peer(&self) -> Peer<'_> {
+        Peer { token: &self.token, status: &self.status, firing: &self.firing }
+    }
+
+    /// Whether it works, as far as anybody has reason to believe.
+    pub(super) fn works(&self) -> bool {
+        self.status.state == TokenState::Valid && self.status.doubt.is_none()
+    }
+
+    /// Whether another token of the same security group shows that what is believed of the group, and has not been
+    /// notified of yet, is no longer so.
+    pub(super) fn is_outdated_by(&self, other: &Self) -> bool {
+        if !self.works() {
+            // Its permissions are not checked before it works again.
+            return false;
+        }
+        let fires = |permission: PermissionId| {
+            self.firing.iter().any(|firing| firing.subject.as_deref() == Some(permission.name()))
+        };
+        self.status.outdated_by(&other.status).any(|permission| !fires(permission))
+    }
+}
+
+/// The tokens of one tenant, and what fires for it as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Tenant {
+    pub(super) members: Vec<WatchKey>,
+    pub(super) firing: Arc<Vec<Firing>>,
+}

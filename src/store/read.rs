@@ -1,0 +1,103 @@
+//! What a start reads from the SQLite file: statuses, firing alerts, and what is still to be delivered.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::DateTime;
+use rusqlite::{Connection, Row};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::alert::{AlertKey, Firing};
+use crate::belief::{TokenStatus, discard_unknown_permissions};
+use crate::model::{Scope, TokenId};
+use crate::state::{Delivery, PersistedState, PersistedToken, thin};
+
+use super::error::Problem;
+
+/// The statuses and the firing alerts that were persisted.
+///
+/// # Errors
+/// When one of them cannot be parsed, or the file cannot be read.
+pub(super) fn persisted_state(connection: &Connection) -> Result<PersistedState, Problem> {
+    let mut state = PersistedState::default();
+    let mut unknown = BTreeMap::<String, usize>::new();
+    let mut tokens = connection.prepare("SELECT tenant, token_name, standing, retired_at IS NOT NULL FROM tokens")?;
+    let mut rows = tokens.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, retired) = (token_id(row)?, row.get::<_, bool>(3)?);
+        let what = format!("the status of token `{}` of tenant `{}`", id.token_name, id.tenant);
+        let mut status = json::<Value>(row, 2, &what)?;
+        for name in discard_unknown_permissions(&mut status) {
+            *unknown.entry(name).or_default() += 1;
+        }
+        let status = TokenStatus::deserialize(status).map_err(|error| unreadable(&what, &error))?;
+        if retired {
+            state.retired.push((id, status));
+        } else {
+            state.tokens.insert(id, PersistedToken { status, firing: Vec::new() });
+        }
+    }
+    for (permission, tokens) in unknown {
+        tracing::warn!(
+            event = "permission_unknown",
+            permission,
+            tokens,
+            "the catalogue of this program does not have `{permission}`, of which the store has a status for {tokens} \
+             tokens: it is discarded"
+        );
+    }
+    let mut firing = connection.prepare("SELECT tenant, token_name, firing FROM firing")?;
+    let mut rows = firing.query([])?;
+    while let Some(row) = rows.next()? {
+        let firing = json::<Vec<Firing>>(row, 2, "what fires")?;
+        match Scope::of_names(row.get(0)?, row.get(1)?) {
+            Scope::Fleet => state.fleet = firing,
+            Scope::Tenant(name) => drop(state.tenants.insert(name, firing)),
+            Scope::Token(id) => state.tokens.entry(id).or_default().firing = firing,
+        }
+    }
+    Ok(state)
+}
+
+/// What is still to be delivered, in order, and the numbers of the deliveries that are needless by now: a receiver that
+/// was away for months must not fill the memory with alerts that came and went meanwhile.
+pub(super) fn undelivered(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
+    let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, AlertKey), Vec<Delivery>>::new(), Vec::new());
+    let mut outbox = connection.prepare(
+        "SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
+    )?;
+    let mut rows = outbox.query([])?;
+    while let Some(row) = rows.next()? {
+        let delivery = delivery(row)?;
+        let line = by_alert.entry((Arc::clone(&delivery.receiver), delivery.notification.key.clone())).or_default();
+        line.push(delivery);
+        superseded.extend(thin(line, false).iter().map(|delivery| delivery.id));
+    }
+    let mut undelivered: Vec<_> = by_alert.into_values().flatten().collect();
+    undelivered.sort_unstable_by_key(|delivery| delivery.id);
+    Ok((undelivered, superseded))
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
+    let receiver = Arc::from(row.get::<_, String>(1)?);
+    let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
+        .map_err(|error| Problem::Damaged(format!("when a notification was queued cannot be read: {error}")))?;
+    let notification = Arc::new(json(row, 3, "a notification")?);
+    Ok(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notification })
+}
+
+fn token_id(row: &Row<'_>) -> Result<TokenId, Problem> {
+    Ok(TokenId { tenant: row.get(0)?, token_name: row.get(1)? })
+}
+
+/// The value that a column has as JSON; `what` names it in the error.
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Problem> {
+    let text = row.get_ref(column)?.as_str().map_err(|error| Problem::Damaged(error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| unreadable(what, &error))
+}
+
+fn unreadable(what: &str, error: &serde_json::Error) -> Problem {
+    Problem::Damaged(format!("{what} cannot be read: {error}"))
+}
