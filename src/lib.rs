@@ -37,19 +37,19 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod config;
-pub mod daemon;
+mod daemon;
 pub mod engine;
 pub mod exit;
-pub mod http_server;
+mod http_server;
 pub mod metrics;
 pub mod model;
 pub mod notify;
-pub mod plan;
+mod plan;
 pub mod state;
 pub mod store;
 pub mod syncro;
 pub mod system;
-pub mod web;
+mod web;
 
 #[cfg(test)]
 mod testing;

@@ -20,11 +20,11 @@ const LONGEST_RETRY: Duration = Duration::from_mins(15);
 /// The place in its intervals at which a token is checked. It is a hash of the token's names, so that tokens are spread
 /// and each keeps its place over restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Phase(u64);
+pub(crate) struct Phase(u64);
 
 impl Phase {
     /// The phase of a token.
-    pub fn of(token: &Token) -> Self {
+    pub(crate) fn of(token: &Token) -> Self {
         let mut hash = Sha256::new();
         hash.update(token.tenant.name.as_bytes());
         hash.update([0]);
@@ -47,7 +47,7 @@ impl Phase {
 
 /// The permissions that a check asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// All wanted permissions that can be shown, and the user's security group if an hour has passed.
     Full,
     /// Only those that were refused but are not yet believed to be missing, or that could not be probed.
@@ -56,7 +56,7 @@ pub enum Scope {
 
 /// When a check is due, and how urgently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     /// The moment at which it is due, on a whole second.
     pub at: DateTime<Utc>,
     /// Whether it is made before the checks that are merely scheduled.
@@ -65,7 +65,7 @@ pub struct Due {
 
 /// When the two checks of a token are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// When the validity check is due, with which every check begins.
     pub validity: Due,
     /// When the permission check is due, and what it asks for; `None` unless the token works as far as it is known.
@@ -74,13 +74,13 @@ pub struct Plan {
 
 impl Plan {
     /// When the next check is due.
-    pub fn at(&self) -> DateTime<Utc> {
+    pub(crate) fn at(&self) -> DateTime<Utc> {
         self.permissions.map_or(self.validity.at, |(due, _)| due.at.min(self.validity.at))
     }
 
     /// Puts off to `then` what was due before `started` and is not urgent: the daemon did not run then, and all tokens
     /// at once would be a burst. Nothing is put off beyond `expires`, the declared expiry: then a check is due at once.
-    pub fn put_off(&mut self, started: DateTime<Utc>, then: DateTime<Utc>, expires: Option<DateTime<Utc>>) {
+    pub(crate) fn put_off(&mut self, started: DateTime<Utc>, then: DateTime<Utc>, expires: Option<DateTime<Utc>>) {
         let expires = expires.map(round_up).filter(|expires| *expires > started && *expires < then);
         for due in [Some(&mut self.validity), self.permissions.as_mut().map(|(due, _)| due)].into_iter().flatten() {
             if !due.urgent && due.at <= started {
@@ -90,12 +90,12 @@ impl Plan {
     }
 
     /// The permissions that a check at `now` asks for besides validity, if any.
-    pub fn scope(&self, now: DateTime<Utc>) -> Option<Scope> {
+    pub(crate) fn scope(&self, now: DateTime<Utc>) -> Option<Scope> {
         self.permissions.filter(|(due, _)| due.at <= now).map(|(_, scope)| scope)
     }
 
     /// The lane in which the requests of a check at `now` wait for the budget.
-    pub fn lane(&self, now: DateTime<Utc>) -> Lane {
+    pub(crate) fn lane(&self, now: DateTime<Utc>) -> Lane {
         let urgent = |due: &Due| due.urgent && due.at <= now;
         if urgent(&self.validity) || self.permissions.iter().any(|(due, _)| urgent(due)) {
             Lane::Urgent
@@ -108,7 +108,7 @@ impl Plan {
 }
 
 /// Plans the next check of a token. One that has never been checked is checked at `now`.
-pub fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &Config, now: DateTime<Utc>) -> Plan {
+pub(crate) fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &Config, now: DateTime<Utc>) -> Plan {
     let planner = Planner { token, phase, status, config, now };
     let validity = planner.validity();
     let permissions = planner.permissions().map(|(due, scope)| {
@@ -121,7 +121,7 @@ pub fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &Config, 
 
 /// When a token catches up on what was due while the daemon did not run: in its turn, within an interval of five
 /// minutes, or of `sweep`, the time that the budget needs for all tokens, but never longer than that of the schedule.
-pub fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     const SHORTEST: Duration = Duration::from_mins(5);
     let window = validity.busiest_interval().min(sweep.max(SHORTEST));
     next_in_turn(phase, window, None, now)
@@ -130,7 +130,7 @@ pub fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTim
 /// From when on a full check of the permissions audits the token too: a day after the last audit. An overdue audit
 /// comes at once if the budget suffices for all tokens before their next checks; otherwise it comes in the token's
 /// turn, so that permissions do not wait behind audits.
-pub fn audit_from(
+pub(crate) fn audit_from(
     phase: Phase,
     audited: Option<DateTime<Utc>>,
     config: &Config,
@@ -275,7 +275,7 @@ impl Planner<'_> {
 }
 
 /// Whether a full check at `now` asks for the user's security group: at most once an hour, or when it may have changed.
-pub fn wants_user(status: &TokenStatus, now: DateTime<Utc>) -> bool {
+pub(crate) fn wants_user(status: &TokenStatus, now: DateTime<Utc>) -> bool {
     /// A check that comes every hour may begin a little less than an hour after one that was delayed.
     const SLACK: TimeDelta = TimeDelta::seconds(60);
     let user = status.user.as_ref();
@@ -284,7 +284,7 @@ pub fn wants_user(status: &TokenStatus, now: DateTime<Utc>) -> bool {
 }
 
 /// Whether a check of the doubtful permissions asks for this one again.
-pub fn is_doubtful(permission: &PermissionStatus) -> bool {
+pub(crate) fn is_doubtful(permission: &PermissionStatus) -> bool {
     permission.unseen || permission.evidence == Evidence::Probe && permission.belief.doubts > 0
 }
 

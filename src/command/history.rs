@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::{HistoryArguments, Output};
 use crate::exit::Exit;
-use crate::state::{HistoryLine, HistoryQuery};
+use crate::state::{HistoryLine, HistoryQuery, in_milliseconds};
 use crate::store;
 use crate::system::clock;
 
@@ -33,6 +33,7 @@ const HEAD: [&str; 8] = ["WHEN", "TENANT", "TOKEN", "WHAT", "WHICH", "BEFORE", "
 
 fn row(line: HistoryLine) -> Vec<String> {
     let HistoryLine { at, tenant, token_name, kind, subject, before, after, evidence, shown_by, .. } = line;
-    let (subject, evidence) = (subject.unwrap_or_default(), shown_by.or(evidence).unwrap_or_default());
-    vec![at, tenant, token_name, kind, subject, before, after, evidence]
+    let evidence = shown_by.or_else(|| evidence.map(|evidence| evidence.as_str().to_owned())).unwrap_or_default();
+    let (at, kind) = (in_milliseconds(at), kind.as_str().to_owned());
+    vec![at, tenant, token_name, kind, subject.unwrap_or_default(), before, after, evidence]
 }

@@ -11,7 +11,7 @@ use crate::syncro::readable_by_others;
 use crate::system::files::Deadline;
 
 /// Logs each line of what is wrong with a configuration that was rejected.
-pub fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
+pub(crate) fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
     for fault in faults {
         tracing::error!(event = "config_rejected", "{fault}");
     }
@@ -50,7 +50,7 @@ pub(super) fn loaded(config: &Config, warnings: &[String]) {
 
 /// What is allowed in a configuration but probably not meant. Checks the permissions of the token files, which takes
 /// five seconds at most.
-pub fn warnings(config: &Config) -> Vec<String> {
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
     const LONGEST: Duration = Duration::from_secs(5);
     let sources = config.tokens.iter().map(|token| &token.source);
     let open: HashSet<&Path> = readable_by_others(sources, Deadline::within(LONGEST)).into_iter().collect();

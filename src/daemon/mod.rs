@@ -32,7 +32,7 @@ use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
 use crate::web::{History, ReloadRequest, State};
 
-pub use announce::{rejected, warnings};
+pub(crate) use announce::{rejected, warnings};
 
 use announce::{loaded, started};
 use dispatch::{NotificationDispatch, Wiring, targets};
@@ -51,7 +51,7 @@ const BATCHES: usize = 16;
 
 /// The running daemon.
 #[derive(Debug)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     path: PathBuf,
     config: Arc<Config>,
     instruments: Instruments,
@@ -82,7 +82,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When the port is taken, the store cannot be used, or something else that is needed cannot be made.
-    pub async fn start(path: PathBuf, config: Config, access: Access) -> anyhow::Result<Self> {
+    pub(crate) async fn start(path: PathBuf, config: Config, access: Access) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let registry = Registry::new();
         let instruments = Instruments::new(&registry).context("register metrics")?;
@@ -163,7 +163,7 @@ impl Daemon {
     }
 
     /// Where a request for a reload may be sent.
-    pub fn reloads(&self) -> mpsc::Sender<ReloadRequest> {
+    pub(crate) fn reloads(&self) -> mpsc::Sender<ReloadRequest> {
         self.reload.clone()
     }
 
@@ -171,7 +171,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When a part of the daemon died.
-    pub async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let mut last_beat = None;
         self.manager.ready();
         let outcome = loop {

@@ -27,7 +27,7 @@ const LONGEST_LOAD: Duration = Duration::from_secs(10);
 
 /// What a connection needs to be given access.
 #[derive(Default)]
-pub struct Access {
+pub(crate) struct Access {
     /// The TLS side of the server, if `[web.tls]` is configured.
     pub(super) tls: Option<TlsAcceptor>,
     /// Who is given access.
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Access {
 
 impl Access {
     /// Whether both were built from files of the same content.
-    pub fn is_made_from_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_made_from_the_same(&self, other: &Self) -> bool {
         self.made_from == other.made_from
     }
 
@@ -61,7 +61,7 @@ impl Access {
     ///
     /// # Errors
     /// What is wrong with each file, by its key in the configuration; never what is in the file.
-    pub fn load(web: &Web) -> Result<Self, Vec<String>> {
+    pub(crate) fn load(web: &Web) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let mut files = Files { digest: Sha256::new(), deadline: Deadline::within(LONGEST_LOAD) };
         let tls = web.tls.as_ref().and_then(|tls| acceptor(tls, &mut files).map_err(|fault| faults.push(fault)).ok());

@@ -29,7 +29,7 @@ const PIECE: usize = 64 * 1024;
 
 /// Why an answer is not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotMade {
+pub(crate) enum NotMade {
     /// Too many requests wait already.
     #[error("too many requests are being answered; come again in a few seconds")]
     Busy,
@@ -40,7 +40,7 @@ pub enum NotMade {
 
 impl NotMade {
     /// The HTTP status of the refusal.
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
@@ -48,7 +48,7 @@ impl NotMade {
     }
 
     /// The header that says when to come again, in seconds, where that makes sense.
-    pub fn retry_after(self) -> Option<(header::HeaderName, &'static str)> {
+    pub(crate) fn retry_after(self) -> Option<(header::HeaderName, &'static str)> {
         (self == Self::Busy).then_some((header::RETRY_AFTER, "5"))
     }
 }
@@ -65,7 +65,7 @@ impl IntoResponse for NotMade {
 
 /// The lanes of one daemon, each with slots of its own.
 #[derive(Debug, Clone)]
-pub struct Lanes {
+pub(crate) struct Lanes {
     /// For pages and the API.
     pub pages: Lane,
     /// For scrapes.
@@ -82,7 +82,7 @@ impl Default for Lanes {
 
 /// A few slots in which answers are made, and a queue for them of limited length.
 #[derive(Debug, Clone)]
-pub struct Lane(Slots);
+pub(crate) struct Lane(Slots);
 
 impl Lane {
     fn new(slots: usize) -> Self {
@@ -94,7 +94,7 @@ impl Lane {
     /// # Errors
     /// [`NotMade::Busy`] when too many requests wait already or no slot is free for five seconds, [`NotMade::Failed`]
     /// when `make` panics.
-    pub async fn run<T: Send + 'static>(&self, make: impl FnOnce() -> T + Send + 'static) -> Result<T, NotMade> {
+    pub(crate) async fn run<T: Send + 'static>(&self, make: impl FnOnce() -> T + Send + 'static) -> Result<T, NotMade> {
         make_at(self.0.for_new(PATIENCE).await, make).await
     }
 
@@ -102,7 +102,7 @@ impl Lane {
     ///
     /// # Errors
     /// As [`Lane::run`], for the first piece; if a later piece is not made, the connection ends.
-    pub async fn body<P>(&self, pieces: P) -> Result<Body, NotMade>
+    pub(crate) async fn body<P>(&self, pieces: P) -> Result<Body, NotMade>
     where
         P: Iterator<Item = Bytes> + Send + 'static,
     {

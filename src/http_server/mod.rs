@@ -10,6 +10,6 @@ mod refusal;
 mod server;
 mod slots;
 
-pub use access::Access;
-pub use lane::{Lane, Lanes, NotMade};
-pub use server::{Listener, Server};
+pub(crate) use access::Access;
+pub(crate) use lane::{Lane, Lanes, NotMade};
+pub(crate) use server::{Listener, Server};

@@ -3,7 +3,7 @@
 //! by the router.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,7 +56,7 @@ const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Where a server listens.
 #[derive(Debug)]
-pub enum Listener {
+pub(crate) enum Listener {
     /// On an address.
     Tcp(TcpListener),
     /// On a Unix socket.
@@ -78,19 +78,11 @@ impl Listener {
             Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
         }
     }
-
-    /// The address that it listens on; `None` for a Unix socket.
-    pub fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix(_) => None,
-        }
-    }
 }
 
 /// A running server on one address.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     stop: CancellationToken,
     ended: CancellationToken,
     task: JoinHandle<()>,
@@ -99,7 +91,7 @@ pub struct Server {
 impl Server {
     /// Starts to serve on a socket that is already open. When a reload replaces what `access` holds, the connections
     /// that were given access before it are ended.
-    pub fn start(listener: Listener, router: Router, access: watch::Receiver<Arc<Access>>) -> Self {
+    pub(crate) fn start(listener: Listener, router: Router, access: watch::Receiver<Arc<Access>>) -> Self {
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let (stopped, guard) = (stop.clone(), ended.clone().drop_guard());
         let task = tokio::spawn(async move {
@@ -111,14 +103,14 @@ impl Server {
     }
 
     /// Accepts no new connections, lets the answers under way end, and returns when all have ended.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         // An error means that the task panicked: it has ended too.
         self.task.await.ok();
     }
 
     /// Waits until the server has ended, which it should not do by itself. Cancel-safe.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
     }
 }

@@ -1,7 +1,9 @@
 //! The history: which of its lines are requested, and what a line says. Pure.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::belief::{Evidence, TransitionKind};
 
 /// Which lines of the history are requested. A field that is `None` excludes nothing.
 #[derive(Debug, Clone, Default)]
@@ -18,28 +20,39 @@ pub struct HistoryQuery {
     pub newest: Option<u32>,
 }
 
-/// One change of what was believed, as the store and the API have it. Moments are texts such as
-/// `2026-11-23T10:00:00.123Z`.
+/// One change of what was believed, as the store and the API have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HistoryLine {
     /// When the change was settled.
-    pub at: String,
+    #[serde(serialize_with = "to_milliseconds")]
+    pub at: DateTime<Utc>,
     /// The name of the tenant.
     pub tenant: String,
     /// The name of the token.
     pub token_name: String,
     /// What kind of thing changed: the state, a permission, a right.
-    pub kind: String,
+    pub kind: TransitionKind,
     /// Which one changed, where there are several: the name of a permission or of a right.
     pub subject: Option<String>,
-    /// What was believed before.
+    /// What was believed before: a state, the state of a permission, or a name, by the kind.
     pub before: String,
     /// What was believed after.
     pub after: String,
     /// When the new value was first observed.
-    pub since: String,
-    /// The kind of evidence, for permissions: a probe or a right.
-    pub evidence: Option<String>,
+    #[serde(serialize_with = "to_milliseconds")]
+    pub since: DateTime<Utc>,
+    /// The kind of evidence, for permissions.
+    pub evidence: Option<Evidence>,
     /// The evidence as a text: the request and its answer, or the user's right.
     pub shown_by: Option<String>,
+}
+
+/// A moment as the store and the API have it, such as `2026-11-23T10:00:00.123Z`: all are of one length, so that texts sort
+/// as moments do.
+pub fn in_milliseconds(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn to_milliseconds<S: Serializer>(moment: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&in_milliseconds(*moment))
 }

@@ -7,6 +7,6 @@ mod records;
 mod snapshot;
 
 pub use deliveries::{Delivery, MOST_WAITING, Settled, thin};
-pub use history::{HistoryLine, HistoryQuery};
+pub use history::{HistoryLine, HistoryQuery, in_milliseconds};
 pub use records::{Batch, Entry, PersistedState, PersistedToken, Record};
 pub use snapshot::{Health, Snapshot, TenantSnapshot, TokenSnapshot};

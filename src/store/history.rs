@@ -1,8 +1,11 @@
 //! Reads the history from the store, beside a daemon that may be writing to it.
 
+use std::fmt::Display;
 use std::path::Path;
+use std::str::FromStr;
 
-use rusqlite::{Connection, OpenFlags, params};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, Row, params};
 
 use crate::state::{HistoryLine, HistoryQuery};
 
@@ -36,19 +39,39 @@ fn read(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, Problem> 
          ORDER BY at {order}, id {order} LIMIT ?5"
     ))?;
     let chosen = params![query.tenant, query.token_name, query.since.map(written), query.until.map(written), limit];
-    let lines = statement.query_map(chosen, |row| {
-        Ok(HistoryLine {
-            at: row.get(0)?,
-            tenant: row.get(1)?,
-            token_name: row.get(2)?,
-            kind: row.get(3)?,
-            subject: row.get(4)?,
-            before: row.get(5)?,
-            after: row.get(6)?,
-            since: row.get(7)?,
-            evidence: row.get(8)?,
-            shown_by: row.get(9)?,
-        })
-    })?;
-    Ok(lines.collect::<Result<_, _>>()?)
+    let (mut rows, mut lines) = (statement.query(chosen)?, Vec::new());
+    while let Some(row) = rows.next()? {
+        lines.push(line(row)?);
+    }
+    Ok(lines)
+}
+
+fn line(row: &Row<'_>) -> Result<HistoryLine, Problem> {
+    let evidence: Option<String> = row.get(8)?;
+    Ok(HistoryLine {
+        at: moment(row, 0)?,
+        tenant: row.get(1)?,
+        token_name: row.get(2)?,
+        kind: word(&row.get::<_, String>(3)?)?,
+        subject: row.get(4)?,
+        before: row.get(5)?,
+        after: row.get(6)?,
+        since: moment(row, 7)?,
+        evidence: evidence.map(|evidence| word(&evidence)).transpose()?,
+        shown_by: row.get(9)?,
+    })
+}
+
+fn moment(row: &Row<'_>, column: usize) -> Result<DateTime<Utc>, Problem> {
+    let text: String = row.get(column)?;
+    let moment = DateTime::parse_from_rfc3339(&text).map_err(|error| unreadable(&text, error))?;
+    Ok(moment.to_utc())
+}
+
+fn word<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| unreadable(text, error))
+}
+
+fn unreadable(text: &str, error: impl Display) -> Problem {
+    Problem::Damaged(format!("`{text}` in the history cannot be read: {error}"))
 }

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
 use crate::model::Scope;
-use crate::state::{Delivery, PersistedState};
+use crate::state::{Delivery, PersistedState, in_milliseconds};
 use crate::system::clock;
 
 use database::Database;
@@ -81,7 +81,7 @@ fn fired(state: &PersistedState) -> Vec<(Scope, Firing)> {
 
 /// A moment as the store has it: all texts have one length, so that they sort as the moments do.
 fn written(moment: DateTime<Utc>) -> String {
-    moment.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    in_milliseconds(moment)
 }
 
 #[cfg(test)]

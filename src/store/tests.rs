@@ -150,7 +150,7 @@ fn what_is_written_is_read_again() {
     assert_eq!(undelivered.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was delivered");
     assert_eq!((&*undelivered[0].notification, next_id), (&notification("a"), 4));
     let lines = history(&place.path(), &HistoryQuery::default()).unwrap();
-    assert_eq!((lines[0].at.as_str(), lines[0].evidence.as_deref()), ("2027-01-15T08:00:10.000Z", Some("probe")));
+    assert_eq!((lines[0].at, lines[0].evidence), (at(10), Some(crate::belief::Evidence::Probe)));
     place.open().write(&unwritten([Record::Firing { of: id("a").into(), firing: Arc::default() }]), at(20)).unwrap();
     assert_eq!(place.load().0.tokens[&id("a")].firing, []);
 }

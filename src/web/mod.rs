@@ -12,5 +12,5 @@ mod routes;
 mod runbook;
 mod state;
 
-pub use routes::{all, health};
-pub use state::{History, ReloadRequest, State};
+pub(crate) use routes::{all, health};
+pub(crate) use state::{History, ReloadRequest, State};

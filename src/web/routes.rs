@@ -11,7 +11,7 @@ use super::health::{healthy, ready};
 use super::state::State;
 
 /// The router for everything that the daemon serves.
-pub fn all(state: State) -> Router {
+pub(crate) fn all(state: State) -> Router {
     Router::new()
         .route("/", get(fleet))
         .route("/tenants/{tenant}/tokens/{token_name}", get(token))
@@ -29,7 +29,7 @@ pub fn all(state: State) -> Router {
 }
 
 /// The router for the health of the daemon and nothing else, for an address of its own.
-pub fn health(state: State) -> Router {
+pub(crate) fn health(state: State) -> Router {
     health_routes().fallback(async || (StatusCode::NOT_FOUND, "only health is answered here\n")).with_state(state)
 }
 

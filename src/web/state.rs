@@ -18,11 +18,11 @@ use crate::state::{HistoryLine, HistoryQuery, Snapshot};
 pub(super) const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 
 /// A request to reload the configuration; the answer to it says what is wrong with the configuration, if anything is.
-pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+pub(crate) type ReloadRequest = oneshot::Sender<Result<(), String>>;
 
 /// What answers are made from, the same for every request.
 #[derive(Debug, Clone)]
-pub struct State {
+pub(crate) struct State {
     /// The snapshot that the engine publishes.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The daemon's own counters.
@@ -39,7 +39,7 @@ pub struct State {
 
 /// Reads the history.
 #[derive(Clone)]
-pub struct History(Arc<Read>);
+pub(crate) struct History(Arc<Read>);
 
 /// The lines that a query selects, or why they cannot be read. Blocks.
 type Read = dyn Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync;
@@ -52,7 +52,9 @@ impl fmt::Debug for History {
 
 impl History {
     /// A history that is read by `read`, which may block.
-    pub fn new(read: impl Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        read: impl Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(read))
     }
 

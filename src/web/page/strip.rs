@@ -33,7 +33,7 @@ type Span = (DateTime<Utc>, DateTime<Utc>, Health);
 /// The days of a token, the oldest first; `history` has its lines since [`start`] in the order of time.
 pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Day> {
     let spans = spans(entry, history, now);
-    let dates: Vec<_> = history.iter().filter_map(|line| Some(moment(&line.since)?.date_naive())).collect();
+    let dates: Vec<_> = history.iter().map(|line| line.since.date_naive()).collect();
     let first = start(now).date_naive();
     first
         .iter_days()
@@ -50,7 +50,7 @@ pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTim
 
 /// The times during which the token had a health, by its state and by each wanted permission.
 fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Span> {
-    let of_kind = |kind: TransitionKind| history.iter().filter(move |line| line.kind == kind.as_str());
+    let of_kind = |kind: TransitionKind| history.iter().filter(move |line| line.kind == kind);
     let mut spans = Vec::new();
     let state_changes: Vec<_> = of_kind(TransitionKind::State).collect();
     let of_state = |state: TokenState| match state {
@@ -58,7 +58,7 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
         TokenState::Valid => Some(Health::Well),
         _ => Some(Health::Broken),
     };
-    let of_word = |word: &str| TokenState::ALL.iter().copied().find(|state| state.as_str() == word).and_then(of_state);
+    let of_word = |word: &str| word.parse().ok().and_then(of_state);
     let status = &entry.status;
     let current = (of_state(status.state), status.since.unwrap_or(now));
     add(&mut spans, &state_changes, current, of_word, now);
@@ -67,7 +67,7 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
         let name = wanted.permission.name();
         let lines: Vec<_> =
             of_kind(TransitionKind::Permission).filter(|line| line.subject.as_deref() == Some(name)).collect();
-        let missing = |word: &str| (word == PermissionState::Missing.as_str()).then_some(lacking);
+        let missing = |word: &str| (word.parse() == Ok(PermissionState::Missing)).then_some(lacking);
         let permission = status.of_permission(wanted.permission);
         let is_missing = permission.filter(|permission| permission.state() == PermissionState::Missing);
         let current = (is_missing.map(|_| lacking), permission.map_or(now, |permission| permission.belief.since));
@@ -92,15 +92,10 @@ fn add(
     let mut from = start(now);
     let mut current = health(&first.before);
     for line in lines {
-        let Some(at) = moment(&line.since) else { continue };
-        spans.extend(current.map(|health| (from, at, health)));
-        (from, current) = (at, health(&line.after));
+        spans.extend(current.map(|health| (from, line.since, health)));
+        (from, current) = (line.since, health(&line.after));
     }
     spans.extend(current.map(|health| (from, now, health)));
-}
-
-fn moment(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc())
 }
 
 #[cfg(test)]
@@ -115,9 +110,9 @@ mod tests {
     const LIST: &str = "Tickets - List/Search";
 
     fn line(kind: &str, subject: Option<&str>, days_ago: i64, before: &str, after: &str) -> HistoryLine {
-        let since = at(-days_ago * DAY).to_rfc3339();
-        let (tenant, token_name, at) = (String::new(), String::new(), since.clone());
-        let [kind, before, after] = [kind, before, after].map(str::to_owned);
+        let since = at(-days_ago * DAY);
+        let (tenant, token_name, at, kind) = (String::new(), String::new(), since, kind.parse().unwrap());
+        let [before, after] = [before, after].map(str::to_owned);
         let subject = subject.map(str::to_owned);
         HistoryLine { at, tenant, token_name, kind, subject, before, after, since, evidence: None, shown_by: None }
     }

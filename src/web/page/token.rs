@@ -214,10 +214,9 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Permission> {
 
 /// A line of the history.
 fn change(frame: Frame<'_>, line: &HistoryLine) -> Change {
-    let at = chrono::DateTime::parse_from_rfc3339(&line.at).map_or(frame.now, |at| at.to_utc());
-    let kind = line.kind.replace('_', " ");
+    let kind = line.kind.as_str().replace('_', " ");
     Change {
-        when: When::new(at, frame.now),
+        when: When::new(line.at, frame.now),
         what: line.subject.as_ref().map_or_else(|| kind.clone(), |subject| format!("{kind} {subject}")),
         before: line.before.replace('_', " "),
         after: line.after.replace('_', " "),
