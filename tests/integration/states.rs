@@ -95,6 +95,6 @@ fn a_token_that_outlives_its_declared_expiry_is_valid_and_its_date_is_called_wro
     world.configure(&Configuration::acme(""));
     daemon.signal("HUP");
     let line = daemon.alert("TokenExpiryOutdated", "resolved");
-    assert!(line["message"].as_str().unwrap().contains("mended"), "{line}");
+    assert!(line["message"].as_str().unwrap().contains("corrected"), "{line}");
     assert!(!daemon.told().contains(&"TokenExpiring firing".to_owned()), "an expiry long past is not news");
 }
