@@ -44,7 +44,10 @@ impl Condition {
             return false;
         }
         if self.alert != Alert::SecurityGroupRightLost {
-            let needs = |peer: &Peer<'_>| peer.wants(subject?).filter(|_| !peer.had(subject, self.since));
+            // What the group means for a token that does not work has not been seen since.
+            let works = |peer: &Peer<'_>| peer.status.state == TokenState::Valid;
+            let needs =
+                |peer: &Peer<'_>| peer.wants(subject?).filter(|_| works(peer) && !peer.had(subject, self.since));
             let affected: Vec<_> = peers.iter().filter_map(|peer| Some((peer, needs(peer)?))).collect();
             let required = affected.iter().any(|(_, required)| *required);
             self.severity = self.severity.max(severity(self.alert, self.message.evidence, required));

@@ -98,6 +98,19 @@ fn who_comes_to_speak_for_a_group_after_a_reload_is_checked_before() {
     assert!(ended.len() == 2 && all_of_speaker, "{ended:?}");
 }
 
+#[test]
+fn a_token_that_does_not_work_is_not_said_to_be_affected() {
+    let mut machine = Machine::grouped(&["a", "b"]);
+    machine.seconds(A_WHILE);
+    machine.answer("b", MeObservation::Refused, ProbeObservation::Missing);
+    machine.seconds(A_WHILE);
+    machine.lacks("a");
+    machine.seconds(A_WHILE);
+    let messages = losses(&mut machine);
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().all(|message| !message.text.contains("`b`")), "{}", messages[0].text);
+}
+
 /// What the firing alerts say that name a security group as the cause of a loss.
 fn losses(machine: &mut Machine) -> Vec<Message> {
     let snapshot = machine.core.snapshot();
