@@ -164,6 +164,11 @@ impl Default for TokenStatus {
 }
 
 impl TokenStatus {
+    /// Whether the token works, as far as anybody has reason to believe.
+    pub fn works(&self) -> bool {
+        self.state == TokenState::Valid && self.doubt.is_none()
+    }
+
     /// The security group of the user behind the token, as it was last observed.
     pub fn security_group(&self) -> Option<&str> {
         self.user.as_ref()?.group.as_deref()

@@ -36,21 +36,17 @@ fn since() -> DateTime<Utc> {
     at(-100_000_000)
 }
 
+/// What fires as the notification about this token says.
+fn firing(token_name: &str) -> Firing {
+    let Notification { key, severity, since, message, .. } = notification(token_name, Status::Firing);
+    let (alert, subject, notified_at) = (key.alert, key.subject, since);
+    Firing { alert, subject, severity, since, notified_at, notices: 0, represents_group: false, message }
+}
+
 /// A snapshot in which alerts about these tokens fire.
-fn snapshot(firing: &[&str]) -> Arc<Snapshot> {
+fn snapshot(names: &[&str]) -> Arc<Snapshot> {
     let token = |name: &&str| {
-        let Notification { key, severity, since, message, .. } = notification(name, Status::Firing);
-        let (alert, subject) = (key.alert, key.subject);
-        let firing = Firing {
-            alert,
-            subject,
-            severity,
-            since,
-            notified_at: since,
-            notices: 0,
-            represents_group: false,
-            message,
-        };
+        let firing = firing(name);
         TokenSnapshot {
             token: Arc::new(token(name, &[])),
             status: Arc::new(TokenStatus::default()),
@@ -58,7 +54,7 @@ fn snapshot(firing: &[&str]) -> Arc<Snapshot> {
             asked: Arc::default(),
         }
     };
-    Arc::new(Snapshot { tokens: Arc::new(firing.iter().map(token).collect()), ..Snapshot::default() })
+    Arc::new(Snapshot { tokens: Arc::new(names.iter().map(token).collect()), ..Snapshot::default() })
 }
 
 /// Running receivers, and the other ends of their channels.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use rusqlite::{Connection, Row};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -27,12 +26,12 @@ pub(super) fn persisted_state(connection: &Connection) -> Result<PersistedState,
     let mut rows = tokens.query([])?;
     while let Some(row) = rows.next()? {
         let (id, retired) = (token_id(row)?, row.get::<_, bool>(3)?);
-        let what = format!("the status of token `{}` of tenant `{}`", id.token_name, id.tenant);
-        let mut status = json::<Value>(row, 2, &what)?;
-        for name in discard_unknown_permissions(&mut status) {
-            *unknown.entry(name).or_default() += 1;
-        }
-        let status = TokenStatus::deserialize(status).map_err(|error| unreadable(&what, &error))?;
+        let what = || format!("the status of token `{}` of tenant `{}`", id.token_name, id.tenant);
+        // Only a status that another version wrote, or that is damaged, is taken apart.
+        let status = match json(row, 2, what) {
+            Ok(status) => status,
+            Err(_) => known_status(json(row, 2, what)?, &mut unknown).map_err(|error| unreadable(&what(), &error))?,
+        };
         if retired {
             state.retired.push((id, status));
         } else {
@@ -51,7 +50,7 @@ pub(super) fn persisted_state(connection: &Connection) -> Result<PersistedState,
     let mut firing = connection.prepare("SELECT tenant, token_name, firing FROM firing")?;
     let mut rows = firing.query([])?;
     while let Some(row) = rows.next()? {
-        let firing = json::<Vec<Firing>>(row, 2, "what fires")?;
+        let firing = json::<Vec<Firing>>(row, 2, || "what fires".to_owned())?;
         match Scope::of_names(row.get(0)?, row.get(1)?) {
             Scope::Fleet => state.fleet = firing,
             Scope::Tenant(name) => drop(state.tenants.insert(name, firing)),
@@ -84,7 +83,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
     let receiver = Arc::from(row.get::<_, String>(1)?);
     let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
         .map_err(|error| Problem::Damaged(format!("when a notification was queued cannot be read: {error}")))?;
-    let notification = Arc::new(json(row, 3, "a notification")?);
+    let notification = Arc::new(json(row, 3, || "a notification".to_owned())?);
     Ok(Delivery { id: row.get(0)?, receiver, queued_at: queued_at.to_utc(), notification })
 }
 
@@ -92,10 +91,18 @@ fn token_id(row: &Row<'_>) -> Result<TokenId, Problem> {
     Ok(TokenId { tenant: row.get(0)?, token_name: row.get(1)? })
 }
 
+/// A status without the permissions that the catalogue does not have; how often each was left out is added to `unknown`.
+fn known_status(mut status: Value, unknown: &mut BTreeMap<String, usize>) -> serde_json::Result<TokenStatus> {
+    for name in discard_unknown_permissions(&mut status) {
+        *unknown.entry(name).or_default() += 1;
+    }
+    serde_json::from_value(status)
+}
+
 /// The value that a column has as JSON; `what` names it in the error.
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Problem> {
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize, what: impl Fn() -> String) -> Result<T, Problem> {
     let text = row.get_ref(column)?.as_str().map_err(|error| Problem::Damaged(error.to_string()))?;
-    serde_json::from_str(text).map_err(|error| unreadable(what, &error))
+    serde_json::from_str(text).map_err(|error| unreadable(&what(), &error))
 }
 
 fn unreadable(what: &str, error: &serde_json::Error) -> Problem {

@@ -11,7 +11,6 @@ use super::super::excess::Audit;
 use super::super::permissions::{
     Evidence, PermissionObservation, PermissionState, PermissionStatus, cause, shown_by_probe,
 };
-use super::super::verdict::TokenState;
 use super::super::{TokenStatus, Transition, TransitionKind};
 use super::Changes;
 
@@ -42,7 +41,7 @@ impl Changes<'_> {
             }
         }
         // To a token that stopped working during the check everything is refused, whatever it may do.
-        let works = token_status.state == TokenState::Valid && token_status.doubt.is_none() && !self.policy.frozen;
+        let works = token_status.works() && !self.policy.frozen;
         if works {
             Audit::see(&mut token_status.audit, observations, self.policy.token, self.now);
         }

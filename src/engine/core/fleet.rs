@@ -141,6 +141,11 @@ impl Fleet {
         Some(&mut self.tenants.get_mut(name)?.firing)
     }
 
+    /// What fires for each tenant as a whole, to be changed.
+    pub(super) fn tenants_firing(&mut self) -> impl Iterator<Item = (&String, &mut Arc<Vec<Firing>>)> {
+        self.tenants.iter_mut().map(|(name, tenant)| (name, &mut tenant.firing))
+    }
+
     /// What fires for all tenants together.
     pub(super) fn firing(&self) -> &Arc<Vec<Firing>> {
         &self.firing
@@ -160,6 +165,10 @@ impl Fleet {
         tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.status)
     }
 
+    fn observe(&self, tenant: &Tenant) -> Option<TenantObservation> {
+        TenantObservation::of(self.statuses(tenant))
+    }
+
     /// The other tokens of the tenant whose users are in the same security group.
     pub(super) fn peers(&self, key: WatchKey) -> Vec<(WatchKey, &Watch)> {
         let Some(watch) = self.get(key) else { return Vec::new() };
@@ -171,19 +180,17 @@ impl Fleet {
 
     /// What is seen of a tenant; none if no token of it worked.
     pub(super) fn observation(&self, name: &str) -> Option<TenantObservation> {
-        TenantObservation::of(self.statuses(self.tenants.get(name)?))
+        self.observe(self.tenants.get(name)?)
     }
 
     /// What is seen of every tenant of which a token worked.
     pub(super) fn observations(&self) -> Vec<TenantObservation> {
-        self.tenants.values().filter_map(|tenant| TenantObservation::of(self.statuses(tenant))).collect()
+        self.tenants.values().filter_map(|tenant| self.observe(tenant)).collect()
     }
 
     /// Tenants of which a token that worked is refused in a way that is not believed yet.
     pub(super) fn turned(&self) -> BTreeSet<String> {
-        let turned = |tenant: &Tenant| {
-            TenantObservation::of(self.statuses(tenant)).is_some_and(|observation| observation.turned.is_some())
-        };
+        let turned = |tenant: &Tenant| self.observe(tenant).is_some_and(|observation| observation.turned.is_some());
         self.tenants.iter().filter(|(_, tenant)| turned(tenant)).map(|(name, _)| name.clone()).collect()
     }
 

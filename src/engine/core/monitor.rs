@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::{Impaired, Throttled};
-use crate::belief::{TokenState, TokenStatus};
+use crate::belief::TokenStatus;
 use crate::check::WatchKey;
 use crate::syncro::{Host, Observation, Pause, Reason};
 
@@ -57,8 +57,7 @@ impl Monitor {
 
     /// Takes in how the last checks of a token ended.
     pub(super) fn note(&mut self, key: WatchKey, status: &TokenStatus) {
-        let works = status.state == TokenState::Valid && status.doubt.is_none();
-        let checks = [Some(&status.validity), works.then_some(&status.permission_checks)];
+        let checks = [Some(&status.validity), status.works().then_some(&status.permission_checks)];
         let failed = checks.into_iter().flatten().filter(|checks| checks.reason == Some(Reason::Monitor));
         let Some(at) = failed.filter_map(|checks| checks.last_attempt).max() else {
             self.impaired.remove(&key);

@@ -72,7 +72,7 @@ impl Core {
             let tenant = watch.token.tenant.name.as_str();
             let is_known = own == Some(tenant) || chosen.iter().any(|(name, _)| *name == tenant);
             let is_new = !is_known && !self.outages.has_turned(tenant);
-            if is_new && watch.works() && watch.status.validity.last_attempt < Some(since) {
+            if is_new && watch.status.works() && watch.status.validity.last_attempt < Some(since) {
                 // A token whose answer is under way is among them: it shows the same without being asked again.
                 chosen.push((tenant, other));
             }

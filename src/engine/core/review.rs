@@ -40,9 +40,8 @@ impl Core {
         self.cached = None;
         self.outages.set_back(now);
         effects.extend(not_after(|| Scope::Fleet, self.fleet.firing_mut(), now));
-        for name in self.fleet.tenant_names().cloned().collect::<Vec<_>>() {
-            let firing = self.fleet.tenant_firing(&name);
-            effects.extend(firing.and_then(|firing| not_after(|| Scope::Tenant(name.clone()), firing, now)));
+        for (name, firing) in self.fleet.tenants_firing() {
+            effects.extend(not_after(|| Scope::Tenant(name.clone()), firing, now));
         }
         for key in self.fleet.keys() {
             if let Some(watch) = self.fleet.get_mut(key) {
@@ -68,16 +67,16 @@ impl Core {
     /// Notifies of what time alone has made true of a token, and sets when it is checked and reviewed next.
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         self.plan(key, now);
-        self.update_token(key, now, effects);
-        let is_checking_permissions = self.agenda.is_checking_permissions(key);
-        let Some(watch) = self.fleet.get_mut(key) else { return };
+        let Some(watch) = self.fleet.get(key) else { return };
         let suppressed_until = self.config.suppressed_until(&watch.token.tenant.name, now);
-        if is_checking_permissions {
+        let suppressed = suppressed_until.is_some() || self.outages.is_frozen();
+        self.update_token(key, suppressed, now, effects);
+        let Some(watch) = self.fleet.get_mut(key) else { return };
+        if self.agenda.is_checking_permissions(key) {
             watch.timing.plan.permissions = None;
         }
         // While alerts are suppressed nothing changes but that they no longer are.
-        let suppressed = suppressed_until.is_some() || self.outages.is_frozen();
-        let rules = Rules { suppressed, ..Rules::new(&self.config.alerts, now) };
+        let rules = Rules::new(&self.config.alerts, now);
         let change =
             if suppressed { suppressed_until } else { next_change(rules, &watch.token, &watch.status, &watch.firing) };
         let requested = watch.timing.requested_at();
@@ -103,16 +102,15 @@ impl Core {
     }
 
     /// Brings what fires for a token up to what is believed of it.
-    fn update_token(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+    fn update_token(&mut self, key: WatchKey, suppressed: bool, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(watch) = self.fleet.get(key) else { return };
         let is_checking_permissions = self.agenda.is_checking_permissions(key);
         // Nobody is notified by what was seen before of what is being checked, or is about to be.
         let is_due = watch.timing.plan.scope(now).is_some() || watch.timing.check_at.is_some_and(|at| at <= now);
         let peers = self.fleet.peers(key);
         let is_outdated = peers.iter().any(|(_, peer)| watch.is_outdated_by(peer));
-        let is_in_maintenance = self.config.suppressed_until(&watch.token.tenant.name, now).is_some();
         let rules = Rules {
-            suppressed: is_in_maintenance || self.outages.is_frozen(),
+            suppressed,
             awaits_check: is_checking_permissions || is_due || is_outdated,
             ..Rules::new(&self.config.alerts, now)
         };

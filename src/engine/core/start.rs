@@ -18,16 +18,19 @@ impl Core {
     /// Starts due checks while there are slots, the most pressing first.
     pub(super) fn start_checks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Self { agenda, fleet, monitor, config, .. } = self;
-        // A check that starts changes what is asked of its token next, not whose host is paused.
-        let mut chosen: Vec<(WatchKey, Lane)> = Vec::new();
+        let mut chosen: Vec<(WatchKey, Lane, Option<Scope>)> = Vec::new();
         let paused = |key| monitor.paused_until(&fleet.get(key)?.token.tenant.base_url, now);
         agenda.start(now, paused, |key, lane| {
-            chosen.push((key, lane));
-            fleet.get(key).is_some_and(|watch| scope(watch, lane, now).is_some())
+            let scope = fleet.get(key).and_then(|watch| scope(watch, lane, now));
+            chosen.push((key, lane, scope));
+            scope.is_some()
         });
-        for (key, lane) in chosen {
-            let job = fleet.get_mut(key).map(|watch| job(key, watch, lane, config, now));
-            effects.extend(job.map(Effect::Start));
+        for (key, lane, scope) in chosen {
+            let Some(watch) = fleet.get_mut(key) else { continue };
+            watch.timing.quick_check_at.take_if(|at| *at <= now);
+            watch.timing.check_at.take_if(|at| *at <= now);
+            let permissions = scope.map(|scope| permissions(scope, watch, config, now));
+            effects.push(Effect::Start(Job { key, token: Arc::clone(&watch.token), lane, permissions }));
         }
     }
 }
@@ -40,13 +43,10 @@ fn scope(watch: &Watch, lane: Lane, now: DateTime<Utc>) -> Option<Scope> {
     scope.filter(|_| lane != Lane::Validity)
 }
 
-/// What a check that starts now asks.
-fn job(key: WatchKey, watch: &mut Watch, lane: Lane, config: &Config, now: DateTime<Utc>) -> Job {
-    let scope = scope(watch, lane, now);
-    watch.timing.quick_check_at.take_if(|at| *at <= now);
-    watch.timing.check_at.take_if(|at| *at <= now);
+/// What a check that starts now asks about permissions.
+fn permissions(scope: Scope, watch: &Watch, config: &Config, now: DateTime<Utc>) -> PermissionJob {
     let (status, token, probes) = (&watch.status, &watch.token, config.syncro.probes);
-    let permissions = scope.map(|scope| match scope {
+    match scope {
         Scope::Full => {
             let audits = config.syncro.audit_excess && watch.timing.audit_from <= now;
             let probes_now = rotated(token.probes(probes), status);
@@ -60,8 +60,7 @@ fn job(key: WatchKey, watch: &mut Watch, lane: Lane, config: &Config, now: DateT
             let probes = rotated(token.probes_of(probes, is_doubted), status);
             PermissionJob { full: false, user: false, probes, audit: None }
         }
-    });
-    Job { key, token: Arc::clone(token), lane, permissions }
+    }
 }
 
 /// After a failure other requests go first, so that requests that never end do not block the same others for ever.

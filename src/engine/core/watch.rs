@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::alert::{Firing, Peer};
-use crate::belief::{TokenState, TokenStatus};
+use crate::belief::TokenStatus;
 use crate::catalog::PermissionId;
 use crate::check::WatchKey;
 use crate::model::Token;
@@ -60,15 +60,10 @@ impl Watch {
         Peer { token: &self.token, status: &self.status, firing: &self.firing }
     }
 
-    /// Whether it works, as far as anybody has reason to believe.
-    pub(super) fn works(&self) -> bool {
-        self.status.state == TokenState::Valid && self.status.doubt.is_none()
-    }
-
     /// Whether another token of the same security group shows that what is believed of the group, and has not been
     /// notified of yet, is no longer so.
     pub(super) fn is_outdated_by(&self, other: &Self) -> bool {
-        if !self.works() {
+        if !self.status.works() {
             // Its permissions are not checked before it works again.
             return false;
         }

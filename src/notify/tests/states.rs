@@ -169,18 +169,7 @@ async fn an_end_that_the_first_answer_shows_to_lie_ahead_is_sent_anew() {
 async fn what_fired_before_a_restart_under_other_labels_is_ended() {
     let fake = Fake::new();
     let fired = |name: &str, severity: Severity| {
-        let Notification { key, since, message, .. } = notification(name, Status::Firing);
-        let firing = Firing {
-            alert: key.alert,
-            subject: key.subject,
-            severity,
-            since,
-            notified_at: since,
-            notices: 0,
-            represents_group: false,
-            message,
-        };
-        (key.of, firing)
+        (notification(name, Status::Firing).key.of, Firing { severity, ..firing(name) })
     };
     let fired = vec![fired("same", Severity::Critical), fired("worse", Severity::Warning)];
     let bench = Bench::after(&fake, vec![alertmanager("am")], &["same", "worse"], fired);
