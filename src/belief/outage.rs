@@ -143,7 +143,7 @@ fn turned_to(state: TokenState, observations: &[TenantObservation], now: DateTim
 /// tenants count that answered until then and have been checked since. The outage is only suspected until so many have
 /// been silent for `patience`, unless its alert `fires` already. A tenant that had been silent for long before says
 /// nothing about the others, but it counts towards [`FEWEST`], the least number of tenants of which an outage can be
-/// said.
+/// said. Most of all tenants are enough, whatever the others do.
 pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, fires: bool, now: DateTime<Utc>) -> Option<Outage> {
     let mut starts: Vec<_> = contacts.iter().filter_map(|contact| contact.silent).collect();
     starts.sort_unstable();
@@ -156,7 +156,8 @@ pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, fires: bool,
         let of = tenants + answered.len() - answered.partition_point(|at| *at < since);
         // `half` of them come before the one with which they are the majority; the first `index` were silent before.
         let half = of.max(FEWEST) / 2;
-        let are_most = tenants > half && of + index >= FEWEST;
+        let is_known = of + index >= FEWEST || contacts.len() >= FEWEST && 2 * tenants > contacts.len();
+        let are_most = tenants > half && is_known;
         are_most.then(|| {
             let certain = fires || starts[index + half] + patience <= now;
             Outage::Unreachable { since, tenants, of, certain }
@@ -231,7 +232,8 @@ mod tests {
         assert_eq!(outage(&[0, 250, 290], &[10, 10], true, 1189), Some((at(0), true)), "it fires already");
         assert_eq!(judged(&[0, 250], &[10, 10], 2000), None, "half");
         assert_eq!(judged(&[0, 250, 290], &[], 2000), None, "few tenants");
-        assert_eq!(judged(&[0, 250, 290], &[-5, -5], 2000), None, "few that were checked since");
+        assert_eq!(judged(&[0, 250, 290], &[-5, -5, -5], 2000), None, "few that were checked since");
+        assert_eq!(judged(&[0, 250, 290], &[-5, -5], 2000), Some((at(0), true)), "most of all");
         assert_eq!(judged(&[], &[10, 10, 10, 10], 2000), None);
         let blip = judged(&[-90_000, 895, 896, 897], &[], 900);
         assert_eq!(blip, Some((at(895), false)), "one long dead, and a blip");

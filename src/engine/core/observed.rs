@@ -45,7 +45,8 @@ impl Core {
         if check == Check::Validity {
             self.note_tenant(key, now, effects);
         }
-        self.review(key, now, effects);
+        let probed = is_full(observation) && observation.failure().is_none();
+        self.review_after(key, probed, now, effects);
         if concerns_group {
             self.check_peers(key, now, effects);
         }
@@ -99,6 +100,11 @@ impl Core {
     }
 }
 
+/// Whether all wanted permissions were asked for.
+fn is_full(observation: &Observation) -> bool {
+    matches!(&observation.part, Part::Permissions(permissions) if permissions.full)
+}
+
 fn concerns_group(transition: &Transition) -> bool {
     matches!(transition.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
 }
@@ -110,7 +116,7 @@ fn entry(token: &TokenId, at: DateTime<Utc>, transition: Transition) -> Effect {
 /// The last requests about a token: a full check of the permissions replaces all that was asked about them before, any
 /// other check the same question.
 fn asked(before: &[Asked], observation: &Observation) -> Arc<[Asked]> {
-    let replaces_others = matches!(&observation.part, Part::Permissions(permissions) if permissions.full);
+    let replaces_others = is_full(observation);
     let remains = |former: &&Asked| {
         let again = observation.asked.iter().any(|asked| asked.is_same_question(former));
         !again && (!replaces_others || former.path == ME)

@@ -5,11 +5,31 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::belief::{FEWEST, Outage, SAMPLE};
+use crate::belief::{FEWEST, Outage, SAMPLE, TokenStatus};
 use crate::check::WatchKey;
 use crate::engine::effect::Effect;
 
 use super::Core;
+
+/// What other tokens are checked for.
+#[derive(Debug, Clone, Copy)]
+enum Sought {
+    /// Whether tokens that worked are refused.
+    Refusals,
+    /// Whether tenants do not answer.
+    Silence,
+}
+
+impl Sought {
+    /// Whether a check of a token can show it. A token that is refused says whether its tenant answers as well as one that
+    /// works.
+    fn is_shown_by(self, status: &TokenStatus) -> bool {
+        match self {
+            Self::Refusals => status.works(),
+            Self::Silence => status.unreadable.is_none(),
+        }
+    }
+}
 
 impl Core {
     /// What a check of a token shows of its tenant; when that turned bad just now, others are checked.
@@ -23,17 +43,21 @@ impl Core {
         }
         // Tenants of which nothing could be learnt may be those whose tokens are refused when they answer again.
         let turned = change.turned && !self.outages.is_frozen();
-        if turned || change.fell_silent && self.outages.outage().is_none() {
-            self.check_others(key, FEWEST, now, now, effects);
+        if turned {
+            self.check_others(key, Sought::Refusals, FEWEST, now, now, effects);
+        } else if change.fell_silent && self.outages.outage().is_none() {
+            self.check_others(key, Sought::Silence, FEWEST, now, now, effects);
         }
         if self.outages.is_worth_judging() {
             self.judge_outage(now, effects);
             match self.outages.outage() {
-                Some(
-                    Outage::TurnedBad { since, of, certain: false, .. }
-                    | Outage::Unreachable { since, of, certain: false, .. },
-                ) => self.check_others(key, SAMPLE.saturating_sub(of), since, now, effects),
-                None if change.fell_silent => self.check_others(key, SAMPLE, now, now, effects),
+                Some(Outage::TurnedBad { since, of, certain: false, .. }) => {
+                    self.check_others(key, Sought::Refusals, SAMPLE.saturating_sub(of), since, now, effects);
+                }
+                Some(Outage::Unreachable { since, of, certain: false, .. }) => {
+                    self.check_others(key, Sought::Silence, SAMPLE.saturating_sub(of), since, now, effects);
+                }
+                None if change.fell_silent => self.check_others(key, Sought::Silence, SAMPLE, now, now, effects),
                 _ => {}
             }
         }
@@ -53,11 +77,12 @@ impl Core {
         }
     }
 
-    /// Checks at once a token that works of each of a few tenants that come next, have not turned and have not been
-    /// checked since then. A token that was checked in vain is not asked again: its own next attempt will do.
+    /// Checks at once a token that can show what is sought of each of a few tenants that come next, have not turned and have
+    /// not been checked since then. A token that was checked in vain is not asked again: its own next attempt will do.
     fn check_others(
         &mut self,
         key: WatchKey,
+        sought: Sought,
         most: usize,
         since: DateTime<Utc>,
         now: DateTime<Utc>,
@@ -72,7 +97,7 @@ impl Core {
             let tenant = watch.token.tenant.name.as_str();
             let is_known = own == Some(tenant) || chosen.iter().any(|(name, _)| *name == tenant);
             let is_new = !is_known && !self.outages.has_turned(tenant);
-            if is_new && watch.status.works() && watch.status.validity.last_attempt < Some(since) {
+            if is_new && sought.is_shown_by(&watch.status) && watch.status.validity.last_attempt < Some(since) {
                 // A token whose answer is under way is among them: it shows the same without being asked again.
                 chosen.push((tenant, other));
             }

@@ -66,11 +66,16 @@ impl Core {
 
     /// Notifies of what time alone has made true of a token, and sets when it is checked and reviewed next.
     pub(super) fn review(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        self.review_after(key, false, now, effects);
+    }
+
+    /// Reviews a token; `probed` says whether a check of all its permissions has ended just now.
+    pub(super) fn review_after(&mut self, key: WatchKey, probed: bool, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         self.plan(key, now);
         let Some(watch) = self.fleet.get(key) else { return };
         let suppressed_until = self.config.suppressed_until(&watch.token.tenant.name, now);
         let suppressed = suppressed_until.is_some() || self.outages.is_frozen();
-        self.update_token(key, suppressed, now, effects);
+        self.update_token(key, suppressed, probed, now, effects);
         let Some(watch) = self.fleet.get_mut(key) else { return };
         if self.agenda.is_checking_permissions(key) {
             watch.timing.plan.permissions = None;
@@ -102,18 +107,23 @@ impl Core {
     }
 
     /// Brings what fires for a token up to what is believed of it.
-    fn update_token(&mut self, key: WatchKey, suppressed: bool, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+    fn update_token(
+        &mut self,
+        key: WatchKey,
+        suppressed: bool,
+        probed: bool,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(watch) = self.fleet.get(key) else { return };
         let is_checking_permissions = self.agenda.is_checking_permissions(key);
-        // Nobody is notified by what was seen before of what is being checked, or is about to be.
-        let is_due = watch.timing.plan.scope(now).is_some() || watch.timing.check_at.is_some_and(|at| at <= now);
+        let is_requested = watch.timing.check_at.is_some_and(|at| at <= now);
+        // Nobody is notified by what was seen before of what is being checked, or is about to be. But where the budget is
+        // short the next check is always due, and what has been seen just now does not wait for it.
+        let is_due = is_requested || !probed && (is_checking_permissions || watch.timing.plan.scope(now).is_some());
         let peers = self.fleet.peers(key);
         let is_outdated = peers.iter().any(|(_, peer)| watch.is_outdated_by(peer));
-        let rules = Rules {
-            suppressed,
-            awaits_check: is_checking_permissions || is_due || is_outdated,
-            ..Rules::new(&self.config.alerts, now)
-        };
+        let rules = Rules { suppressed, awaits_check: is_due || is_outdated, ..Rules::new(&self.config.alerts, now) };
         let peers: Vec<_> = peers.iter().map(|(_, peer)| peer.as_peer()).collect();
         let mut firing = watch.firing.to_vec();
         let notifications = token_alerts(rules, &watch.token, &watch.status, &peers, &mut firing);

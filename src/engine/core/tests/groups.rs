@@ -224,3 +224,16 @@ fn a_peer_whose_group_cannot_be_read_swallows_no_loss() {
         assert!(names.into_iter().all(is_named), "{:?}", machine.notified());
     }
 }
+
+#[test]
+fn a_loss_is_told_although_the_next_check_is_due_before_the_last_one_ends() {
+    let mut config = fleet(&["a"]);
+    config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_secs(10));
+    config.schedule.permissions = crate::config::Schedule::Every(std::time::Duration::from_secs(30));
+    let mut machine = Machine { grouped: true, probes_take: 35, ..Machine::new(config) };
+    machine.holds("a");
+    machine.seconds(300);
+    machine.lacks("a");
+    machine.seconds(300);
+    assert_eq!(since(&machine, 0), lost("a"));
+}

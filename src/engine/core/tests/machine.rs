@@ -76,6 +76,10 @@ pub(super) struct Machine {
     pub(super) grouped: bool,
     /// By token: what is answered about its user's security group, whatever `grouped` says.
     pub(super) groups: HashMap<String, UserObservation>,
+    /// How many seconds the probes of a check take, as when the budget is short.
+    pub(super) probes_take: i64,
+    /// Checks whose probes are under way, and since when.
+    pub(super) probing: Vec<(i64, crate::check::Job)>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +118,8 @@ impl Machine {
             answers: HashMap::new(),
             grouped: false,
             groups: HashMap::new(),
+            probes_take: 0,
+            probing: Vec::new(),
         }
     }
 
@@ -135,7 +141,11 @@ impl Machine {
     /// One second: what is due is checked and answered.
     pub(super) fn second(&mut self) -> usize {
         self.now += 1;
-        let jobs = self.handle(Event::Tick);
+        let mut jobs = self.handle(Event::Tick);
+        let begun = self.now - self.probes_take;
+        for (at, job) in self.probing.extract_if(.., |(at, _)| *at <= begun).collect::<Vec<_>>() {
+            jobs.extend(self.probed(at, &job));
+        }
         self.carry_out(jobs)
     }
 
@@ -163,18 +173,26 @@ impl Machine {
             let (method, status, took) = (crate::catalog::Method::Get, Some(200), std::time::Duration::ZERO);
             let asked = Asked { method, path: "/me".into(), at: at(self.now), status, reason: None, took };
             let observed = Box::new(Observation { at: at(self.now), part, asked: vec![asked] });
-            let (key, end) = (job.key, ended(&job));
-            jobs.extend(self.handle(Event::Observed { key, observed, ended: asks.is_none().then_some(end) }));
-            if let Some(asks) = asks {
-                let mut observed = Box::new(probed(self.now, &[(LIST, answer.list)]));
-                if let Part::Permissions(observed) = &mut observed.part {
-                    observed.full = asks.full;
-                    observed.user = self.user(&job.token.name).filter(|_| asks.user);
-                }
-                jobs.extend(self.handle(Event::Observed { key, observed, ended: Some(end) }));
+            let (key, ended) = (job.key, asks.is_none().then(|| ended(&job)));
+            jobs.extend(self.handle(Event::Observed { key, observed, ended }));
+            if asks.is_some() && self.probes_take > 0 {
+                self.probing.push((self.now, job));
+            } else if asks.is_some() {
+                jobs.extend(self.probed(self.now, &job));
             }
         }
         checks
+    }
+
+    /// The probes of a check that began at `begun` are answered, which ends it.
+    fn probed(&mut self, begun: i64, job: &crate::check::Job) -> Vec<crate::check::Job> {
+        let answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
+        let mut observed = Box::new(probed(begun, &[(LIST, answer.list)]));
+        if let (Part::Permissions(observed), Some(asks)) = (&mut observed.part, &job.permissions) {
+            observed.full = asks.full;
+            observed.user = self.user(&job.token.name).filter(|_| asks.user);
+        }
+        self.handle(Event::Observed { key: job.key, observed, ended: Some(ended(job)) })
     }
 
     fn user(&self, token: &str) -> Option<UserObservation> {

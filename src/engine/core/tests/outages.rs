@@ -258,3 +258,21 @@ fn a_suspicion_that_comes_to_nothing_delays_nobodys_notices() {
         assert_eq!(notified, 12, "at {mark}");
     }
 }
+
+#[test]
+fn a_tenant_whose_token_is_refused_already_falls_silent_with_the_others() {
+    for dead in 0..4 {
+        let mut fleet = Fleet::new(4);
+        let mut config = (*fleet.core.config).clone();
+        config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_hours(1));
+        fleet.answer(dead..dead + 1, &MeObservation::Refused);
+        fleet.run(1000);
+        assert_eq!(fleet.notified(), ["TokenRejected firing"]);
+        fleet.happens(Event::Reload(Arc::new(config)));
+        fleet.run(4000);
+        fleet.notified.clear();
+        fleet.answer(0..4, &MeObservation::Failed(failure()));
+        fleet.run(2 * 3600);
+        assert_eq!(fleet.notified(), ["SyncroOutage firing"], "tenant {dead}");
+    }
+}
