@@ -131,8 +131,11 @@ fn turned_to(state: TokenState, observations: &[TenantObservation], now: DateTim
     let turned = observations.iter().filter_map(|tenant| tenant.turned).filter(|(seen, _)| *seen == state);
     let since = turned.clone().map(|(_, first)| first).min()?;
     let tenants = turned.count();
-    let working = observations.iter().filter(|tenant| tenant.turned.is_none() && tenant.worked >= Some(since)).count();
-    let of = tenants + working;
+    let is_other = |tenant: &&TenantObservation| match tenant.turned {
+        Some((other, _)) => other != state,
+        None => tenant.worked >= Some(since),
+    };
+    let of = tenants + observations.iter().filter(is_other).count();
     // A tenant that cannot be checked is not waited for.
     let reachable = observations.iter().filter(|tenant| !tenant.is_silent || tenant.turned.is_some()).count();
     let certain = of >= reachable.min(SAMPLE) || now - since >= PATIENCE;
@@ -204,6 +207,7 @@ mod tests {
                 None,
             ),
             ("not alike", vec![bad(1), bad(2), blocked, blocked], 5, None),
+            ("half of them not", vec![bad(1), bad(2), bad(3), blocked, working(2), working(2)], 5, None),
             ("for ten minutes", vec![bad(1), bad(2), bad(3), bad(4)], 600, Some(true)),
             ("for longer", vec![bad(1), bad(2), bad(3), bad(4)], 601, None),
         ];
