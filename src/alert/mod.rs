@@ -13,6 +13,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
+use utoipa::ToSchema;
 
 use crate::model::Scope;
 
@@ -23,7 +24,8 @@ pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts
 pub use trouble::{Impaired, Throttled};
 
 /// Every alert that exists; `docs/alerts.md` explains each to the operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, ToSchema)]
+#[schema(as = AlertName)]
 pub enum Alert {
     /// The token is refused, and its declared expiry has come.
     TokenExpired,
@@ -130,7 +132,7 @@ impl Alert {
 }
 
 /// How bad an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Severity {

@@ -12,6 +12,7 @@ mod verdict;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
 
 use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
@@ -302,7 +303,9 @@ pub struct Transition {
 }
 
 /// The kind of thing that a transition changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, ToSchema, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum TransitionKind {

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::model::Token;
 use crate::syncro::{Client, Failure};
 
-use super::finding::{Finding, Level, PARTS, Permission, client};
+use super::finding::{Finding, Level, PARTS, client, permission_json};
 use super::table::table;
 use super::{failed, finish, finish_json};
 
@@ -141,7 +141,7 @@ fn json(findings: &[Finding]) -> Value {
             "fingerprint": status.fingerprint,
             "security_group": status.security_group(),
             "global_admin": user.and_then(|user| user.admin.granted),
-            "permissions": finding.permissions().iter().map(Permission::json).collect::<Vec<_>>(),
+            "permissions": finding.permissions().iter().map(permission_json).collect::<Vec<_>>(),
             "excess": status.audit.as_ref().map(|_| finding.excess().map(|excess| json!({
                 "permission": excess.permission,
                 "answer": excess.answer,

@@ -9,11 +9,11 @@ use strum::IntoStaticStr;
 use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
-use crate::belief::{Cause, Evidence, Excess, PermissionState, PermissionStatus, Policy, TokenStatus, step};
-use crate::catalog::PermissionId;
+use crate::belief::{Excess, PermissionState, Policy, TokenStatus, step};
 use crate::check::Observed;
 use crate::config::{self, Config};
 use crate::model::{Probes, Token};
+use crate::state::PermissionView;
 use crate::syncro::{Budget, Client, Failure, Instruments, Observation};
 use crate::system::clock;
 
@@ -86,64 +86,40 @@ impl Finding {
         self.status.audit.iter().flat_map(|audit| audit.excess(&self.token))
     }
 
-    /// What was found of each wanted permission.
-    pub(super) fn permissions(&self) -> Vec<Permission> {
-        let wanted = self.token.wanted.iter().map(|wanted| {
-            let permission = self.status.of_permission(wanted.permission);
-            let state = self.status.permission_state(wanted.permission);
-            let seen = permission.filter(|permission| permission.belief.granted.is_some());
-            Permission {
-                id: wanted.permission,
-                required: wanted.required,
-                state,
-                evidence: seen.map(|permission| permission.evidence),
-                answer: seen.and_then(|permission| permission.answer),
-                shown_by: self.shown_by(wanted.permission, seen),
-                cause: permission.filter(|_| state == PermissionState::Missing).map(|permission| permission.cause),
-            }
-        });
-        wanted.collect()
+    /// What was found of each wanted permission, and what shows it or why nothing does.
+    pub(super) fn permissions(&self) -> Vec<PermissionView> {
+        PermissionView::of(&self.token, &self.status)
+            .map(|view| PermissionView { shown_by: Some(self.shown_by(&view)), ..view })
+            .collect()
     }
 
-    /// What shows whether a permission is granted: the request and its answer, or the user's right.
-    fn shown_by(&self, permission: PermissionId, seen: Option<&PermissionStatus>) -> String {
-        let tenant = &self.token.tenant;
-        match (seen.and_then(|status| Some((status, status.shown_by(tenant)?))), self.probes.allowed(permission)) {
-            (Some((status, shown_by)), _) if status.state() == PermissionState::Unverified => {
+    /// What shows whether a permission is granted, or why nothing does.
+    fn shown_by(&self, view: &PermissionView) -> String {
+        match (&view.shown_by, self.probes.allowed(view.permission)) {
+            (Some(shown_by), _) if view.state == PermissionState::Unverified => {
                 format!("{shown_by}; nothing shows the token's own tick")
             }
-            (Some((_, shown_by)), _) => shown_by,
-            (None, Some(probe)) => format!("{} {} gave no verdict", probe.method().as_str(), tenant.path_of(probe)),
+            (Some(shown_by), _) => shown_by.clone(),
+            (None, Some(probe)) => {
+                format!("{} {} gave no verdict", probe.method().as_str(), self.token.tenant.path_of(probe))
+            }
             (None, None) => "nothing shows it".to_owned(),
         }
     }
 }
 
-/// What was found of one wanted permission.
-pub(super) struct Permission {
-    pub(super) id: PermissionId,
-    pub(super) required: bool,
-    pub(super) state: PermissionState,
-    pub(super) evidence: Option<Evidence>,
-    /// The HTTP status of the answer that shows it, for a probe.
-    answer: Option<u16>,
-    /// What shows it, as a text for people.
-    pub(super) shown_by: String,
-    pub(super) cause: Option<Cause>,
-}
-
-impl Permission {
-    pub(super) fn json(&self) -> Value {
-        json!({
-            "permission": self.id.name(),
-            "required": self.required,
-            "state": self.state.as_str(),
-            "evidence": self.evidence.map(Evidence::as_str),
-            "answer": self.answer,
-            "shown_by": self.shown_by,
-            "cause": self.cause.map(Cause::as_str),
-        })
-    }
+/// What was found of one wanted permission, as JSON. Since when it has been so, one check cannot say.
+pub(super) fn permission_json(view: &PermissionView) -> Value {
+    let PermissionView { permission, required, state, evidence, answer, shown_by, cause, since: _ } = view;
+    json!({
+        "permission": permission,
+        "required": required,
+        "state": state,
+        "evidence": evidence,
+        "answer": answer,
+        "shown_by": shown_by,
+        "cause": cause,
+    })
 }
 
 /// A client for checks outside of the daemon, with a budget of its own.

@@ -16,9 +16,10 @@ use crate::cli::{Output, PreflightArguments};
 use crate::config::{self};
 use crate::exit::Exit;
 use crate::model::Token;
+use crate::state::PermissionView;
 use crate::syncro::{TokenValue, Unreadable};
 
-use super::finding::{Finding, PARTS, Permission, client};
+use super::finding::{Finding, PARTS, client, permission_json};
 use super::table::table;
 use super::{finish, finish_json, usage};
 
@@ -98,7 +99,7 @@ fn verdict(finding: &Finding) -> Verdict {
     }
 }
 
-fn state(permission: &Permission) -> &'static str {
+fn state(permission: &PermissionView) -> &'static str {
     match permission.state {
         PermissionState::Granted => "held",
         PermissionState::Missing => "missing",
@@ -107,8 +108,8 @@ fn state(permission: &Permission) -> &'static str {
 }
 
 /// The text that says where to click for a missing permission, if its alert has one.
-fn fix<'a>(finding: &'a Finding, permission: &Permission) -> Option<&'a str> {
-    let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.id.name());
+fn fix<'a>(finding: &'a Finding, permission: &PermissionView) -> Option<&'a str> {
+    let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.permission.name());
     finding.alerts.iter().find(about).map(|firing| firing.message.text.as_str())
 }
 
@@ -123,10 +124,10 @@ fn text(finding: &Finding, verdict: Verdict) -> String {
     let Token { tenant, profile, .. } = finding.token.as_ref();
     let title = profile.as_ref().map_or("", |profile| profile.title.as_str());
     let permissions = finding.permissions();
-    let row = |permission: &Permission| {
+    let row = |permission: &PermissionView| {
         let needed = if permission.required { "required" } else { "recommended" };
-        let evidence = permission.shown_by.clone();
-        vec![permission.id.name().to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
+        let evidence = permission.shown_by.clone().unwrap_or_default();
+        vec![permission.permission.name().to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
     };
     let rows: Vec<_> = permissions.iter().map(row).collect();
     let user = finding.status.user.as_ref().and_then(|user| user.admin.granted).map(|admin| {
@@ -146,10 +147,10 @@ fn text(finding: &Finding, verdict: Verdict) -> String {
 }
 
 /// The last line of the output, which has the verdict.
-fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -> String {
+fn conclusion(finding: &Finding, permissions: &[PermissionView], verdict: Verdict) -> String {
     let required = |state: PermissionState| {
         let chosen = permissions.iter().filter(|permission| permission.required && permission.state == state);
-        chosen.map(|permission| permission.id.name()).collect::<Vec<_>>().join(", ")
+        chosen.map(|permission| permission.permission.name()).collect::<Vec<_>>().join(", ")
     };
     let (missing, undetermined) = (required(PermissionState::Missing), required(PermissionState::Unverified));
     let undetermined = match undetermined.as_str() {
@@ -167,8 +168,8 @@ fn conclusion(finding: &Finding, permissions: &[Permission], verdict: Verdict) -
 }
 
 fn json(finding: &Finding, verdict: Verdict) -> Value {
-    let permission = |permission: &Permission| {
-        let mut json = permission.json();
+    let permission = |permission: &PermissionView| {
+        let mut json = permission_json(permission);
         json["state"] = state(permission).replace(' ', "_").into();
         json["mend"] = fix(finding, permission).into();
         json

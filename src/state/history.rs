@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::belief::{Evidence, TransitionKind};
 
@@ -21,7 +22,8 @@ pub struct HistoryQuery {
 }
 
 /// One change of what was believed, as the store and the API have it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Transition)]
 pub struct HistoryLine {
     /// When the change was settled.
     #[serde(serialize_with = "to_milliseconds")]
@@ -33,6 +35,7 @@ pub struct HistoryLine {
     /// What kind of thing changed: the state, a permission, a right.
     pub kind: TransitionKind,
     /// Which one changed, where there are several: the name of a permission or of a right.
+    #[schema(required)]
     pub subject: Option<String>,
     /// What was believed before: a state, the state of a permission, or a name, by the kind.
     pub before: String,
@@ -42,8 +45,10 @@ pub struct HistoryLine {
     #[serde(serialize_with = "to_milliseconds")]
     pub since: DateTime<Utc>,
     /// The kind of evidence, for permissions.
+    #[schema(required)]
     pub evidence: Option<Evidence>,
     /// The evidence as a text: the request and its answer, or the user's right.
+    #[schema(required)]
     pub shown_by: Option<String>,
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
 
 use crate::alert::Firing;
 use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
@@ -46,7 +48,8 @@ impl Snapshot {
 }
 
 /// The health of a token in one word, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, IntoStaticStr, ToSchema, VariantArray)]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Health {
     /// What uses the token fails.

@@ -68,17 +68,32 @@ impl Contract {
     }
 }
 
-/// Makes every object of the description admit only what it describes, so that nothing is answered undescribed.
+/// Makes every object of the description admit only what it describes, so that nothing is answered undescribed. A part of
+/// a whole, in `allOf`, is closed with the whole, and a component where it is referred to.
 fn close(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.values_mut().for_each(close);
-            if map.contains_key("properties") {
-                map.insert("additionalProperties".to_owned(), false.into());
+            for (key, value) in map.iter_mut() {
+                match (key.as_str(), value) {
+                    ("allOf", Value::Array(parts)) => parts.iter_mut().for_each(close_parts),
+                    ("schemas", Value::Object(components)) => components.values_mut().for_each(close_parts),
+                    (_, value) => close(value),
+                }
+            }
+            if ["properties", "allOf", "$ref"].iter().any(|key| map.contains_key(*key)) {
+                map.insert("unevaluatedProperties".to_owned(), false.into());
             }
         }
         Value::Array(list) => list.iter_mut().for_each(close),
         _ => {}
+    }
+}
+
+/// Closes what an object of the description holds, and not itself.
+fn close_parts(object: &mut Value) {
+    close(object);
+    if let Some(map) = object.as_object_mut() {
+        map.remove("unevaluatedProperties");
     }
 }
 

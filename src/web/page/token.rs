@@ -4,8 +4,7 @@
 use askama::Template;
 
 use crate::belief::{Attempts, Cause, PermissionState};
-use crate::model::Wanted;
-use crate::state::{HistoryLine, Snapshot, TokenSnapshot};
+use crate::state::{HistoryLine, PermissionView, Snapshot, TokenSnapshot};
 use crate::syncro::Asked;
 
 use super::alerts::{Card, of_token};
@@ -179,35 +178,32 @@ fn check(frame: Frame<'_>, name: &'static str, attempts: &Attempts) -> Check {
 
 /// The wanted permissions of a token: the missing ones first, then the granted ones, then the unverified ones.
 fn permissions(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Permission> {
-    let one = |wanted: &Wanted| {
-        let status = entry.status.of_permission(wanted.permission);
-        let shown = status.filter(|status| status.belief.granted.is_some());
-        let (class, sign, word) = match entry.status.permission_state(wanted.permission) {
-            PermissionState::Granted => ("well", "✓", "granted"),
-            PermissionState::Missing if wanted.required => ("broken", "✖", "missing"),
-            PermissionState::Missing => ("attention", "▲", "missing"),
-            PermissionState::Unverified => ("unseen", "?", "unverified"),
+    let one = |view: PermissionView| {
+        let (class, sign) = match view.state {
+            PermissionState::Granted => ("well", "✓"),
+            PermissionState::Missing if view.required => ("broken", "✖"),
+            PermissionState::Missing => ("attention", "▲"),
+            PermissionState::Unverified => ("unseen", "?"),
         };
-        let cause =
-            shown.filter(|status| status.state() == PermissionState::Missing).map(|status| match status.cause {
-                Cause::SecurityGroup => "the security group",
-                Cause::Token => "the token's own ticks",
-                Cause::Undetermined => "the security group or the token",
-            });
+        let cause = view.cause.map(|cause| match cause {
+            Cause::SecurityGroup => "the security group",
+            Cause::Token => "the token's own ticks",
+            Cause::Undetermined => "the security group or the token",
+        });
         Permission {
-            name: wanted.permission.name(),
-            needed: if wanted.required { "required" } else { "recommended" },
+            name: view.permission.name(),
+            needed: if view.required { "required" } else { "recommended" },
             class,
             sign,
-            state: word,
-            since: shown.map(|status| When::new(status.belief.since, frame.now)),
-            shown_by: shown.and_then(|status| status.shown_by(&entry.token.tenant)).unwrap_or_default(),
+            state: view.state.as_str(),
+            since: view.since.map(|since| When::new(since, frame.now)),
+            shown_by: view.shown_by.unwrap_or_default(),
             cause,
         }
     };
     let order =
         |one: &Permission| ["broken", "attention", "well", "unseen"].iter().position(|class| *class == one.class);
-    let mut all: Vec<_> = entry.token.wanted.iter().map(one).collect();
+    let mut all: Vec<_> = PermissionView::of(&entry.token, &entry.status).map(one).collect();
     all.sort_by_key(order);
     all
 }

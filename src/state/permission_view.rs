@@ -1,0 +1,58 @@
+//! One wanted permission as the pages, the API and the commands show it. Pure.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::belief::{Cause, Evidence, PermissionState, TokenStatus};
+use crate::catalog::PermissionId;
+use crate::model::Token;
+
+/// A permission that a token needs: its state, what shows it, and which side lacks it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Permission)]
+pub struct PermissionView {
+    /// The name of the permission, as Syncro spells it.
+    #[schema(value_type = String)]
+    pub permission: PermissionId,
+    /// Whether the integration breaks without it; otherwise it is recommended.
+    pub required: bool,
+    /// The state of the permission.
+    pub state: PermissionState,
+    /// Since when it has been so, as it was first seen.
+    #[schema(required)]
+    pub since: Option<DateTime<Utc>>,
+    /// What shows it: a request that needs it, or the user's right alone.
+    #[schema(required)]
+    pub evidence: Option<Evidence>,
+    /// The HTTP status of the answer that shows it.
+    #[schema(required)]
+    pub answer: Option<u16>,
+    /// The evidence as a text: the request and its answer, or the user's right.
+    #[schema(required)]
+    pub shown_by: Option<String>,
+    /// The side that lacks it, while it is missing.
+    #[schema(required)]
+    pub cause: Option<Cause>,
+}
+
+impl PermissionView {
+    /// Every permission that a token needs, in the order of its configuration.
+    pub fn of<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Iterator<Item = Self> + 'a {
+        token.wanted.iter().map(|wanted| {
+            let seen = status.of_permission(wanted.permission);
+            let shown = seen.filter(|permission| permission.belief.granted.is_some());
+            let state = status.permission_state(wanted.permission);
+            Self {
+                permission: wanted.permission,
+                required: wanted.required,
+                state,
+                since: shown.map(|permission| permission.belief.since),
+                evidence: shown.map(|permission| permission.evidence),
+                answer: shown.and_then(|permission| permission.answer),
+                shown_by: shown.and_then(|permission| permission.shown_by(&token.tenant)),
+                cause: seen.filter(|_| state == PermissionState::Missing).map(|permission| permission.cause),
+            }
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! What answers a request to the API, one function for each, with its description.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State as Extract};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::cli::since;
+use crate::http_server::{Access, NotMade};
+use crate::state::HistoryQuery;
+use crate::system::clock;
+
+use super::super::state::{State, TokenPath, position, request_check};
+use super::pieces::Pieces;
+use super::views::{Alerts, Error, Requested, TokenDetail, Tokens, Transitions, line};
+
+/// Why a request is answered with 503, as the description says.
+const BUSY: &str = "too many requests are being answered; Retry-After says when to come again";
+/// How many transitions one answer has unless the query has a limit.
+const TRANSITIONS: u32 = 100;
+/// The highest limit of a query.
+const MOST_TRANSITIONS: u32 = 1000;
+/// In characters: the longest name that the configuration accepts.
+const LONGEST_NAME: usize = 100;
+/// In bytes: more than the longest moment or duration takes.
+const LONGEST_MOMENT: usize = 64;
+
+fn json(status: StatusCode, text: impl IntoResponse) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// A JSON answer that says what is wrong.
+pub(in super::super) fn error(status: StatusCode, error: &str) -> Response {
+    json(status, line(&Error { error }))
+}
+
+/// An answer that was made on a lane, or the answer that says why it was not made.
+fn made(made: Result<String, NotMade>) -> Response {
+    made.map_or_else(not_made, |text| json(StatusCode::OK, text))
+}
+
+fn not_made(why: NotMade) -> Response {
+    let mut response = error(why.status(), &why.to_string());
+    if let Some((name, value)) = why.retry_after() {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn no_such_token() -> Response {
+    error(StatusCode::NOT_FOUND, "no token of that name is configured for that tenant")
+}
+
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    summary = "Every token",
+    responses(
+        (status = 200, description = "the status of every token", body = Tokens),
+        (status = 503, description = BUSY, body = Error),
+    )
+)]
+pub(super) async fn tokens(Extract(state): Extract<State>) -> Response {
+    match state.lanes.pages.body(Pieces::new(state.snapshot())).await {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(why) => not_made(why),
+    }
+}
+
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens/{tenant}/{token_name}",
+    tag = "tokens",
+    summary = "One token, with the rights of its user and the last requests with it",
+    params(TokenNames),
+    responses(
+        (status = 200, description = "its status", body = TokenDetail),
+        (status = 404, description = "no such token", body = Error),
+        (status = 503, description = BUSY, body = Error),
+    )
+)]
+pub(super) async fn one_token(Extract(state): Extract<State>, path: TokenPath) -> Response {
+    let snapshot = state.snapshot();
+    let Some(index) = position(&snapshot, path) else { return no_such_token() };
+    made(state.lanes.pages.run(move || line(&TokenDetail::of(&snapshot, &snapshot.tokens[index]))).await)
+}
+
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens/{tenant}/{token_name}/check",
+    tag = "tokens",
+    summary = "Make a full check of one token due now; it waits for the request budget like any other",
+    params(TokenNames),
+    responses(
+        (status = 202, description = "it is due", body = Requested),
+        (status = 404, description = "no such token", body = Error),
+        (status = 503, description = "the daemon is stopping, or too many requests are being answered", body = Error),
+    )
+)]
+pub(super) async fn check(Extract(state): Extract<State>, path: TokenPath) -> Response {
+    let snapshot = state.snapshot();
+    let Some(index) = position(&snapshot, path) else { return no_such_token() };
+    let id = snapshot.tokens[index].token.id();
+    match request_check(&state, id.clone()).await {
+        Ok(()) => json(StatusCode::ACCEPTED, line(&Requested::due(id))),
+        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, why),
+    }
+}
+
+/// The names in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what `TokenPath` reads")]
+struct TokenNames {
+    /// The tenant's name, percent-encoded.
+    tenant: String,
+    /// The token's name, percent-encoded.
+    token_name: String,
+}
+
+/// The query parameters that select transitions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TransitionsQuery {
+    /// Only of this tenant.
+    #[param(nullable = false, max_length = 100)]
+    tenant: Option<String>,
+    /// Only of tokens of this name.
+    #[param(nullable = false, max_length = 100)]
+    token_name: Option<String>,
+    /// Only what was settled then or later: a moment (`2026-11-23T10:00:00Z`), a day in UTC (`2026-11-23`) or so long ago
+    /// (`7d`).
+    #[param(nullable = false, max_length = 64)]
+    since: Option<String>,
+    /// Only what was settled before then, in the same forms.
+    #[param(nullable = false, max_length = 64)]
+    until: Option<String>,
+    /// So many at most.
+    #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/api/v1/transitions",
+    tag = "history",
+    summary = "What changed, the newest first",
+    params(TransitionsQuery),
+    responses(
+        (status = 200, description = "the changes", body = Transitions),
+        (status = 400, description = "a filter that cannot be understood", body = Error),
+        (status = 503, description = "the history cannot be read, or too many requests are being answered", body = Error),
+    )
+)]
+pub(super) async fn transitions(
+    Extract(state): Extract<State>,
+    query: Result<Query<TransitionsQuery>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return error(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    };
+    for (key, name) in [("tenant", &query.tenant), ("token_name", &query.token_name)] {
+        if name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
+            return error(StatusCode::BAD_REQUEST, &format!("{key}: longer than any name, which has 100 characters"));
+        }
+    }
+    for (key, moment) in [("since", &query.since), ("until", &query.until)] {
+        if moment.as_ref().is_some_and(|moment| moment.len() > LONGEST_MOMENT) {
+            return error(StatusCode::BAD_REQUEST, &format!("{key}: longer than any moment or duration"));
+        }
+    }
+    let moment = |key: &str, text: Option<String>| match text.as_deref().map(since).transpose() {
+        Ok(since) => Ok(since.and_then(|since| since.moment(clock::now()))),
+        Err(why) => Err(format!("{key}: {why}")),
+    };
+    let (since, until) = match (moment("since", query.since), moment("until", query.until)) {
+        (Ok(since), Ok(until)) => (since, until),
+        (Err(why), _) | (_, Err(why)) => return error(StatusCode::BAD_REQUEST, &why),
+    };
+    let limit = query.limit.unwrap_or(TRANSITIONS);
+    if !(1..=MOST_TRANSITIONS).contains(&limit) {
+        return error(StatusCode::BAD_REQUEST, &format!("limit: expected a number from 1 to {MOST_TRANSITIONS}"));
+    }
+    let query = HistoryQuery { tenant: query.tenant, token_name: query.token_name, since, until, newest: Some(limit) };
+    let make = |lines: Result<_, String>| lines.map(|transitions| line(&Transitions { transitions }));
+    match state.history.read(&state.lanes.history, query, make).await {
+        Ok(Ok(text)) => json(StatusCode::OK, text),
+        Ok(Err(why)) => error(StatusCode::SERVICE_UNAVAILABLE, &format!("the history cannot be read: {why}")),
+        Err(why) => not_made(why),
+    }
+}
+
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts",
+    tag = "alerts",
+    summary = "What fires now",
+    responses(
+        (status = 200, description = "every alert", body = Alerts),
+        (status = 503, description = BUSY, body = Error),
+    )
+)]
+pub(super) async fn alerts(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
+    let snapshot = state.snapshot();
+    made(state.lanes.pages.run(move || line(&Alerts::of(&snapshot, &access.base))).await)
+}

@@ -1,0 +1,345 @@
+//! What the answers of the API hold. The same types make the answers and their description in OpenAPI, so neither says
+//! what the other does not; a field that may be `null` is there all the same. Pure.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::alert::{self, Firing, runbook};
+use crate::belief::{self, Cause, Evidence, TokenState};
+use crate::catalog::{Method, PermissionId};
+use crate::model::{Scope, TokenId};
+use crate::state::{Health, HistoryLine, PermissionView, Snapshot, TokenSnapshot};
+use crate::syncro::{self, Fingerprint, Reason};
+
+/// What is believed of one token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Token<'a> {
+    tenant: &'a str,
+    #[serde(rename = "token_name")]
+    name: &'a str,
+    /// The Syncro account.
+    #[schema(required)]
+    subdomain: Option<&'a str>,
+    /// What the integration that uses it needs.
+    #[schema(required)]
+    profile: Option<&'a str>,
+    /// How it is in one word: `broken` if what uses it fails, `attention` if something should be seen to, `unseen` if
+    /// nothing is known to be wrong but the last check gave no verdict.
+    health: Health,
+    state: TokenState,
+    /// Since when it is in that state, as it was first seen.
+    #[schema(required)]
+    since: Option<DateTime<Utc>>,
+    /// Why its value cannot be read.
+    #[schema(required)]
+    unreadable: Option<String>,
+    /// The declared expiry.
+    #[schema(required)]
+    expires: Option<DateTime<Utc>>,
+    /// Whether something renews it by itself.
+    auto_rotated: bool,
+    /// The first 12 hex digits of SHA-256 of the token value.
+    #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{12}$")]
+    fingerprint: Option<&'a Fingerprint>,
+    /// The security group of the user who made it.
+    #[schema(required)]
+    security_group: Option<&'a str>,
+    /// Whether no security group restricts that user.
+    #[schema(required)]
+    global_admin: Option<bool>,
+    checks: Checks,
+    /// Every wanted permission.
+    permissions: Vec<PermissionView>,
+    /// What it may do besides; `null` if that was not asked.
+    #[schema(required)]
+    excess: Option<Vec<Excess>>,
+    /// The alerts that fire for it.
+    alerts: Vec<TokenAlert<'a>>,
+}
+
+/// The last checks of both kinds.
+#[derive(Debug, Serialize, ToSchema)]
+struct Checks {
+    validity: Attempts,
+    permissions: Attempts,
+}
+
+/// The last checks of one kind.
+#[derive(Debug, Serialize, ToSchema)]
+struct Attempts {
+    #[schema(required)]
+    last_attempt: Option<DateTime<Utc>>,
+    /// The last attempt that gave a verdict.
+    #[schema(required)]
+    last_success: Option<DateTime<Utc>>,
+    /// Attempts without a verdict since then.
+    failures: u32,
+    /// Why the last attempt gave no verdict.
+    #[schema(required)]
+    reason: Option<Reason>,
+}
+
+/// A permission that is granted and not wanted.
+#[derive(Debug, Serialize, ToSchema)]
+struct Excess {
+    #[schema(value_type = String)]
+    permission: PermissionId,
+    /// The HTTP status of the answer that shows it.
+    answer: u16,
+    /// The request and its answer.
+    #[schema(required)]
+    shown_by: Option<String>,
+}
+
+/// One token, with the rights of its user and the last requests with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenDetail<'a> {
+    #[serde(flatten)]
+    token: Token<'a>,
+    /// The rights of its user, as `/me` shows them.
+    rights: Vec<Right<'a>>,
+    /// When its expiry notices come, the first one first.
+    notices: Vec<DateTime<Utc>>,
+    /// The last requests with it since the start, each once.
+    asked: Vec<Asked<'a>>,
+    /// Why the security group could not be read the last time.
+    #[schema(required)]
+    security_group_problem: Option<&'a str>,
+}
+
+/// A right of the user behind a token.
+#[derive(Debug, Serialize, ToSchema)]
+struct Right<'a> {
+    #[serde(rename = "right")]
+    name: &'a str,
+    held: bool,
+    since: DateTime<Utc>,
+}
+
+/// A request that was sent.
+#[derive(Debug, Serialize, ToSchema)]
+struct Asked<'a> {
+    method: Method,
+    /// Below the account's base URL.
+    path: &'a str,
+    at: DateTime<Utc>,
+    /// The HTTP status of the answer, if there was one.
+    #[schema(required)]
+    status: Option<u16>,
+    /// Why it gave no verdict.
+    #[schema(required)]
+    reason: Option<Reason>,
+    /// From sending to the end of the answer.
+    #[schema(minimum = 0.0)]
+    seconds: f64,
+}
+
+/// An alert that fires for a token.
+#[derive(Debug, Serialize, ToSchema)]
+struct TokenAlert<'a> {
+    alert: alert::Alert,
+    severity: alert::Severity,
+    /// Since when what it reports is so.
+    since: DateTime<Utc>,
+    /// The permission that it is about.
+    #[schema(required)]
+    permission: Option<&'a str>,
+    /// The right in `/me` that it is about.
+    #[schema(required)]
+    right: Option<&'a str>,
+    /// The side that lacks a missing permission.
+    #[schema(required)]
+    cause: Option<Cause>,
+    /// What shows it: a request, or the user's right alone.
+    #[schema(required)]
+    evidence: Option<Evidence>,
+    /// What broke, what is affected, and the steps to fix it.
+    message: &'a str,
+}
+
+/// An alert that fires, and whom it is about.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alert)]
+struct ScopedAlert<'a> {
+    #[serde(flatten)]
+    alert: TokenAlert<'a>,
+    /// `null` where it is about all tenants.
+    #[schema(required)]
+    tenant: Option<String>,
+    /// `null` where it is about a whole tenant.
+    #[schema(required)]
+    token_name: Option<String>,
+    /// The request and its answer, or the user's right.
+    #[schema(required)]
+    shown_by: Option<&'a str>,
+    #[schema(required)]
+    security_group: Option<&'a str>,
+    #[schema(required)]
+    profile: Option<&'a str>,
+    /// The path of a page that says what to do.
+    runbook: String,
+}
+
+/// Every token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Tokens<'a> {
+    tokens: Vec<Token<'a>>,
+}
+
+/// Every alert that fires, for the fleet, the tenants and the tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Alerts<'a> {
+    alerts: Vec<ScopedAlert<'a>>,
+}
+
+/// What changed, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Transitions {
+    pub(super) transitions: Vec<HistoryLine>,
+}
+
+/// A check of a token that was requested.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Requested {
+    tenant: String,
+    token_name: String,
+    check: Check,
+}
+
+/// What becomes of a check that was requested.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Check {
+    /// It is made as soon as the budget lets it.
+    Due,
+}
+
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Error<'a> {
+    /// For people.
+    pub(super) error: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// What is shown of every token.
+    pub(super) fn of(entry: &'a TokenSnapshot) -> Self {
+        let TokenSnapshot { token, status, firing, .. } = entry;
+        let excess = status.audit.as_ref().map(|audit| {
+            let excess = audit.excess(token).map(|excess| Excess {
+                permission: excess.permission,
+                answer: excess.answer,
+                shown_by: excess.shown_by(&token.tenant),
+            });
+            excess.collect()
+        });
+        Self {
+            tenant: &token.tenant.name,
+            name: &token.name,
+            subdomain: token.tenant.subdomain.as_deref(),
+            profile: token.profile_name(),
+            health: entry.health(),
+            state: status.state,
+            since: status.since,
+            unreadable: status.unreadable.as_ref().map(ToString::to_string),
+            expires: token.expires,
+            auto_rotated: token.auto_rotated,
+            fingerprint: status.fingerprint.as_ref(),
+            security_group: status.security_group(),
+            global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
+            checks: Checks {
+                validity: Attempts::of(&status.validity),
+                permissions: Attempts::of(&status.permission_checks),
+            },
+            permissions: PermissionView::of(token, status).collect(),
+            excess,
+            alerts: firing.iter().map(TokenAlert::of).collect(),
+        }
+    }
+}
+
+impl Attempts {
+    fn of(attempts: &belief::Attempts) -> Self {
+        let belief::Attempts { last_attempt, last_success, failures, reason, .. } = *attempts;
+        Self { last_attempt, last_success, failures, reason }
+    }
+}
+
+impl<'a> TokenDetail<'a> {
+    /// What is shown of a token in the answer about it alone.
+    pub(super) fn of(snapshot: &Snapshot, entry: &'a TokenSnapshot) -> Self {
+        let rights = entry.status.rights.iter().filter_map(|right| {
+            Some(Right { name: right.right.as_str(), held: right.belief.granted?, since: right.belief.since })
+        });
+        Self {
+            token: Token::of(entry),
+            rights: rights.collect(),
+            notices: entry.token.expiry_notices(&snapshot.expiry_notice).map(|(_, at)| at).collect(),
+            asked: entry.asked.iter().map(Asked::of).collect(),
+            security_group_problem: entry.status.group_problem(),
+        }
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn of(asked: &'a syncro::Asked) -> Self {
+        let syncro::Asked { method, ref path, at, status, reason, took } = *asked;
+        Self { method, path, at, status, reason, seconds: took.as_secs_f64() }
+    }
+}
+
+impl<'a> TokenAlert<'a> {
+    fn of(firing: &'a Firing) -> Self {
+        let Firing { alert, severity, since, message, .. } = firing;
+        Self {
+            alert: *alert,
+            severity: *severity,
+            since: *since,
+            permission: message.permission.as_deref(),
+            right: message.right.as_deref(),
+            cause: message.cause,
+            evidence: message.evidence,
+            message: &message.text,
+        }
+    }
+}
+
+impl<'a> ScopedAlert<'a> {
+    fn of(scope: &Scope, firing: &'a Firing, base: &str) -> Self {
+        Self {
+            alert: TokenAlert::of(firing),
+            tenant: scope.tenant().map(str::to_owned),
+            token_name: scope.token_name().map(str::to_owned),
+            shown_by: firing.message.shown_by.as_deref(),
+            security_group: firing.message.security_group.as_deref(),
+            profile: firing.message.profile.as_deref(),
+            runbook: runbook(base, firing.alert),
+        }
+    }
+}
+
+impl<'a> Alerts<'a> {
+    /// Every alert that fires; the paths of runbooks begin with `base`.
+    pub(super) fn of(snapshot: &'a Snapshot, base: &str) -> Self {
+        Self { alerts: snapshot.firing().map(|(scope, firing)| ScopedAlert::of(&scope, firing, base)).collect() }
+    }
+}
+
+impl Requested {
+    /// A check of this token is due.
+    pub(super) fn due(TokenId { tenant, token_name }: TokenId) -> Self {
+        Self { tenant, token_name, check: Check::Due }
+    }
+}
+
+/// A value as JSON.
+pub(super) fn text(value: &impl Serialize) -> String {
+    // What the views hold can always be written.
+    serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// A value as a line of JSON.
+pub(super) fn line(value: &impl Serialize) -> String {
+    text(value) + "\n"
+}
