@@ -4,53 +4,17 @@
 //! as Syncro shows them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::belief::{Cause, Evidence, Outage, PermissionStatus, TokenStatus};
 use crate::model::{Scope, Token};
 
 use super::Alert;
+use super::message::Message;
 use super::trouble::{Impaired, Throttled};
 
 const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Permissions";
 const GROUP: &str = "More > Admin > Syncro Administration > Security Groups";
 const USER: &str = "More > Admin > Syncro Administration > Users > the user > Details > Security Permissions";
-
-/// The content of a notification, besides the key of its alert.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Message {
-    /// One or two sentences that can be understood alone.
-    #[serde(rename = "message")]
-    pub text: String,
-    /// The side that lacks the permission, for an alert about one.
-    pub cause: Option<Cause>,
-    /// The evidence that the permission is missing.
-    pub evidence: Option<Evidence>,
-    /// The evidence in detail: the request and its answer, or the user's right.
-    #[serde(default)]
-    pub shown_by: Option<String>,
-    /// The permission that is missing, for an alert about one.
-    pub permission: Option<String>,
-    /// The right that is missing, for an alert about one.
-    pub right: Option<String>,
-    /// The security group of the token's user, where it is known.
-    pub security_group: Option<String>,
-    /// The name of the profile of the integration that is affected.
-    pub profile: Option<String>,
-}
-
-impl Message {
-    /// The message in two parts: what happened and who is affected, and how to fix it. Names may contain any character,
-    /// so they are between backticks.
-    pub fn parts(&self) -> (&str, &str) {
-        let mut is_name = false;
-        let end = self.text.char_indices().find(|(at, character)| {
-            is_name ^= *character == '`';
-            *character == '.' && !is_name && self.text[at + 1..].starts_with(' ')
-        });
-        end.map_or((&self.text, ""), |(at, _)| (&self.text[..at], &self.text[at + 2..]))
-    }
-}
 
 /// The address of the page that shows the scope of an alert: the page of a token, the list of a tenant's tokens, or of
 /// all tokens.
@@ -88,66 +52,70 @@ fn day(moment: DateTime<Utc>) -> String {
 }
 
 /// A message about a token, with the fields that all such messages have in common.
-fn message(token: &Token, status: &TokenStatus, text: String) -> Message {
+fn message(token: &Token, status: &TokenStatus, what: &str, fix: &str) -> Message {
     let security_group = status.current_group().map(str::to_owned);
-    Message { text, security_group, profile: token.profile_name().map(str::to_owned), ..Message::default() }
+    Message { security_group, profile: token.profile_name().map(str::to_owned), ..Message::new(what, fix) }
 }
 
 /// The message of an alert that follows from the state of a token.
 pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Message {
     let (name, affected) = (named(token), affected(token));
     let replace = format!("{NEW_TOKEN}, then put the value where this token is read from");
-    let text = match alert {
+    let (what, fix) = match alert {
         Alert::TokenExpired => {
             // A date that was moved ahead since then is not the one at which the token expired.
             let date = token.expires.filter(|expires| Some(*expires) <= status.validity.last_attempt);
             let expired = date.map_or_else(String::new, |date| format!(" (declared expiry {})", day(date)));
-            format!(
-                "{name} expired{expired}; {affected}. Make a new one: {replace}, and set its expiry in the \
-                configuration"
+            (
+                format!("{name} expired{expired}; {affected}"),
+                format!("Make a new one: {replace}, and set its expiry in the configuration"),
             )
         }
-        Alert::TokenRejected => format!(
-            "{name} is refused: revoked, deleted or mistyped, or its user is gone; {affected}. Check whether it is \
-            still listed under More > Admin > API > API Tokens; if not, make a new one: {replace}"
-        ),
-        Alert::TokenWrongAccount => format!(
-            "{name} works, but on another Syncro account than `{}`; {affected}. Put the right value where this token \
-            is read from",
-            token.tenant.subdomain.as_deref().unwrap_or_default()
-        ),
-        Alert::TokenUserLockedOut => {
+        Alert::TokenRejected => (
+            format!("{name} is refused: revoked, deleted or mistyped, or its user is gone; {affected}"),
             format!(
-                "the user of {name} may not use Syncro any more; {affected}. Fix the user: {USER}, or make a token of \
-                another user: {replace}"
-            )
-        }
-        Alert::TokenBlocked => format!(
-            "{name} is refused before it is read, perhaps by the IP allow-list; {affected} if its address is \
-            refused too. See Admin > Employees > IP Allow List, which has a switch of its own for APIs"
+                "Check whether it is still listed under More > Admin > API > API Tokens; if not, make a new one: \
+                {replace}"
+            ),
+        ),
+        Alert::TokenWrongAccount => (
+            format!(
+                "{name} works, but on another Syncro account than `{}`; {affected}",
+                token.tenant.subdomain.as_deref().unwrap_or_default()
+            ),
+            "Put the right value where this token is read from".to_owned(),
+        ),
+        Alert::TokenUserLockedOut => (
+            format!("the user of {name} may not use Syncro any more; {affected}"),
+            format!("Fix the user: {USER}, or make a token of another user: {replace}"),
+        ),
+        Alert::TokenBlocked => (
+            format!(
+                "{name} is refused before it is read, perhaps by the IP allow-list; {affected} if its address is \
+                refused too"
+            ),
+            "See Admin > Employees > IP Allow List, which has a switch of its own for APIs".to_owned(),
         ),
         _ => {
             let why = status.unreadable.as_ref().map_or_else(|| "cannot be read".to_owned(), ToString::to_string);
-            format!(
-                "the token value of {name} {why}, so it is not watched. Put the value there; it is read again at the \
-                next check"
+            (
+                format!("the token value of {name} {why}, so it is not watched"),
+                "Put the value there; it is read again at the next check".to_owned(),
             )
         }
     };
-    message(token, status, text)
+    message(token, status, &what, &fix)
 }
 
 /// The message of `TokenExpiring`.
 pub(super) fn expiring(token: &Token, status: &TokenStatus, expires: DateTime<Utc>, now: DateTime<Utc>) -> Message {
-    let text = format!(
-        "{} expires {}, on {}; then {}. Make a new one: {NEW_TOKEN}, then put the value where this token is read from \
-        and its expiry into the configuration",
-        named(token),
-        when(expires - now),
-        day(expires),
-        affected(token)
+    let what =
+        format!("{} expires {}, on {}; then {}", named(token), when(expires - now), day(expires), affected(token));
+    let fix = format!(
+        "Make a new one: {NEW_TOKEN}, then put the value where this token is read from and its expiry into the \
+        configuration"
     );
-    message(token, status, text)
+    message(token, status, &what, &fix)
 }
 
 /// When a moment is that lies so far ahead, in the largest unit of which there are at least two.
@@ -164,13 +132,12 @@ fn when(left: TimeDelta) -> String {
 
 /// The message of `TokenExpiryOutdated`.
 pub(super) fn outdated(token: &Token, status: &TokenStatus, expires: DateTime<Utc>) -> Message {
-    let text = format!(
-        "{} still works after its declared expiry of {}: the date in the configuration is wrong. Read its expiry \
-        under More > Admin > API > API Tokens and correct `expires`",
+    let what = format!(
+        "{} still works after its declared expiry of {}: the date in the configuration is wrong",
         named(token),
         day(expires)
     );
-    message(token, status, text)
+    message(token, status, &what, "Read its expiry under More > Admin > API > API Tokens and correct `expires`")
 }
 
 /// The message of `PermissionLost` and of `PermissionMissing`.
@@ -207,7 +174,7 @@ pub(super) fn permission(
         cause: Some(cause),
         evidence: Some(evidence),
         shown_by: missing.shown_by(&token.tenant),
-        ..message(token, status, format!("{happened}; {affected}. {fix}"))
+        ..message(token, status, &format!("{happened}; {affected}"), &fix)
     }
 }
 
@@ -230,82 +197,87 @@ pub(super) fn of_group<'a>(message: &Message, affected: impl Iterator<Item = &'a
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let (what, fix) = message.parts();
-    let too = format!("; others of the same security group need it too: {}{more}", named.join(", "));
-    Message { text: format!("{what}{too}. {fix}"), ..message.clone() }
+    let too = format!("others of the same security group need it too: {}{more}", named.join(", "));
+    message.reworded(Message::new(&format!("{}; {too}", message.what()), message.fix()))
 }
 
 /// The message of `SecurityGroupRightLost`.
 pub(super) fn right(token: &Token, status: &TokenStatus, right: &str) -> Message {
     let group = status.current_group();
     let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
-    let text = format!(
-        "the user of {} lost the right `{right}`; what needs it may fail. See what was unticked: {GROUP} > {group}",
-        named(token)
-    );
-    Message { right: Some(right.to_owned()), ..message(token, status, text) }
+    let what = format!("the user of {} lost the right `{right}`; what needs it may fail", named(token));
+    let fix = format!("See what was unticked: {GROUP} > {group}");
+    Message { right: Some(right.to_owned()), ..message(token, status, &what, &fix) }
 }
 
 /// The message of `SecurityGroupChanged`.
 pub(super) fn group(token: &Token, status: &TokenStatus, from: &str) -> Message {
     let group = status.security_group().unwrap_or_default();
-    let text = format!(
+    let what = format!(
         "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have \
-        changed. To change it back: {USER} > Security/Calendar Group > `{from}` > Save",
+        changed",
         named(token)
     );
-    message(token, status, text)
+    let fix = format!("To change it back: {USER} > Security/Calendar Group > `{from}` > Save");
+    message(token, status, &what, &fix)
 }
 
 /// The message of `GlobalAdminLost`.
 pub(super) fn admin(token: &Token, status: &TokenStatus) -> Message {
-    let text = format!(
-        "the user of {} is no longer a Global Admin, so its security group restricts the token now. To change it back: \
-        {USER} > Global Admin > Save",
+    let what = format!(
+        "the user of {} is no longer a Global Admin, so its security group restricts the token now",
         named(token)
     );
-    message(token, status, text)
+    message(token, status, &what, &format!("To change it back: {USER} > Global Admin > Save"))
 }
 
 /// The message of `TenantUnreachable`.
 pub(super) fn unreachable(tenant: &str, since: DateTime<Utc>, reason: &str) -> Message {
-    let text = format!(
+    let what = format!(
         "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be \
-        wrong with them. Check whether its Syncro answers from this machine",
+        wrong with them",
         day(since)
     );
-    Message { text, ..Message::default() }
+    Message::new(&what, "Check whether its Syncro answers from this machine")
 }
 
 /// The message of `SyncroOutage`.
 pub(super) fn outage(outage: &Outage) -> Message {
     const SEE: &str = "Check whether Syncro has an outage, and whether this machine reaches it as usual";
     let since = day(outage.since());
-    let text = match outage {
-        Outage::TurnedBad { state, tenants, of, .. } => format!(
-            "the tokens of {tenants} of {of} tenants that were checked since {since} are {} all at once, so it is \
-            probably not the tokens. {SEE}. Nobody is notified of a token until this has passed, or until ten minutes \
-            of checks show that it is the tokens",
-            state.as_str().replace('_', " ")
+    match outage {
+        Outage::TurnedBad { state, tenants, of, .. } => Message::new(
+            &format!(
+                "the tokens of {tenants} of {of} tenants that were checked since {since} are {} all at once, so it is \
+                probably not the tokens",
+                state.as_str().replace('_', " ")
+            ),
+            &format!(
+                "{SEE}. Nobody is notified of a token until this has passed, or until ten minutes of checks show that \
+                it is the tokens"
+            ),
         ),
-        Outage::Unreachable { tenants, of, .. } => format!(
-            "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is known to \
-            be wrong with their tokens. {SEE}"
+        Outage::Unreachable { tenants, of, .. } => Message::new(
+            &format!(
+                "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is \
+                known to be wrong with their tokens"
+            ),
+            SEE,
         ),
-    };
-    Message { text, ..Message::default() }
+    }
 }
 
 /// The message of `MonitorThrottled`.
 pub(super) fn throttled(throttled: &Throttled) -> Message {
     let Throttled { since, host } = throttled;
-    let text = format!(
+    let what = format!(
         "requests to `{host}` have been paused since {}, because it asks to send fewer: tokens are not being checked, \
-        and nothing is known to be wrong with them. Find out what else sends requests to Syncro from this address; the \
-        monitor's own share is `syncro.requests_per_minute`",
+        and nothing is known to be wrong with them",
         day(*since)
     );
-    Message { text, ..Message::default() }
+    let fix = "Find out what else sends requests to Syncro from this address; the monitor's own share is \
+               `syncro.requests_per_minute`";
+    Message::new(&what, fix)
 }
 
 /// The message of `MonitorImpaired`.
@@ -313,18 +285,17 @@ pub(super) fn impaired(impaired: &Impaired) -> Message {
     let Impaired { since, tokens, detail } = impaired;
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     let tokens = if *tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") };
-    let text = format!(
+    let what = format!(
         "trouble of this machine keeps checks of {tokens} from saying anything since {}{detail}; nothing is known to \
-        be wrong with the tokens. See to the file descriptors, memory, threads and disks of this machine",
+        be wrong with the tokens",
         day(*since)
     );
-    Message { text, ..Message::default() }
+    Message::new(&what, "See to the file descriptors, memory, threads and disks of this machine")
 }
 
 /// The message of an alert that is over.
 pub(super) fn resolved(message: &Message, why: &str) -> Message {
-    let (before, _) = message.parts();
-    Message { text: format!("over, {why}: {before}"), ..message.clone() }
+    message.reworded(format!("over, {why}: {}", message.what()).into())
 }
 
 #[cfg(test)]
@@ -332,25 +303,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_stop_in_a_name_ends_no_sentence() {
-        let parts = |text: &str| {
-            let message = Message { text: text.to_owned(), ..Message::default() };
-            let (what, fix) = message.parts();
-            (what.to_owned(), fix.to_owned(), resolved(&message, "seen again").text)
-        };
-        let (what, fix, over) =
-            parts("token `a` of tenant `Acme Inc. Ltd` expired; it fails. Make a new one: More. Then");
-        assert_eq!(what, "token `a` of tenant `Acme Inc. Ltd` expired; it fails");
-        assert_eq!(fix, "Make a new one: More. Then");
-        assert_eq!(over, format!("over, seen again: {what}"));
-        assert_eq!(parts("one sentence").0, "one sentence");
-        assert_eq!(parts("a backtick ` alone. Ends").1, "");
+    fn an_alert_that_is_over_says_what_it_was_and_no_steps() {
+        let over = resolved(&Message::new("`a` expired. It fails", "Make a new one"), "seen again");
+        assert_eq!((over.text.as_str(), over.fix()), ("over, seen again: `a` expired. It fails", ""));
     }
 
     #[test]
     fn of_many_tokens_that_are_affected_a_few_are_named() {
         let others: Vec<Token> = (0..80).map(|number| crate::testing::token(&format!("t{number}"), &[])).collect();
-        let message = Message { text: "`a` lost it. Tick it".to_owned(), ..Message::default() };
+        let message = Message::new("`a` lost it", "Tick it");
         let of = |count: usize| of_group(&message, others[..count].iter()).text;
         assert_eq!(of(0), message.text);
         let few = "`a` lost it; others of the same security group need it too: `t0`, `t1`, `t2`, `t3`, `t4`";

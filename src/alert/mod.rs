@@ -2,6 +2,7 @@
 //! of and resolves. Pure; knows no receiver. `rules` decides, `messages` explains.
 
 mod conditions;
+mod message;
 mod messages;
 mod monitor;
 mod peers;
@@ -17,7 +18,8 @@ use utoipa::ToSchema;
 
 use crate::model::Scope;
 
-pub use messages::{Message, page, runbook};
+pub use message::Message;
+pub use messages::{page, runbook};
 pub use monitor::monitor_alerts;
 pub use peers::Peer;
 pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};

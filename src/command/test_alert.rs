@@ -58,7 +58,7 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
 
 fn delivery(receiver: &Receiver, status: Status) -> Delivery {
     let key = AlertKey { alert: Alert::TestAlert, of: Scope::Tenant("test".to_owned()), subject: None };
-    let message = Message { text: MESSAGE.to_owned(), ..Message::default() };
+    let message = Message::from(MESSAGE.to_owned());
     let now = clock::now();
     let notification = Notification { key, status, severity: Severity::Warning, since: now, message };
     // The number is one that no notification of the outbox has.

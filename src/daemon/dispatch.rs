@@ -116,7 +116,7 @@ mod tests {
     fn notification(number: usize) -> Notification {
         let of = TokenId { tenant: "acme".to_owned(), token_name: format!("token-{number}") };
         let key = AlertKey { alert: Alert::TokenRejected, of: of.into(), subject: None };
-        let message = Message { text: format!("notification {number}."), ..Message::default() };
+        let message = Message::from(format!("notification {number}."));
         Notification { key, status: Status::Firing, severity: Severity::Critical, since: at(0), message }
     }
 

@@ -27,7 +27,7 @@ fn alertmanager(name: &str) -> Arc<Receiver> {
 fn notification(token_name: &str, status: Status) -> Notification {
     let of = crate::model::TokenId { tenant: "acme".to_owned(), token_name: token_name.to_owned() }.into();
     let key = AlertKey { alert: Alert::TokenRejected, of, subject: None };
-    let message = Message { text: format!("token `{token_name}` & <more>"), ..Message::default() };
+    let message = Message::from(format!("token `{token_name}` & <more>"));
     Notification { key, status, severity: Severity::Critical, since: since(), message }
 }
 

@@ -45,7 +45,7 @@ fn status() -> TokenStatus {
 }
 
 fn firing() -> Vec<Firing> {
-    let message = Message { text: "gone".to_owned(), ..Message::default() };
+    let message = Message::from("gone".to_owned());
     vec![Firing {
         alert: Alert::PermissionLost,
         subject: Some(EDIT.to_owned()),

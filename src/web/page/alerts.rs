@@ -37,7 +37,6 @@ fn order(firing: &Firing) -> (bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
 }
 
 fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) -> Card {
-    let (what, fix) = firing.message.parts();
     let sign = match firing.severity {
         Severity::Critical => "✖",
         Severity::Warning => "▲",
@@ -50,8 +49,8 @@ fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) 
         about,
         href,
         since: When::new(firing.since, frame.now),
-        what: pieces(&sentence(what)),
-        fix: pieces(&sentence(fix)),
+        what: pieces(&sentence(firing.message.what())),
+        fix: pieces(&sentence(firing.message.fix())),
         shown_by: firing.message.shown_by.clone(),
     }
 }
