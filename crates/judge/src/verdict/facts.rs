@@ -220,6 +220,18 @@ impl Bench<'_> {
         found
     }
 
+    /// The moment until which one has to go back from `at` to have seen the user of a token for as long as if it had been
+    /// seen since `since`: while the token does not work, or Syncro does not answer, a user moves unseen.
+    fn seen_since(&self, token: usize, since: Ms, at: Ms) -> Ms {
+        let works = self.timeline.state(token, |state| state == State::Works);
+        let unseen = Spans::one(0, self.case.end).without(&self.timeline.sees_state(token).and(&works));
+        let mut from = since;
+        while from > 0 && since - unseen.length(from, at) < from {
+            from = since - unseen.length(from, at);
+        }
+        from
+    }
+
     pub(super) fn users(&mut self) {
         let policy = self.case.policy;
         let reach = policy.permissions + 3600 * SECOND + self.patience(policy.permissions);
@@ -227,6 +239,7 @@ impl Bench<'_> {
         for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing) {
             let Some(token) = self.token_of(heard) else { continue };
             let since = self.decided_since(heard.at) - reach - policy.remind_every - self.set_back_before(heard.at);
+            let since = self.seen_since(token, since, heard.at);
             let changed = match heard.alert.as_str() {
                 "SecurityGroupChanged" => (0..self.case.groups).any(|group| {
                     let edges = self.timeline.in_group(token, group);
