@@ -30,7 +30,7 @@ pub struct Tenant {
 
 impl Tenant {
     /// The path to which a probe is sent for this tenant, below the base URL. A write always names record 0.
-    pub fn path_of(&self, probe: &'static Probe) -> Cow<'static, str> {
+    pub(crate) fn path_of(&self, probe: &'static Probe) -> Cow<'static, str> {
         let record = probe.record.as_ref().filter(|_| probe.method() == Method::Get);
         match record.and_then(|record| self.probe_records.get(record.as_str())) {
             Some(number) => probe.path_to(*number).into(),
@@ -60,7 +60,7 @@ pub struct Token {
 
 impl Token {
     /// The name of the token's profile, if it has one.
-    pub fn profile_name(&self) -> Option<&str> {
+    pub(crate) fn profile_name(&self) -> Option<&str> {
         self.profile.as_ref().map(|profile| profile.name.as_str())
     }
 
@@ -76,7 +76,7 @@ impl Token {
     }
 
     /// The same requests, but only for those of the wanted permissions that `chosen` accepts.
-    pub fn probes_of(
+    pub(crate) fn probes_of(
         &self,
         probes: Probes,
         chosen: impl Fn(PermissionId) -> bool,
@@ -113,7 +113,7 @@ impl Token {
 
     /// The expiry notices of the token: how long before the declared expiry each comes, and at which moment. A token
     /// that is renewed by itself has none.
-    pub fn expiry_notices(&self, before: &[Duration]) -> impl Iterator<Item = (TimeDelta, DateTime<Utc>)> {
+    pub(crate) fn expiry_notices(&self, before: &[Duration]) -> impl Iterator<Item = (TimeDelta, DateTime<Utc>)> {
         let expires = self.expires.filter(|_| !self.auto_rotated);
         let before = before.iter().filter_map(|before| TimeDelta::from_std(*before).ok());
         before.filter_map(move |before| Some((before, expires?.checked_sub_signed(before)?)))
@@ -150,7 +150,7 @@ impl TokenId {
     }
 
     /// The path at which the API of the daemon shows the status of the token as JSON.
-    pub fn api_path(&self) -> String {
+    pub(crate) fn api_path(&self) -> String {
         format!("/api/v1/tokens/{}/{}", segment(&self.tenant), segment(&self.token_name))
     }
 }
@@ -174,7 +174,7 @@ pub enum Scope {
 
 impl Scope {
     /// The scope of these names as they are stored: a name is empty where there is none.
-    pub fn of_names(tenant: String, token_name: String) -> Self {
+    pub(crate) fn of_names(tenant: String, token_name: String) -> Self {
         match (tenant.is_empty(), token_name.is_empty()) {
             (true, _) => Self::Fleet,
             (false, true) => Self::Tenant(tenant),
@@ -261,7 +261,7 @@ impl Probes {
 
     /// The permissions that the request for `permission` needs besides it: without them a refusal says nothing about
     /// it.
-    pub fn presupposed(self, permission: PermissionId) -> impl Iterator<Item = PermissionId> {
+    pub(crate) fn presupposed(self, permission: PermissionId) -> impl Iterator<Item = PermissionId> {
         let names = self.allowed(permission).map(|probe| probe.also_requires.as_slice()).unwrap_or_default();
         names.iter().filter_map(|name| catalog().permission(name))
     }

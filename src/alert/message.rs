@@ -50,7 +50,7 @@ impl Message {
     }
 
     /// How to fix it; empty if the message does not say.
-    pub fn fix(&self) -> &str {
+    pub(crate) fn fix(&self) -> &str {
         self.what_length.and_then(|length| self.text.get(length + BETWEEN.len()..)).unwrap_or_default()
     }
 }

@@ -18,12 +18,12 @@ use utoipa::ToSchema;
 
 use crate::model::Scope;
 
-pub use message::Message;
+pub(crate) use message::Message;
 pub use messages::{page, runbook};
-pub use monitor::monitor_alerts;
-pub use peers::Peer;
-pub use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
-pub use trouble::{Impaired, Throttled};
+pub(crate) use monitor::monitor_alerts;
+pub(crate) use peers::Peer;
+pub(crate) use rules::{Rules, Tenancy, fleet_alerts, next_change, retire, tenant_alerts, token_alerts};
+pub(crate) use trouble::{Impaired, Throttled};
 
 /// Every alert that exists; `docs/alerts.md` explains each to the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, ToSchema)]
@@ -121,7 +121,7 @@ impl Alert {
     }
 
     /// Whether the alert is about what a token may do, and so is suppressed while the token does not work.
-    pub fn is_suppressed_while_not_valid(self) -> bool {
+    pub(crate) fn is_suppressed_while_not_valid(self) -> bool {
         matches!(
             self,
             Self::PermissionLost
@@ -196,7 +196,7 @@ pub struct Firing {
 
 impl Firing {
     /// Whether it is the same alert of the same token.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.alert == other.alert && self.subject == other.subject
     }
 }

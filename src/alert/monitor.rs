@@ -19,7 +19,7 @@ impl Alert {
 /// to dispatch. `flows` says whether any request has been answered since the start: before that nothing shows that a
 /// pause is over.
 #[must_use]
-pub fn monitor_alerts(
+pub(crate) fn monitor_alerts(
     rules: Rules<'_>,
     throttled: Option<Throttled>,
     impaired: Option<Impaired>,

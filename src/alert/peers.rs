@@ -10,7 +10,7 @@ use super::{Alert, Firing, Message};
 
 /// Another token of the same tenant, whose user is in the same security group.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer<'a> {
+pub(crate) struct Peer<'a> {
     /// The token as it is configured.
     pub token: &'a Token,
     /// The status of the token.
@@ -49,7 +49,7 @@ impl Peer<'_> {
     }
 
     /// Whether the peer, too, is believed to lack what this alert is about.
-    pub fn is_affected(&self, alert: Alert, subject: Option<&str>) -> bool {
+    pub(crate) fn is_affected(&self, alert: Alert, subject: Option<&str>) -> bool {
         let Some(subject) = subject.filter(|_| self.status.state == TokenState::Valid) else { return false };
         if is_of_right(alert) {
             let lost = |status: &RightStatus| {

@@ -15,7 +15,7 @@ use super::{Alert, AlertKey, Firing, Message, Notification, Severity, Status, me
 
 /// What decides about alerts besides the status that they are about.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// The configuration of alerts: how long to wait before, between and after notifications.
     pub alerts: &'a Alerts,
     /// The moment for which it is decided.
@@ -29,7 +29,7 @@ pub struct Rules<'a> {
 
 impl<'a> Rules<'a> {
     /// Rules that suppress and delay nothing.
-    pub fn new(alerts: &'a Alerts, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(alerts: &'a Alerts, now: DateTime<Utc>) -> Self {
         Self { alerts, now, suppressed: false, awaits_check: false }
     }
 }
@@ -38,7 +38,7 @@ impl<'a> Rules<'a> {
 /// of a peer represents already of their security group does not fire again, and an alert that represents peers lasts
 /// for as long as one of them is affected.
 #[must_use]
-pub fn token_alerts(
+pub(crate) fn token_alerts(
     rules: Rules<'_>,
     token: &Token,
     status: &TokenStatus,
@@ -76,7 +76,7 @@ pub fn token_alerts(
 
 /// The status of a tenant as a whole.
 #[derive(Debug, Clone, Copy)]
-pub struct Tenancy<'a> {
+pub(crate) struct Tenancy<'a> {
     /// The name of the tenant.
     pub tenant: &'a str,
     /// Since when no check of any of its tokens has given a verdict, and why the last one failed; `None` if one has.
@@ -85,7 +85,7 @@ pub struct Tenancy<'a> {
 
 /// Updates the alerts that fire for a tenant as a whole, and returns the notifications to dispatch.
 #[must_use]
-pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Firing>) -> Vec<Notification> {
+pub(crate) fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Firing>) -> Vec<Notification> {
     if rules.suppressed {
         return Vec::new();
     }
@@ -105,7 +105,7 @@ pub fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Fi
 /// Updates the alerts that fire for all tenants together, and returns the notifications to dispatch. `before` is the
 /// outage that was assumed until now.
 #[must_use]
-pub fn fleet_alerts(
+pub(crate) fn fleet_alerts(
     rules: Rules<'_>,
     outage: Option<&Outage>,
     before: Option<&Outage>,
@@ -122,7 +122,12 @@ pub fn fleet_alerts(
 }
 
 /// The next moment at which a notification may become due although no check brings anything new.
-pub fn next_change(rules: Rules<'_>, token: &Token, status: &TokenStatus, firing: &[Firing]) -> Option<DateTime<Utc>> {
+pub(crate) fn next_change(
+    rules: Rules<'_>,
+    token: &Token,
+    status: &TokenStatus,
+    firing: &[Firing],
+) -> Option<DateTime<Utc>> {
     let works = status.state == TokenState::Valid;
     let reminders = firing
         .iter()
@@ -273,7 +278,7 @@ impl Rules<'_> {
 /// Resolves all alerts that fire for a scope, because it is no longer watched, and returns the notifications to
 /// dispatch.
 #[must_use]
-pub fn retire(of: &Scope, firing: &mut Vec<Firing>) -> Vec<Notification> {
+pub(crate) fn retire(of: &Scope, firing: &mut Vec<Firing>) -> Vec<Notification> {
     let resolved = |firing: Firing| {
         let message = messages::resolved(&firing.message, "it is no longer in the configuration");
         notification(of, &firing, Status::Resolved, message)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 /// The requests to a host are paused because Syncro asks to send fewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Throttled {
+pub(crate) struct Throttled {
     /// Since when they have been paused, with hardly a request between the pauses.
     pub since: DateTime<Utc>,
     /// The host to which no request is sent.
@@ -13,7 +13,7 @@ pub struct Throttled {
 
 /// Trouble of the monitor's own machine prevents checks from giving a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Impaired {
+pub(crate) struct Impaired {
     /// Since when the first of these checks failed.
     pub since: DateTime<Utc>,
     /// The number of tokens whose last check failed for this reason.

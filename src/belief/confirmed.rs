@@ -86,7 +86,7 @@ impl Belief {
     }
 
     /// What was observed last, whether it is believed or not.
-    pub fn last_seen(&self) -> Option<bool> {
+    pub(crate) fn last_seen(&self) -> Option<bool> {
         self.granted.map(|granted| granted && self.doubts == 0)
     }
 
@@ -105,12 +105,12 @@ impl Belief {
     }
 
     /// When a yes was last observed; the epoch if never.
-    pub fn granted_at(&self) -> DateTime<Utc> {
+    pub(crate) fn granted_at(&self) -> DateTime<Utc> {
         self.granted_at
     }
 
     /// When the next no counts; `None` while nothing is doubted.
-    pub fn confirmable_at(&self, confirmation: Confirmation) -> Option<DateTime<Utc>> {
+    pub(crate) fn confirmable_at(&self, confirmation: Confirmation) -> Option<DateTime<Utc>> {
         (self.doubts > 0).then(|| confirmation.next(self.counted_at))
     }
 

@@ -31,7 +31,7 @@ pub struct Excess {
 
 impl Excess {
     /// The request that shows it, and its answer: `GET /leads answered 200`.
-    pub fn shown_by(&self, tenant: &Tenant) -> Option<String> {
+    pub fn shown_by(self, tenant: &Tenant) -> Option<String> {
         shown_by_probe(tenant, self.permission, Some(self.answer))
     }
 }

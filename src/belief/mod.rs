@@ -17,15 +17,17 @@ use utoipa::ToSchema;
 use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
-pub use confirmed::{Belief, Confirmation};
-pub use excess::{Audit, Excess};
-pub use outage::{
+pub(crate) use confirmed::Confirmation;
+pub(crate) use excess::{Audit, Excess};
+pub(crate) use outage::{
     FEWEST, LONGEST as LONGEST_OUTAGE, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
-pub use permissions::{Cause, Evidence, PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions};
-pub use step::{Policy, step};
-pub use user::{GroupChange, User};
-pub use verdict::{Expectation, TokenState, Verdict, judge};
+pub(crate) use permissions::{
+    Cause, Evidence, PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions,
+};
+pub(crate) use step::{Policy, step};
+pub(crate) use user::User;
+pub(crate) use verdict::{Expectation, TokenState, Verdict, judge};
 
 /// One of the two checks of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
@@ -177,30 +179,30 @@ impl TokenStatus {
 
     /// The same group, unless something has been observed since that may come of another one. Only this group is named
     /// as a cause.
-    pub fn current_group(&self) -> Option<&str> {
+    pub(crate) fn current_group(&self) -> Option<&str> {
         self.user.as_ref().filter(|user| user.doubted_at.is_none())?.group.as_deref()
     }
 
     /// Why the security group is not known, if `/users/{id}` was asked and did not say.
-    pub fn group_problem(&self) -> Option<&str> {
+    pub(crate) fn group_problem(&self) -> Option<&str> {
         self.user.as_ref()?.group_problem.as_deref()
     }
 
     /// The security group that restricts the user behind the token, as it was last observed. None restricts a Global
     /// Admin (docs.syncromsp.com/security-group).
-    pub fn restricting_group(&self) -> Option<&str> {
+    pub(crate) fn restricting_group(&self) -> Option<&str> {
         let user = self.user.as_ref().filter(|user| user.admin.granted != Some(true))?;
         user.group.as_deref()
     }
 
     /// Whether what is believed of the permissions is older than the state of the token: it did not work in between,
     /// and much may have changed.
-    pub fn permissions_are_outdated(&self) -> bool {
+    pub(crate) fn permissions_are_outdated(&self) -> bool {
         self.permission_checks.last_attempt.is_some_and(|last| Some(last) < self.since)
     }
 
     /// Whether two tokens whose users are in one security group are believed to differ in what the group allows.
-    pub fn differs_in_group(&self, other: &Self) -> bool {
+    pub(crate) fn differs_in_group(&self, other: &Self) -> bool {
         let of_group = |status: &&PermissionStatus| match status.state() {
             PermissionState::Missing => status.cause == Cause::SecurityGroup,
             PermissionState::Granted => true,
@@ -214,7 +216,7 @@ impl TokenStatus {
 
     /// The permissions that the security group is believed to lack, although another token of the same group has shown
     /// otherwise since the last check: that token has them, or lacks them for another cause.
-    pub fn outdated_by(&self, other: &Self) -> impl Iterator<Item = PermissionId> {
+    pub(crate) fn outdated_by(&self, other: &Self) -> impl Iterator<Item = PermissionId> {
         let lacks = |status: &&PermissionStatus| {
             status.state() == PermissionState::Missing && status.cause == Cause::SecurityGroup
         };
@@ -230,30 +232,30 @@ impl TokenStatus {
     }
 
     /// The status of a permission, if anything is believed of it.
-    pub fn of_permission(&self, permission: PermissionId) -> Option<&PermissionStatus> {
+    pub(crate) fn of_permission(&self, permission: PermissionId) -> Option<&PermissionStatus> {
         let index = self.permissions.binary_search_by_key(&permission, |status| status.permission).ok()?;
         Some(&self.permissions[index])
     }
 
     /// The state of a permission, as far as it has been confirmed.
-    pub fn permission_state(&self, permission: PermissionId) -> PermissionState {
+    pub(crate) fn permission_state(&self, permission: PermissionId) -> PermissionState {
         self.of_permission(permission).map_or(PermissionState::Unverified, PermissionStatus::state)
     }
 
     /// When the token was last audited.
-    pub fn audited(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn audited(&self) -> Option<DateTime<Utc>> {
         self.audit.as_ref().map(|audit| audit.at)
     }
 
     /// Releases the memory that was allocated in excess while the status was read.
-    pub fn shrink_to_fit(&mut self) {
+    pub(crate) fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();
         self.permissions.shrink_to_fit();
     }
 
     /// Takes in that the clock was set back from `before` to `now`. To wait until the time between them has passed
     /// again would be blindness, so a moment after `now` is moved back by as much: it stays as long ago as it was.
-    pub fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>) {
+    pub(crate) fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>) {
         let by = (before - now).max(TimeDelta::zero());
         self.moments(&mut |moment| {
             if *moment > now {

@@ -5,17 +5,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{TokenState, TokenStatus};
 
 /// The least number of tenants in an outage: fewer turn bad alike by chance.
-pub const FEWEST: usize = 4;
+pub(crate) const FEWEST: usize = 4;
 /// The longest outage: what lasts for longer is true, and the tokens are bad.
-pub const LONGEST: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const LONGEST: TimeDelta = TimeDelta::minutes(10);
 /// The number of tenants that say enough about all of a larger fleet.
-pub const SAMPLE: usize = 32;
+pub(crate) const SAMPLE: usize = 32;
 /// How long the verdict waits for tenants that have not been checked since the first one turned bad.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);
 
 /// Many tenants that turned bad alike, or fell silent together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outage {
+pub(crate) enum Outage {
     /// The tokens of many tenants worked, and are refused alike now.
     TurnedBad {
         /// The state that all these tokens seem to be in.
@@ -44,26 +44,26 @@ pub enum Outage {
 
 impl Outage {
     /// Since when the outage has lasted, as it was first seen.
-    pub fn since(&self) -> DateTime<Utc> {
+    pub(crate) fn since(&self) -> DateTime<Utc> {
         match self {
             Self::TurnedBad { since, .. } | Self::Unreachable { since, .. } => *since,
         }
     }
 
     /// Whether the outage is more than a suspicion.
-    pub fn is_certain(&self) -> bool {
+    pub(crate) fn is_certain(&self) -> bool {
         matches!(self, Self::TurnedBad { certain: true, .. } | Self::Unreachable { certain: true, .. })
     }
 
     /// Whether bad states of tokens that are observed now are not to be believed.
-    pub fn freezes(&self) -> bool {
+    pub(crate) fn freezes(&self) -> bool {
         matches!(self, Self::TurnedBad { .. })
     }
 }
 
 /// What the statuses of one tenant's tokens that worked show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TenantObservation {
+pub(crate) struct TenantObservation {
     /// The bad state that a token of the tenant was observed in and that is not confirmed yet, and since when.
     pub turned: Option<(TokenState, DateTime<Utc>)>,
     /// When a token of the tenant was last observed to work.
@@ -74,7 +74,7 @@ pub struct TenantObservation {
 
 /// Whether anything can be learnt about one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TenantContact {
+pub(crate) struct TenantContact {
     /// Since when nothing has been learnt; `None` if something is.
     pub silent: Option<DateTime<Utc>>,
     /// When a check of the tenant last gave a verdict.
@@ -83,7 +83,7 @@ pub struct TenantContact {
 
 impl TenantObservation {
     /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked.
-    pub fn of<'a>(statuses: impl Iterator<Item = &'a TokenStatus>) -> Option<Self> {
+    pub(crate) fn of<'a>(statuses: impl Iterator<Item = &'a TokenStatus>) -> Option<Self> {
         let mut observation: Option<Self> = None;
         for status in statuses.filter(|status| status.state == TokenState::Valid) {
             let observation = observation.get_or_insert(Self { turned: None, worked: None, is_silent: true });
@@ -119,7 +119,7 @@ fn outlived(status: &TokenStatus, state: TokenState) -> bool {
 /// The outage in which over half of the tenants turned bad alike, if there is one. Only those tenants count that worked
 /// and have been checked since the first of them turned bad. The outage is only suspected until all of them have been
 /// checked, or enough for a sample. `tenants` is the number of all tenants: of fewer than [`FEWEST`] it cannot be said.
-pub fn turned_bad(observations: &[TenantObservation], tenants: usize, now: DateTime<Utc>) -> Option<Outage> {
+pub(crate) fn turned_bad(observations: &[TenantObservation], tenants: usize, now: DateTime<Utc>) -> Option<Outage> {
     if tenants < FEWEST {
         return None;
     }
@@ -147,7 +147,12 @@ fn turned_to(state: TokenState, observations: &[TenantObservation], now: DateTim
 /// been silent for `patience`, unless its alert `fires` already. A tenant that had been silent for long before says
 /// nothing about the others, but it counts towards [`FEWEST`], the least number of tenants of which an outage can be
 /// said. Most of all tenants are enough, whatever the others do.
-pub fn unreachable(contacts: &[TenantContact], patience: TimeDelta, fires: bool, now: DateTime<Utc>) -> Option<Outage> {
+pub(crate) fn unreachable(
+    contacts: &[TenantContact],
+    patience: TimeDelta,
+    fires: bool,
+    now: DateTime<Utc>,
+) -> Option<Outage> {
     let mut starts: Vec<_> = contacts.iter().filter_map(|contact| contact.silent).collect();
     starts.sort_unstable();
     let answering = contacts.iter().filter(|contact| contact.silent.is_none());

@@ -174,7 +174,7 @@ pub(super) fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
 
 /// Discards what a persisted status of a token says about permissions that the catalogue of this program does not have,
 /// since another version wrote it, and returns their names. Whatever else is wrong with it stays, to be found.
-pub fn discard_unknown_permissions(status: &mut Value) -> Vec<String> {
+pub(crate) fn discard_unknown_permissions(status: &mut Value) -> Vec<String> {
     let mut unknown = Vec::new();
     for list in ["/permissions", "/audit/held"] {
         let Some(entries) = status.pointer_mut(list).and_then(Value::as_array_mut) else { continue };

@@ -18,7 +18,7 @@ use super::{Doubt, TokenStatus, Transition, TransitionKind};
 
 /// What decides how an observation changes a status, besides the two of them.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy<'a> {
+pub(crate) struct Policy<'a> {
     /// The token that was checked.
     pub token: &'a Token,
     /// How a bad observation is confirmed.
@@ -33,7 +33,7 @@ pub struct Policy<'a> {
 
 /// Takes one observation into a status, and returns what changed.
 #[must_use]
-pub fn step(status: &mut TokenStatus, observation: &Observation, policy: Policy<'_>) -> Vec<Transition> {
+pub(crate) fn step(status: &mut TokenStatus, observation: &Observation, policy: Policy<'_>) -> Vec<Transition> {
     let mut changes = Changes { now: observation.at, policy, transitions: Vec::new() };
     match &observation.part {
         Part::Token(TokenObservation::Unreadable(why)) if let Some(failure) = why.of_monitor() => {

@@ -44,7 +44,7 @@ impl TokenState {
 
 /// What is expected of a token.
 #[derive(Debug, Clone, Copy)]
-pub struct Expectation<'a> {
+pub(crate) struct Expectation<'a> {
     /// The subdomain of the account to which the token should belong, if it is known.
     pub subdomain: Option<&'a str>,
     /// The declared expiry of the token.
@@ -53,7 +53,7 @@ pub struct Expectation<'a> {
 
 /// What an observation of `/me` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The token is in this state.
     Is(TokenState),
     /// The check failed, which says nothing about the token.
@@ -61,7 +61,7 @@ pub enum Verdict {
 }
 
 /// Judges one observation.
-pub fn judge(expectation: Expectation<'_>, observation: &MeObservation, now: DateTime<Utc>) -> Verdict {
+pub(crate) fn judge(expectation: Expectation<'_>, observation: &MeObservation, now: DateTime<Utc>) -> Verdict {
     match observation {
         MeObservation::Works(me) => {
             let other_account = match (expectation.subdomain, &me.subdomain) {

@@ -10,8 +10,9 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
-pub use permission::{Certainty, Method, Permission, PermissionId, Probe, normalise};
-pub use profile::Profile;
+pub(crate) use permission::{Certainty, Method, normalise};
+pub use permission::{Permission, PermissionId, Probe};
+pub(crate) use profile::Profile;
 
 /// The permissions and the profiles, parsed once.
 #[derive(Debug)]

@@ -119,13 +119,13 @@ impl Probe {
     }
 
     /// The path with a real record in place of record 0.
-    pub fn path_to(&self, record: u64) -> String {
+    pub(crate) fn path_to(&self, record: u64) -> String {
         let parts = self.path().split('/').map(|part| if part == "0" { record.to_string() } else { part.to_owned() });
         parts.collect::<Vec<_>>().join("/")
     }
 
     /// Whether this probe and `other` are the same request, so that one answer serves both.
-    pub fn same_request(&self, other: &Self) -> bool {
+    pub(crate) fn same_request(&self, other: &Self) -> bool {
         self.method() == other.method() && self.path() == other.path() && self.body == other.body
     }
 }
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for PermissionId {
 ///
 /// Ignores case, kinds of dash and quote, white space, a doubled group and a trailing remark in parentheses; reads
 /// `Organizations` as `Customers`, which Syncro is renaming.
-pub fn normalise(name: &str) -> String {
+pub(crate) fn normalise(name: &str) -> String {
     let plain: String = name
         .chars()
         .map(|character| match character {

@@ -46,4 +46,4 @@ pub struct PermissionJob {
 }
 
 /// Requests, each with the permissions that it shows.
-pub type Requests = Vec<(&'static Probe, Vec<PermissionId>)>;
+pub(crate) type Requests = Vec<(&'static Probe, Vec<PermissionId>)>;

@@ -4,5 +4,8 @@
 mod job;
 mod run;
 
-pub use job::{Job, PermissionJob, Requests, WatchKey};
-pub use run::{Ended, Observed, check, check_with};
+pub(crate) use job::Requests;
+pub(crate) use job::{Job, PermissionJob, WatchKey};
+pub(crate) use run::Observed;
+pub(crate) use run::check_with;
+pub use run::{Ended, check};

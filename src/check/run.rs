@@ -22,7 +22,7 @@ pub struct Observed {
     /// The key of the token that was checked.
     pub key: WatchKey,
     /// What this part of the check showed.
-    pub observed: Observation,
+    pub observation: Observation,
     /// How long this part took, including the time in which it waited for the budget.
     pub took: Duration,
     /// The slot that is free again, if this was the last part.
@@ -46,21 +46,22 @@ pub async fn check(client: &Client, job: Job, sender: &mpsc::Sender<Observed>) {
         Err(unreadable) => {
             let Job { key, lane, permissions, .. } = job;
             let part = Part::Token(TokenObservation::Unreadable(unreadable));
-            let observed = Observation { at: clock::now(), part, asked: Vec::new() };
+            let observation = Observation { at: clock::now(), part, asked: Vec::new() };
             let ended = Some(Ended { lane, permissions: permissions.is_some() });
             // The receiver is dropped only when everything ends.
-            sender.send(Observed { key, observed, took: begin.elapsed(), ended }).await.unwrap_or_default();
+            sender.send(Observed { key, observation, took: begin.elapsed(), ended }).await.unwrap_or_default();
         }
     }
 }
 
 /// The same check, with a token value that has been read already.
-pub async fn check_with(client: &Client, job: Job, value: &TokenValue, sender: &mpsc::Sender<Observed>) {
+pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, sender: &mpsc::Sender<Observed>) {
     let begin = Instant::now();
     let Job { key, token, lane, permissions } = job;
     let end = Ended { lane, permissions: permissions.is_some() };
-    let sender =
-        async |observed, took, ended| sender.send(Observed { key, observed, took, ended }).await.unwrap_or_default();
+    let sender = async |observation, took, ended| {
+        sender.send(Observed { key, observation, took, ended }).await.unwrap_or_default();
+    };
     // Everyone waits for `/me`, so it is never sent in a later lane than a validity check; only what follows it yields.
     let (asked, answer) = client.ask(&token.tenant, value, Request::Me, lane.min(Lane::Validity)).await;
     let at = clock::now();

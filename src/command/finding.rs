@@ -59,7 +59,7 @@ impl Finding {
     /// Judges what a check that has ended observed.
     pub(super) fn of(config: &Config, token: Arc<Token>, mut observed: mpsc::Receiver<Observed>) -> Self {
         let observations: Vec<_> =
-            std::iter::from_fn(|| observed.try_recv().ok()).map(|observed| observed.observed).collect();
+            std::iter::from_fn(|| observed.try_recv().ok()).map(|observed| observed.observation).collect();
         let mut status = TokenStatus::default();
         // There is only one check, so what it shows is believed.
         let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };

@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::{Config, Schedule};
 
 /// The shortest time between two requests of `/users/{id}` for one token.
-pub const USER_INTERVAL: Duration = Duration::from_hours(1);
+pub(crate) const USER_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The shortest time between two audits of one token.
-pub const AUDIT_INTERVAL: Duration = Duration::from_hours(24);
+pub(crate) const AUDIT_INTERVAL: Duration = Duration::from_hours(24);
 
 /// What the schedule of a configuration costs, in requests and in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// The number of tokens that are watched.
     pub tokens: usize,
     /// The requests that one full check of every token takes, the audits included.
@@ -27,7 +27,7 @@ pub struct Cost {
 
 impl Cost {
     /// Computes what `config` costs.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let minutes = |interval: Duration| interval.as_secs_f64() / 60.0;
         let validity = config.schedule.validity.busiest_interval();
         let permissions = config.schedule.permissions.busiest_interval();
@@ -51,13 +51,13 @@ impl Cost {
     }
 
     /// Whether the budget covers what the schedule needs.
-    pub fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.requests_per_minute <= self.budget
     }
 }
 
 /// Whether every permission check falls on a validity check, so that one `/me` serves both.
-pub fn coincide(validity: &Schedule, permissions: &Schedule) -> bool {
+pub(crate) fn coincide(validity: &Schedule, permissions: &Schedule) -> bool {
     match (validity, permissions) {
         (Schedule::Every(validity), Schedule::Every(permissions)) => {
             permissions.as_millis().is_multiple_of(validity.as_millis().max(1))

@@ -60,7 +60,7 @@ pub fn reload(path: &Path, before: &Config) -> Result<Config, Faults> {
 ///
 /// # Errors
 /// Every fault of every file.
-pub fn load_if_there(path: &Path) -> Result<Config, Faults> {
+pub(crate) fn load_if_there(path: &Path) -> Result<Config, Faults> {
     if files::exists_blocking(path, Deadline::default()).unwrap_or(true) {
         return load(path);
     }

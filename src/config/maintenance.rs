@@ -45,7 +45,7 @@ pub enum Window {
 
 impl Maintenance {
     /// Until when this window suppresses the alerts of a tenant, if it does so at `now`.
-    pub fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if !self.tenants.is_empty() && !self.tenants.iter().any(|name| name == tenant) {
             return None;
         }
@@ -64,7 +64,7 @@ impl Maintenance {
 }
 
 /// Until when any of these windows suppresses the alerts of a tenant, if one does so at `now`.
-pub fn suppressed_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn suppressed_until(all: &[Maintenance], tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     all.iter().filter_map(|maintenance| maintenance.suppressed_until(tenant, now)).max()
 }
 

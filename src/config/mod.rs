@@ -1,5 +1,5 @@
 //! What the operator wants: the validated configuration. `raw` reads tables, `validate` judges them, `load` and `zones`
-//! touch files; only [`Config`] and [`Faults`] leave this room. Pure.
+//! touch files; only [`Config`] and `Faults` leave this room. Pure.
 
 mod context;
 mod cost;
@@ -31,21 +31,25 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Profile;
 use crate::model::{Probes, Token};
 
-pub use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
-pub use fault::{Fault, Faults};
-pub use file::ConfigFile;
-pub use load::{load, load_if_there, reload};
-pub use maintenance::{Maintenance, Window, suppressed_until};
-pub use password::{LONGEST_PASSWORD, PasswordHash};
-pub use preflight::candidate;
-pub use receivers::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
-pub use schedule::Schedule;
-pub use web::{Auth, HealthListen, Tls, Web};
-pub use zone::Zone;
-pub use zones::ZoneSource;
+pub(crate) use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, coincide};
+pub(crate) use fault::Fault;
+pub(crate) use file::ConfigFile;
+pub(crate) use load::load_if_there;
+pub use load::{load, reload};
+pub(crate) use maintenance::{Maintenance, suppressed_until};
+pub(crate) use password::{LONGEST_PASSWORD, PasswordHash};
+pub(crate) use preflight::candidate;
+pub(crate) use receivers::Authorization;
+pub use receivers::Receiver;
+pub(crate) use receivers::{Address, Format, LOG, ReceiverKind, Webhook};
+pub(crate) use schedule::Schedule;
+#[cfg(test)]
+pub(crate) use web::Auth;
+pub(crate) use web::{HealthListen, Tls, Web};
+pub(crate) use zones::ZoneSource;
 
 /// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).
-pub const SYNCRO_REQUESTS_PER_MINUTE: u32 = 180;
+pub(crate) const SYNCRO_REQUESTS_PER_MINUTE: u32 = 180;
 
 /// The validated configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +81,7 @@ pub struct Config {
 /// `[syncro]`: how requests are sent to Syncro.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syncro {
-    /// The request budget of the whole daemon. More than [`SYNCRO_REQUESTS_PER_MINUTE`] makes sense only against a
+    /// The request budget of the whole daemon. More than `SYNCRO_REQUESTS_PER_MINUTE` makes sense only against a
     /// simulator or from several addresses.
     pub requests_per_minute: NonZeroU32,
     /// How long one request may take, the connecting included.
@@ -125,7 +129,7 @@ pub struct Storage {
 
 impl Config {
     /// Until when maintenance suppresses the alerts of a tenant, if it does so at `now`.
-    pub fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         suppressed_until(&self.maintenance, tenant, now)
     }
 }

@@ -20,7 +20,7 @@ const MOST_MEMORY: u32 = 64 * 1024;
 /// The most passes over that memory.
 const MOST_PASSES: u32 = 10;
 /// The longest password, in bytes; bcrypt ignores what is beyond.
-pub const LONGEST_PASSWORD: usize = 71;
+pub(crate) const LONGEST_PASSWORD: usize = 71;
 
 /// The hash of a password. Its debug output does not show it.
 #[derive(Clone, PartialEq, Eq)]

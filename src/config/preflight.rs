@@ -16,7 +16,12 @@ use crate::model::{Tenant, Token, TokenSource};
 ///
 /// # Errors
 /// A text that names the faulty argument, what is wrong with it, and what is allowed.
-pub fn candidate(config: &Config, subdomain: &str, profile: &str, base_url: Option<&str>) -> Result<Token, String> {
+pub(crate) fn candidate(
+    config: &Config,
+    subdomain: &str,
+    profile: &str,
+    base_url: Option<&str>,
+) -> Result<Token, String> {
     let text = |given: &str| Value::String(given.to_owned());
     let say =
         |argument: &str, Problem { problem, allowed }: Problem| format!("{argument}: {problem}; allowed: {allowed}");

@@ -15,7 +15,7 @@ use super::raw::{Notes, Section};
 use super::value;
 
 /// The name of the log, which is a receiver too and always there.
-pub const LOG: &str = "log";
+pub(crate) const LOG: &str = "log";
 
 /// The default time-out of a request: long enough for a slow service, and short enough not to delay the notifications
 /// that wait behind it.

@@ -30,7 +30,7 @@ pub enum Schedule {
 
 impl Schedule {
     /// The first moment after `now` at which a cron schedule is due; `None` for an interval, or if there is none.
-    pub fn next_occurrence(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn next_occurrence(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Every(_) => None,
             Self::Cron(cron, zone) => next(cron, zone, now, false),
@@ -38,7 +38,7 @@ impl Schedule {
     }
 
     /// The interval, or for a cron expression the shortest mean distance of its moments over a busy hour or day.
-    pub fn busiest_interval(&self) -> Duration {
+    pub(crate) fn busiest_interval(&self) -> Duration {
         match self {
             Self::Every(interval) => *interval,
             Self::Cron(cron, zone) => busiest_interval(cron, zone),

@@ -68,7 +68,7 @@ pub struct Auth {
 
 impl Auth {
     /// Whether everybody has access.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.users.is_empty() && self.bearer_token_files.is_empty()
     }
 }
@@ -81,13 +81,13 @@ impl Web {
 
     /// Whether the daemon may listen on `address`: on loopback, or protected by TLS and authentication, or because the
     /// operator set `insecure`.
-    pub fn may_listen_on(&self, address: SocketAddr) -> bool {
+    pub(crate) fn may_listen_on(&self, address: SocketAddr) -> bool {
         let asks_who_it_is = !self.auth.is_open() || self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
         address.ip().is_loopback() || (self.tls.is_some() && asks_who_it_is) || self.insecure
     }
 
     /// The URL of what listens on `address` by that address itself, without a slash at the end.
-    pub fn own_url(&self, address: SocketAddr) -> String {
+    pub(crate) fn own_url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
     }

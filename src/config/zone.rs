@@ -34,7 +34,7 @@ struct System {
 
 impl Zone {
     /// Coordinated universal time, for which no data are needed.
-    pub fn utc() -> Self {
+    pub(crate) fn utc() -> Self {
         Self(Arc::new(Data::BuiltIn(Tz::UTC)))
     }
 
@@ -79,7 +79,7 @@ impl Zone {
     }
 
     /// How far its clocks are from UTC at this moment.
-    pub fn offset_at(&self, moment: DateTime<Utc>) -> FixedOffset {
+    pub(crate) fn offset_at(&self, moment: DateTime<Utc>) -> FixedOffset {
         match &*self.0 {
             Data::BuiltIn(zone) => TzOffset::fix(&zone.offset_from_utc_datetime(&moment.naive_utc())),
             Data::System(System { zone, last, .. }) => {
@@ -90,7 +90,7 @@ impl Zone {
     }
 
     /// What its clocks show at this moment.
-    pub fn local(&self, moment: DateTime<Utc>) -> NaiveDateTime {
+    pub(crate) fn local(&self, moment: DateTime<Utc>) -> NaiveDateTime {
         moment.with_timezone(&self.offset_at(moment)).naive_local()
     }
 
@@ -116,7 +116,7 @@ impl Zone {
     }
 
     /// The first moment at which its clocks show this time, or the one at which they skip it.
-    pub fn first_moment(&self, time: NaiveDateTime) -> DateTime<Utc> {
+    pub(crate) fn first_moment(&self, time: NaiveDateTime) -> DateTime<Utc> {
         if let Some(moment) = self.moments(time).earliest() {
             return moment;
         }
@@ -126,7 +126,7 @@ impl Zone {
     }
 
     /// The first moment after `from`, and not after `until`, at which its clocks are changed.
-    pub fn next_change(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn next_change(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         const DAY: TimeDelta = TimeDelta::days(1);
         let offset = self.offset_at(from);
         let mut same = from;
@@ -141,7 +141,7 @@ impl Zone {
     }
 
     /// Whether its clocks showed the time of this moment before, and were set back since.
-    pub fn is_repeated(&self, moment: DateTime<Utc>) -> bool {
+    pub(crate) fn is_repeated(&self, moment: DateTime<Utc>) -> bool {
         matches!(self.moments(self.local(moment)), LocalResult::Ambiguous(first, _) if first < moment)
     }
 }

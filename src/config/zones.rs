@@ -34,7 +34,7 @@ impl ZoneSource {
     }
 
     /// The source in which zones are searched first.
-    pub fn preferred(deadline: Deadline) -> Self {
+    pub(crate) fn preferred(deadline: Deadline) -> Self {
         folders(deadline).into_iter().next().unwrap_or_else(Self::built_in)
     }
 

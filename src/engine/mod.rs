@@ -25,9 +25,9 @@ use crate::syncro::Client;
 use crate::system::clock::{self, Monotonic};
 
 pub use self::core::{Core, Event};
-pub use self::effect::{Checked, Effect, Outcome};
+pub use self::effect::Effect;
 pub use self::instruments::Instruments;
-pub use self::pulse::{Pulse, PulseError};
+pub(crate) use self::pulse::Pulse;
 
 /// How many finished parts of checks may wait for the loop: more than can be under way at once.
 const FINISHED: usize = 128;
@@ -130,9 +130,9 @@ impl Engine {
                     Order::Check(token) => Event::Check(token),
                 }),
                 _ = observed.recv_many(&mut batch, FINISHED) => {
-                    for Observed { key, observed, took, ended } in batch.drain(..) {
-                        self.instruments.took(&observed, took);
-                        events.push(Event::Observed { key, observed: Box::new(observed), ended });
+                    for Observed { key, observation, took, ended } in batch.drain(..) {
+                        self.instruments.took(&observation, took);
+                        events.push(Event::Observed { key, observed: Box::new(observation), ended });
                     }
                 }
             }

@@ -21,10 +21,10 @@ const REPLACED_AFTER: u32 = 4;
 /// Why there is no pulse.
 #[derive(Debug, thiserror::Error)]
 #[error("start the pulse: {0}")]
-pub struct PulseError(#[from] JobSchedulerError);
+pub(crate) struct PulseError(#[from] JobSchedulerError);
 
 /// The pulse, until it is stopped.
-pub struct Pulse(JoinHandle<()>);
+pub(crate) struct Pulse(JoinHandle<()>);
 
 impl fmt::Debug for Pulse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,14 +37,14 @@ impl Pulse {
     ///
     /// # Errors
     /// When the scheduler does not start.
-    pub async fn start() -> Result<(Self, mpsc::Receiver<()>), PulseError> {
+    pub(crate) async fn start() -> Result<(Self, mpsc::Receiver<()>), PulseError> {
         let (beat, beats) = mpsc::channel(1);
         let scheduled = Scheduled::start().await?;
         Ok((Self(tokio::spawn(scheduled.forward(beat))), beats))
     }
 
     /// Stops beating.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.0.abort();
         // An error says that it was aborted, which is what was wanted.
         self.0.await.ok();

@@ -12,13 +12,11 @@ use super::text::Text;
 
 /// One family of series.
 #[derive(Debug)]
-pub struct Family {
+pub(crate) struct Family {
     /// The name of the metric.
     pub name: &'static str,
     /// The help text of the metric.
     pub help: &'static str,
-    /// The names of its labels.
-    pub labels: &'static [&'static str],
     pub(super) write: Write,
 }
 
@@ -34,78 +32,63 @@ pub(super) enum Write {
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub const FAMILIES: [Family; 11] = [
+pub(crate) const FAMILIES: [Family; 11] = [
     Family {
         name: "syncro_token_info",
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
             the SHA-256 of its value.",
-        labels: &["tenant", "token_name", "subdomain", "profile", "security_group", "global_admin", "fingerprint"],
         write: Write::Token(info),
     },
     Family {
         name: "syncro_token_state",
         help: "State of a token as a state set: 1 for the state it is believed to be in, 0 for the others. From the \
             last checks, not from this scrape, since Syncro limits requests.",
-        labels: &["tenant", "token_name", "state"],
         write: Write::Token(state),
     },
     Family {
         name: "syncro_token_expiry_timestamp_seconds",
         help: "Declared expiry of a token, in seconds since the epoch; absent if none is declared. Syncro does not \
             report it.",
-        labels: &["tenant", "token_name"],
         write: Write::Token(expiry),
     },
     Family {
         name: "syncro_token_permission_granted",
         help: "Whether a wanted permission is granted: 1 granted, 0 missing; absent while not known.",
-        labels: &["tenant", "token_name", "permission"],
         write: Write::Token(permission),
     },
     Family {
         name: "syncro_token_permission_required",
         help: "Whether an integration breaks without a wanted permission: 1 required, 0 only recommended.",
-        labels: &["tenant", "token_name", "permission"],
         write: Write::Token(required),
     },
     Family {
         name: "syncro_token_permissions",
         help: "How many of the wanted permissions are granted, missing or unverified; how many others are granted in \
             excess, if that is audited.",
-        labels: &["tenant", "token_name", "state"],
         write: Write::Token(permissions),
     },
     Family {
         name: "syncro_security_group_right",
         help: "Whether users of a security group have a right, as /me shows: 1 or 0.",
-        labels: &["tenant", "security_group", "right"],
         write: Write::Group(rights),
     },
     Family {
         name: "syncro_token_last_check_timestamp_seconds",
         help: "Last attempt to check a token, in seconds since the epoch; 0 before the first.",
-        labels: &["tenant", "token_name", "check"],
         write: Write::Token(last_check),
     },
     Family {
         name: "syncro_token_last_success_timestamp_seconds",
         help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before \
             the first.",
-        labels: &["tenant", "token_name", "check"],
         write: Write::Token(last_success),
     },
     Family {
         name: "syncro_tenant_maintenance",
         help: "Whether alerts of a tenant are suppressed by [[maintenance]] now: 1 or 0.",
-        labels: &["tenant"],
         write: Write::Fleet(maintenance),
     },
-    Family {
-        name: "syncro_alerts_firing",
-        help: "How many alerts fire now.",
-        labels: &["alert", "severity"],
-        write: Write::Fleet(firing),
-    },
+    Family { name: "syncro_alerts_firing", help: "How many alerts fire now.", write: Write::Fleet(firing) },
 ];
 
 fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {

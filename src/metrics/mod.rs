@@ -5,4 +5,3 @@ mod families;
 mod text;
 
 pub use exposition::Exposition;
-pub use families::{FAMILIES, Family};

@@ -18,7 +18,7 @@ use crate::state::Snapshot;
 use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
 
 /// How often what fires is sent again: much more often than the five minutes of a default `resolve_timeout`.
-pub const RESEND: Duration = Duration::from_mins(1);
+pub(crate) const RESEND: Duration = Duration::from_mins(1);
 /// How long an alert is believed to fire without being sent again: a restart of the machine is no all-clear.
 const BELIEVED: TimeDelta = TimeDelta::minutes(15);
 /// How long a test fires: longer than a usual `group_wait`, short enough for somebody to wait for its all-clear.

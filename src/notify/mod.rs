@@ -33,10 +33,10 @@ use crate::system::telemetry;
 
 use alertmanager::Board;
 
-pub use alertmanager::RESEND;
 pub use answer::{Suspect, Taken, Trouble, Why};
 pub use instruments::Instruments;
-pub use post::{Http, Outgoing, Post};
+pub(crate) use post::Http;
+pub use post::{Outgoing, Post};
 pub use states::once;
 
 /// How many deliveries may wait for a receiver; what is more waits in the outbox alone, until the next start.

@@ -58,7 +58,7 @@ pub trait Post: Send + Sync + 'static {
 /// Sends requests by HTTP. The client is made anew when the receiver is configured otherwise, and after each failure: a
 /// certificate may have been renewed.
 #[derive(Debug, Default)]
-pub struct Http {
+pub(crate) struct Http {
     client: Option<(Arc<Receiver>, reqwest::Client)>,
 }
 

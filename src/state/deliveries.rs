@@ -37,14 +37,14 @@ pub enum Settled {
 }
 
 /// How many notifications about one alert may wait for one receiver: the beginning and the end of two incidents.
-pub const MOST_WAITING: usize = 4;
+pub(crate) const MOST_WAITING: usize = 4;
 
 /// Takes out of `waiting`, which is about one alert and in order, what need not be delivered once more than
 /// [`MOST_WAITING`] wait, and returns it. What stays is the first, so that nothing that happened is left unmentioned,
 /// the last, so that the receiver always learns the present state, one in between that is worse than the first, and,
 /// where the first and the last say the same, the change between them, so that no alarm and no all-clear is received
 /// twice in a row. `begun` says that the first has been tried: it may have arrived, so the rest is judged by itself.
-pub fn thin(waiting: &mut Vec<Delivery>, begun: bool) -> Vec<Delivery> {
+pub(crate) fn thin(waiting: &mut Vec<Delivery>, begun: bool) -> Vec<Delivery> {
     let fixed = usize::from(begun);
     if waiting.len() <= MOST_WAITING + fixed {
         return Vec::new();

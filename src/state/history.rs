@@ -54,7 +54,7 @@ pub struct HistoryLine {
 
 /// A moment as the store and the API have it, such as `2026-11-23T10:00:00.123Z`: all are of one length, so that texts sort
 /// as moments do.
-pub fn in_milliseconds(moment: DateTime<Utc>) -> String {
+pub(crate) fn in_milliseconds(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

@@ -7,8 +7,12 @@ mod permission_view;
 mod records;
 mod snapshot;
 
-pub use deliveries::{Delivery, MOST_WAITING, Settled, thin};
-pub use history::{HistoryLine, HistoryQuery, in_milliseconds};
-pub use permission_view::PermissionView;
-pub use records::{Batch, Entry, PersistedState, PersistedToken, Record};
-pub use snapshot::{Health, Snapshot, TenantSnapshot, TokenSnapshot};
+#[cfg(test)]
+pub(crate) use deliveries::MOST_WAITING;
+pub(crate) use deliveries::{Delivery, Settled, thin};
+pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
+pub(crate) use permission_view::PermissionView;
+pub(crate) use records::{Batch, Entry, PersistedToken};
+pub use records::{PersistedState, Record};
+pub(crate) use snapshot::{Health, TenantSnapshot};
+pub use snapshot::{Snapshot, TokenSnapshot};

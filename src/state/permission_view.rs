@@ -11,7 +11,7 @@ use crate::model::Token;
 /// A permission that a token needs: its state, what shows it, and which side lacks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Permission)]
-pub struct PermissionView {
+pub(crate) struct PermissionView {
     /// The name of the permission, as Syncro spells it.
     #[schema(value_type = String)]
     pub permission: PermissionId,
@@ -38,7 +38,7 @@ pub struct PermissionView {
 
 impl PermissionView {
     /// Every permission that a token needs, in the order of its configuration.
-    pub fn of<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Iterator<Item = Self> + 'a {
+    pub(crate) fn of<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Iterator<Item = Self> + 'a {
         token.wanted.iter().map(|wanted| {
             let seen = status.of_permission(wanted.permission);
             let shown = seen.filter(|permission| permission.belief.granted.is_some());

@@ -42,7 +42,7 @@ impl Snapshot {
     }
 
     /// Until when maintenance suppresses the alerts of this tenant; `None` if it does not suppress them at `now`.
-    pub fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn suppressed_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         suppressed_until(&self.maintenance, tenant, now)
     }
 }

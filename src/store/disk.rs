@@ -23,7 +23,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
 
 /// The disk of the daemon: each commit runs on a thread that may block.
 #[derive(Debug)]
-pub struct Blocking;
+pub(crate) struct Blocking;
 
 impl Disk for Blocking {
     fn commit(&self, work: Work) -> JoinHandle<Attempt> {

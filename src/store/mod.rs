@@ -27,8 +27,9 @@ use database::Database;
 use lock::Lock;
 use retention::Retention;
 
-pub use disk::{Attempt, Blocking, Disk, Work};
-pub use error::{Problem, StoreError};
+pub(crate) use disk::Blocking;
+pub use disk::{Attempt, Disk, Work};
+pub(crate) use error::{Problem, StoreError};
 pub use history::history;
 pub use instruments::Instruments;
 pub use writer::{Handles, Writer};

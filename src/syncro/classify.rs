@@ -17,7 +17,7 @@ use super::{Failure, Reason, json};
 const RETRY_LATER: &str = "Retry later";
 
 /// The most rights of a user that are read, since each becomes a metric.
-pub const MOST_RIGHTS: usize = 200;
+pub(crate) const MOST_RIGHTS: usize = 200;
 
 /// An answer of Syncro. Of its body there may be only the beginning.
 #[derive(Debug, Clone)]

@@ -76,7 +76,7 @@ impl Client {
 
     /// The same client, waiting for the end of every pause, for a command that has nothing else to do.
     #[must_use]
-    pub fn patient(self) -> Self {
+    pub(crate) fn patient(self) -> Self {
         Self { patience: LONGEST_PAUSE, ..self }
     }
 

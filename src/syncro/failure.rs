@@ -74,7 +74,7 @@ impl Failure {
     }
 
     /// The failure that is trouble of this machine; `error` is the system's text.
-    pub fn of_monitor(error: &str) -> Self {
+    pub(crate) fn of_monitor(error: &str) -> Self {
         Self::new(Reason::Monitor, format!("this machine is in trouble: {error}"))
     }
 }

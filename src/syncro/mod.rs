@@ -18,14 +18,18 @@ mod token_value;
 mod transport;
 mod values;
 
-pub use budget::{Budget, Pause};
-pub use classify::{Answer, MOST_RIGHTS, Me, MeObservation, ProbeObservation, Right, UserObservation};
+pub use budget::Budget;
+pub(crate) use budget::Pause;
+pub(crate) use classify::MOST_RIGHTS;
+pub use classify::{Answer, Me, MeObservation, ProbeObservation, Right, UserObservation};
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};
 pub use instruments::Instruments;
-pub use observation::{Asked, Observation, Part, PermissionObservations, TokenObservation};
-pub use pause::Host;
-pub use token_value::{Fingerprint, TokenValue, Unreadable, readable_by_others};
+pub(crate) use observation::Asked;
+pub use observation::{Observation, Part, PermissionObservations, TokenObservation};
+pub(crate) use pause::Host;
+pub(crate) use token_value::readable_by_others;
+pub use token_value::{Fingerprint, TokenValue, Unreadable};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;
 

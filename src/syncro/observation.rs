@@ -28,7 +28,7 @@ pub struct Asked {
 
 impl Asked {
     /// Whether both are the same request, of the same method and the same path.
-    pub fn is_same_question(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_question(&self, other: &Self) -> bool {
         (self.method, &self.path) == (other.method, &other.path)
     }
 }
@@ -72,7 +72,7 @@ impl PermissionObservations {
     }
 
     /// Whether any request of this check got an answer that means something.
-    pub fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.failure().is_none())
             || self.probes.iter().any(|(_, probe)| probe.failure().is_none())
     }

@@ -24,7 +24,7 @@ const MOST_HOSTS: usize = 10_000;
 
 /// The host of a base URL, by the names under which it may be paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
+pub(crate) struct Host {
     /// The name of what counts requests: all accounts of Syncro together, and any other host and port by itself.
     limit: String,
     /// The host and the port alone.
@@ -33,7 +33,7 @@ pub struct Host {
 
 impl Host {
     /// The host of a base URL.
-    pub fn of(base_url: &str) -> Self {
+    pub(crate) fn of(base_url: &str) -> Self {
         let own = Url::parse(base_url).ok().and_then(|url| {
             let name = url.host_str()?.trim_end_matches('.').to_owned();
             Some((url.port_or_known_default().unwrap_or_default(), name))
@@ -50,7 +50,7 @@ impl Host {
     }
 
     /// Whether a pause of this name delays requests to it.
-    pub fn is(&self, paused: &str) -> bool {
+    pub(crate) fn is(&self, paused: &str) -> bool {
         self.limit == paused || self.own == paused
     }
 }

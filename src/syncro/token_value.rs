@@ -73,12 +73,12 @@ pub enum Unreadable {
 
 impl Unreadable {
     /// The failure of the check, where this is trouble of the machine and not of the value.
-    pub fn of_monitor(&self) -> Option<Failure> {
+    pub(crate) fn of_monitor(&self) -> Option<Failure> {
         self.is_machine_trouble().then(|| Failure::new(Reason::Monitor, format!("the token value {self}")))
     }
 
     /// Whether this says nothing about the value, because the machine could not read it.
-    pub fn is_machine_trouble(&self) -> bool {
+    pub(crate) fn is_machine_trouble(&self) -> bool {
         matches!(self, Self::Machine { .. })
     }
 
@@ -129,7 +129,7 @@ impl TokenValue {
     ///
     /// # Errors
     /// Why the value is not usable, after two minutes at most.
-    pub fn handed_over(path: Option<&Path>) -> Result<Self, Unreadable> {
+    pub(crate) fn handed_over(path: Option<&Path>) -> Result<Self, Unreadable> {
         match path {
             Some(path) => Self::of(files::read_once(path, LONGEST_FILE), format!("the file `{}`", path.display())),
             None => Self::of(files::read_standard_input(LONGEST_FILE, false), "standard input".to_owned()),
@@ -189,7 +189,10 @@ impl TokenValue {
 }
 
 /// The paths of those sources that are files which others than their owner and group may read.
-pub fn readable_by_others<'a>(sources: impl Iterator<Item = &'a TokenSource>, deadline: Deadline) -> Vec<&'a Path> {
+pub(crate) fn readable_by_others<'a>(
+    sources: impl Iterator<Item = &'a TokenSource>,
+    deadline: Deadline,
+) -> Vec<&'a Path> {
     const OTHERS_MAY_READ: u32 = 0o004;
     let path = |source: &'a TokenSource| if let TokenSource::File(path) = source { Some(path.as_path()) } else { None };
     let paths: Vec<_> = sources.filter_map(path).collect();

@@ -22,7 +22,7 @@ impl Monotonic {
     }
 
     /// How long ago the moment was.
-    pub fn age(self) -> Duration {
+    pub(crate) fn age(self) -> Duration {
         self.0.elapsed()
     }
 }

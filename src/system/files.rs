@@ -13,7 +13,7 @@ use std::time::Duration;
 use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
-pub use super::read_error::{MachineTrouble, ReadError};
+pub(crate) use super::read_error::{MachineTrouble, ReadError};
 use super::readers::{run, run_blocking};
 
 /// How long one read may take. A file on a disk that works is read in far less.
@@ -26,7 +26,7 @@ const ATTEMPTS: usize = 3;
 const FIRST_BUFFER: usize = 8 * 1024;
 
 /// The contents of a file. They may be a secret, so nothing of them is left in memory.
-pub type Contents = Zeroizing<Vec<u8>>;
+pub(crate) type Contents = Zeroizing<Vec<u8>>;
 
 /// The moment until which a number of files must have been read, all together.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ pub fn read_blocking(path: &Path, longest: u64, deadline: Deadline) -> Result<Co
 ///
 /// # Errors
 /// As for [`read_blocking`].
-pub fn read_start(path: &Path, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
+pub(crate) fn read_start(path: &Path, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
     let file = path.to_owned();
     run_blocking(path, deadline.left(), move || {
         let (mut file, metadata) = open(&file)?;
@@ -85,7 +85,7 @@ pub fn read_start(path: &Path, longest: u64, deadline: Deadline) -> Result<Conte
 ///
 /// # Errors
 /// As for [`read_blocking`], or that it is outside of the folder.
-pub fn read_below(folder: &Path, name: &str, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
+pub(crate) fn read_below(folder: &Path, name: &str, longest: u64, deadline: Deadline) -> Result<Contents, ReadError> {
     let path = folder.join(name);
     let (folder, file) = (folder.to_owned(), path.clone());
     run_blocking(&path, deadline.left(), move || {
@@ -103,7 +103,7 @@ pub fn read_below(folder: &Path, name: &str, longest: u64, deadline: Deadline) -
 ///
 /// # Errors
 /// As for [`read`]; a pipe that nobody opens to write counts as a file that does not answer.
-pub fn read_once(path: &Path, longest: u64) -> Result<Contents, ReadError> {
+pub(crate) fn read_once(path: &Path, longest: u64) -> Result<Contents, ReadError> {
     const STANDARD_INPUT: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
     if STANDARD_INPUT.iter().any(|name| path == Path::new(name)) {
         return read_standard_input(longest, false);
@@ -124,7 +124,7 @@ pub fn read_once(path: &Path, longest: u64) -> Result<Contents, ReadError> {
 ///
 /// # Errors
 /// When there are more than `longest` bytes, or no end within two minutes.
-pub fn read_standard_input(longest: u64, one_line: bool) -> Result<Contents, ReadError> {
+pub(crate) fn read_standard_input(longest: u64, one_line: bool) -> Result<Contents, ReadError> {
     run_blocking(Path::new("/dev/stdin"), LONGEST_WRITER, move || {
         // The library's own buffer would retain a copy of a secret.
         let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -134,7 +134,7 @@ pub fn read_standard_input(longest: u64, one_line: bool) -> Result<Contents, Rea
 
 /// The permission bits of many files, in their order; `None` where they cannot be read. The files of one folder are
 /// read together, so that a dead folder costs one thread and one wait.
-pub fn modes_blocking(paths: &[&Path], deadline: Deadline) -> Vec<Option<u32>> {
+pub(crate) fn modes_blocking(paths: &[&Path], deadline: Deadline) -> Vec<Option<u32>> {
     let mut folders: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
     for (index, path) in paths.iter().enumerate() {
         folders.entry(path.parent().unwrap_or(Path::new(""))).or_default().push(index);
@@ -155,7 +155,7 @@ pub fn modes_blocking(paths: &[&Path], deadline: Deadline) -> Vec<Option<u32>> {
 ///
 /// # Errors
 /// Why this cannot be known, such as trouble of the machine.
-pub fn exists_blocking(path: &Path, deadline: Deadline) -> Result<bool, ReadError> {
+pub(crate) fn exists_blocking(path: &Path, deadline: Deadline) -> Result<bool, ReadError> {
     let file = path.to_owned();
     match run_blocking(path, deadline.left(), move || Ok(fs::symlink_metadata(&file).map(|_| ())?)) {
         Ok(()) => Ok(true),
@@ -169,7 +169,7 @@ pub fn exists_blocking(path: &Path, deadline: Deadline) -> Result<bool, ReadErro
 ///
 /// # Errors
 /// Why the folder cannot be read to its end.
-pub fn list_blocking(folder: &Path, most: usize, deadline: Deadline) -> Result<Option<Vec<PathBuf>>, ReadError> {
+pub(crate) fn list_blocking(folder: &Path, most: usize, deadline: Deadline) -> Result<Option<Vec<PathBuf>>, ReadError> {
     let path = folder.to_owned();
     run_blocking(folder, deadline.left(), move || {
         let entries = match fs::read_dir(&path) {

@@ -11,7 +11,7 @@ use reqwest::{ClientBuilder, NoProxy, Proxy, redirect};
 ///
 /// # Errors
 /// A text that reads after "failed to ", when `HTTPS_PROXY` is not the address of a proxy.
-pub fn client(timeout: Duration) -> Result<ClientBuilder, String> {
+pub(crate) fn client(timeout: Duration) -> Result<ClientBuilder, String> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("syncro-token-monitor/", env!("CARGO_PKG_VERSION")))
         .timeout(timeout)
@@ -32,7 +32,7 @@ pub fn client(timeout: Duration) -> Result<ClientBuilder, String> {
 }
 
 /// The text of the innermost cause of an error.
-pub fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -42,7 +42,7 @@ pub fn innermost(error: &reqwest::Error) -> String {
 
 /// Reads `Retry-After` in every form of RFC 9110: seconds with any number of digits, or a date in one of three
 /// notations. A date counts from the server's own `Date`, where it sends one, since one of the two clocks may be wrong.
-pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let value = text(RETRY_AFTER)?;
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -21,7 +21,7 @@ use super::log_writer::{Line, Queue, Sink, StandardError};
 const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// A function from the fields `event` and `alert` of a line to the `MESSAGE_ID` of its kind, if it has one.
-pub type MessageId = fn(event: &str, alert: &str) -> Option<&'static str>;
+pub(crate) type MessageId = fn(event: &str, alert: &str) -> Option<&'static str>;
 
 /// The journal's socket, to which the writer of log lines writes.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Sink for Socket {
 
 /// The layer that makes a journal entry of every log line.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     queue: Queue,
     message_id: MessageId,
 }

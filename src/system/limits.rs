@@ -5,7 +5,7 @@ use std::fs;
 /// How many files, the sockets included, may be open at once; `None` where that cannot be read or is not limited.
 ///
 /// It is read from `/proc`, since `getrlimit` is among the calls that the filter of the systemd unit forbids.
-pub fn open_files() -> Option<usize> {
+pub(crate) fn open_files() -> Option<usize> {
     soft_limit(&fs::read_to_string("/proc/self/limits").ok()?)
 }
 

@@ -3,14 +3,14 @@
 
 pub mod clock;
 pub mod files;
-pub mod http;
-pub mod journal;
-pub mod limits;
+pub(crate) mod http;
+pub(crate) mod journal;
+pub(crate) mod limits;
 mod log_writer;
-pub mod output;
+pub(crate) mod output;
 mod read_error;
 mod readers;
-pub mod signal;
-pub mod systemd;
-pub mod telemetry;
-pub mod trouble;
+pub(crate) mod signal;
+pub(crate) mod systemd;
+pub(crate) mod telemetry;
+pub(crate) mod trouble;

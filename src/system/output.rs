@@ -36,7 +36,7 @@ pub(super) fn write_all(to: &mut impl Write, bytes: &[u8]) -> Result<(), Cut> {
 ///
 /// # Errors
 /// When it cannot be written for any other reason: a full disk, for one.
-pub fn print(text: &str) -> io::Result<()> {
+pub(crate) fn print(text: &str) -> io::Result<()> {
     // By a descriptor of its own: the library's buffer would not say how much of it was written.
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     match write_all(&mut out, text.as_bytes()).map_err(|cut| cut.error) {

@@ -49,14 +49,9 @@ pub enum MachineTrouble {
 }
 
 impl ReadError {
-    /// Whether this says nothing about the file, because the machine could not read it.
-    pub fn is_machine_trouble(&self) -> bool {
-        matches!(self, Self::Machine(_))
-    }
-
     /// Classifies an error of the operating system. Only certain errors concern the file itself; whatever else there is
     /// may pass, and must not be taken for a missing file.
-    pub fn from_system(error: &io::Error) -> Self {
+    pub(crate) fn from_system(error: &io::Error) -> Self {
         let text = error.to_string();
         match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR) => Self::Missing(text),

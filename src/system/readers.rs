@@ -306,7 +306,7 @@ mod tests {
             let (end, operation) = hanging();
             ends.push(end);
             let answer = readers.run(&path, Duration::from_millis(1), operation);
-            assert!(answer.is_err_and(|error| error.is_machine_trouble()), "{number}");
+            assert!(answer.is_err_and(|error| matches!(error, ReadError::Machine(_))), "{number}");
         }
         let overdue = readers.lock().flights.values().filter(|flight| flight.overdue).count();
         assert!(overdue <= MOST_OVERDUE, "{overdue}");

@@ -27,7 +27,7 @@ impl Signal {
 /// The receiver of the three signals, from its creation on: a signal that comes before anybody waits for it is not
 /// lost.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Stream,
     interrupt: Stream,
     hangup: Stream,
@@ -38,7 +38,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the operating system refuses the handler.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -48,7 +48,7 @@ impl Signals {
 
     /// Waits for the next signal that asks for a stop; one that asks for a reload stays pending for [`Self::next`].
     /// Cancel-safe.
-    pub async fn stop(&mut self) -> Signal {
+    pub(crate) async fn stop(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
             _ = self.interrupt.recv() => Signal::Interrupt,
@@ -56,7 +56,7 @@ impl Signals {
     }
 
     /// Waits for the next of the three signals. Cancel-safe.
-    pub async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
             _ = self.interrupt.recv() => Signal::Interrupt,

@@ -22,7 +22,7 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The service manager that is notified, if there is one.
 #[derive(Debug)]
-pub struct Manager {
+pub(crate) struct Manager {
     /// The address at which it listens, if there is one.
     address: Option<SocketAddr>,
     /// How often the watchdog wants to be fed, if there is one.
@@ -39,7 +39,7 @@ pub struct Manager {
 
 impl Manager {
     /// The manager that started the process, by its environment.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let address = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).and_then(|name| {
             let address = address(&name);
             if let Err(why) = &address {
@@ -59,17 +59,17 @@ impl Manager {
     }
 
     /// Whether there is a manager to notify.
-    pub fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         self.address.is_some()
     }
 
     /// Notifies the manager that the start has succeeded.
-    pub fn ready(&mut self) {
+    pub(crate) fn ready(&mut self) {
         self.is_ready_owed = !self.notify(&[NotifyState::Ready]);
     }
 
     /// Notifies the manager that the configuration is being read again. systemd waits for `ready` from that moment on.
-    pub fn reloading(&self) {
+    pub(crate) fn reloading(&self) {
         // Without the stamp systemd would take an older `READY=1` for the end of this reload, or wait for ever.
         match NotifyState::monotonic_usec_now() {
             Ok(now) => {
@@ -80,13 +80,13 @@ impl Manager {
     }
 
     /// Notifies the manager that the reload has ended, in success or in failure; `status` says which.
-    pub fn reloaded(&mut self, status: &str) {
+    pub(crate) fn reloaded(&mut self, status: &str) {
         self.last_status = None;
         self.is_ready_owed = !self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
     /// Notifies the manager that the process is ending, and how long that may take.
-    pub fn stopping(&self, at_most: Duration) {
+    pub(crate) fn stopping(&self, at_most: Duration) {
         let microseconds = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
         let status = NotifyState::Status("stopping: letting what is under way end");
         self.notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds), status]);
@@ -94,7 +94,7 @@ impl Manager {
 
     /// To be called at every turn of the loop: feeds the watchdog, and sends the status if it has changed. A new
     /// `countdown` alone is no change.
-    pub fn turned(&mut self, status: &str, countdown: &str) {
+    pub(crate) fn turned(&mut self, status: &str, countdown: &str) {
         if self.is_ready_owed {
             self.ready();
         }
@@ -147,7 +147,7 @@ fn address(name: &OsStr) -> Result<SocketAddr, String> {
 
 /// The folder in which the state is persisted: the one that systemd made for it (`$STATE_DIRECTORY`), or else the
 /// working directory.
-pub fn state_directory() -> PathBuf {
+pub(crate) fn state_directory() -> PathBuf {
     std::env::var_os("STATE_DIRECTORY").and_then(|folders| first(&folders)).map(PathBuf::from).unwrap_or_default()
 }
 
@@ -162,7 +162,7 @@ fn first(folders: &OsStr) -> Option<OsString> {
 ///
 /// # Errors
 /// When what was passed on is no TCP socket that listens.
-pub fn handed_over() -> io::Result<Option<TcpListener>> {
+pub(crate) fn handed_over() -> io::Result<Option<TcpListener>> {
     let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
     listener.set_nonblocking(true)?;
     Ok(Some(listener))

@@ -36,7 +36,7 @@ impl FormatTime for Timestamp {
 /// The guard of logging: when it is dropped, the lines that still wait are written, unless the reader is stuck.
 #[derive(Debug)]
 #[must_use]
-pub struct Logging(Queue);
+pub(crate) struct Logging(Queue);
 
 impl Drop for Logging {
     fn drop(&mut self) {
@@ -46,13 +46,13 @@ impl Drop for Logging {
 }
 
 /// The counter of the log lines that were dropped; `None` before logging was started.
-pub fn dropped() -> Option<IntCounter> {
+pub(crate) fn dropped() -> Option<IntCounter> {
     QUEUE.get().map(Queue::dropped)
 }
 
 /// Waits up to half a second until what has been logged up to now is written, for a caller that records that it was. It
 /// does not wait again while nobody reads the log. Cancel-safe.
-pub async fn written() {
+pub(crate) async fn written() {
     if let Some(queue) = QUEUE.get() {
         queue.written().await;
     }
@@ -62,7 +62,7 @@ pub async fn written() {
 ///
 /// # Errors
 /// When `filter` is not a level or a filter, when logging was started before, or when its thread cannot be started.
-pub fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging, String> {
+pub(crate) fn start(json: bool, filter: &str, message_id: MessageId) -> Result<Logging, String> {
     // The scheduler logs its own start every time; a filter that names it shows that.
     let quiet = format!("tokio_cron_scheduler=warn,{filter}");
     let filter = EnvFilter::try_new(quiet).map_err(|error| format!("understand the log filter `{filter}`: {error}"))?;

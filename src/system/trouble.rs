@@ -11,19 +11,15 @@ use futures_util::FutureExt;
 
 /// The numbers that Linux gives to the errors for which the standard library has no kind (errno(3)).
 const EIO: i32 = 5;
-const ENXIO: i32 = 6;
-const ENODEV: i32 = 19;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 const ENOBUFS: i32 = 105;
-const EUCLEAN: i32 = 117;
-const EREMOTEIO: i32 = 121;
 
 /// The beginning of tokio's panic when the system gives it no thread for a call that blocks.
 const NO_THREAD: &str = "OS can't spawn worker thread";
 
 /// Whether an error says that this machine is short of something, wherever it comes from: a socket, a thread or a file.
-pub fn is_machine_trouble(error: &io::Error) -> bool {
+pub(crate) fn is_machine_trouble(error: &io::Error) -> bool {
     let by_kind = matches!(
         error.kind(),
         // The system's error when no thread can be started.
@@ -37,18 +33,8 @@ pub fn is_machine_trouble(error: &io::Error) -> bool {
     by_kind || matches!(error.raw_os_error(), Some(EIO | ENFILE | EMFILE | ENOBUFS))
 }
 
-/// Whether an error of a file says that this machine is in trouble. A device or a file server that does not answer is
-/// then the machine's trouble, too; the same errors of a socket would be about the other end.
-pub fn is_storage_trouble(error: &io::Error) -> bool {
-    let by_kind = matches!(
-        error.kind(),
-        ErrorKind::TimedOut | ErrorKind::NotConnected | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
-    );
-    by_kind || matches!(error.raw_os_error(), Some(ENXIO | ENODEV | EUCLEAN | EREMOTEIO)) || is_machine_trouble(error)
-}
-
 /// The text of the error by which this machine is in trouble, found in an error or in its causes.
-pub fn machine_trouble(error: &(dyn Error + 'static)) -> Option<String> {
+pub(crate) fn machine_trouble(error: &(dyn Error + 'static)) -> Option<String> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| {
         let error = cause.downcast_ref::<io::Error>()?;
         if is_machine_trouble(error) {
@@ -61,7 +47,7 @@ pub fn machine_trouble(error: &(dyn Error + 'static)) -> Option<String> {
 
 /// Whether the process or the machine has no file descriptor left. The resolver and the loader of certificates turn
 /// that into errors of their own, so this is checked where they fail.
-pub fn is_out_of_descriptors() -> bool {
+pub(crate) fn is_out_of_descriptors() -> bool {
     File::open("/").is_err_and(|error| is_machine_trouble(&error))
 }
 
@@ -70,7 +56,7 @@ pub fn is_out_of_descriptors() -> bool {
 /// # Errors
 /// The text of the system's error when there is no thread for it. Tokio panics then, which would end the program for a
 /// shortage that passes; any other panic is passed on.
-pub async fn with_a_thread<T>(work: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) async fn with_a_thread<T>(work: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(work).catch_unwind().await.or_else(|panic| match no_thread(&*panic) {
         Some(error) => Err(error),
         None => resume_unwind(panic),
@@ -81,7 +67,7 @@ pub async fn with_a_thread<T>(work: impl Future<Output = T>) -> Result<T, String
 ///
 /// # Errors
 /// As for [`with_a_thread`]. Tokio may carry the work out later all the same.
-pub fn on_a_thread<T>(begin: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn on_a_thread<T>(begin: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(begin)).or_else(|panic| match no_thread(&*panic) {
         Some(error) => Err(error),
         None => resume_unwind(panic),
@@ -106,17 +92,13 @@ mod tests {
     fn what_the_machine_is_short_of_is_its_own_trouble() {
         for number in [EIO, ENFILE, EMFILE, ENOBUFS, 11, 12, 28, 30, 116, 122] {
             let error = io::Error::from_raw_os_error(number);
-            assert!(is_machine_trouble(&error) && is_storage_trouble(&error), "{error}");
+            assert!(is_machine_trouble(&error), "{error}");
         }
-        for number in [ENXIO, ENODEV, EUCLEAN, EREMOTEIO, 107, 110, 113] {
+        // Not there, not allowed, refused, reset, not reached: these are about the thing itself, or about the other end. No
+        // address of that family (99) is what a host with an IPv6 address gives where there is no IPv6.
+        for number in [2, 13, 20, 40, 99, 104, 107, 110, 111, 113] {
             let error = io::Error::from_raw_os_error(number);
-            assert!(is_storage_trouble(&error) && !is_machine_trouble(&error), "{error}");
-        }
-        // Not there, not allowed, refused, reset: these are about the thing itself. No address of that family (99) is
-        // what a host with an IPv6 address gives where there is no IPv6.
-        for number in [2, 13, 20, 40, 99, 104, 111] {
-            let error = io::Error::from_raw_os_error(number);
-            assert!(!is_storage_trouble(&error), "{error}");
+            assert!(!is_machine_trouble(&error), "{error}");
         }
     }
 
