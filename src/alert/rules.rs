@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{LONGEST_OUTAGE as OUTAGE, Outage, RightStatus, TokenState, TokenStatus};
+use crate::belief::{LONGEST_TURNED_BAD, Outage, RightStatus, TokenState, TokenStatus};
 use crate::config::Alerts;
 use crate::model::{Scope, Token};
 
@@ -114,7 +114,7 @@ pub(crate) fn fleet_alerts(
     let condition = outage.filter(|outage| outage.is_certain()).map(|outage| {
         Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), messages::outage(outage))
     });
-    let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= OUTAGE);
+    let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= LONGEST_TURNED_BAD);
     let why = if overruled { "ten minutes of checks show that it is the tokens" } else { "it has passed" };
     let of = Scope::Fleet;
     let of_monitor = |firing: &Firing| firing.alert.is_of_monitor();
@@ -133,9 +133,7 @@ pub(crate) fn next_change(
         .iter()
         .filter(|firing| is_reminded(firing.alert) && (works || !firing.alert.is_suppressed_while_not_valid()))
         .map(|firing| firing.notified_at + rules.remind_every());
-    let notices = token.expires.into_iter().flat_map(|expires| {
-        rules.alerts.expiry_notice.iter().filter_map(move |before| expires.checked_sub_signed(delta(*before)))
-    });
+    let notices = token.expiry_notices(&rules.alerts.expiry_notice).map(|(_, at)| at);
     let user = status.user.as_ref();
     let news = user.and_then(|user| user.group_change.as_ref()).map(|change| change.at);
     let news = news.into_iter().chain(user.filter(|user| user.admin.lost).map(|user| user.admin.since));

@@ -20,7 +20,7 @@ use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 pub(crate) use confirmed::Confirmation;
 pub(crate) use excess::{Audit, Excess};
 pub(crate) use outage::{
-    FEWEST, LONGEST as LONGEST_OUTAGE, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
+    FEWEST, LONGEST_TURNED_BAD, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
 pub(crate) use permissions::{
     Cause, Evidence, PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions,
@@ -56,7 +56,7 @@ impl Check {
 pub struct Attempts {
     /// When the last check was made.
     pub last_attempt: Option<DateTime<Utc>>,
-    /// When the last check was made that gave a verdict.
+    /// When the last check was made that gave a verdict; that there is no usable value to be sent is one, too.
     pub last_success: Option<DateTime<Utc>>,
     /// The number of checks without a verdict since then.
     pub failures: u32,

@@ -1,4 +1,5 @@
-//! An outage of Syncro, or of the way to it: many tenants that turn bad alike at once, and not many dead tokens. Pure.
+//! An outage of Syncro, or of the way to it: many tenants that turn bad alike at once, which are not many dead tokens, or
+//! that fall silent together. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,8 +7,9 @@ use super::{TokenState, TokenStatus};
 
 /// The least number of tenants in an outage: fewer turn bad alike by chance.
 pub(crate) const FEWEST: usize = 4;
-/// The longest outage: what lasts for longer is true, and the tokens are bad.
-pub(crate) const LONGEST: TimeDelta = TimeDelta::minutes(10);
+/// The longest outage of tenants that turned bad: what lasts for longer is true, and the tokens are bad. Tenants that are
+/// silent have no such end.
+pub(crate) const LONGEST_TURNED_BAD: TimeDelta = TimeDelta::minutes(10);
 /// The number of tenants that say enough about all of a larger fleet.
 pub(crate) const SAMPLE: usize = 32;
 /// How long the verdict waits for tenants that have not been checked since the first one turned bad.
@@ -77,7 +79,7 @@ pub(crate) struct TenantObservation {
 pub(crate) struct TenantContact {
     /// Since when nothing has been learnt; `None` if something is.
     pub silent: Option<DateTime<Utc>>,
-    /// When a check of the tenant last gave a verdict.
+    /// When the tenant last answered a check of one of its tokens in a way that gave a verdict.
     pub answered: Option<DateTime<Utc>>,
 }
 
@@ -124,7 +126,9 @@ pub(crate) fn turned_bad(observations: &[TenantObservation], tenants: usize, now
         return None;
     }
     let states = TokenState::ALL.iter().copied().filter(|state| is_alike(*state));
-    states.filter_map(|state| turned_to(state, observations, now)).find(|outage| now - outage.since() < LONGEST)
+    states
+        .filter_map(|state| turned_to(state, observations, now))
+        .find(|outage| now - outage.since() < LONGEST_TURNED_BAD)
 }
 
 fn turned_to(state: TokenState, observations: &[TenantObservation], now: DateTime<Utc>) -> Option<Outage> {

@@ -1,5 +1,5 @@
 //! What the operator wants: the validated configuration. `raw` reads tables, `validate` judges them, `load` and `zones`
-//! touch files; only [`Config`] and `Faults` leave this room. Pure.
+//! touch files.
 
 mod context;
 mod cost;

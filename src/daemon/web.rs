@@ -44,7 +44,7 @@ impl Opened {
             let handed_over = if running.is_none() { handed_over().map_err(listen)? } else { None };
             let listener = match handed_over {
                 Some(listener) => listener,
-                None => tcp(config.listen).await.map_err(listen)?,
+                None => tcp(config.listen, "web.listen").await.map_err(listen)?,
             };
             let address = listener.local_addr().context("learn the own address").map_err(listen)?;
             main = Some((Listener::Tcp(listener), address));
@@ -60,7 +60,7 @@ impl Opened {
             health = match &config.health_listen {
                 None => None,
                 Some(HealthListen::Address(address)) => {
-                    Some((Listener::Tcp(tcp(*address).await.map_err(health_listen)?), None))
+                    Some((Listener::Tcp(tcp(*address, "web.health_listen").await.map_err(health_listen)?), None))
                 }
                 Some(HealthListen::Socket(path)) => {
                     let listener = unix(path).await.map_err(health_listen)?;
@@ -78,11 +78,14 @@ fn handed_over() -> anyhow::Result<Option<TcpListener>> {
     listener.context("take over the socket of the service manager")
 }
 
-async fn tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Listens on an address; `key` is the key of the configuration that chooses it.
+async fn tcp(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     let is_taken = listener.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
-    let hint = if is_taken { " (`ss -ltnp` shows what does already; web.listen chooses another port)" } else { "" };
-    listener.with_context(|| format!("listen on {address}{hint}"))
+    listener.with_context(|| {
+        let hint = format!(" (`ss -ltnp` shows what does already; {key} chooses another port)");
+        format!("listen on {address}{}", if is_taken { &hint } else { "" })
+    })
 }
 
 /// Listens on a Unix socket. One that was left behind, which refuses connections, is replaced; what is no socket,

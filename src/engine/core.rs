@@ -96,7 +96,7 @@ impl Core {
             cached: None,
         };
         let mut effects = Vec::new();
-        core.take_up(state, now, &mut effects);
+        core.resume(state, now, &mut effects);
         core.is_first_sweep_done = core.fleet.is_checked();
         (core, effects)
     }

@@ -1,4 +1,5 @@
-//! `/metrics`: the families of series about the fleet, and the text in which Prometheus reads them.
+//! The fleet's part of `/metrics`: the families of series, and the text in which Prometheus reads them. Each room has
+//! its own counters in its `instruments`; `web` puts those before this part.
 
 mod exposition;
 mod families;

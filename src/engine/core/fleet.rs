@@ -165,6 +165,12 @@ impl Fleet {
         tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.status)
     }
 
+    /// The statuses of those tokens that have a usable value. For the others no request is sent, so they say nothing
+    /// about their tenant.
+    fn asked<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TokenStatus> + Clone {
+        self.statuses(tenant).filter(|status| status.unreadable.is_none())
+    }
+
     fn observe(&self, tenant: &Tenant) -> Option<TenantObservation> {
         TenantObservation::of(self.statuses(tenant))
     }
@@ -198,17 +204,16 @@ impl Fleet {
     pub(super) fn contacts(&self, is_silent: &dyn Fn(&str) -> bool) -> Vec<TenantContact> {
         let contact = |(name, tenant): (&String, &Tenant)| TenantContact {
             silent: is_silent(name).then(|| self.silence(name)).flatten().map(|(since, _)| since),
-            answered: self.statuses(tenant).filter_map(|status| status.validity.last_success).max(),
+            answered: self.asked(tenant).filter_map(|status| status.validity.last_success).max(),
         };
         self.tenants.iter().map(contact).collect()
     }
 
     /// Since when nothing could be learnt about any token of a tenant, and why not the last time.
     pub(super) fn silence(&self, name: &str) -> Option<(DateTime<Utc>, &'static str)> {
-        // A token without a usable value was not checked, so it says nothing about its tenant.
-        let checked = self.statuses(self.tenants.get(name)?).filter(|status| {
+        let checked = self.asked(self.tenants.get(name)?).filter(|status| {
             let is_own = status.validity.reason.is_some_and(Reason::is_own);
-            status.validity.last_attempt.is_some() && status.unreadable.is_none() && !is_own
+            status.validity.last_attempt.is_some() && !is_own
         });
         silent(&checked.map(|status| &status.validity))
     }
@@ -276,7 +281,10 @@ fn silent<'a>(attempts: &(impl Iterator<Item = &'a Attempts> + Clone)) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, config, token};
+    use crate::belief::{Policy, step};
+    use crate::model::Probes;
+    use crate::syncro::{Observation, Part, TokenObservation, Unreadable};
+    use crate::testing::{at, config, confirmed, token};
 
     fn names(fleet: &Fleet) -> Vec<String> {
         fleet.watches().map(|watch| watch.token.name.clone()).collect()
@@ -305,6 +313,24 @@ mod tests {
         let change = fleet.reconfigure(&other, Duration::ZERO, at(2));
         assert_eq!((change.removed.len(), change.removed_tenants.len(), fleet.tenant_count()), (2, 1, 0));
         assert!(fleet.is_checked(), "nothing is left that could be checked");
+    }
+
+    #[test]
+    fn a_tenant_whose_token_has_no_value_is_not_known_to_answer() {
+        let mut fleet = fleet(&["a"]);
+        let unreadable = Part::Token(TokenObservation::Unreadable(Unreadable::Missing("a".to_owned())));
+        let watch = fleet.get_mut(WatchKey(0)).unwrap();
+        let token = Arc::clone(&watch.token);
+        let policy = Policy {
+            token: &token,
+            confirmation: confirmed(1),
+            probes: Probes::ReadOnly,
+            news_for: Duration::from_hours(24),
+            frozen: false,
+        };
+        let observation = Observation { at: at(5), part: unreadable, asked: Vec::new() };
+        let _ = step(Arc::make_mut(&mut watch.status), &observation, policy);
+        assert_eq!(fleet.contacts(&|_| true), [TenantContact { silent: None, answered: None }]);
     }
 
     #[test]

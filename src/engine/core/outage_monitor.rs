@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{FEWEST, LONGEST_OUTAGE, Outage, TenantContact, TenantObservation, turned_bad, unreachable};
+use crate::belief::{FEWEST, LONGEST_TURNED_BAD, Outage, TenantContact, TenantObservation, turned_bad, unreachable};
 
 /// Whether there is an outage.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct OutageMonitor {
     turned: BTreeSet<String>,
     /// Tenants of which no check gives a verdict.
     silent: BTreeSet<String>,
-    /// Whether many of them turned bad alike.
+    /// The outage that is going on: many of them turned bad alike, or fell silent together.
     outage: Option<Outage>,
     /// Those that turned bad are not taken for an outage before this moment: one has lasted so long that it was none.
     overruled_until: Option<DateTime<Utc>>,
@@ -113,8 +113,8 @@ impl OutageMonitor {
         let outage = outage.or_else(|| self.outage.filter(goes_on));
         let before = std::mem::replace(&mut self.outage, outage);
         match (before, outage) {
-            (Some(Outage::TurnedBad { since, .. }), None) if now - since >= LONGEST_OUTAGE => {
-                self.overruled_until = Some(now + LONGEST_OUTAGE);
+            (Some(Outage::TurnedBad { since, .. }), None) if now - since >= LONGEST_TURNED_BAD => {
+                self.overruled_until = Some(now + LONGEST_TURNED_BAD);
             }
             (Some(Outage::Unreachable { .. }), None | Some(Outage::TurnedBad { .. })) => {
                 self.reachable_since = Some(now);

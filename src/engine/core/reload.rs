@@ -22,7 +22,7 @@ use crate::engine::effect::Effect;
 
 impl Core {
     /// Resumes where the program ended the last time.
-    pub(super) fn take_up(&mut self, mut state: PersistedState, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+    pub(super) fn resume(&mut self, mut state: PersistedState, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         for (id, status) in state.retired {
             self.fleet.retire(id, Arc::new(status));
         }
@@ -31,7 +31,7 @@ impl Core {
             let key = self.fleet.add(Arc::clone(token), &self.config, self.sweep, now);
             self.agenda.set(key, Some(now), None);
             if let Some(persisted) = persisted {
-                self.take_up_token(key, persisted, now, effects);
+                self.resume_token(key, persisted, now, effects);
             }
         }
         *self.fleet.firing_mut() = Arc::new(std::mem::take(&mut state.fleet));
@@ -52,12 +52,12 @@ impl Core {
         }
         for (id, PersistedToken { status, firing }) in state.tokens {
             self.hand_over(&id.tenant, &firing, now, effects);
-            self.bury(id, Arc::new(status), Arc::new(firing), effects);
+            self.remove(id, Arc::new(status), Arc::new(firing), effects);
         }
     }
 
     /// Resumes a token that was watched before the program started.
-    fn take_up_token(
+    fn resume_token(
         &mut self,
         key: WatchKey,
         PersistedToken { mut status, firing }: PersistedToken,
@@ -110,7 +110,7 @@ impl Core {
         for (key, watch) in removed {
             self.agenda.remove(key);
             self.hand_over(&watch.token.tenant.name, &watch.firing, now, effects);
-            self.bury(watch.token.id(), watch.status, watch.firing, effects);
+            self.remove(watch.token.id(), watch.status, watch.firing, effects);
         }
         // Only now are the members of every tenant complete: of several tokens of a group, one represents its peers.
         for (key, _) in remaining {
@@ -123,7 +123,13 @@ impl Core {
     }
 
     /// Ends what fires for a token that is no longer configured, and retires its status.
-    fn bury(&mut self, id: TokenId, status: Arc<TokenStatus>, mut firing: Arc<Vec<Firing>>, effects: &mut Vec<Effect>) {
+    fn remove(
+        &mut self,
+        id: TokenId,
+        status: Arc<TokenStatus>,
+        mut firing: Arc<Vec<Firing>>,
+        effects: &mut Vec<Effect>,
+    ) {
         resolve(&id.clone().into(), &mut firing, effects);
         effects.push(Effect::Record(Record::Retired(id.clone())));
         self.fleet.retire(id, status);
