@@ -119,6 +119,8 @@ pub struct TokenStatus {
     pub permission_checks: Attempts,
     /// The last of them that asked for everything; none if an older program wrote this.
     pub full_check: Option<DateTime<Utc>>,
+    /// When a check of it first gave a verdict, as far as it was recorded: nothing is known of the time before.
+    pub known_since: Option<DateTime<Utc>>,
     /// The state of the token that is believed.
     pub state: TokenState,
     /// Since when the token has been in that state, as it was first observed.
@@ -148,6 +150,7 @@ pub struct TokenStatus {
 impl Default for TokenStatus {
     fn default() -> Self {
         Self {
+            known_since: None,
             state: TokenState::Unknown,
             since: None,
             doubt: None,
@@ -270,7 +273,8 @@ impl TokenStatus {
             let moments = [&mut attempts.last_attempt, &mut attempts.last_success, &mut attempts.failing_since];
             moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
         }
-        self.full_check.iter_mut().chain(&mut self.since).for_each(&mut *change);
+        let moments = [&mut self.full_check, &mut self.known_since, &mut self.since];
+        moments.into_iter().flatten().for_each(&mut *change);
         if let Some(doubt) = &mut self.doubt {
             [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);
         }

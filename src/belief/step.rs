@@ -51,6 +51,7 @@ pub(crate) fn step(status: &mut TokenStatus, observation: &Observation, policy: 
         }
         Part::Permissions(permissions) => changes.permissions(status, permissions),
     }
+    status.known_since = status.known_since.or(status.validity.last_success);
     changes.transitions
 }
 

@@ -1,7 +1,7 @@
 //! The receivers that are notified besides the log: `[[alerts.alertmanagers]]` and `[[alerts.webhooks]]`. Pure; no
 //! secret is here, only the paths of the files in which the secrets are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,23 @@ pub struct Receiver {
     pub identity: Option<Identity>,
     /// How long one request may take, the connecting included.
     pub timeout: Duration,
+}
+
+impl Receiver {
+    /// The paths of the files with secrets that it needs.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let address = if let Address::File(path) = &self.address { Some(path) } else { None };
+        let authorization = match &self.authorization {
+            Authorization::None => None,
+            Authorization::Basic { password_file: path, .. } | Authorization::Bearer(path) => Some(path),
+        };
+        let signature = match &self.kind {
+            ReceiverKind::Alertmanager => None,
+            ReceiverKind::Webhook(webhook) => webhook.secret_file.as_ref(),
+        };
+        let key = self.identity.as_ref().map(|identity| &identity.key_file);
+        [address, authorization, signature, key].into_iter().flatten().map(PathBuf::as_path)
+    }
 }
 
 /// The protocol that a receiver understands.

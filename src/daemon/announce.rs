@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Cost};
 use crate::model::TokenSource;
-use crate::syncro::readable_by_others;
-use crate::system::files::Deadline;
+use crate::system::files::{Deadline, readable_by_others};
 
 /// Logs each line of what is wrong with a configuration that was rejected.
 pub(crate) fn rejected<'a>(faults: impl Iterator<Item = &'a str>) {
@@ -48,18 +47,24 @@ pub(super) fn loaded(config: &Config, warnings: &[String]) {
     }
 }
 
-/// What is allowed in a configuration but probably not meant. Checks the permissions of the token files, which takes
-/// five seconds at most.
+/// What is allowed in a configuration but probably not meant. Checks the permissions of the files with secrets, which
+/// takes five seconds at most.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     const LONGEST: Duration = Duration::from_secs(5);
-    let sources = config.tokens.iter().map(|token| &token.source);
-    let open: HashSet<&Path> = readable_by_others(sources, Deadline::within(LONGEST)).into_iter().collect();
-    let open = config.tokens.iter().filter_map(|token| {
+    let of_tokens = config.tokens.iter().filter_map(|token| {
         let TokenSource::File(path) = &token.source else { return None };
-        let of = format!("token `{}` of tenant `{}`", token.name, token.tenant.name);
-        let problem = "everyone on this machine can read the file";
-        open.contains(path.as_path())
-            .then(|| format!("{of}: {problem} `{}`; chmod 640 or less is enough", path.display()))
+        Some((format!("token `{}` of tenant `{}`", token.name, token.tenant.name), path.as_path()))
+    });
+    let of_receivers = config
+        .alerts
+        .receivers
+        .iter()
+        .flat_map(|receiver| receiver.secret_files().map(|path| (format!("receiver `{}`", receiver.name), path)));
+    let secrets: Vec<_> = of_tokens.chain(of_receivers).collect();
+    let paths = secrets.iter().map(|(_, path)| *path).collect();
+    let open: HashSet<&Path> = readable_by_others(paths, Deadline::within(LONGEST)).into_iter().collect();
+    let open = secrets.iter().filter(|(_, path)| open.contains(path)).map(|(of, path)| {
+        format!("{of}: everyone on this machine can read the file `{}`; chmod 600 is enough", path.display())
     });
     config.warnings.iter().map(ToString::to_string).chain(open).collect()
 }

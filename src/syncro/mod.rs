@@ -28,7 +28,6 @@ pub use instruments::Instruments;
 pub(crate) use observation::Asked;
 pub use observation::{Observation, Part, PermissionObservations, TokenObservation};
 pub(crate) use pause::Host;
-pub(crate) use token_value::readable_by_others;
 pub use token_value::{Fingerprint, TokenValue, Unreadable};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;

@@ -188,19 +188,6 @@ impl TokenValue {
     }
 }
 
-/// The paths of those sources that are files which others than their owner and group may read.
-pub(crate) fn readable_by_others<'a>(
-    sources: impl Iterator<Item = &'a TokenSource>,
-    deadline: Deadline,
-) -> Vec<&'a Path> {
-    const OTHERS_MAY_READ: u32 = 0o004;
-    let path = |source: &'a TokenSource| if let TokenSource::File(path) = source { Some(path.as_path()) } else { None };
-    let paths: Vec<_> = sources.filter_map(path).collect();
-    let modes = files::modes_blocking(&paths, deadline);
-    let open = |mode: &Option<u32>| mode.is_some_and(|mode| mode & OTHERS_MAY_READ != 0);
-    paths.into_iter().zip(modes).filter(|(_, mode)| open(mode)).map(|(path, _)| path).collect()
-}
-
 pub(super) fn place(source: &TokenSource) -> String {
     match source {
         TokenSource::File(path) => format!("the file `{}`", path.display()),

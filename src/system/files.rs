@@ -281,5 +281,13 @@ fn line(reader: &mut impl Read, longest: u64) -> Result<Contents, ReadError> {
     Err(ReadError::TooLong(longest))
 }
 
+/// Those of these files that others than their owner and group may read.
+pub(crate) fn readable_by_others(paths: Vec<&Path>, deadline: Deadline) -> Vec<&Path> {
+    const OTHERS_MAY_READ: u32 = 0o004;
+    let modes = modes_blocking(&paths, deadline);
+    let open = |mode: &Option<u32>| mode.is_some_and(|mode| mode & OTHERS_MAY_READ != 0);
+    paths.into_iter().zip(modes).filter(|(_, mode)| open(mode)).map(|(path, _)| path).collect()
+}
+
 #[cfg(test)]
 mod tests;

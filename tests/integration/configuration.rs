@@ -228,17 +228,23 @@ fn conf_d_holds_more_tenants_and_paths_are_relative_to_the_configuration_file() 
 }
 
 #[test]
-fn a_token_file_that_everyone_may_read_is_a_warning() {
+fn a_file_with_a_secret_that_everyone_may_read_is_a_warning() {
     let world = World::new(ACME);
     let path = world.write(
         "config.toml",
-        "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"open\"\n",
+        "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"open\"\n\
+         [[alerts.webhooks]]\nname = \"chat\"\nurl_file = \"url\"\n",
     );
-    let file = world.write("open", "value");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for name in ["open", "url"] {
+        let file = world.write(name, "value");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
     let output = call(&["-c", path.to_str().unwrap(), "validate"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stdout).contains("everyone on this machine can read"), "{}", text(&output.stdout));
+    let out = text(&output.stdout);
+    for of in ["token `t` of tenant `a`", "receiver `chat`"] {
+        assert!(out.contains(&format!("{of}: everyone on this machine can read the file")), "{out}");
+    }
 }
 
 #[test]

@@ -61,6 +61,16 @@ fn since_is_when_it_was_first_seen() {
 }
 
 #[test]
+fn a_token_is_known_since_its_first_verdict() {
+    let token = token("t", &[]);
+    let mut status = TokenStatus::default();
+    for (seconds, observation) in [(0, MeObservation::Failed(failure())), (10, works(&[])), (20, works(&[]))] {
+        let _ = step(&mut status, &observed(seconds, observation), policy(&token));
+    }
+    assert_eq!(status.known_since, Some(at(10)));
+}
+
+#[test]
 fn a_permission_is_lost_when_refused_twice_and_the_refusals_of_a_dead_token_do_not_count() {
     let token = token("t", &[LIST]);
     let mut status = TokenStatus::default();

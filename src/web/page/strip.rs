@@ -52,6 +52,10 @@ pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTim
 fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Span> {
     let of_kind = |kind: TransitionKind| history.iter().filter(move |line| line.kind == kind);
     let mut spans = Vec::new();
+    let status = &entry.status;
+    // What was so before the first change of the strip has been known since the first check, and not before.
+    let firsts = [status.known_since, status.since, history.iter().map(|line| line.since).min()];
+    let known_since = firsts.into_iter().flatten().min().unwrap_or(now).max(start(now));
     let state_changes: Vec<_> = of_kind(TransitionKind::State).collect();
     let of_state = |state: TokenState| match state {
         TokenState::Unknown => None,
@@ -59,9 +63,8 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
         _ => Some(Health::Broken),
     };
     let of_word = |word: &str| word.parse().ok().and_then(of_state);
-    let status = &entry.status;
     let current = (of_state(status.state), status.since.unwrap_or(now));
-    add(&mut spans, &state_changes, current, of_word, now);
+    add(&mut spans, &state_changes, current, of_word, (known_since, now));
     for wanted in &entry.token.wanted {
         let lacking = if wanted.required { Health::Broken } else { Health::Attention };
         let name = wanted.permission.name();
@@ -71,7 +74,7 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
         let permission = status.of_permission(wanted.permission);
         let is_missing = permission.filter(|permission| permission.state() == PermissionState::Missing);
         let current = (is_missing.map(|_| lacking), permission.map_or(now, |permission| permission.belief.since));
-        add(&mut spans, &lines, current, missing, now);
+        add(&mut spans, &lines, current, missing, (known_since, now));
     }
     spans
 }
@@ -83,13 +86,13 @@ fn add(
     lines: &[&HistoryLine],
     (current, since): (Option<Health>, DateTime<Utc>),
     health: impl Fn(&str) -> Option<Health>,
-    now: DateTime<Utc>,
+    (known_since, now): (DateTime<Utc>, DateTime<Utc>),
 ) {
     let Some(first) = lines.first() else {
         spans.extend(current.map(|health| (since, now, health)));
         return;
     };
-    let mut from = start(now);
+    let mut from = known_since;
     let mut current = health(&first.before);
     for line in lines {
         spans.extend(current.map(|health| (from, line.since, health)));
@@ -118,7 +121,13 @@ mod tests {
     }
 
     fn signs(state: TokenState, since_days_ago: i64, history: &[HistoryLine]) -> String {
-        let status = TokenStatus { state, since: Some(at(-since_days_ago * DAY)), ..TokenStatus::default() };
+        known(400, state, since_days_ago, history)
+    }
+
+    /// The signs for a token that was first checked so many days ago.
+    fn known(days_ago: i64, state: TokenState, since_days_ago: i64, history: &[HistoryLine]) -> String {
+        let (known_since, since) = (Some(at(-days_ago * DAY)), Some(at(-since_days_ago * DAY)));
+        let status = TokenStatus { known_since, state, since, ..TokenStatus::default() };
         let (token, status) = (Arc::new(token("t", &[LIST])), Arc::new(status));
         let entry = TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() };
         strip(&entry, history, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
@@ -137,6 +146,7 @@ mod tests {
             line("permission", Some(LIST), 3, "missing", "granted"),
         ];
         assert_eq!(signs(TokenState::Valid, 400, &lost), format!("{}✖✖{}", "✓".repeat(25), "✓".repeat(3)));
+        assert_eq!(known(12, TokenState::Valid, 7, &expired), format!("{}✓✓✓✖✖✖{}", "·".repeat(17), "✓".repeat(7)));
         let added = [line("state", None, 1, "unknown", "rejected")];
         assert_eq!(signs(TokenState::Rejected, 1, &added), format!("{}✖✖", "·".repeat(28)));
     }
