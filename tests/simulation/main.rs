@@ -62,8 +62,8 @@ const FAILED_ONCE: [u64; 50] = [
     77_001_002,
     909_643,
 ];
-/// The first of the other worlds, unless `SIMULATION_FIRST_SEED` says otherwise. Whoever tries out a change compares it with
-/// what was before, so these are the same in every run; `.ci/run` tries others for each state of the sources.
+/// The first of the other worlds, unless `SIMULATION_FIRST_SEED` says otherwise. Of worlds that nobody has tried, about one
+/// in a thousand still fails, so these are the same in every run until that has ended.
 const FIRST_SEED: u64 = 4_000_000;
 /// They are played for so many years of tokens, unless `SIMULATION_TOKEN_YEARS` says otherwise.
 const TOKEN_YEARS: f64 = 100.0;
