@@ -119,6 +119,9 @@ pub struct TokenStatus {
     pub permission_checks: Attempts,
     /// The last of them that asked for everything; none if an older program wrote this.
     pub full_check: Option<DateTime<Utc>>,
+    /// When Syncro last answered a validity check in a way that gave a verdict; none if it never did, or if an older
+    /// program wrote this.
+    pub answered_at: Option<DateTime<Utc>>,
     /// When a check of it first gave a verdict, as far as it was recorded: nothing is known of the time before.
     pub known_since: Option<DateTime<Utc>>,
     /// The state of the token that is believed.
@@ -150,6 +153,7 @@ pub struct TokenStatus {
 impl Default for TokenStatus {
     fn default() -> Self {
         Self {
+            answered_at: None,
             known_since: None,
             state: TokenState::Unknown,
             since: None,
@@ -173,6 +177,13 @@ impl TokenStatus {
     /// Whether the token works, as far as anybody has reason to believe.
     pub fn works(&self) -> bool {
         self.state == TokenState::Valid && self.doubt.is_none()
+    }
+
+    /// When Syncro last answered a validity check in a way that gave a verdict. That there is no usable value to be sent
+    /// is a verdict, but no answer. Of what an older program wrote, a state that only an answer can show tells it.
+    pub(crate) fn answered(&self) -> Option<DateTime<Utc>> {
+        let shown = !matches!(self.state, TokenState::Unreadable | TokenState::Unknown);
+        self.answered_at.or(self.validity.last_success.filter(|_| shown))
     }
 
     /// The security group of the user behind the token, as it was last observed.
@@ -273,7 +284,7 @@ impl TokenStatus {
             let moments = [&mut attempts.last_attempt, &mut attempts.last_success, &mut attempts.failing_since];
             moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
         }
-        let moments = [&mut self.full_check, &mut self.known_since, &mut self.since];
+        let moments = [&mut self.full_check, &mut self.answered_at, &mut self.known_since, &mut self.since];
         moments.into_iter().flatten().for_each(&mut *change);
         if let Some(doubt) = &mut self.doubt {
             [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);

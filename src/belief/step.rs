@@ -84,6 +84,7 @@ impl Changes<'_> {
             Verdict::Is(state) => state,
         };
         status.validity.record(self.now, None);
+        status.answered_at = Some(self.now);
         self.state(status, state);
         self.outlived(status, state);
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
-use crate::belief::{Attempts, TenantContact, TenantObservation, TokenStatus};
+use crate::belief::{TenantContact, TenantObservation, TokenStatus};
 use crate::check::WatchKey;
 use crate::config::Config;
 use crate::model::{Token, TokenId};
@@ -165,12 +165,6 @@ impl Fleet {
         tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.status)
     }
 
-    /// The statuses of those tokens that have a usable value. For the others no request is sent, so they say nothing
-    /// about their tenant.
-    fn asked<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TokenStatus> + Clone {
-        self.statuses(tenant).filter(|status| status.unreadable.is_none())
-    }
-
     fn observe(&self, tenant: &Tenant) -> Option<TenantObservation> {
         TenantObservation::of(self.statuses(tenant))
     }
@@ -204,18 +198,19 @@ impl Fleet {
     pub(super) fn contacts(&self, is_silent: &dyn Fn(&str) -> bool) -> Vec<TenantContact> {
         let contact = |(name, tenant): (&String, &Tenant)| TenantContact {
             silent: is_silent(name).then(|| self.silence(name)).flatten().map(|(since, _)| since),
-            answered: self.asked(tenant).filter_map(|status| status.validity.last_success).max(),
+            answered: self.statuses(tenant).filter_map(TokenStatus::answered).max(),
         };
         self.tenants.iter().map(contact).collect()
     }
 
     /// Since when nothing could be learnt about any token of a tenant, and why not the last time.
     pub(super) fn silence(&self, name: &str) -> Option<(DateTime<Utc>, &'static str)> {
-        let checked = self.asked(self.tenants.get(name)?).filter(|status| {
+        // Without a usable value, or in trouble of our own, no request reaches the tenant.
+        let checked = self.statuses(self.tenants.get(name)?).filter(|status| {
             let is_own = status.validity.reason.is_some_and(Reason::is_own);
-            status.validity.last_attempt.is_some() && !is_own
+            status.validity.last_attempt.is_some() && status.unreadable.is_none() && !is_own
         });
-        silent(&checked.map(|status| &status.validity))
+        silent(&checked)
     }
 
     /// When any token of a tenant was last checked.
@@ -270,9 +265,9 @@ impl Fleet {
 
 /// Since when nothing could be learnt about any of these tokens, and why not the last time: since the first failure after
 /// the last verdict about any of them. A token that failed before that verdict already says nothing of when.
-fn silent<'a>(attempts: &(impl Iterator<Item = &'a Attempts> + Clone)) -> Option<(DateTime<Utc>, &'static str)> {
-    let answered = attempts.clone().filter_map(|attempts| attempts.last_success).max();
-    let failing = attempts.clone().filter(|attempts| attempts.silent_since > answered);
+fn silent<'a>(checked: &(impl Iterator<Item = &'a TokenStatus> + Clone)) -> Option<(DateTime<Utc>, &'static str)> {
+    let answered = checked.clone().filter_map(TokenStatus::answered).max();
+    let failing = checked.clone().map(|status| &status.validity).filter(|attempts| attempts.silent_since > answered);
     let since = failing.clone().filter_map(|attempts| attempts.silent_since).min()?;
     let last = failing.max_by_key(|attempts| attempts.last_attempt)?;
     Some((since, last.reason.map_or("unknown", |reason| reason.as_str())))
@@ -283,8 +278,8 @@ mod tests {
     use super::*;
     use crate::belief::{Policy, step};
     use crate::model::Probes;
-    use crate::syncro::{Observation, Part, TokenObservation, Unreadable};
-    use crate::testing::{at, config, confirmed, token};
+    use crate::syncro::{MeObservation, Observation, Part, TokenObservation, Unreadable};
+    use crate::testing::{at, config, confirmed, failure, observed, token};
 
     fn names(fleet: &Fleet) -> Vec<String> {
         fleet.watches().map(|watch| watch.token.name.clone()).collect()
@@ -315,11 +310,9 @@ mod tests {
         assert!(fleet.is_checked(), "nothing is left that could be checked");
     }
 
-    #[test]
-    fn a_tenant_whose_token_has_no_value_is_not_known_to_answer() {
-        let mut fleet = fleet(&["a"]);
-        let unreadable = Part::Token(TokenObservation::Unreadable(Unreadable::Missing("a".to_owned())));
-        let watch = fleet.get_mut(WatchKey(0)).unwrap();
+    /// Takes in what was observed of a token.
+    fn observe(fleet: &mut Fleet, key: u64, observation: &Observation) {
+        let watch = fleet.get_mut(WatchKey(key)).unwrap();
         let token = Arc::clone(&watch.token);
         let policy = Policy {
             token: &token,
@@ -328,9 +321,24 @@ mod tests {
             news_for: Duration::from_hours(24),
             frozen: false,
         };
-        let observation = Observation { at: at(5), part: unreadable, asked: Vec::new() };
-        let _ = step(Arc::make_mut(&mut watch.status), &observation, policy);
+        let _ = step(Arc::make_mut(&mut watch.status), observation, policy);
+    }
+
+    #[test]
+    fn that_there_is_no_value_to_be_sent_is_no_answer_of_the_tenant() {
+        let unreadable = |seconds| {
+            let part = Part::Token(TokenObservation::Unreadable(Unreadable::Missing("a".to_owned())));
+            Observation { at: at(seconds), part, asked: Vec::new() }
+        };
+        let silent = |seconds| observed(seconds, MeObservation::Failed(failure()));
+        let mut fleet = fleet(&["a", "b"]);
+        observe(&mut fleet, 0, &unreadable(5));
         assert_eq!(fleet.contacts(&|_| true), [TenantContact { silent: None, answered: None }]);
+        observe(&mut fleet, 1, &silent(10));
+        observe(&mut fleet, 0, &unreadable(305));
+        observe(&mut fleet, 0, &silent(605));
+        assert_eq!(fleet.silence("acme").map(|(since, _)| since), Some(at(10)));
+        assert_eq!(fleet.contacts(&|_| true), [TenantContact { silent: Some(at(10)), answered: None }]);
     }
 
     #[test]
