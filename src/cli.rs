@@ -32,9 +32,9 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch all tokens until told to stop (SIGTERM or SIGINT); reload on SIGHUP.
+    /// Watch all tokens until stopped (SIGTERM or SIGINT); reload on SIGHUP.
     Run,
-    /// Look at every token once, now; exit 0 all well, 1 warning, 2 critical, 3 could not tell.
+    /// Check every token once, now; exit 0 ok, 1 warning, 2 critical, 3 could not tell.
     Check(CheckArguments),
     /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell.
     Preflight(PreflightArguments),

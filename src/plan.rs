@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use crate::belief::{Confirmation, Evidence, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{AUDIT_INTERVAL, Config, Schedule, USER_INTERVAL, coincide};
 use crate::model::Token;
-use crate::syncro::{Lane, Reason};
+use crate::syncro::{CheckLane, Reason};
 
 /// The longest pause between attempts while checks fail, for a cron schedule. The pause doubles up to this, or up to
 /// the interval of any other schedule.
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
 /// The place in its intervals at which a token is checked. It is a hash of the token's names, so that tokens are spread
-/// and each keeps its place over restarts.
+/// and each stays in its place over restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Phase(u64);
 
@@ -47,7 +47,7 @@ impl Phase {
 
 /// The permissions that a check asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum PermissionScope {
     /// All wanted permissions that can be shown, and the user's security group if an hour has passed.
     Full,
     /// Only those that were refused but are not yet believed to be missing, or that could not be probed.
@@ -69,7 +69,7 @@ pub(crate) struct Plan {
     /// When the validity check is due, with which every check begins.
     pub validity: Due,
     /// When the permission check is due, and what it asks for; `None` unless the token works as far as it is known.
-    pub permissions: Option<(Due, Scope)>,
+    pub permissions: Option<(Due, PermissionScope)>,
 }
 
 impl Plan {
@@ -90,19 +90,19 @@ impl Plan {
     }
 
     /// The permissions that a check at `now` asks for besides validity, if any.
-    pub(crate) fn scope(&self, now: DateTime<Utc>) -> Option<Scope> {
+    pub(crate) fn scope(&self, now: DateTime<Utc>) -> Option<PermissionScope> {
         self.permissions.filter(|(due, _)| due.at <= now).map(|(_, scope)| scope)
     }
 
     /// The lane in which the requests of a check at `now` wait for the budget.
-    pub(crate) fn lane(&self, now: DateTime<Utc>) -> Lane {
+    pub(crate) fn lane(&self, now: DateTime<Utc>) -> CheckLane {
         let urgent = |due: &Due| due.urgent && due.at <= now;
         if urgent(&self.validity) || self.permissions.iter().any(|(due, _)| urgent(due)) {
-            Lane::Urgent
+            CheckLane::Urgent
         } else if self.scope(now).is_some() {
-            Lane::Permissions
+            CheckLane::Permissions
         } else {
-            Lane::Validity
+            CheckLane::Validity
         }
     }
 }
@@ -183,13 +183,13 @@ impl Planner<'_> {
         due
     }
 
-    fn permissions(&self) -> Option<(Due, Scope)> {
+    fn permissions(&self) -> Option<(Due, PermissionScope)> {
         let status = self.status;
         if !matches!(status.state, TokenState::Valid | TokenState::Unknown) || status.doubt.is_some() {
             return None;
         }
         let Some(last) = status.permission_checks.last_attempt else {
-            return Some((Due { at: self.now, urgent: false }, Scope::Full));
+            return Some((Due { at: self.now, urgent: false }, PermissionScope::Full));
         };
         let (validity, schedule) = (&self.config.schedule.validity, &self.config.schedule.permissions);
         let grid = match validity {
@@ -201,7 +201,7 @@ impl Planner<'_> {
         if status.recheck {
             // This counts from the last permission check, and not from the validity check that found something odd:
             // validity checks may come so often that it would be put off for ever.
-            return Some((self.urgent(self.after(last), last), Scope::Full));
+            return Some((self.urgent(self.after(last), last), PermissionScope::Full));
         }
         // A permission that could not be probed when it was to be confirmed waits longer and longer, as all that fails.
         let failing = status.permission_checks.failures > 0;
@@ -213,15 +213,15 @@ impl Planner<'_> {
             None if failing && status.permission_checks.reason != Some(Reason::NotSyncro) => {
                 Due { at: self.retry(last, status.permission_checks.failures, schedule), urgent: false }
             }
-            None => return Some((full, Scope::Full)),
+            None => return Some((full, PermissionScope::Full)),
         };
         Some(if full.at > partial.at.max(self.now) {
-            (partial, Scope::Doubtful)
+            (partial, PermissionScope::Doubtful)
         } else if partial.urgent {
             // One check serves both.
-            (partial, Scope::Full)
+            (partial, PermissionScope::Full)
         } else {
-            (Due { at: full.at.min(partial.at), urgent: false }, Scope::Full)
+            (Due { at: full.at.min(partial.at), urgent: false }, PermissionScope::Full)
         })
     }
 

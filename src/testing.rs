@@ -15,7 +15,7 @@ use crate::config::{
     Web, Webhook,
 };
 use crate::model::{Probes, Tenant, Token, TokenSource, Wanted};
-use crate::notify::{Outgoing, Post, Suspect, Taken as Took, Trouble, Why};
+use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble};
 use crate::syncro::{
     Failure, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason, Right,
     TokenObservation, TokenValue,
@@ -151,19 +151,19 @@ impl Fake {
     }
 
     /// The receiver accepts nothing from now on.
-    pub(crate) fn breaks(&self, receiver: &str, why: Why) {
+    pub(crate) fn breaks(&self, receiver: &str, why: DeliveryFailure) {
         self.broken.lock().unwrap().insert(receiver.to_owned(), Trouble::new(why, "it does"));
     }
 
     /// The receiver refuses for good what contains this text; every body contains the empty one.
     pub(crate) fn refuses(&self, receiver: &str, text: &str) {
-        let trouble = Trouble { suspect: Suspect::Body, ..Trouble::new(Why::Refused, "it answered 400") };
+        let trouble = Trouble { suspect: Suspect::Body, ..Trouble::new(DeliveryFailure::Refused, "it answered 400") };
         self.refused.lock().unwrap().push((receiver.to_owned(), text.to_owned(), trouble));
     }
 
     /// The receiver fails at what contains this text.
     pub(crate) fn stumbles(&self, receiver: &str, text: &str) {
-        let trouble = Trouble::new(Why::NoAnswer(Reason::Http5xx), "it answered 500");
+        let trouble = Trouble::new(DeliveryFailure::Unavailable(Reason::Http5xx), "it answered 500");
         self.refused.lock().unwrap().push((receiver.to_owned(), text.to_owned(), trouble));
     }
 
@@ -204,7 +204,7 @@ impl Post for Fake {
             return Err(Trouble { clock, ..trouble.clone() });
         }
         if self.longest.lock().unwrap().is_some_and(|longest| outgoing.body.len() > longest) {
-            let trouble = Trouble::new(Why::Refused, "it answered 413");
+            let trouble = Trouble::new(DeliveryFailure::Refused, "it answered 413");
             return Err(Trouble { suspect: Suspect::Body, clock, ..trouble });
         }
         let body = serde_json::from_str(&outgoing.body).unwrap();

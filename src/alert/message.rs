@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_a_version_that_did_not_tell_its_parts_apart_is_whole() {
+    fn a_message_of_a_version_that_did_not_separate_its_parts_is_whole() {
         let message: Message = serde_json::from_value(json!({ "message": "it expired. Make a new one" })).unwrap();
         assert_eq!((message.what(), message.fix()), ("it expired. Make a new one", ""));
         let beyond: Message = serde_json::from_value(json!({ "message": "short", "what_length": 99 })).unwrap();

@@ -286,7 +286,7 @@ pub(super) fn impaired(impaired: &Impaired) -> Message {
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     let tokens = if *tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") };
     let what = format!(
-        "trouble of this machine keeps checks of {tokens} from saying anything since {}{detail}; nothing is known to \
+        "trouble of this machine prevents checks of {tokens} from giving a verdict since {}{detail}; nothing is known to \
         be wrong with the tokens",
         day(*since)
     );

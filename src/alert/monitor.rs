@@ -37,7 +37,7 @@ pub(crate) fn monitor_alerts(
         |firing: &Firing| !firing.alert.is_of_monitor() || firing.alert == Alert::MonitorThrottled && !flows;
     let why_ended = |firing: &Firing| match firing.alert {
         Alert::MonitorThrottled => Cow::Borrowed("requests are answered again"),
-        _ => Cow::Borrowed("checks of these tokens are no longer kept from saying anything by it"),
+        _ => Cow::Borrowed("checks of these tokens are no longer prevented by it from giving a verdict"),
     };
     rules.reconcile(&Scope::Fleet, conditions, firing, is_suppressed, &why_ended)
 }

@@ -180,7 +180,7 @@ impl TokenStatus {
     }
 
     /// When Syncro last answered a validity check in a way that gave a verdict. That there is no usable value to be sent
-    /// is a verdict, but no answer. Of what an older program wrote, a state that only an answer can show tells it.
+    /// is a verdict, but no answer. Of what an older program wrote, a state that only an answer can show is evidence of one.
     pub(crate) fn answered(&self) -> Option<DateTime<Utc>> {
         let shown = !matches!(self.state, TokenState::Unreadable | TokenState::Unknown);
         self.answered_at.or(self.validity.last_success.filter(|_| shown))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::{PermissionId, Probe};
 use crate::model::{Probes, Token};
-use crate::syncro::Lane;
+use crate::syncro::CheckLane;
 
 /// The key of a token in the core: it is stable over reloads, and never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +18,7 @@ pub struct Job {
     /// The token as it is configured.
     pub token: Arc<Token>,
     /// The lane in which its requests wait for the budget.
-    pub lane: Lane,
+    pub lane: CheckLane,
     /// What to ask about permissions besides `/me`; `None` for a validity check alone.
     pub permissions: Option<PermissionJob>,
 }
@@ -28,7 +28,7 @@ impl Job {
     pub fn once(token: Arc<Token>, probes: Probes, audit: bool) -> Self {
         let audit = audit.then(|| token.audit(probes));
         let permissions = PermissionJob { full: true, user: true, probes: token.probes(probes), audit };
-        Self { key: WatchKey(0), token, lane: Lane::Validity, permissions: Some(permissions) }
+        Self { key: WatchKey(0), token, lane: CheckLane::Validity, permissions: Some(permissions) }
     }
 }
 

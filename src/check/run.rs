@@ -9,8 +9,8 @@ use crate::belief::{Expectation, TokenState, Verdict, judge};
 use crate::catalog::PermissionId;
 use crate::model::Token;
 use crate::syncro::{
-    Answer, Asked, Client, Failure, Lane, MeObservation, Observation, Part, PermissionObservations, ProbeObservation,
-    Reason, Request, TokenObservation, TokenValue, UserObservation,
+    Answer, Asked, CheckLane, Client, Failure, MeObservation, Observation, Part, PermissionObservations,
+    ProbeObservation, Reason, Request, TokenObservation, TokenValue, UserObservation,
 };
 use crate::system::clock;
 
@@ -33,7 +33,7 @@ pub struct Observed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     /// The lane whose slot is free again.
-    pub lane: Lane,
+    pub lane: CheckLane,
     /// Whether the job was to ask for permissions too.
     pub permissions: bool,
 }
@@ -63,7 +63,7 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
         sender.send(Observed { key, observation, took, ended }).await.unwrap_or_default();
     };
     // Everyone waits for `/me`, so it is never sent in a later lane than a validity check; only what follows it yields.
-    let (asked, answer) = client.ask(&token.tenant, value, Request::Me, lane.min(Lane::Validity)).await;
+    let (asked, answer) = client.ask(&token.tenant, value, Request::Me, lane.min(CheckLane::Validity)).await;
     let at = clock::now();
     let observation = answer.map_or_else(MeObservation::Failed, |answer| answer.me());
     let expectation = Expectation { subdomain: token.tenant.subdomain.as_deref(), expires: token.expires };
@@ -77,7 +77,8 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
     sender(observed, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
-        let mut questions = Questions { client, token: &token, value, lane, host: Host::default(), asked: Vec::new() };
+        let mut questions =
+            Questions { client, token: &token, value, lane, host: Reachability::default(), asked: Vec::new() };
         let permissions = Part::Permissions(questions.permissions(job, user).await);
         sender(Observation { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
     }
@@ -89,14 +90,14 @@ const MOST_UNANSWERED: u32 = 2;
 
 /// Whether it is worth while to send further requests to a host. What concerns only one endpoint ends nothing.
 #[derive(Debug, Default)]
-struct Host {
+struct Reachability {
     /// The number of requests in a row that got no answer.
     unanswered: u32,
     /// Why no further request is sent, if none is: each would only wait in vain.
     gone: Option<Failure>,
 }
 
-impl Host {
+impl Reachability {
     /// Takes in how a request ended: with a failure, or with an answer.
     fn saw(&mut self, failure: Option<&Failure>) {
         let reason = failure.map(|failure| failure.reason);
@@ -120,8 +121,8 @@ struct Questions<'a> {
     client: &'a Client,
     token: &'a Token,
     value: &'a TokenValue,
-    lane: Lane,
-    host: Host,
+    lane: CheckLane,
+    host: Reachability,
     /// The requests that have been sent so far.
     asked: Vec<Asked>,
 }
@@ -154,7 +155,7 @@ impl Questions<'_> {
         let (asked, answer) = self.client.ask(&self.token.tenant, self.value, request, self.lane).await;
         self.asked.extend(asked);
         // A body that never ends delays a check as much as an answer that never begins.
-        self.host.saw(answer.as_ref().map_or_else(Some, Answer::cut));
+        self.host.saw(answer.as_ref().map_or_else(Some, Answer::body_failure));
         answer
     }
 
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn only_what_concerns_the_host_ends_a_check() {
         let failures = |reasons: &[Option<Reason>]| {
-            let mut host = Host::default();
+            let mut host = Reachability::default();
             for reason in reasons {
                 host.saw(reason.map(|reason| Failure::new(reason, "x")).as_ref());
             }

@@ -112,11 +112,12 @@ fn text(findings: &[Finding]) -> String {
 /// What was found wrong with a token, in a line each.
 fn notes(finding: &Finding) -> Vec<String> {
     let Token { tenant, name, .. } = finding.token.as_ref();
-    let what = if finding.status.state == TokenState::Unknown { "" } else { " at everything" };
+    let what = if finding.status.state == TokenState::Unknown { "" } else { "not everything of " };
+    let could = if what.is_empty() { "could not" } else { "could" };
     let alert =
         |firing: &Firing| format!("{}: {}: {}\n", firing.severity.as_str(), firing.alert.as_str(), firing.message.text);
     let unknown = |failure: &Failure| {
-        format!("unknown: could not look{what} for token `{name}` of tenant `{}`: {failure}\n", tenant.name)
+        format!("unknown: {what}token `{name}` of tenant `{}` {could} be checked: {failure}\n", tenant.name)
     };
     let excess: Vec<_> = finding.excess().map(|excess| excess.permission.name()).collect();
     let excess = (!excess.is_empty()).then(|| {

@@ -116,7 +116,7 @@ fn fix<'a>(finding: &'a Finding, permission: &PermissionView) -> Option<&'a str>
 /// What is wrong besides missing permissions.
 fn problems(finding: &Finding) -> Vec<String> {
     let alerts = finding.alerts.iter().filter(|firing| firing.message.permission.is_none());
-    let failure = finding.failure.iter().map(|failure| format!("could not look at everything: {failure}"));
+    let failure = finding.failure.iter().map(|failure| format!("not everything could be checked: {failure}"));
     alerts.map(|firing| firing.message.text.clone()).chain(failure).collect()
 }
 
@@ -155,7 +155,7 @@ fn conclusion(finding: &Finding, permissions: &[PermissionView], verdict: Verdic
     let (missing, undetermined) = (required(PermissionState::Missing), required(PermissionState::Unverified));
     let undetermined = match undetermined.as_str() {
         "" => String::new(),
-        names => format!("; not seen, so look whether the token has it ticked: {names}"),
+        names => format!("; not seen, so see in Syncro whether the token has it ticked: {names}"),
     };
     match verdict {
         Verdict::Ready => format!("ready{undetermined}"),

@@ -53,7 +53,7 @@ fn plan(config: &Config) -> String {
         "{warnings}the configuration is valid\n\
          tokens: {}\n\
          plan: {:.1} of {} requests a minute ({share:.0} %)\n\
-         a full look at every token: {} requests, {} if only the budget holds it up, {} if \
+         a full check of every token: {} requests, {} if only the budget holds it up, {} if \
          every request runs into its time-out one after the other\n",
         cost.tokens,
         cost.requests_per_minute,

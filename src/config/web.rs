@@ -114,14 +114,14 @@ pub(super) fn web(mut section: Section<'_>, context: &Context<'_>, notes: &mut N
     let auth = auth(section.section("auth", notes), context, notes);
     if section.has("auth") && auth.is_open() && notes.faults.0.len() == faults {
         let problem =
-            Problem::new("names nobody", "users, bearer_token_files or both; without [web.auth] everybody may look");
+            Problem::new("names nobody", "users, bearer_token_files or both; without [web.auth] everybody may read");
         notes.fault(&section.path("auth"), problem);
     }
     let path = section.path("listen");
     section.finish(notes);
     let web = Web { listen, external_url, health_listen, tls, auth, insecure };
     if !web.may_listen_on(listen) {
-        let problem = format!("`{listen}` is open to the network, without TLS or without asking who looks");
+        let problem = format!("`{listen}` is open to the network, without TLS or without asking for a credential");
         notes.fault(&path, Problem::new(problem, LOCKED));
     }
     web

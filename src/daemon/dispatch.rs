@@ -108,7 +108,7 @@ mod tests {
     use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
     use crate::config::{Format, Receiver, ReceiverKind};
     use crate::model::TokenId;
-    use crate::notify::Why;
+    use crate::notify::DeliveryFailure;
     use crate::state::Record;
     use crate::syncro::Reason;
     use crate::testing::{Fake, at, receiver, webhook};
@@ -171,7 +171,7 @@ mod tests {
         sleep(Duration::from_secs(5)).await;
         assert_eq!(fake.taken("hook").len(), 1);
         for name in names {
-            fake.breaks(name, Why::NoAnswer(Reason::Connect));
+            fake.breaks(name, DeliveryFailure::Unavailable(Reason::Connect));
         }
         for number in 1..=60 {
             run.notify(number).await;

@@ -13,13 +13,13 @@ mod firing;
 mod fleet;
 mod fleet_alerts;
 mod monitor;
+mod next_check;
 mod observed;
 mod outage_monitor;
 mod peers;
 mod quick_checks;
 mod reload;
 mod review;
-mod start;
 mod watch;
 
 use std::sync::Arc;

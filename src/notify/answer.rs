@@ -23,7 +23,7 @@ pub struct Taken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The reason, as a label has it.
-    pub why: Why,
+    pub why: DeliveryFailure,
     /// The reason for people: a fragment that reads after "was not notified: ".
     pub detail: String,
     /// How long the receiver asks to be left alone, by its header `Retry-After`; `None` if it does not ask.
@@ -47,9 +47,9 @@ pub enum Suspect {
 
 /// Why a receiver has not taken what was sent, as a label has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum DeliveryFailure {
     /// There was no answer, or one of a server in trouble.
-    NoAnswer(Reason),
+    Unavailable(Reason),
     /// The receiver says that the request or our credentials are wrong.
     Refused,
     /// Something answered that is no receiver.
@@ -58,18 +58,18 @@ pub enum Why {
     Secret,
 }
 
-impl Why {
+impl DeliveryFailure {
     /// Every reason that can occur, so that each has its series.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         let of_syncro_alone = [Reason::NotSyncro, Reason::TooLarge];
         let reasons = Reason::ALL.iter().copied().filter(move |reason| !of_syncro_alone.contains(reason));
-        reasons.map(Self::NoAnswer).chain([Self::Refused, Self::NotReceiver, Self::Secret])
+        reasons.map(Self::Unavailable).chain([Self::Refused, Self::NotReceiver, Self::Secret])
     }
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::NoAnswer(reason) => reason.as_str(),
+            Self::Unavailable(reason) => reason.as_str(),
             Self::Refused => "http_4xx",
             Self::NotReceiver => "not_receiver",
             Self::Secret => "secret",
@@ -79,19 +79,20 @@ impl Why {
 
 impl Trouble {
     /// The trouble where nothing but the reason says what is wrong.
-    pub(crate) fn new(why: Why, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(why: DeliveryFailure, detail: impl Into<String>) -> Self {
         let suspect = match why {
-            Why::NoAnswer(Reason::Connect | Reason::Dns | Reason::Tls | Reason::Throttled) | Why::Secret => {
-                Suspect::Receiver
+            DeliveryFailure::Unavailable(Reason::Connect | Reason::Dns | Reason::Tls | Reason::Throttled)
+            | DeliveryFailure::Secret => Suspect::Receiver,
+            DeliveryFailure::Unavailable(_) | DeliveryFailure::Refused | DeliveryFailure::NotReceiver => {
+                Suspect::Either
             }
-            Why::NoAnswer(_) | Why::Refused | Why::NotReceiver => Suspect::Either,
         };
         Self { why, detail: detail.into(), retry_after: None, suspect, clock: None }
     }
 
     /// The trouble with a file of ours that cannot be used.
     pub(super) fn secret(detail: String) -> Self {
-        Self::new(Why::Secret, detail)
+        Self::new(DeliveryFailure::Secret, detail)
     }
 
     /// Whether the answer says that the body will never be taken.
@@ -112,12 +113,12 @@ pub(super) fn judge(
 ) -> Result<Taken, Trouble> {
     let page = body.trim_ascii_start().starts_with(b"<");
     let why = match status {
-        200..300 if page => Why::NotReceiver,
+        200..300 if page => DeliveryFailure::NotReceiver,
         200..300 => return Ok(Taken { clock }),
-        429 => Why::NoAnswer(Reason::Throttled),
-        500.. => Why::NoAnswer(Reason::Http5xx),
-        400..500 => Why::Refused,
-        _ => Why::NotReceiver,
+        429 => DeliveryFailure::Unavailable(Reason::Throttled),
+        500.. => DeliveryFailure::Unavailable(Reason::Http5xx),
+        400..500 => DeliveryFailure::Refused,
+        _ => DeliveryFailure::NotReceiver,
     };
     let complaint = if page { "a web page".to_owned() } else { complaint(body) };
     let detail = if complaint.is_empty() {
@@ -180,9 +181,9 @@ mod tests {
         assert_eq!(suspects(&either), [Suspect::Either; 20]);
         assert_eq!(suspects(&[429]), [Suspect::Receiver]);
         assert_eq!(judge(204, b"", None, None), Ok(Taken::default()));
-        assert_eq!(judge(200, b" <html>", None, None).unwrap_err().why, Why::NotReceiver);
-        assert_eq!(Trouble::new(Why::NoAnswer(Reason::Connect), "").suspect, Suspect::Receiver);
-        assert_eq!(Trouble::new(Why::NoAnswer(Reason::Timeout), "").suspect, Suspect::Either);
+        assert_eq!(judge(200, b" <html>", None, None).unwrap_err().why, DeliveryFailure::NotReceiver);
+        assert_eq!(Trouble::new(DeliveryFailure::Unavailable(Reason::Connect), "").suspect, Suspect::Receiver);
+        assert_eq!(Trouble::new(DeliveryFailure::Unavailable(Reason::Timeout), "").suspect, Suspect::Either);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::answer::Why;
+use super::answer::DeliveryFailure;
 
 /// The counters and gauges of the receivers.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl Instruments {
         self.set_aside(receiver, 0);
         self.superseded(receiver, 0);
         self.waits(receiver, 0, None);
-        for why in Why::all() {
+        for why in DeliveryFailure::all() {
             if let Ok(counter) = self.failures.get_metric_with_label_values(&[receiver, why.as_str()]) {
                 counter.inc_by(0);
             }
@@ -98,7 +98,7 @@ impl Instruments {
         self.set_aside.remove_label_values(&[receiver]).ok();
         self.superseded.remove_label_values(&[receiver]).ok();
         self.clock.remove_label_values(&[receiver]).ok();
-        for why in Why::all() {
+        for why in DeliveryFailure::all() {
             self.failures.remove_label_values(&[receiver, why.as_str()]).ok();
         }
     }
@@ -127,7 +127,7 @@ impl Instruments {
         }
     }
 
-    pub(super) fn failed(&self, receiver: &str, why: Why) {
+    pub(super) fn failed(&self, receiver: &str, why: DeliveryFailure) {
         if let Ok(counter) = self.failures.get_metric_with_label_values(&[receiver, why.as_str()]) {
             counter.inc();
         }

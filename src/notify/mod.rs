@@ -33,7 +33,7 @@ use crate::system::telemetry;
 
 use alertmanager::Board;
 
-pub use answer::{Suspect, Taken, Trouble, Why};
+pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
 pub use instruments::Instruments;
 pub(crate) use post::Http;
 pub use post::{Outgoing, Post};

@@ -14,7 +14,7 @@ use crate::config::{Address, Authorization, Receiver};
 use crate::syncro::{Failure, Reason};
 use crate::system::{clock, http};
 
-use super::answer::{self, Suspect, Taken, Trouble, Why};
+use super::answer::{self, DeliveryFailure, Suspect, Taken, Trouble};
 use super::secret::{Secret, bytes};
 
 /// How much of an answer is read, in bytes: enough to see what it is and what it complains of.
@@ -78,7 +78,8 @@ impl Post for Http {
     ) -> Result<Taken, Trouble> {
         let attempt = self.attempt(receiver, outgoing, timeout);
         let outcome = tokio::time::timeout(timeout.saturating_add(LONGEST_FILES), attempt).await;
-        outcome.unwrap_or_else(|_| Err(Trouble::new(Why::NoAnswer(Reason::Timeout), "no answer in time")))
+        outcome
+            .unwrap_or_else(|_| Err(Trouble::new(DeliveryFailure::Unavailable(Reason::Timeout), "no answer in time")))
     }
 }
 
@@ -188,7 +189,7 @@ fn signature(secret: &[u8], body: &[u8]) -> String {
 fn trouble(error: reqwest::Error) -> Trouble {
     let is_connected = !error.is_connect();
     let Failure { reason, detail } = error.into();
-    let trouble = Trouble::new(Why::NoAnswer(reason), detail);
+    let trouble = Trouble::new(DeliveryFailure::Unavailable(reason), detail);
     // A server may end over one body, and a filter before it may cut the connection for one.
     let suspect = if is_connected { Suspect::Either } else { trouble.suspect };
     Trouble { suspect, ..trouble }
@@ -280,7 +281,7 @@ mod tests {
         let answers = join_all(unanswered.map(|(_, bytes, endless)| answered(bytes, endless))).await;
         for ((case, ..), answer) in unanswered.into_iter().zip(answers) {
             let trouble = answer.unwrap_err();
-            let why = (trouble.suspect, matches!(trouble.why, Why::NoAnswer(_)));
+            let why = (trouble.suspect, matches!(trouble.why, DeliveryFailure::Unavailable(_)));
             assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
         }
     }

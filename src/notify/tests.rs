@@ -128,7 +128,11 @@ async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
     let receivers = vec![webhook("a", Format::Json), webhook("b", Format::Slack), alertmanager("am")];
     let mut bench = Bench::new(&fake, receivers, &[]);
     let all = ["a", "b", "am"];
-    let troubles = [Why::NoAnswer(Reason::Connect), Why::Refused, Why::NoAnswer(Reason::Timeout)];
+    let troubles = [
+        DeliveryFailure::Unavailable(Reason::Connect),
+        DeliveryFailure::Refused,
+        DeliveryFailure::Unavailable(Reason::Timeout),
+    ];
     for (name, why) in all.into_iter().zip(troubles) {
         fake.breaks(name, why);
     }
@@ -184,7 +188,7 @@ async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
 async fn one_dead_receiver_delays_no_other() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("works", Format::Json)], &[]);
-    fake.breaks("dead", Why::NoAnswer(Reason::Timeout));
+    fake.breaks("dead", DeliveryFailure::Unavailable(Reason::Timeout));
     let mut expected = Vec::new();
     for number in 0..200 {
         bench.deliver("dead", &number.to_string(), Status::Firing).await;
@@ -236,7 +240,7 @@ async fn an_alertmanager_with_nothing_to_receive_is_left_alone() {
 async fn the_retry_after_of_a_receiver_is_respected() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("a", Format::Json)], &[]);
-    let trouble = Trouble::new(Why::NoAnswer(Reason::Throttled), "it answered 429");
+    let trouble = Trouble::new(DeliveryFailure::Unavailable(Reason::Throttled), "it answered 429");
     let trouble = Trouble { retry_after: Some(Duration::from_secs(90)), ..trouble };
     fake.broken.lock().unwrap().insert("a".to_owned(), trouble);
     bench.deliver("a", "x", Status::Firing).await;
@@ -250,7 +254,7 @@ async fn a_stop_tries_what_waits_once_more_and_does_not_wait_for_the_dead() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("fixed", Format::Json)], &[]);
     for name in ["dead", "fixed"] {
-        fake.breaks(name, Why::NoAnswer(Reason::Connect));
+        fake.breaks(name, DeliveryFailure::Unavailable(Reason::Connect));
         bench.deliver(name, "x", Status::Firing).await;
     }
     sleep(Duration::from_mins(10)).await;
@@ -271,7 +275,7 @@ async fn a_reload_gives_up_receivers_that_are_gone_and_tries_at_once_what_waits_
     let mut bench = Bench::new(&fake, vec![webhook("gone", Format::Json), webhook("stays", Format::Json)], &[]);
     let mut ids = Vec::new();
     for name in ["gone", "stays"] {
-        fake.breaks(name, Why::Refused);
+        fake.breaks(name, DeliveryFailure::Refused);
         ids.push(bench.deliver(name, "x", Status::Firing).await);
     }
     sleep(Duration::from_mins(10)).await;

@@ -16,7 +16,7 @@ use crate::syncro::Reason;
 use crate::system::clock;
 
 use super::alertmanager::{Board, Clocks, RESEND};
-use super::answer::{Suspect, Trouble, Why};
+use super::answer::{DeliveryFailure, Suspect, Trouble};
 use super::backoff::{LONGEST_RETRY_AFTER, pause};
 use super::clocks::ReceiverClock;
 use super::post::{Outgoing, Post};
@@ -207,7 +207,7 @@ impl<P: Post> Worker<P> {
                 tokio::select! {
                     outcome = &mut posting => break outcome,
                     () = drain_end(&handles.drain, drain_ends_at) => break Err(Trouble::new(
-                        Why::NoAnswer(Reason::Timeout),
+                        DeliveryFailure::Unavailable(Reason::Timeout),
                         "no answer before the daemon ended",
                     )),
                     Some(delivery) = handles.queued.recv() => superseded.extend(queue.push(delivery)),

@@ -39,7 +39,10 @@ fn planned(token: &Token, status: &TokenStatus, now: i64) -> Plan {
 fn a_new_token_is_checked_at_once_and_in_full() {
     let (token, status) = after(&[]);
     let plan = planned(&token, &status, 7);
-    assert_eq!((plan.at(), plan.scope(at(7)), plan.lane(at(7))), (at(7), Some(Scope::Full), Lane::Permissions));
+    assert_eq!(
+        (plan.at(), plan.scope(at(7)), plan.lane(at(7))),
+        (at(7), Some(PermissionScope::Full), CheckLane::Permissions)
+    );
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn a_bad_verdict_is_checked_again_after_confirm_after_and_before_all_others() {
     let plan = planned(&token, &status, 301);
     assert_eq!(plan.validity, Due { at: at(330), urgent: true });
     assert_eq!(plan.permissions, None, "a doubtful token is not asked what it may do");
-    assert_eq!(plan.lane(at(330)), Lane::Urgent);
+    assert_eq!(plan.lane(at(330)), CheckLane::Urgent);
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn a_refused_permission_is_asked_again_alone() {
     let missing = probed(3600, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
     let (token, status) = after(&[observed(0, works(&[])), granted, observed(3600, works(&[])), missing]);
     let (due, scope) = planned(&token, &status, 3601).permissions.unwrap();
-    assert_eq!((due, scope), (Due { at: at(3630), urgent: true }, Scope::Doubtful));
+    assert_eq!((due, scope), (Due { at: at(3630), urgent: true }, PermissionScope::Doubtful));
 }
 
 /// The seconds after which the next full check of permissions is due.
@@ -84,15 +87,15 @@ fn a_check_of_what_is_doubted_takes_the_place_of_no_full_one() {
         ((due.at - at(0)).num_seconds(), due.urgent, scope)
     };
     let refused = checked(full - 20, false, Missing);
-    assert_eq!(scope(&refused, full - 20), (full + 10, true, Scope::Full), "one check serves both");
+    assert_eq!(scope(&refused, full - 20), (full + 10, true, PermissionScope::Full), "one check serves both");
     let refused = checked(full - 40, false, Missing);
-    assert_eq!(scope(&refused, full - 40), (full - 10, true, Scope::Doubtful), "it comes before");
+    assert_eq!(scope(&refused, full - 40), (full - 10, true, PermissionScope::Doubtful), "it comes before");
     // Nothing could be learnt before the full check was due as well.
     let failed = checked(full - 600, false, Failed(failure()));
-    assert_eq!(scope(&failed, full - 600).2, Scope::Doubtful);
-    assert_eq!(scope(&failed, full + 600).2, Scope::Full);
+    assert_eq!(scope(&failed, full - 600).2, PermissionScope::Doubtful);
+    assert_eq!(scope(&failed, full + 600).2, PermissionScope::Full);
     // It had begun before the full check was due, and was answered after that.
-    assert_eq!(scope(&checked(full + 1, false, Granted(200)), full + 1), (full, false, Scope::Full));
+    assert_eq!(scope(&checked(full + 1, false, Granted(200)), full + 1), (full, false, PermissionScope::Full));
     assert!(scope(&checked(full + 1, true, Granted(200)), full + 1).0 > full + 1);
 }
 
@@ -107,7 +110,7 @@ fn frequent_validity_checks_never_put_off_permissions() {
     assert!(status.recheck);
     let plan = plan(&token, Phase::of(&token), &status, &config, at(3601));
     let (due, scope) = plan.permissions.unwrap();
-    assert!(due.urgent && scope == Scope::Full);
+    assert!(due.urgent && scope == PermissionScope::Full);
     assert!(due.at <= plan.validity.at.max(at(3610)), "{plan:?}");
 }
 

@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::config::SYNCRO_REQUESTS_PER_MINUTE;
 
-use super::pause::{Host, Paused, Pauses, Why};
-use super::{Lane, Reason};
+use super::pause::{Host, PauseCause, Paused, Pauses};
+use super::{CheckLane, Reason};
 
 /// How many requests may leave at once after a time without requests.
 const BURST: u32 = 10;
@@ -102,7 +102,7 @@ impl Budget {
     }
 
     /// Lets no request leave to a host for as long as it asks, within bounds; returns for how long.
-    pub(super) fn pause(&self, host: &Host, why: Why, requested: Duration) -> Duration {
+    pub(super) fn pause(&self, host: &Host, why: PauseCause, requested: Duration) -> Duration {
         self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, requested, Instant::now())
     }
 
@@ -131,7 +131,7 @@ impl Budget {
     ///
     /// # Errors
     /// Why the host is paused, if the pause lasts longer than `patience`.
-    pub(super) async fn permit(&self, host: &Host, lane: Lane, patience: Duration) -> Result<(), Reason> {
+    pub(super) async fn permit(&self, host: &Host, lane: CheckLane, patience: Duration) -> Result<(), Reason> {
         loop {
             if let Some(paused) = self.paused(host) {
                 if paused.until - Instant::now() > patience {
@@ -140,8 +140,8 @@ impl Budget {
                 sleep_until(paused.until).await;
                 continue;
             }
-            let _permissions = if lane == Lane::Permissions { Some(self.permissions.lock().await) } else { None };
-            let _validity = if lane == Lane::Urgent { None } else { Some(self.validity.lock().await) };
+            let _permissions = if lane == CheckLane::Permissions { Some(self.permissions.lock().await) } else { None };
+            let _validity = if lane == CheckLane::Urgent { None } else { Some(self.validity.lock().await) };
             let _next = self.next.lock().await;
             while self.paused(host).is_none() {
                 match self.take(host) {
@@ -197,7 +197,7 @@ mod tests {
         let start = Instant::now();
         let mut times = Vec::new();
         for _ in 0..count {
-            budget.permit(&host(), Lane::Validity, FOR_EVER).await.unwrap();
+            budget.permit(&host(), CheckLane::Validity, FOR_EVER).await.unwrap();
             times.push(start.elapsed().as_millis());
         }
         times
@@ -226,10 +226,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_delays_every_lane_until_its_end() {
         let budget = budget(90);
-        budget.pause(&host(), Why::Throttled, Duration::from_secs(30));
-        budget.pause(&host(), Why::Throttled, Duration::from_secs(5));
+        budget.pause(&host(), PauseCause::Throttled, Duration::from_secs(30));
+        budget.pause(&host(), PauseCause::Throttled, Duration::from_secs(5));
         let start = Instant::now();
-        for lane in [Lane::Permissions, Lane::Urgent, Lane::Validity] {
+        for lane in [CheckLane::Permissions, CheckLane::Urgent, CheckLane::Validity] {
             budget.permit(&host(), lane, FOR_EVER).await.unwrap();
             assert!(start.elapsed() >= Duration::from_secs(30), "{lane:?}");
         }
@@ -240,13 +240,13 @@ mod tests {
         let (budget, other) = (budget(90), Host::of("http://127.0.0.1:2"));
         let start = Instant::now();
         let mut waiting = tokio::task::JoinSet::new();
-        for lane in [Lane::Permissions, Lane::Validity, Lane::Urgent] {
+        for lane in [CheckLane::Permissions, CheckLane::Validity, CheckLane::Urgent] {
             let budget = Arc::clone(&budget);
             waiting.spawn(async move { budget.permit(&host(), lane, FOR_EVER).await });
         }
-        budget.pause(&host(), Why::Throttled, Duration::from_mins(4));
+        budget.pause(&host(), PauseCause::Throttled, Duration::from_mins(4));
         tokio::task::yield_now().await;
-        for lane in [Lane::Permissions, Lane::Validity, Lane::Urgent] {
+        for lane in [CheckLane::Permissions, CheckLane::Validity, CheckLane::Urgent] {
             budget.permit(&other, lane, Duration::ZERO).await.unwrap();
             assert_eq!(budget.permit(&host(), lane, Duration::from_secs(10)).await, Err(Reason::Throttled));
         }
@@ -260,16 +260,16 @@ mod tests {
         let budget = budget(1);
         times(&budget, 10).await;
         let waiter = Arc::clone(&budget);
-        let waiting = tokio::spawn(async move { waiter.permit(&host(), Lane::Validity, Duration::ZERO).await });
+        let waiting = tokio::spawn(async move { waiter.permit(&host(), CheckLane::Validity, Duration::ZERO).await });
         tokio::task::yield_now().await;
-        budget.pause(&host(), Why::Unavailable, Duration::from_mins(4));
+        budget.pause(&host(), PauseCause::Unavailable, Duration::from_mins(4));
         assert_eq!(waiting.await.unwrap(), Err(Reason::Http5xx));
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_pause_requests_leave_one_by_one() {
         let budget = budget(60);
-        budget.pause(&host(), Why::Throttled, Duration::from_mins(2));
+        budget.pause(&host(), PauseCause::Throttled, Duration::from_mins(2));
         let times = times(&budget, 20).await;
         assert!(times[0] >= 121_000, "{times:?}");
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 999), "{times:?}");
@@ -284,7 +284,7 @@ mod tests {
         let budget = budget(60);
         times(&budget, 10).await;
         let mut waiting = tokio::task::JoinSet::new();
-        for lane in [Lane::Permissions, Lane::Validity] {
+        for lane in [CheckLane::Permissions, CheckLane::Validity] {
             for _ in 0..50 {
                 let budget = Arc::clone(&budget);
                 waiting.spawn(async move { budget.permit(&host(), lane, FOR_EVER).await });
@@ -292,7 +292,7 @@ mod tests {
         }
         tokio::task::yield_now().await;
         let start = Instant::now();
-        budget.permit(&host(), Lane::Urgent, FOR_EVER).await.unwrap();
+        budget.permit(&host(), CheckLane::Urgent, FOR_EVER).await.unwrap();
         assert!(start.elapsed() <= Duration::from_secs(3), "{:?}", start.elapsed());
         waiting.join_all().await;
         assert!(start.elapsed() >= Duration::from_secs(90));

@@ -164,12 +164,12 @@ impl Answer {
     }
 
     /// Why the body is not whole, or cannot be read, if that is so.
-    pub fn cut(&self) -> Option<&Failure> {
+    pub fn body_failure(&self) -> Option<&Failure> {
         self.broken.as_ref()
     }
 
     /// The same answer, with what its headers and its body show about who made it.
-    pub(super) fn signed<'a>(mut self, header: impl Fn(&str) -> Option<&'a str>) -> Self {
+    pub(super) fn with_challenger<'a>(mut self, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         self.challenger = challenger(self.status, header, self.is_html(), &self.body);
         self
     }
@@ -502,7 +502,7 @@ mod tests {
     #[test]
     fn a_challenge_page_is_no_verdict_and_a_refusal_stays_one() {
         let cloudflare = |name: &str| (name == "server").then_some("cloudflare");
-        let page = |status| answer(status, "text/html", "<title>Just a moment...</title>").signed(cloudflare);
+        let page = |status| answer(status, "text/html", "<title>Just a moment...</title>").with_challenger(cloudflare);
         for status in [200, 401, 403, 429, 503] {
             let seen = page(status).me();
             let named = matches!(&seen, MeObservation::Failed(failure)
@@ -512,9 +512,10 @@ mod tests {
             let probed = page(status).probe(probe("Tickets - List/Search"));
             assert!(matches!(probed, ProbeObservation::Failed(_)), "{status}");
         }
-        let json = |status| answer(status, "application/json", "{\"error\":\"x\"}").signed(cloudflare);
+        let json = |status| answer(status, "application/json", "{\"error\":\"x\"}").with_challenger(cloudflare);
         assert_eq!((json(401).me(), json(403).me()), (MeObservation::Refused, MeObservation::Blocked));
-        let own = |status| answer(status, "text/html", "<h1>Your address is not allowed</h1>").signed(|_| None);
+        let own =
+            |status| answer(status, "text/html", "<h1>Your address is not allowed</h1>").with_challenger(|_| None);
         assert_eq!((own(401).me(), own(403).me()), (MeObservation::Blocked, MeObservation::Blocked));
     }
 

@@ -14,10 +14,10 @@ use crate::model::{Tenant, TokenSource};
 use crate::system::clock;
 
 use super::classify::Answer;
-use super::pause::{Host, LONGEST_PAUSE, Why};
+use super::pause::{Host, LONGEST_PAUSE, PauseCause};
 use super::transport::{Http, Outgoing, Received, Transport};
-use super::values::{Stored, Values};
-use super::{Asked, Budget, Failure, Instruments, Lane, Pause, Reason, TokenValue, Unreadable};
+use super::values::{RealValues, Values};
+use super::{Asked, Budget, CheckLane, Failure, Instruments, Pause, Reason, TokenValue, Unreadable};
 
 /// How long a pause lasts when Syncro does not say so, as in public clients of Syncro.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ impl Client {
     /// # Errors
     /// A text that reads after "failed to ", when no TLS client can be made, for example without any root certificate.
     pub fn new(config: &config::Syncro, budget: Arc<Budget>, instruments: Instruments) -> Result<Self, String> {
-        Ok(Self::over(Arc::new(Http::new(config.timeout)?), Arc::new(Stored), budget, instruments))
+        Ok(Self::over(Arc::new(Http::new(config.timeout)?), Arc::new(RealValues), budget, instruments))
     }
 
     /// A client over any transport and any source of token values.
@@ -93,7 +93,7 @@ impl Client {
         tenant: &Tenant,
         token: &TokenValue,
         request: Request,
-        lane: Lane,
+        lane: CheckLane,
     ) -> (Option<Asked>, Result<Answer, Failure>) {
         let (host, queued) = (Host::of(&tenant.base_url), Instant::now());
         let permitted = self.budget.permit(&host, lane, self.patience).await;
@@ -113,7 +113,7 @@ impl Client {
             Err((_, failure)) => Err(failure),
         };
         let reads_body = !matches!(request, Request::Probe(_));
-        let failure = answer.as_ref().map_or_else(Some, |answer| answer.cut().filter(|_| reads_body));
+        let failure = answer.as_ref().map_or_else(Some, |answer| answer.body_failure().filter(|_| reads_body));
         let reason = failure.map(|failure| failure.reason);
         (Some(Asked { method, path: path(tenant, request), at, status, reason, took }), answer)
     }
@@ -137,7 +137,7 @@ impl Client {
     }
 
     fn throttled(&self, tenant: &Tenant, host: &Host, retry_after: Option<Duration>) {
-        let pause = self.budget.pause(host, Why::Throttled, retry_after.unwrap_or(PAUSE));
+        let pause = self.budget.pause(host, PauseCause::Throttled, retry_after.unwrap_or(PAUSE));
         self.instruments.throttled(clock::now() + pause);
         tracing::warn!(
             event = "throttled",
@@ -149,7 +149,7 @@ impl Client {
     }
 
     fn unavailable(&self, tenant: &Tenant, host: &Host, requested: Duration) {
-        let pause = self.budget.pause(host, Why::Unavailable, requested);
+        let pause = self.budget.pause(host, PauseCause::Unavailable, requested);
         tracing::warn!(
             event = "unavailable",
             tenant = tenant.name,

@@ -34,7 +34,7 @@ pub use values::Values;
 
 /// The priority of a request when the request budget is short: a later lane never delays an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub enum CheckLane {
     /// A bad verdict is to be confirmed, or an expiry has just come.
     Urgent,
     /// A check of whether the token works.

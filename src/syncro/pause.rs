@@ -57,14 +57,14 @@ impl Host {
 
 /// Why a host asked for a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum PauseCause {
     /// It gets too many requests from this address (429, or the text of Syncro's throttle).
     Throttled,
     /// It is in trouble itself (503 with `Retry-After`).
     Unavailable,
 }
 
-impl Why {
+impl PauseCause {
     pub(super) fn reason(self) -> Reason {
         match self {
             Self::Throttled => Reason::Throttled,
@@ -76,7 +76,7 @@ impl Why {
 /// One pause, or several that followed each other with hardly a request between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Paused {
-    pub(super) why: Why,
+    pub(super) why: PauseCause,
     pub(super) since: Instant,
     pub(super) until: Instant,
     /// Requests that were answered since its end.
@@ -97,12 +97,12 @@ pub(super) struct Pauses(HashMap<String, Paused>);
 
 impl Pauses {
     /// Begins a pause, or makes one longer; returns how long it lasts, since `requested` is taken within bounds.
-    pub(super) fn begin(&mut self, host: &Host, why: Why, requested: Duration, now: Instant) -> Duration {
+    pub(super) fn begin(&mut self, host: &Host, why: PauseCause, requested: Duration, now: Instant) -> Duration {
         let duration = requested.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let until = now + duration;
         let name = match why {
-            Why::Throttled => &host.limit,
-            Why::Unavailable => &host.own,
+            PauseCause::Throttled => &host.limit,
+            PauseCause::Unavailable => &host.own,
         };
         if self.0.get(name).is_some_and(|paused| paused.flows(now)) {
             self.0.remove(name);
@@ -110,7 +110,7 @@ impl Pauses {
         let has_room = self.0.len() < MOST_HOSTS;
         match self.0.get_mut(name) {
             Some(paused) => {
-                let why = if paused.why == Why::Throttled { paused.why } else { why };
+                let why = if paused.why == PauseCause::Throttled { paused.why } else { why };
                 *paused = Paused { why, since: paused.since, until: until.max(paused.until), answered: 0, over: false };
             }
             None if has_room => {
@@ -182,12 +182,12 @@ mod tests {
         let (now, mut pauses) = (Instant::now(), Pauses::default());
         let (acme, other) = (Host::of("https://acme.syncromsp.com"), Host::of("https://other.syncromsp.com"));
         let apart = Host::of("http://127.0.0.1:1");
-        assert_eq!(pauses.begin(&acme, Why::Throttled, Duration::MAX, now), LONGEST_PAUSE);
+        assert_eq!(pauses.begin(&acme, PauseCause::Throttled, Duration::MAX, now), LONGEST_PAUSE);
         assert!(pauses.of(&other, now + LONGEST_PAUSE - seconds(1)).is_some(), "one limit");
         assert_eq!(pauses.of(&acme, now + LONGEST_PAUSE), None);
         assert_eq!(pauses.of(&apart, now), None);
-        assert_eq!(pauses.begin(&apart, Why::Throttled, Duration::ZERO, now), seconds(1));
-        let (mut pauses, unavailable) = (Pauses::default(), Why::Unavailable);
+        assert_eq!(pauses.begin(&apart, PauseCause::Throttled, Duration::ZERO, now), seconds(1));
+        let (mut pauses, unavailable) = (Pauses::default(), PauseCause::Unavailable);
         pauses.begin(&acme, unavailable, seconds(9), now);
         assert_eq!(pauses.of(&acme, now).map(|paused| paused.why.reason()), Some(Reason::Http5xx));
         assert_eq!(pauses.of(&other, now), None, "an account's maintenance is its own");
@@ -204,7 +204,7 @@ mod tests {
         let since = |pauses: &Pauses, now| pauses.list(now).next().map(|(_, paused)| (paused.since - start).as_secs());
         let mut now = start;
         for _ in 0..3 {
-            pauses.begin(&host, Why::Throttled, seconds(30), now);
+            pauses.begin(&host, PauseCause::Throttled, seconds(30), now);
             now += seconds(30);
             assert!(pauses.has_ended(&host, now) && !pauses.has_ended(&host, now));
             for _ in 1..FLOWING {
@@ -215,7 +215,7 @@ mod tests {
         }
         pauses.answered(&host, now);
         assert_eq!(since(&pauses, now), None, "requests flow");
-        pauses.begin(&host, Why::Throttled, seconds(30), now);
+        pauses.begin(&host, PauseCause::Throttled, seconds(30), now);
         assert_eq!(since(&pauses, now), Some(150), "another one");
         now += seconds(30);
         assert_eq!(since(&pauses, now + seconds(600)), Some(150), "nothing shows that requests flow");

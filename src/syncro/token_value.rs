@@ -95,7 +95,7 @@ impl Unreadable {
 }
 
 /// The place where the bytes of a value are.
-enum Stored {
+enum Location {
     File(PathBuf),
     Here(Zeroizing<Vec<u8>>),
 }
@@ -108,8 +108,8 @@ impl TokenValue {
     pub async fn read(source: &TokenSource) -> Result<Self, Unreadable> {
         let place = place(source);
         match stored(source, &place)? {
-            Stored::File(path) => Self::of(files::read(&path, LONGEST_FILE).await, place),
-            Stored::Here(text) => Self::parse(&text, place),
+            Location::File(path) => Self::of(files::read(&path, LONGEST_FILE).await, place),
+            Location::Here(text) => Self::parse(&text, place),
         }
     }
 
@@ -120,8 +120,8 @@ impl TokenValue {
     pub fn read_blocking(source: &TokenSource, deadline: Deadline) -> Result<Self, Unreadable> {
         let place = place(source);
         match stored(source, &place)? {
-            Stored::File(path) => Self::of(files::read_blocking(&path, LONGEST_FILE, deadline), place),
-            Stored::Here(text) => Self::parse(&text, place),
+            Location::File(path) => Self::of(files::read_blocking(&path, LONGEST_FILE, deadline), place),
+            Location::Here(text) => Self::parse(&text, place),
         }
     }
 
@@ -205,13 +205,13 @@ fn credential_path(name: &str, place: &str) -> Result<PathBuf, Unreadable> {
     Ok(Path::new(&folder).join(name))
 }
 
-fn stored(source: &TokenSource, place: &str) -> Result<Stored, Unreadable> {
+fn stored(source: &TokenSource, place: &str) -> Result<Location, Unreadable> {
     match source {
-        TokenSource::File(path) => Ok(Stored::File(path.clone())),
-        TokenSource::Credential(name) => credential_path(name, place).map(Stored::File),
+        TokenSource::File(path) => Ok(Location::File(path.clone())),
+        TokenSource::Credential(name) => credential_path(name, place).map(Location::File),
         TokenSource::Environment(name) => {
             let value = std::env::var_os(name).ok_or_else(|| Unreadable::Missing(place.to_owned()))?;
-            Ok(Stored::Here(Zeroizing::new(value.into_encoded_bytes())))
+            Ok(Location::Here(Zeroizing::new(value.into_encoded_bytes())))
         }
     }
 }

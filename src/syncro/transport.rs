@@ -126,5 +126,5 @@ async fn read(mut response: reqwest::Response) -> Answer {
     let codings = response.headers().get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let (body, failure) = unpacked(codings, packed, LONGEST_BODY);
     let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
-    Answer::new(status, content_type, body).broken(broken.or(failure)).signed(header)
+    Answer::new(status, content_type, body).broken(broken.or(failure)).with_challenger(header)
 }

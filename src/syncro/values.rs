@@ -19,9 +19,9 @@ pub trait Values: fmt::Debug + Send + Sync {
 
 /// The real sources: files, environment variables and systemd credentials.
 #[derive(Debug)]
-pub(super) struct Stored;
+pub(super) struct RealValues;
 
-impl Values for Stored {
+impl Values for RealValues {
     fn read<'a>(&'a self, source: &'a TokenSource) -> BoxFuture<'a, Result<TokenValue, Unreadable>> {
         Box::pin(TokenValue::read(source))
     }

@@ -25,10 +25,13 @@ fn an_alert_fires_once_is_reminded_and_resolves_once() {
     world.happens(works());
     daemon.alert("TokenRejected", "resolved");
     daemon.checks("acme", "validity", 3);
-    let told = daemon.told();
-    assert_eq!(told.first().map(String::as_str), Some("TokenRejected firing"));
-    assert_eq!(told.last().map(String::as_str), Some("TokenRejected resolved"));
-    assert!(told[1..told.len() - 1].iter().all(|told| told == "TokenRejected reminder"), "{told:?}");
+    let notified = daemon.notified();
+    assert_eq!(notified.first().map(String::as_str), Some("TokenRejected firing"));
+    assert_eq!(notified.last().map(String::as_str), Some("TokenRejected resolved"));
+    assert!(
+        notified[1..notified.len() - 1].iter().all(|notified| notified == "TokenRejected reminder"),
+        "{notified:?}"
+    );
 }
 
 #[test]
@@ -40,7 +43,7 @@ fn a_flap_shorter_than_the_confirmations_alerts_nobody() {
     daemon.checks("acme", "validity", 2);
     world.happens(works());
     daemon.checks("acme", "validity", 3);
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 #[test]
@@ -68,7 +71,7 @@ fn an_expiry_is_spoken_of_once_for_each_notice_and_the_last_one_is_critical() {
     let last = daemon.alert("TokenExpiring", "reminder");
     assert_eq!((&last["severity"], &last["level"]), (&"critical".into(), &"ERROR".into()));
     daemon.checks("acme", "validity", 2);
-    assert_eq!(daemon.told(), ["TokenExpiring firing", "TokenExpiring reminder"]);
+    assert_eq!(daemon.notified(), ["TokenExpiring firing", "TokenExpiring reminder"]);
     world.configure(&Configuration::acme("expires = 2099-01-01"));
     daemon.signal("HUP");
     daemon.alert("TokenExpiring", "resolved");
@@ -86,7 +89,7 @@ fn a_tenant_without_a_verdict_for_long_is_unreachable_and_nothing_else_is_said()
     assert!(line["message"].as_str().unwrap().contains("http_5xx"), "{line}");
     world.happens(Incident::Behaves);
     daemon.alert("TenantUnreachable", "resolved");
-    assert_eq!(daemon.told(), ["TenantUnreachable firing", "TenantUnreachable resolved"]);
+    assert_eq!(daemon.notified(), ["TenantUnreachable firing", "TenantUnreachable resolved"]);
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn the_text_log_says_the_same_as_the_json_log() {
 }
 
 #[test]
-fn a_glitch_of_syncro_is_one_message_and_no_token_is_told_of() {
+fn a_glitch_of_syncro_is_one_message_and_none_about_a_token() {
     let names = ["one", "two", "three", "four", "five"];
     let scenario: String = names.iter().map(|name| ACME.replace("acme", name)).collect();
     let mut configuration = Configuration { validity: "4s", permissions: "1h", ..Configuration::default() };
@@ -145,5 +148,5 @@ fn a_glitch_of_syncro_is_one_message_and_no_token_is_told_of() {
     for name in names {
         daemon.checks(name, "validity", 2);
     }
-    assert_eq!(daemon.told(), ["SyncroOutage firing", "SyncroOutage resolved"]);
+    assert_eq!(daemon.notified(), ["SyncroOutage firing", "SyncroOutage resolved"]);
 }

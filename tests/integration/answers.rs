@@ -49,7 +49,7 @@ fn is_read(cases: BTreeMap<&'static str, Arc<dyn Fn() -> Reply + Send + Sync>>) 
             "{name}: {line}"
         );
     }
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 macro_rules! cases {
@@ -104,10 +104,10 @@ fn an_unknown_coding_is_no_verdict() {
     let mut daemon = run(&world, &raw, ["acme"].into_iter(), LIST);
     daemon.wait("malformed", |line| line["reason"] == "malformed");
     daemon.checks("acme", "validity", 2);
-    assert_eq!((daemon.metric(&state("acme", "unknown")), daemon.told()), (Some(1.0), Vec::new()));
+    assert_eq!((daemon.metric(&state("acme", "unknown")), daemon.notified()), (Some(1.0), Vec::new()));
 }
 
-/// A raw Syncro that does as usual until it is told to do as the rule says.
+/// A raw Syncro that does as usual until it is asked to do as the rule says.
 fn later(rule: impl Fn(&str, &str) -> Reply + Send + Sync + 'static) -> (Raw, Arc<AtomicBool>) {
     let begun = Arc::new(AtomicBool::new(false));
     let now = Arc::clone(&begun);
@@ -155,7 +155,7 @@ fn a_challenge_page_is_no_verdict_about_a_token() {
     for name in &names {
         assert_eq!(daemon.metric(&state(name, "valid")), Some(1.0), "{name}");
     }
-    assert!(daemon.told().iter().all(|told| told.starts_with("SyncroOutage")), "{:?}", daemon.told());
+    assert!(daemon.notified().iter().all(|notified| notified.starts_with("SyncroOutage")), "{:?}", daemon.notified());
 }
 
 /// `/customers` and, where `both`, `/contacts` fail in this way while `Tickets - List/Search` is lost.
@@ -177,7 +177,7 @@ fn is_lost_all_the_same(both: bool, how: impl Fn() -> Reply + Send + Sync + 'sta
         Some(1.0),
         "what cannot be seen is as it was"
     );
-    assert_eq!(daemon.told(), ["PermissionLost firing"]);
+    assert_eq!(daemon.notified(), ["PermissionLost firing"]);
 }
 
 #[test]
@@ -291,6 +291,6 @@ fn a_paused_host_holds_up_no_other_and_its_checks_are_due() {
     let until = daemon.metric("syncro_api_paused_until_timestamp_seconds").unwrap();
     assert!(until > crate::harness::now() as f64, "{until}");
     assert_eq!(daemon.metric(&state("t0", "unknown")), Some(1.0));
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
     assert!(daemon.seen.iter().filter(|line| line["reason"] == "throttled").all(|line| line["level"] == "DEBUG"));
 }

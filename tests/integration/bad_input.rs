@@ -1,5 +1,5 @@
-//! Whatever a server or a file does: the others are watched on, it is said once, and no standing changes because we
-//! could not look.
+//! Whatever a server or a file does: the others are watched on, it is said once, and no status changes because we
+//! a check could not be made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ fn failures(exposition: &str, reason: &str) -> f64 {
     value(exposition, &series).expect("the series exists from the start")
 }
 
-/// A tenant that was well misbehaves; it stays well in our eyes, and the other one is watched on.
+/// A tenant that was ok misbehaves; it stays ok in our eyes, and the other one is watched on.
 fn misbehaviour_changes_nothing(how: &Misbehaviour, reason: &str) {
     let world = World::new(&format!("{ACME}{GOOD}"));
     let wants = "permissions = [\"Tickets - List/Search\"]";
@@ -45,7 +45,7 @@ fn misbehaviour_changes_nothing(how: &Misbehaviour, reason: &str) {
     ] {
         assert_eq!(value(&exposition, series), Some(1.0), "{how:?}: {series}");
     }
-    assert_eq!(daemon.told(), Vec::<String>::new(), "{how:?}");
+    assert_eq!(daemon.notified(), Vec::<String>::new(), "{how:?}");
     world.happens(Incident::Behaves);
     let again = daemon
         .wait("the recovery", |line| line["event"] == "check" && line["tenant"] == "acme" && line["level"] == "INFO");
@@ -75,7 +75,7 @@ misbehaviours! {
 }
 
 #[test]
-fn a_security_group_that_is_not_told_is_said_once_and_the_rest_goes_on() {
+fn a_security_group_that_cannot_be_read_is_logged_once_and_the_rest_goes_on() {
     let no_group = Misbehaviour::OtherJson(serde_json::json!({"user": {"id": 1}}));
     for (how, why) in [
         (Misbehaviour::Status(401), "an unexpected answer, 401"),
@@ -95,7 +95,7 @@ fn a_security_group_that_is_not_told_is_said_once_and_the_rest_goes_on() {
         let series = "syncro_token_permission_granted{tenant=\"acme\",token_name=\"jumpcloud\",permission=\"Tickets - List/Search\"}";
         assert_eq!(daemon.metric(series), Some(1.0), "{how:?}");
         assert_eq!(daemon.seen.iter().filter(|line| line["event"] == "security_group").count(), 1, "{how:?}");
-        assert_eq!(daemon.told(), Vec::<String>::new(), "{how:?}");
+        assert_eq!(daemon.notified(), Vec::<String>::new(), "{how:?}");
     }
 }
 
@@ -109,7 +109,7 @@ fn a_redirect_to_another_host_is_not_followed() {
     daemon.wait("not_syncro", |line| line["reason"] == "not_syncro");
     daemon.checks("acme", "validity", 2);
     assert_eq!(other.log(), [], "the token must not reach another host");
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_host_that_is_not_there_is_named_by_what_is_wrong_and_the_others_go_on() {
         let unknown = format!("syncro_token_state{{tenant=\"{name}\",token_name=\"jumpcloud\",state=\"unknown\"}}");
         assert_eq!(value(&exposition, &unknown), Some(1.0), "{name}");
     }
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn an_unknown_permission_or_key_in_me_is_data() {
     let (_, exposition) = daemon.get("/metrics");
     assert_eq!(value(&exposition, &right("moon.land")), Some(1.0));
     assert_eq!(value(&exposition, &right("ticket.teleport")), Some(0.0));
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 /// A TLS server with a certificate that nobody vouches for; says whether anything came through.
@@ -221,5 +221,5 @@ fn a_certificate_that_nobody_vouches_for_gets_no_token() {
     let line = daemon.wait("a failure", |line| line["event"] == "check" && line["level"] == "WARN");
     assert_eq!(line["reason"], "tls", "{line}");
     assert!(!reached.load(Ordering::SeqCst), "no request may pass");
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }

@@ -19,13 +19,13 @@ fn people_see_an_incident_without_a_reload_and_find_its_token_by_keyboard() {
     let photographs = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("status-page");
     std::fs::create_dir_all(&photographs).unwrap();
     let daemon = Daemon::demo();
-    let looked = Command::new("node")
+    let output = Command::new("node")
         .arg(folder.join("look.mjs"))
         .args([daemon.address.as_ref(), photographs.as_os_str()])
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert!(looked.status.success(), "{}{}", text(&looked.stdout), text(&looked.stderr));
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     println!("photographs of the page are in {}", photographs.display());
     for name in ["fleet-desktop-light", "fleet-phone-dark", "token-desktop-dark", "token-phone-light"] {
         assert!(photographs.join(format!("{name}.png")).metadata().is_ok_and(|file| file.len() > 10_000), "{name}");

@@ -69,9 +69,9 @@ fn checks_and_alerts_go_on_when_the_clock_is_set() {
         assert_eq!(daemon.get("/-/healthy").0, 200, "{off} s");
         stop(&mut daemon);
         // A clock that jumps a day ahead may make a reminder due; nothing else is said twice.
-        let mut told = daemon.told();
-        told.retain(|line| off < 24 * 3600 || line != "TokenRejected reminder");
-        assert_eq!(told, ["TokenRejected firing", "TokenRejected resolved"], "{off} s");
+        let mut notified = daemon.notified();
+        notified.retain(|line| off < 24 * 3600 || line != "TokenRejected reminder");
+        assert_eq!(notified, ["TokenRejected firing", "TokenRejected resolved"], "{off} s");
     }
 }
 
@@ -98,7 +98,7 @@ fn history_outlives_starts_with_a_clock_years_off() {
         daemon.checks("acme", "validity", 2);
         stop(&mut daemon);
         assert_eq!(history(), before, "{years} years ahead");
-        assert_eq!(daemon.told(), Vec::<String>::new(), "{years} years ahead");
+        assert_eq!(daemon.notified(), Vec::<String>::new(), "{years} years ahead");
     }
     set_clock(&world, 0);
     let mut daemon = run(&world, &library, &configuration);

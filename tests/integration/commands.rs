@@ -148,7 +148,7 @@ fn help_and_version_end_with_0_and_a_wrong_command_line_with_64() {
 }
 
 #[test]
-fn simulate_serves_a_scenario_and_tells_what_it_was_asked() {
+fn simulate_serves_a_scenario_and_reports_what_it_was_asked() {
     let world = World::new(ACME);
     let scenario = world.write("scenario.toml", ACME);
     let mut command = program();
@@ -184,19 +184,19 @@ fn the_demo_shows_incidents_their_alerts_and_their_resolution_and_serves_metrics
         "TokenRejected",
     ];
     for status in ["firing", "resolved"] {
-        while daemon.told().iter().filter(|told| told.ends_with(status)).count() < expected.len() {
+        while daemon.notified().iter().filter(|notified| notified.ends_with(status)).count() < expected.len() {
             daemon.wait(status, |line| line["event"] == "alert");
         }
     }
-    let mut told: Vec<_> = daemon.told().into_iter().filter(|told| told.ends_with("firing")).collect();
-    told.sort();
+    let mut notified: Vec<_> = daemon.notified().into_iter().filter(|notified| notified.ends_with("firing")).collect();
+    notified.sort();
     let mut expected = expected.map(|alert| format!("{alert} firing"));
     expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(notified, expected);
     let (status, exposition) = daemon.get("/metrics");
     assert_eq!(status, 200);
     let firing = exposition.lines().filter(|line| line.starts_with("syncro_alerts_firing"));
-    assert!(firing.into_iter().all(|line| line.ends_with(" 0")), "all is mended");
+    assert!(firing.into_iter().all(|line| line.ends_with(" 0")), "all is fixed");
     daemon.signal("INT");
     assert_eq!(daemon.ended().code(), Some(0));
 }

@@ -135,7 +135,7 @@ fn faults(world: &World, text_: &str) -> String {
 }
 
 #[test]
-fn every_fault_is_told_in_one_run_with_its_path_and_what_is_allowed() {
+fn every_fault_is_reported_in_one_run_with_its_path_and_what_is_allowed() {
     let world = World::new(ACME);
     world.write(
         "conf.d/more.toml",
@@ -162,7 +162,7 @@ fn a_plan_that_exceeds_the_budget_is_a_fault() {
 }
 
 #[test]
-fn malformed_toml_is_told_with_its_place_but_not_its_text() {
+fn malformed_toml_is_reported_with_its_place_but_not_its_text() {
     let world = World::new(ACME);
     let said = faults(&world, "[web]\nlisten = \"127.0.0.1:1\"\ntoken = \"planted-canary\" planted-canary\n");
     assert!(said.contains("not TOML at line 3"), "{said}");

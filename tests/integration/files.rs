@@ -18,7 +18,7 @@ fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Asks for a reload by signal, and waits until a fault is told that names this file.
+/// Asks for a reload by signal, and waits until a fault is notified that names this file.
 fn rejects(daemon: &mut Daemon, path: &Path) {
     daemon.signal("HUP");
     daemon.wait(&format!("a rejection of {}", path.display()), |line| {
@@ -70,18 +70,18 @@ fn a_reload_names_what_is_no_file_and_goes_on() {
     fs::write(&config, &good).unwrap();
     assert_eq!(daemon.post("/-/reload").0, 200);
     assert_eq!(daemon.metric("syncro_monitor_config_last_reload_successful"), Some(1.0));
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 #[test]
-fn a_token_file_that_is_none_is_told_and_holds_up_nobody() {
+fn a_token_file_that_is_none_is_notified_of_and_holds_up_nobody() {
     let world = World::new(ACME);
     let mut daemon = world.run(&Configuration::acme(""));
     daemon.checks("acme", "validity", 1);
     let path = world.path("acme-jumpcloud");
     pipe(&path);
-    let told = daemon.alert("TokenUnreadable", "firing");
-    assert!(told["message"].as_str().unwrap().contains("a pipe, not a regular file"), "{told}");
+    let notified = daemon.alert("TokenUnreadable", "firing");
+    assert!(notified["message"].as_str().unwrap().contains("a pipe, not a regular file"), "{notified}");
     fs::remove_file(&path).unwrap();
     fs::write(&path, "value-of-acme").unwrap();
     daemon.alert("TokenUnreadable", "resolved");
@@ -150,7 +150,7 @@ fn an_emptied_configuration_changes_nothing() {
     }
     fs::write(&config, &good).unwrap();
     assert_eq!(daemon.post("/-/reload").0, 200);
-    assert_eq!(daemon.told(), ["TokenRejected firing"]);
+    assert_eq!(daemon.notified(), ["TokenRejected firing"]);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_folder_that_leads_nowhere_is_not_taken_for_none() {
 }
 
 #[test]
-fn a_path_that_exists_is_one_whatever_it_looks_like() {
+fn a_path_that_exists_is_one_whatever_its_form() {
     const UUID: &str = "3746f72b-9852-4d1a-84e9-eedb5c50abcd";
     let world = World::new(ACME);
     let validate = |path: &str, storage: &str| {
@@ -251,7 +251,7 @@ fn a_path_that_exists_is_one_whatever_it_looks_like() {
     for path in [pasted.clone(), format!("tokens/{pasted}"), format!("./{pasted}"), "ab".repeat(32)] {
         let (code, said) = validate(&path, "state.db");
         assert_eq!(code, Some(78), "{said}");
-        assert!(said.contains("tenants[0].tokens[0].token_file: looks like a token value"), "{said}");
+        assert!(said.contains("tenants[0].tokens[0].token_file: appears to be a token value"), "{said}");
         assert!(!said.contains(&UUID[1..]) && !said.contains("abab"), "{said}");
         let (code, said) = validate("state.db", &path);
         assert!(code == Some(78) && said.contains("storage.path") && !said.contains(&UUID[1..]), "{said}");

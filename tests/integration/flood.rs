@@ -39,7 +39,7 @@ fn large(world: &World) -> Daemon {
     Daemon::start(&path, &["--log-level", "info,syncro_token_monitor=debug"])
 }
 
-/// Clients that ask for these paths in turn until they are told to stop; each returns the statuses that it saw.
+/// Clients that ask for these paths in turn until they are stopped; each returns the statuses that it saw.
 struct Clients {
     runtime: Runtime,
     stop: Arc<AtomicBool>,
@@ -112,7 +112,7 @@ fn no_flood_of_requests_holds_up_health_or_checks() {
         assert!([200, 503].contains(&daemon.get("/-/ready").0));
     }
     while world.log().len() <= asked {
-        assert!(daemon.hears(Duration::from_mins(1)), "checks go on");
+        assert!(daemon.receives_line(Duration::from_mins(1)), "checks go on");
     }
     // A scrape may be refused meanwhile, and what was asked may have taken less than a second.
     until("the loop turns", || daemon.metric(TICK).filter(|tick| *tick > before));
@@ -207,5 +207,5 @@ fn idle_connections_do_not_use_up_all_files() {
     let failed = daemon.seen.iter().filter(|line| line["event"] == "check" && line["level"] == "WARN");
     assert_eq!(failed.count(), 0, "every check had the files that it needed");
     assert!(daemon.seen.iter().filter(|line| line["event"] == "accept_failed").count() <= 1);
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }

@@ -229,7 +229,7 @@ impl Daemon {
         Self::spawn(command)
     }
 
-    /// Starts the demo. One at a time: each looks whether the usual port is free before it takes it.
+    /// Starts the demo. One at a time: each checks whether the usual port is free before it takes it.
     pub(crate) fn demo() -> Self {
         static STARTING: Mutex<()> = Mutex::new(());
         let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -279,7 +279,7 @@ impl Daemon {
     }
 
     /// Waits for one more line, which is kept in `seen`; whether there was one.
-    pub(crate) fn hears(&mut self, patience: Duration) -> bool {
+    pub(crate) fn receives_line(&mut self, patience: Duration) -> bool {
         self.next(patience).is_ok()
     }
 
@@ -296,7 +296,7 @@ impl Daemon {
         }
     }
 
-    /// Waits until an alert is told.
+    /// Waits until an alert is notified.
     pub(crate) fn alert(&mut self, alert: &str, status: &str) -> Value {
         self.wait(&format!("{alert} {status}"), |line| {
             line["event"] == "alert" && line["alert"] == alert && line["status"] == status
@@ -314,8 +314,8 @@ impl Daemon {
             .collect()
     }
 
-    /// Everything that was told so far, as `alert status`.
-    pub(crate) fn told(&self) -> Vec<String> {
+    /// Everything that was notified so far, as `alert status`.
+    pub(crate) fn notified(&self) -> Vec<String> {
         let alerts = self.seen.iter().filter(|line| line["event"] == "alert");
         alerts.map(|line| format!("{} {}", line["alert"].as_str().unwrap(), line["status"].as_str().unwrap())).collect()
     }

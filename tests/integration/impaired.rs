@@ -1,4 +1,4 @@
-//! Trouble of the machine that the daemon runs on is told as such, and never taken for a token's.
+//! Trouble of the machine that the daemon runs on is notified as such, and never taken for a token's.
 
 use crate::harness::{ACME, Configuration, Daemon, World};
 use simulator::Incident;
@@ -41,7 +41,7 @@ fn without_descriptors_the_monitor_is_impaired_and_no_token() {
     }
     descriptors(&daemon, 1024);
     daemon.alert("MonitorImpaired", "resolved");
-    assert_eq!(daemon.told(), ["TokenRejected firing", "MonitorImpaired firing", "MonitorImpaired resolved"]);
+    assert_eq!(daemon.notified(), ["TokenRejected firing", "MonitorImpaired firing", "MonitorImpaired resolved"]);
     let failures = "syncro_check_failures_total{check=\"validity\",reason=\"monitor\"}";
     assert!(daemon.metric(failures).unwrap() >= 30.0);
 }

@@ -1,4 +1,4 @@
-//! `kill -9` at random points while incidents happen: each is told, none twice under another key, the store stays whole.
+//! `kill -9` at random points while incidents happen: each is notified, none twice under another key, the store stays whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -15,9 +15,9 @@ const LOOPS: u64 = 4;
 const LIVES: usize = 51;
 /// The longest life in milliseconds: a little more than the shortest interval, so that some see a check and some do not.
 const LONGEST: u64 = 1500;
-/// In milliseconds, more or less: from the log line of a change to the mark that its alert was told.
+/// In milliseconds, more or less: from the log line of a change to the mark that its alert was notified.
 const WRITTEN_TOLD_AND_MARKED: u64 = 40;
-/// Nothing takes nearly as long to be told, unless it never is.
+/// Nothing takes nearly as long to be notified, unless it never is.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 const LIST: &str = "Tickets - List/Search";
@@ -34,14 +34,14 @@ impl Dice {
     }
 }
 
-/// One token, and what happens to it: as soon as one incident was told it ends, as soon as its end was told the next
+/// One token, and what happens to it: as soon as one incident was notified it ends, as soon as its end was notified the next
 /// begins.
 struct Victim {
     tenant: String,
     loses_permission: bool,
     broken: bool,
     incidents: usize,
-    /// The firings and ends that were heard, by the moment since when, in order.
+    /// The firings and ends that were received, by the moment since when, in order.
     fired: Vec<String>,
     resolved: Vec<String>,
     repeats: usize,
@@ -61,20 +61,20 @@ impl Victim {
         });
     }
 
-    /// Takes in a line about this token; tells whether it is news that its present incident was told, or its end.
-    fn hears(&mut self, line: &Value) -> bool {
+    /// Takes in a line about this token; returns whether it is news that its present incident was notified, or its end.
+    fn takes_in(&mut self, line: &Value) -> bool {
         let since = line["since"].as_str().unwrap().to_owned();
         let key = format!("{} {}", line["alert"], line["permission"]);
         self.keys.insert(key);
         let firing = line["status"] == "firing";
         assert!(firing || line["status"] == "resolved", "{line}");
-        let heard = if firing { &self.fired } else { &self.resolved };
-        if heard.contains(&since) {
+        let received = if firing { &self.fired } else { &self.resolved };
+        if received.contains(&since) {
             self.repeats += 1;
             return false;
         }
         let Self { fired, resolved, .. } = self;
-        assert_eq!(firing, self.broken, "told of what is not so: {line}; heard before: {fired:?}, {resolved:?}");
+        assert_eq!(firing, self.broken, "notified of what is not so: {line}; received before: {fired:?}, {resolved:?}");
         if firing {
             fired.push(since);
         } else {
@@ -127,12 +127,12 @@ fn configuration(victims: &[Victim]) -> Configuration {
     configuration
 }
 
-/// Takes in what a daemon has said since the last time, and lets the next thing happen as soon as the last was told;
+/// Takes in what a daemon has said since the last time, and lets the next thing happen as soon as the last was notified;
 /// in the end nothing new begins.
 fn take_in(world: &World, said: &[Value], victims: &mut BTreeMap<String, Victim>, in_the_end: bool) {
     for line in said.iter().filter(|line| line["event"] == "alert") {
         let victim = victims.get_mut(line["tenant"].as_str().unwrap()).unwrap();
-        if victim.hears(line) && (victim.broken || !in_the_end) {
+        if victim.takes_in(line) && (victim.broken || !in_the_end) {
             victim.toggle(world);
         }
     }
@@ -145,7 +145,7 @@ fn lives(seed: u64) -> (usize, usize) {
     let world = World::new(&scenario(&all));
     let configuration = configuration(&all);
     let mut victims: BTreeMap<String, Victim> = all.into_iter().map(|victim| (victim.tenant.clone(), victim)).collect();
-    // At first all is well, and is known to be.
+    // At first all is ok, and is known to be.
     let mut daemon = world.run(&configuration);
     for tenant in victims.keys() {
         while !daemon.seen.iter().any(|line| line["check"] == "permissions" && line["tenant"] == **tenant) {
@@ -160,39 +160,39 @@ fn lives(seed: u64) -> (usize, usize) {
     let path = world.path("config.toml");
     for life in 0..LIVES {
         let mut daemon = Daemon::start(&path, &[]);
-        let (mut heard, mut end) = (0, Instant::now() + Duration::from_millis(dice.below(LONGEST)));
-        // Every other life ends while something that has just changed is written, told and marked.
+        let (mut received, mut end) = (0, Instant::now() + Duration::from_millis(dice.below(LONGEST)));
+        // Every other life ends while something that has just changed is written, notified and marked.
         let strike = (life % 2 == 0).then(|| Duration::from_millis(dice.below(WRITTEN_TOLD_AND_MARKED)));
-        while daemon.hears(end.saturating_duration_since(Instant::now())) {
-            let changed = daemon.seen[heard..].iter().any(|line| line["event"] == "transition");
+        while daemon.receives_line(end.saturating_duration_since(Instant::now())) {
+            let changed = daemon.seen[received..].iter().any(|line| line["event"] == "transition");
             if let Some(soon) = strike.filter(|_| changed) {
                 end = end.min(Instant::now() + soon);
             }
-            take_in(&world, &daemon.seen[heard..], &mut victims, false);
-            heard = daemon.seen.len();
+            take_in(&world, &daemon.seen[received..], &mut victims, false);
+            received = daemon.seen.len();
         }
         daemon.signal("KILL");
         daemon.ended();
         // What was said just before the end was said.
-        take_in(&world, &daemon.seen[heard..], &mut victims, false);
+        take_in(&world, &daemon.seen[received..], &mut victims, false);
         let store = Connection::open(world.path("state.db")).unwrap();
         let whole: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(whole, "ok", "after life {life}");
     }
-    // One life to the end: whatever is open is told, and then its end.
+    // One life to the end: whatever is open is notified, and then its end.
     let mut daemon = Daemon::start(&path, &[]);
-    let (mut heard, end) = (0, Instant::now() + PATIENCE);
+    let (mut received, end) = (0, Instant::now() + PATIENCE);
     while victims.values().any(|victim| victim.broken || victim.resolved.len() < victim.incidents)
-        && daemon.hears(end.saturating_duration_since(Instant::now()))
+        && daemon.receives_line(end.saturating_duration_since(Instant::now()))
     {
-        take_in(&world, &daemon.seen[heard..], &mut victims, true);
-        heard = daemon.seen.len();
+        take_in(&world, &daemon.seen[received..], &mut victims, true);
+        received = daemon.seen.len();
     }
     daemon.signal("TERM");
     daemon.ended();
     for victim in victims.values() {
         let Victim { tenant, incidents, fired, resolved, keys, .. } = victim;
-        assert_eq!(fired.len(), *incidents, "{tenant}: each incident is told, and under one name");
+        assert_eq!(fired.len(), *incidents, "{tenant}: each incident is notified, and under one name");
         assert_eq!(fired, resolved, "{tenant}: each has its end");
         assert_eq!(keys.len(), 1, "{tenant}: {keys:?}");
     }
@@ -201,7 +201,7 @@ fn lives(seed: u64) -> (usize, usize) {
 }
 
 #[test]
-fn killed_two_hundred_times_it_tells_every_incident_and_none_under_two_names() {
+fn killed_two_hundred_times_it_notifies_of_every_incident_and_of_none_under_two_names() {
     let loops = (1..=LOOPS).map(|seed| std::thread::spawn(move || lives(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))));
     let loops: Vec<_> = loops.collect();
     let sums: Vec<(usize, usize)> = loops.into_iter().map(|ended| ended.join().unwrap()).collect();

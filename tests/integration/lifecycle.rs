@@ -82,7 +82,7 @@ fn a_faulty_configuration_ends_with_78_and_a_taken_port_with_1() {
 }
 
 #[test]
-fn a_reload_keeps_standings_takes_in_what_is_new_and_resolves_what_is_gone() {
+fn a_reload_keeps_statuses_takes_in_what_is_new_and_resolves_what_is_gone() {
     let world = World::new(ACME);
     let mut both = Configuration::acme(LIST).tenant("gone", "no-such-value", "");
     both.tenants[1].base_url = Some(world.base_url("acme"));
@@ -101,7 +101,7 @@ fn a_reload_keeps_standings_takes_in_what_is_new_and_resolves_what_is_gone() {
     assert!(line["message"].as_str().unwrap().contains("no longer in the configuration"), "{line}");
     let line = daemon.alert("TokenRejected", "firing");
     assert_eq!(line["tenant"], "new");
-    assert!(daemon.metric(LAST).unwrap() >= since, "the standing of what stays is kept");
+    assert!(daemon.metric(LAST).unwrap() >= since, "the status of what stays is kept");
     assert_eq!(users(&world), asked, "and what was asked within the hour is not asked again");
     assert_eq!(daemon.metric(&LAST.replace("acme", "gone")), None, "what is gone has no series");
 }
@@ -163,7 +163,7 @@ fn healthy_ready_and_reload_answer_as_a_prometheus_user_expects() {
 }
 
 #[test]
-fn not_ready_until_every_token_was_looked_at() {
+fn not_ready_until_every_token_was_checked() {
     let world = World::new(ACME);
     let how = simulator::Misbehaviour::Hang;
     world.happens(Incident::Misbehaves { tenant: None, path: None, how, seconds: 600 });
@@ -171,5 +171,5 @@ fn not_ready_until_every_token_was_looked_at() {
     let (status, body) = daemon.get("/-/ready");
     assert_eq!((status, body.trim()), (503, "0 of 1 tokens have been checked"));
     daemon.checks("acme", "validity", 1);
-    assert_eq!(daemon.get("/-/ready").0, 200, "a look that failed is a look");
+    assert_eq!(daemon.get("/-/ready").0, 200, "a check that failed is a check");
 }

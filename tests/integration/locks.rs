@@ -1,4 +1,4 @@
-//! Who may look at the daemon: passwords, bearer tokens, TLS, pages of other sites, crowds, and clients that are slow on
+//! Who may read what the daemon shows: passwords, bearer tokens, TLS, pages of other sites, crowds, and clients that are slow on
 //! purpose.
 
 use std::io::{Read, Write};
@@ -102,8 +102,8 @@ fn guessing_is_slowed_down_and_a_reload_takes_in_another_bearer_token() {
         (Caller::new(|builder| builder.pool_max_idle_per_host(0)), format!("{}/metrics", daemon.address));
     let refused: Vec<_> = (0..20).map(|number| caller.status(&url, &format!("Bearer guess-{number}"))).collect();
     assert!(refused[..10].iter().all(|status| *status == 401) && refused.contains(&429), "{refused:?}");
-    let told = caller.call(&Method::GET, &url, &[("authorization", "Bearer guess")]).unwrap();
-    assert!(told.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 7);
+    let said = caller.call(&Method::GET, &url, &[("authorization", "Bearer guess")]).unwrap();
+    assert!(said.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 7);
     assert_eq!(caller.status(&url, "Bearer bearer-of-prometheus"), 200, "who is known is not held up");
     let reload = format!("{}/-/reload", daemon.address);
     // What changes the locks ends connections, so the answer has to say that no other request may follow it on this one.
@@ -121,8 +121,8 @@ fn guessing_is_slowed_down_and_a_reload_takes_in_another_bearer_token() {
     std::fs::remove_file(world.path("prometheus-token")).unwrap();
     let answer = caller.call(&Method::POST, &reload, &[("authorization", "Bearer another")]).unwrap();
     assert_eq!(answer.status(), 500);
-    let told = caller.runtime.block_on(answer.text()).unwrap();
-    assert!(told.contains("web.auth.bearer_token_files[0]") && !told.contains("another"), "{told}");
+    let said = caller.runtime.block_on(answer.text()).unwrap();
+    assert!(said.contains("web.auth.bearer_token_files[0]") && !said.contains("another"), "{said}");
     assert_eq!(caller.status(&url, "Bearer another"), 200);
 }
 
@@ -191,11 +191,11 @@ fn listening_beyond_loopback_needs_tls_and_somebody_who_is_named_or_a_plain_word
         let output = call(&["-c", path.to_str().unwrap(), "validate"]);
         assert_eq!(output.status.code(), Some(expected), "{listen} {more}: {}", text(&output.stderr));
         if expected == 78 {
-            let told = text(&output.stderr);
-            assert!(told.contains("web.listen: ") && told.contains("insecure = true"), "{told}");
+            let said = text(&output.stderr);
+            assert!(said.contains("web.listen: ") && said.contains("insecure = true"), "{said}");
         }
     }
-    // What the files hold is looked at too, and never shown.
+    // What the files hold is checked too, and never shown.
     let faulty = [
         ("web.pem", "-----BEGIN NOTHING-----", "web.tls.certificate_file"),
         ("web.key", "-----BEGIN SECRET-----", "web.tls.key_file"),
@@ -206,9 +206,9 @@ fn listening_beyond_loopback_needs_tls_and_somebody_who_is_named_or_a_plain_word
         let path = world.write("config.toml", &format!("[web]\n{tls}"));
         for command in ["validate", "run"] {
             let output = call(&["-c", path.to_str().unwrap(), command]);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(78), "{told}");
-            assert!(told.contains(path_) && !told.contains(held), "{told}");
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{said}");
+            assert!(said.contains(path_) && !said.contains(held), "{said}");
         }
         world.write(name, &before);
     }
@@ -237,7 +237,7 @@ fn a_page_of_another_site_changes_nothing() {
 }
 
 #[test]
-fn a_password_is_hashed_from_standard_input_and_opens_the_door() {
+fn a_password_is_hashed_from_standard_input_and_grants_access() {
     let mut child = program()
         .arg("hash-password")
         .stdin(Stdio::piped())
@@ -246,9 +246,9 @@ fn a_password_is_hashed_from_standard_input_and_opens_the_door() {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all("Tr0ub4dor & 3\n".as_bytes()).unwrap();
-    let (hash, told) = (rest(child.stdout.take().unwrap()), rest(child.stderr.take().unwrap()));
-    assert!(child.wait().unwrap().success(), "{told}");
-    assert!(hash.starts_with("$2b$12$") && hash.lines().count() == 1 && !told.contains("Tr0ub4dor"), "{hash}{told}");
+    let (hash, said) = (rest(child.stdout.take().unwrap()), rest(child.stderr.take().unwrap()));
+    assert!(child.wait().unwrap().success(), "{said}");
+    assert!(hash.starts_with("$2b$12$") && hash.lines().count() == 1 && !said.contains("Tr0ub4dor"), "{hash}{said}");
     let world = World::new(ACME);
     let web = format!("listen = \"127.0.0.1:0\"\n[web.auth]\nusers = {{ ops = '{}' }}", hash.trim());
     let daemon = world.run(&Configuration { web, ..Configuration::acme("") });
@@ -257,9 +257,9 @@ fn a_password_is_hashed_from_standard_input_and_opens_the_door() {
     for (password, problem) in [(String::new(), "empty"), ("x".repeat(72), "71 bytes")] {
         let mut child = program().arg("hash-password").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
-        let told = rest(child.stderr.take().unwrap());
+        let said = rest(child.stderr.take().unwrap());
         assert_eq!(child.wait().unwrap().code(), Some(1));
-        assert!(told.contains(problem), "{told}");
+        assert!(said.contains(problem), "{said}");
     }
 }
 

@@ -59,12 +59,12 @@ impl Machine {
         Command::new("nsenter").args(enter).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Runs a script that must end well; returns what it printed.
+    /// Runs a script that must succeed; returns what it printed.
     fn sh(&self, script: &str) -> String {
         let output = self.run(script);
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert!(output.status.success(), "{script}\n{told}\n{}", self.journal());
-        told
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        assert!(output.status.success(), "{script}\n{printed}\n{}", self.journal());
+        printed
     }
 
     fn journal(&self) -> String {
@@ -155,7 +155,7 @@ fn the_package_lives_on_a_machine_from_its_installation_to_its_purge() {
     valid();
     units_are_sound(&machine);
     runs_as_nobody(&machine);
-    tells_the_journal(&machine, &world);
+    logs_to_the_journal(&machine, &world);
     valid();
     reloads(&machine, &world, port, &url);
     survives_crashes_and_starvation(&machine);
@@ -182,9 +182,12 @@ fn follows_the_document(machine: &Machine, world: &World, port: u16) {
     machine.sh(&format!("cat > /root/edited <<'END'\n{edited}\nEND"));
     machine.sh("printf '#!/bin/sh\\ncp /root/edited \"$1\"\\n' > /root/editor; chmod +x /root/editor");
     machine.sh(&format!("cat > /root/steps <<'END'\n{steps}\nEND"));
-    let told = machine.sh("cd /root/here; printf 'value-of-acme\\n' | EDITOR=/root/editor sh -eu /root/steps");
-    assert!(told.contains("Active: active (running)"), "{told}");
-    assert!(told.contains("syncro_token_state{tenant=\"acme\",token_name=\"jumpcloud\",state=\"valid\"}"), "{told}");
+    let printed = machine.sh("cd /root/here; printf 'value-of-acme\\n' | EDITOR=/root/editor sh -eu /root/steps");
+    assert!(printed.contains("Active: active (running)"), "{printed}");
+    assert!(
+        printed.contains("syncro_token_state{tenant=\"acme\",token_name=\"jumpcloud\",state=\"valid\"}"),
+        "{printed}"
+    );
     assert_eq!(machine.property("UnitFileState"), "enabled");
 }
 
@@ -236,7 +239,7 @@ fn runs_as_nobody(machine: &Machine) {
     }
 }
 
-fn tells_the_journal(machine: &Machine, world: &World) {
+fn logs_to_the_journal(machine: &Machine, world: &World) {
     let started = machine.entry("SYNCRO_EVENT=started");
     assert_eq!((&started["PRIORITY"], &started["_SYSTEMD_UNIT"]), (&"6".into(), &UNIT.into()), "{started}");
     world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
@@ -266,7 +269,7 @@ fn reloads(machine: &Machine, world: &World, port: u16, url: &dyn Fn(&str) -> St
     assert!(request("GET", &url("/metrics")).1.contains("token_name=\"second\""), "the running one stays");
     machine.configure(&configuration(world, port, ""));
     machine.sh("systemctl reload syncro-token-monitor");
-    // By signal alone, as `Type=notify-reload` does: told of by the protocol, or the unit would stay in `reloading`.
+    // By signal alone, as `Type=notify-reload` does: the protocol is obeyed, or the unit would stay in `reloading`.
     machine.sh(&format!("systemctl kill -s HUP {UNIT}"));
     machine.is("active");
 }
@@ -290,7 +293,7 @@ fn survives_crashes_and_starvation(machine: &Machine) {
     machine.sh("systemctl restart syncro-token-monitor");
     machine.is("active");
     let firing = machine.entries("SYNCRO_ALERT=TokenRejected SYNCRO_STATUS=firing");
-    assert_eq!(firing.len(), 1, "no restart tells anything twice");
+    assert_eq!(firing.len(), 1, "no restart notifies of anything twice");
 }
 
 fn says_what_is_wrong(machine: &Machine, world: &World, port: u16) {
@@ -304,14 +307,17 @@ fn says_what_is_wrong(machine: &Machine, world: &World, port: u16) {
     machine.is("failed");
     assert_eq!(machine.property("ExecMainStatus"), "78");
     assert!(lines(&since).contains("web.listen: `nowhere` is not an address with a port"), "{}", lines(&since));
-    // What time may mend is tried again.
+    // What time may fix is tried again.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let since = now();
     machine.configure(&configuration(world, taken.local_addr().unwrap().port(), ""));
     assert!(!machine.run("systemctl restart syncro-token-monitor").status.success());
     assert_eq!(machine.property("SubState"), "auto-restart");
-    let told = lines(&since);
-    assert!(told.contains("failed to listen on 127.0.0.1") && told.contains("web.listen chooses another"), "{told}");
+    let printed = lines(&since);
+    assert!(
+        printed.contains("failed to listen on 127.0.0.1") && printed.contains("web.listen chooses another"),
+        "{printed}"
+    );
     drop(taken);
     machine.is("active");
     machine.configure(&configuration(world, port, ""));

@@ -1,4 +1,4 @@
-//! Nothing is forgotten and nothing is told twice: restarts, full disks, the history.
+//! Nothing is lost, and nobody is notified twice: restarts, full disks, the history.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn changes(path: &Path, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_restart_shows_what_was_known_at_once_and_tells_nothing_twice() {
+fn a_restart_shows_what_was_persisted_at_once_and_notifies_of_nothing_twice() {
     let world = World::new(ACME);
     let mut configuration = Configuration::acme("");
     configuration.validity = "30s";
@@ -67,15 +67,15 @@ fn a_restart_shows_what_was_known_at_once_and_tells_nothing_twice() {
     assert_eq!(value(&exposition, state), Some(1.0));
     assert_eq!(value(&exposition, "syncro_alerts_firing{alert=\"TokenRejected\",severity=\"critical\"}"), Some(1.0));
     assert_eq!(value(&exposition, LAST), last, "with its old timestamp");
-    assert_eq!(daemon.get("/-/ready").0, 200, "every token has been looked at");
+    assert_eq!(daemon.get("/-/ready").0, 200, "every token has been checked");
     stop(&mut daemon);
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
     world.happens(Incident::Behaves);
     world.happens(works());
     let mut daemon = world.run(&configuration);
     daemon.alert("TokenRejected", "resolved");
     stop(&mut daemon);
-    assert_eq!(daemon.told(), ["TokenRejected resolved"]);
+    assert_eq!(daemon.notified(), ["TokenRejected resolved"]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_token_that_left_while_the_daemon_was_down_is_resolved_and_keeps_its_history
     stop(&mut daemon);
     let mut daemon = world.run(&Configuration::default());
     stop(&mut daemon);
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
     assert_eq!(changes(&world.path("config.toml"), &[]), ["jumpcloud state rejected"]);
 }
 
@@ -113,9 +113,13 @@ fn a_renamed_and_a_rotated_token_keep_their_history() {
     world.write("acme-portal", "rotated");
     daemon.wait("the new value", |line| line["event"] == "transition" && line["kind"] == "fingerprint");
     stop(&mut daemon);
-    let told = changes(&world.path("config.toml"), &["--token-name", "portal"]);
-    assert_eq!(told[..3], ["portal state rejected", "portal state valid", "portal name acme/portal"], "{told:?}");
-    assert!(told[3].starts_with("portal fingerprint "), "{told:?}");
+    let notified = changes(&world.path("config.toml"), &["--token-name", "portal"]);
+    assert_eq!(
+        notified[..3],
+        ["portal state rejected", "portal state valid", "portal name acme/portal"],
+        "{notified:?}"
+    );
+    assert!(notified[3].starts_with("portal fingerprint "), "{notified:?}");
     assert_eq!(changes(&world.path("config.toml"), &["--token-name", "jumpcloud"]), Vec::<String>::new());
 }
 
@@ -271,6 +275,6 @@ fn on_a_full_disk_checks_and_alerts_go_on_and_memory_comes_back_with_the_room() 
     stop(&mut daemon);
     let mut daemon = Daemon::start(&path, &[]);
     stop(&mut daemon);
-    assert_eq!(daemon.told(), Vec::<String>::new(), "what was told without memory is not told again");
+    assert_eq!(daemon.notified(), Vec::<String>::new(), "what was notified without memory is not notified again");
     assert_eq!(changes(&path, &[]), ["jumpcloud state rejected"]);
 }

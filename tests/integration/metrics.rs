@@ -152,7 +152,7 @@ fn the_content_type_is_the_one_that_prometheus_3_demands() {
 }
 
 #[test]
-fn every_standing_is_there_as_json_with_evidence_and_without_secrets() {
+fn every_status_is_there_as_json_with_evidence_and_without_secrets() {
     let world = World::new(ACME);
     let wants = "expires = 2099-01-01\npermissions = [\"Tickets - List/Search\", \"Tickets - Merge\"]";
     let mut daemon = world.run(&Configuration::acme(wants).tenant("nobody", "no-such-value", ""));

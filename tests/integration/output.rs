@@ -54,7 +54,7 @@ impl Unheard {
         }
     }
 
-    fn is_well(&self) -> bool {
+    fn is_ok(&self) -> bool {
         request("GET", &format!("{}/-/healthy", self.address)).0 == 200
     }
 
@@ -78,7 +78,7 @@ fn a_log_that_nobody_reads_stops_no_check_and_no_end() {
     let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
     let mut daemon = Unheard::start(&world, "exec \"$0\" \"$@\"", Stdio::piped());
     daemon.checks(&world, MANY);
-    assert!(daemon.is_well());
+    assert!(daemon.is_ok());
     assert!(daemon.stop().success());
     let mut pipe = daemon.child.stderr.take().unwrap();
     let mut full = Vec::new();
@@ -92,7 +92,7 @@ fn a_log_that_cannot_be_written_is_counted_and_stops_nothing() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut daemon = Unheard::start(&world, "exec \"$0\" \"$@\"", full.into());
     daemon.checks(&world, MANY);
-    assert!(daemon.is_well() && daemon.dropped() >= MANY as f64, "{}", daemon.dropped());
+    assert!(daemon.is_ok() && daemon.dropped() >= MANY as f64, "{}", daemon.dropped());
     assert!(daemon.stop().success());
 }
 
@@ -101,13 +101,13 @@ fn a_closed_standard_error_stops_nothing() {
     let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
     let mut daemon = Unheard::start(&world, "exec \"$0\" \"$@\" 2>&-", Stdio::null());
     daemon.checks(&world, MANY);
-    assert!(daemon.is_well());
+    assert!(daemon.is_ok());
     assert!(daemon.stop().success());
     // The reader of a pipe may go away too.
     let mut daemon = Unheard::start(&world, "exec \"$0\" \"$@\"", Stdio::piped());
     drop(daemon.child.stderr.take());
     daemon.checks(&world, world.log().len() + MANY);
-    assert!(daemon.is_well() && daemon.dropped() >= 1.0);
+    assert!(daemon.is_ok() && daemon.dropped() >= 1.0);
     assert!(daemon.stop().success());
 }
 

@@ -112,9 +112,9 @@ fn every_answer_of_the_api_is_as_its_own_description_says() {
     assert_eq!(token["notices"].as_array().unwrap().len(), 4);
     contract.hold("get", ONE, &daemon.get("/api/v1/tokens/acme/nobody"));
     let alerts = contract.hold("get", "/api/v1/alerts", &daemon.get("/api/v1/alerts"));
-    let told: BTreeSet<_> =
+    let notified: BTreeSet<_> =
         alerts["alerts"].as_array().unwrap().iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
-    assert!(told.contains("PermissionLost") && told.contains("TokenRejected"), "{told:?}");
+    assert!(notified.contains("PermissionLost") && notified.contains("TokenRejected"), "{notified:?}");
     let runbook = alerts["alerts"][0]["runbook"].as_str().unwrap();
     assert_eq!(daemon.get(runbook).0, 200, "{runbook}");
 
@@ -136,7 +136,7 @@ fn every_answer_of_the_api_is_as_its_own_description_says() {
 }
 
 #[test]
-fn a_check_that_somebody_wishes_for_comes_at_once_and_names_nobody_else() {
+fn a_requested_check_comes_at_once_and_names_nobody_else() {
     let world = World::new(ACME);
     let mut configuration = Configuration::acme(PERMISSIONS);
     (configuration.validity, configuration.permissions) = ("1h", "1h");
@@ -147,7 +147,7 @@ fn a_check_that_somebody_wishes_for_comes_at_once_and_names_nobody_else() {
     let due = contract.hold("post", CHECK, &daemon.post("/api/v1/tokens/acme/jumpcloud/check"));
     assert_eq!(due["check"], "due");
     daemon.checks("acme", "permissions", 1);
-    assert!(world.log().len() > before + 2, "a full look");
+    assert!(world.log().len() > before + 2, "a full check");
     let answer = daemon.post("/api/v1/tokens/acme/nobody/check");
     assert_eq!(answer.0, 404);
     contract.hold("post", CHECK, &answer);

@@ -62,7 +62,7 @@ fn a_permission_taken_from_the_group_is_lost_with_the_cause_and_the_clicks() {
         field(&line, "message").contains("Security Groups > `Technicians` > tick `Tickets - List/Search`"),
         "{line}"
     );
-    if !daemon.told().contains(&"SecurityGroupRightLost firing".to_owned()) {
+    if !daemon.notified().contains(&"SecurityGroupRightLost firing".to_owned()) {
         daemon.alert("SecurityGroupRightLost", "firing");
     }
     assert_eq!(granted(&daemon, "Tickets - List/Search"), Some(0.0));
@@ -89,15 +89,15 @@ fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurt
     let mut daemon = world.run(&configuration);
     for name in ["jumpcloud", "portal", "other"] {
         while !daemon.seen.iter().any(|line| line["check"] == "permissions" && line["token_name"] == name) {
-            daemon.wait("a first look", |line| line["check"] == "permissions");
+            daemon.wait("a first check", |line| line["check"] == "permissions");
         }
     }
-    let told = |daemon: &Daemon, status: &str| {
-        let told = daemon.seen.iter().filter(|line| line["event"] == "alert" && line["status"] == status);
-        told.filter(|line| line["alert"] == "PermissionLost").cloned().collect::<Vec<_>>()
+    let notified = |daemon: &Daemon, status: &str| {
+        let notified = daemon.seen.iter().filter(|line| line["event"] == "alert" && line["status"] == status);
+        notified.filter(|line| line["alert"] == "PermissionLost").cloned().collect::<Vec<_>>()
     };
     for _ in 0..2 {
-        let before = (told(&daemon, "firing").len(), told(&daemon, "resolved").len());
+        let before = (notified(&daemon, "firing").len(), notified(&daemon, "resolved").len());
         world.happens(group(true, "Tickets - List/Search"));
         let line = daemon.alert("PermissionLost", "firing");
         let message = field(&line, "message");
@@ -111,8 +111,8 @@ fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurt
         daemon.alert("PermissionLost", "resolved");
         assert_eq!((granted(&daemon, "Tickets - List/Search"), daemon.metric(portal)), (Some(1.0), Some(1.0)));
         daemon.checks("acme", "permissions", 6);
-        let after = (told(&daemon, "firing").len(), told(&daemon, "resolved").len());
-        assert_eq!(after, (before.0 + 1, before.1 + 1), "one alert, one end: {:?}", daemon.told());
+        let after = (notified(&daemon, "firing").len(), notified(&daemon, "resolved").len());
+        assert_eq!(after, (before.0 + 1, before.1 + 1), "one alert, one end: {:?}", daemon.notified());
     }
     world.happens(Incident::TokenLoses {
         token: "value-of-portal".to_owned(),
@@ -127,7 +127,7 @@ fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurt
 }
 
 #[test]
-fn a_tick_taken_from_the_token_is_told_as_the_tokens_fault() {
+fn a_permission_taken_from_the_token_is_notified_of_as_the_tokens_fault() {
     let world = World::new(ACME);
     let mut daemon = world.run(&Configuration::acme(LIST));
     daemon.checks("acme", "permissions", 1);
@@ -137,7 +137,7 @@ fn a_tick_taken_from_the_token_is_told_as_the_tokens_fault() {
     assert_eq!(field(&line, "shown_by"), "GET /tickets answered 401");
     world.happens(token(false, "Tickets - List/Search"));
     daemon.alert("PermissionLost", "resolved");
-    assert_eq!(daemon.told(), ["PermissionLost firing", "PermissionLost resolved"]);
+    assert_eq!(daemon.notified(), ["PermissionLost firing", "PermissionLost resolved"]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_was_missing_from_the_start_is_missing_and_by_right_alone_only_a_warning(
         [&first, &second].map(|line| (field(line, "permission"), field(line, "evidence"), field(line, "severity")));
     seen.sort_unstable();
     assert_eq!(seen, [("Tickets - Edit", "right", "warning"), ("Tickets - List/Search", "probe", "critical")]);
-    assert!(daemon.told().iter().all(|told| told == "PermissionMissing firing"), "{:?}", daemon.told());
+    assert!(daemon.notified().iter().all(|notified| notified == "PermissionMissing firing"), "{:?}", daemon.notified());
 }
 
 #[test]
@@ -215,11 +215,11 @@ fn permission_alerts_are_held_while_the_token_does_not_work() {
     daemon.alert("TokenRejected", "resolved");
     world.happens(token(false, "Tickets - List/Search"));
     daemon.alert("PermissionLost", "resolved");
-    assert_eq!(daemon.told().iter().filter(|told| *told == "PermissionLost firing").count(), 1);
+    assert_eq!(daemon.notified().iter().filter(|notified| *notified == "PermissionLost firing").count(), 1);
 }
 
 #[test]
-fn a_user_who_loses_global_admin_is_told_for_one_reminder_interval() {
+fn a_user_who_loses_global_admin_is_notified_of_for_one_reminder_interval() {
     let world = World::new(&ACME.replace("group = \"Technicians\" }]", "group = \"Technicians\", admin = true }]"));
     let mut daemon = world.run(&Configuration::acme("").alerts("remind_every = \"3s\""));
     daemon.checks("acme", "permissions", 1);
@@ -235,5 +235,9 @@ fn a_user_who_loses_global_admin_is_told_for_one_reminder_interval() {
     assert_eq!(field(&line, "severity"), "warning");
     assert_eq!(info(&daemon, "false"), Some(1.0));
     daemon.alert("GlobalAdminLost", "resolved");
-    assert_eq!(daemon.told(), ["GlobalAdminLost firing", "GlobalAdminLost resolved"], "after one reminder interval");
+    assert_eq!(
+        daemon.notified(),
+        ["GlobalAdminLost firing", "GlobalAdminLost resolved"],
+        "after one reminder interval"
+    );
 }

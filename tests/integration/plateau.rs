@@ -119,7 +119,7 @@ impl Flapping {
         let all = self.tenants * TOKENS * PERMISSIONS.len();
         let mut seen = (0, 0);
         for _ in 0..TRIES {
-            while self.daemon.hears(PAUSE) {}
+            while self.daemon.receives_line(PAUSE) {}
             let (_, exposition) = self.daemon.get("/metrics");
             let granted =
                 |line: &str, value: &str| line.starts_with("syncro_token_permission_granted{") && line.ends_with(value);

@@ -1,4 +1,4 @@
-//! Is a new token ready for an integration? Each permission with its evidence, the clicks that mend, never the value.
+//! Is a new token ready for an integration? Each permission with its evidence, the clicks that fix it, never the value.
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};
@@ -51,13 +51,16 @@ fn a_token_with_everything_is_ready_and_what_cannot_be_seen_is_named() {
     let seen = "Tickets - Edit\trequired\tcould not be told\tits user has the right ticket.write; nothing shows the token's own tick\n";
     assert!(out.contains(seen), "{out}");
     assert!(out.contains("Tickets - Merge\trecommended\tcould not be told\t"), "{out}");
-    assert!(out.ends_with("ready; not seen, so look whether the token has it ticked: Tickets - Edit\n"), "{out}");
+    assert!(
+        out.ends_with("ready; not seen, so see in Syncro whether the token has it ticked: Tickets - Edit\n"),
+        "{out}"
+    );
     let files: Vec<_> = std::fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(files.is_empty(), "nothing is stored: {files:?}");
 }
 
 #[test]
-fn what_is_missing_is_told_with_who_is_short_and_the_clicks_that_mend_it() {
+fn what_is_missing_is_reported_with_its_cause_and_the_clicks_that_fix_it() {
     let world = World::new(ACME);
     world.happens(token_loses("Customers - List/Search"));
     world.happens(group_loses("Tickets - List/Search"));
@@ -73,7 +76,7 @@ fn what_is_missing_is_told_with_who_is_short_and_the_clicks_that_mend_it() {
 }
 
 #[test]
-fn a_missing_recommended_permission_is_told_but_the_token_is_ready() {
+fn a_missing_recommended_permission_is_reported_but_the_token_is_ready() {
     let world = World::new(ACME);
     world.happens(token_loses("Recurring Invoices - List"));
     let (code, out, _) = preflight(&world, VALUE, &[]);
@@ -82,7 +85,7 @@ fn a_missing_recommended_permission_is_told_but_the_token_is_ready() {
 }
 
 #[test]
-fn a_dead_token_is_not_ready_and_an_account_that_does_not_answer_cannot_be_told() {
+fn a_dead_token_is_not_ready_and_of_an_account_that_does_not_answer_nothing_is_said() {
     let world = World::new(ACME);
     let (code, out, _) = preflight(&world, "no-such-value", &[]);
     assert_eq!(code, Some(2), "{out}");
@@ -92,7 +95,7 @@ fn a_dead_token_is_not_ready_and_an_account_that_does_not_answer_cannot_be_told(
     let (code, out, _) = preflight(&world, VALUE, &[]);
     assert_eq!(code, Some(3), "{out}");
     assert!(
-        out.contains("could not look at everything") && out.contains("could not tell whether it is ready"),
+        out.contains("not everything could be checked") && out.contains("could not tell whether it is ready"),
         "{out}"
     );
 }
@@ -120,7 +123,7 @@ fn the_value_may_stand_in_a_file() {
 }
 
 #[test]
-fn wrong_arguments_are_told_with_what_is_allowed() {
+fn wrong_arguments_are_reported_with_what_is_allowed() {
     let world = World::new(ACME);
     for (arguments, says) in [
         (["--profile", "jumpclod"], "`jumpclod` is not a known profile; allowed: did you mean `jumpcloud`?"),

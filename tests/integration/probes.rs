@@ -44,7 +44,7 @@ impl Case {
         needs
     }
 
-    /// Who is short as far as anybody can tell: the user's right says so, if there is one.
+    /// The cause as far as anybody can see: the user's right says so, if there is one.
     fn cause(&self, of_group: bool) -> &'static str {
         match &self.permission.right {
             None => "undetermined",
@@ -115,7 +115,7 @@ fn every_permission_with_a_probe_is_lost_and_found_in_the_group_and_in_the_token
     };
     for case in &cases {
         while !daemon.seen.iter().any(|line| line["check"] == "permissions" && line["tenant"] == *case.tenant) {
-            daemon.wait("a first look", |line| line["check"] == "permissions");
+            daemon.wait("a first check", |line| line["check"] == "permissions");
         }
     }
     granted(&daemon, 1.0);

@@ -118,12 +118,12 @@ fn an_incident_travels_from_syncro_to_the_pager_and_is_read_back_from_both() {
     let one = |query: &str| until(query, || prometheus.query(query).first().map(|sample| sample["value"][1].clone()));
     one("syncro_token_state{state=\"valid\"} == 1");
     world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
-    let told = daemon.alert("TokenRejected", "firing");
+    let notified = daemon.alert("TokenRejected", "firing");
     let active = until("the alert in Alertmanager", || alerts(&alertmanager).into_iter().next());
     let labels = &active["labels"];
     assert_eq!((&labels["alertname"], &labels["tenant"]), (&"TokenRejected".into(), &"acme".into()), "{active}");
-    assert_eq!((&active["status"]["state"], &active["startsAt"]), (&"active".into(), &told["since"]), "{active}");
-    assert_eq!(active["annotations"]["description"], told["message"]);
+    assert_eq!((&active["status"]["state"], &active["startsAt"]), (&"active".into(), &notified["since"]), "{active}");
+    assert_eq!(active["annotations"]["description"], notified["message"]);
     let runbook = active["annotations"]["runbook_url"].as_str().unwrap();
     assert_eq!(request("GET", runbook).0, 200, "{runbook}");
     assert_eq!(request("GET", active["generatorURL"].as_str().unwrap()).0, 200, "{active}");
@@ -133,7 +133,7 @@ fn an_incident_travels_from_syncro_to_the_pager_and_is_read_back_from_both() {
     assert_eq!(one("syncro_alerts_firing{alert=\"TokenRejected\"} == 1"), "1");
     assert_eq!(one("state:syncro_tokens:count{state=\"rejected\"} == 1"), "1", "recording rules");
     let rules = prometheus.query("ALERTS{alertname=~\"SyncroToken.*\"}");
-    assert!(rules.is_empty(), "rules keep silent while the daemon tells by itself: {rules:?}");
+    assert!(rules.is_empty(), "rules keep silent while the daemon notifies by itself: {rules:?}");
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
     daemon.alert("TokenRejected", "resolved");
     until("no alert in Alertmanager", || alerts(&alertmanager).is_empty().then_some(()));

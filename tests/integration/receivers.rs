@@ -1,4 +1,4 @@
-//! Alerts reach people: webhooks and Alertmanagers are told once, whatever they answer meanwhile.
+//! Alerts reach people: webhooks and Alertmanagers are notified once, whatever they answer meanwhile.
 
 use std::process::Stdio;
 
@@ -18,7 +18,7 @@ fn works() -> Incident {
 }
 
 /// The tenant `acme`, and receivers.
-fn told(receivers: &str) -> Configuration {
+fn with_receivers(receivers: &str) -> Configuration {
     Configuration::acme("profile = \"jumpcloud\"").alerts(receivers)
 }
 
@@ -32,7 +32,7 @@ fn failing(daemon: &mut Daemon) -> (String, String) {
 }
 
 #[test]
-fn an_incident_reaches_a_webhook_signed_and_with_who_is_hurt() {
+fn an_incident_reaches_a_webhook_signed_and_with_who_is_affected() {
     let (world, sink) = (World::new(ACME), Sink::new());
     let secret = world.write("secret", "It's a Secret to Everybody\n");
     let bearer = world.write("bearer", "for-the-webhook\n");
@@ -41,7 +41,7 @@ fn an_incident_reaches_a_webhook_signed_and_with_who_is_hurt() {
         secret.display(),
         bearer.display()
     );
-    let mut daemon = world.run(&told(&webhook(&sink, &more)));
+    let mut daemon = world.run(&with_receivers(&webhook(&sink, &more)));
     daemon.checks("acme", "validity", 1);
     world.happens(refused());
     daemon.alert("TokenRejected", "firing");
@@ -87,7 +87,7 @@ fn whatever_a_receiver_answers_nothing_is_lost_and_the_cause_is_said_once() {
     for (answer, reason, detail) in answers {
         let (world, sink) = (World::new(ACME), Sink::new());
         sink.answers(answer.clone());
-        let mut daemon = world.run(&told(&webhook(&sink, "")));
+        let mut daemon = world.run(&with_receivers(&webhook(&sink, "")));
         daemon.checks("acme", "validity", 1);
         world.happens(refused());
         let (why, message) = failing(&mut daemon);
@@ -108,11 +108,13 @@ fn whatever_a_receiver_answers_nothing_is_lost_and_the_cause_is_said_once() {
 }
 
 #[test]
-fn a_receiver_that_is_not_there_or_whose_secret_has_vanished_is_told_when_it_is_back() {
+fn a_receiver_that_is_not_there_or_whose_secret_has_vanished_is_notified_when_it_is_back() {
     let (world, sink) = (World::new(ACME), Sink::new());
     let secret = world.path("secret");
-    let mut daemon =
-        world.run(&told(&webhook(&sink, &format!("password_file = \"{}\"\nusername = \"ops\"", secret.display()))));
+    let mut daemon = world.run(&with_receivers(&webhook(
+        &sink,
+        &format!("password_file = \"{}\"\nusername = \"ops\"", secret.display()),
+    )));
     daemon.checks("acme", "validity", 1);
     world.happens(refused());
     let (reason, message) = failing(&mut daemon);
@@ -125,10 +127,10 @@ fn a_receiver_that_is_not_there_or_whose_secret_has_vanished_is_told_when_it_is_
 }
 
 #[test]
-fn what_was_not_told_before_a_kill_is_told_after_the_restart_and_nothing_twice() {
+fn what_was_not_delivered_before_a_kill_is_delivered_after_the_restart_and_nothing_twice() {
     let (world, sink) = (World::new(ACME), Sink::new());
     sink.answers(Answer::Text(503, ""));
-    let configuration = told(&webhook(&sink, ""));
+    let configuration = with_receivers(&webhook(&sink, ""));
     let mut daemon = world.run(&configuration);
     daemon.checks("acme", "validity", 1);
     world.happens(refused());
@@ -150,10 +152,10 @@ fn what_was_not_told_before_a_kill_is_told_after_the_restart_and_nothing_twice()
 }
 
 #[test]
-fn each_alertmanager_of_a_cluster_is_told_everything_that_fires_and_its_end() {
+fn each_alertmanager_of_a_cluster_is_notified_of_everything_that_fires_and_its_end() {
     let (world, left, right) = (World::new(ACME), Sink::new(), Sink::new());
     let one = |sink: &Sink| format!("[[alerts.alertmanagers]]\nurl = \"{}/prefix/\"\n", sink.url());
-    let mut daemon = world.run(&told(&(one(&left) + &one(&right))));
+    let mut daemon = world.run(&with_receivers(&(one(&left) + &one(&right))));
     daemon.checks("acme", "validity", 1);
     world.happens(refused());
     for sink in [&left, &right] {
@@ -176,7 +178,7 @@ fn now_as_text() -> String {
 }
 
 #[test]
-fn maintenance_holds_alerts_and_tells_afterwards_what_is_still_wrong() {
+fn maintenance_suppresses_alerts_and_notifies_afterwards_of_what_is_still_wrong() {
     let (world, sink) = (World::new(&(ACME.to_owned() + &ACME.replace("acme", "other"))), Sink::new());
     let end = chrono::DateTime::from_timestamp(crate::harness::now() + 15, 0).unwrap().to_rfc3339();
     let configuration = Configuration::acme("").alerts(&webhook(&sink, "")).tenant("other", "value-of-other", "");
@@ -201,7 +203,7 @@ fn maintenance_holds_alerts_and_tells_afterwards_what_is_still_wrong() {
     assert_eq!((&second["tenant"], &second["status"]), (&"acme".into(), &"firing".into()));
     let at = |line: &serde_json::Value, key: &str| line[key].as_str().unwrap().to_owned();
     assert!(at(&second, "timestamp").as_str() >= &end[..19], "{second}");
-    assert!(at(&second, "since") < end, "since when it is so, not since it is told: {second}");
+    assert!(at(&second, "since") < end, "since when it is so, not since it is notified: {second}");
 }
 
 #[test]
@@ -210,7 +212,7 @@ fn test_alert_says_what_each_receiver_answered() {
     let slack = "[[alerts.webhooks]]\nname = \"slack\"\nurl_file = \"slack-url\"\nformat = \"slack\"\n";
     let dead = "[[alerts.alertmanagers]]\nname = \"dead\"\nurl = \"http://127.0.0.1:1\"\n";
     world.write("slack-url", &format!("{}/services/T0/B0/secret\n", sink.url()));
-    let path = world.configure(&told(&(webhook(&sink, "") + slack + dead)));
+    let path = world.configure(&with_receivers(&(webhook(&sink, "") + slack + dead)));
     let test = |more: &[&str]| {
         let output = call(&[&["-c", path.to_str().unwrap(), "test-alert"], more].concat());
         (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -245,7 +247,7 @@ fn a_certificate_that_is_not_trusted_is_named_and_one_that_is_needed_is_shown() 
         format!("[[alerts.webhooks]]\nname = \"hook\"\nurl = \"https://localhost:{}\"\n{more}", taken.port)
     };
     let test = |more: &str| {
-        let path = world.configure(&told(&hook(more)));
+        let path = world.configure(&with_receivers(&hook(more)));
         let mut command = program();
         command.args(["-c", path.to_str().unwrap(), "test-alert"]).stdin(Stdio::null());
         let output = command.output().unwrap();

@@ -131,7 +131,7 @@ fn eighty_tokens_of_one_group_fit_into_one_message() {
     let (tenant, group, permission) = ("acme".to_owned(), "Technicians".to_owned(), LIST.to_owned());
     world.happens(Incident::GroupLoses { tenant, group, permission });
     daemon.alert("PermissionLost", "firing");
-    // The right that the group lost may be told of first.
+    // The right that the group lost may be notified of first.
     let is_lost = |body: &Value| body["text"].as_str().unwrap().contains("PermissionLost");
     let lost = (1..).find_map(|count| sink.wait_for(count).into_iter().find(is_lost)).unwrap();
     let text = lost["attachments"][0]["text"].as_str().unwrap();
@@ -145,7 +145,7 @@ fn end(alert: &Value) -> Option<i64> {
 }
 
 #[test]
-fn an_alertmanager_with_another_clock_hears_what_fires_and_ends() {
+fn an_alertmanager_with_another_clock_is_notified_of_what_fires_and_ends() {
     for seconds in [1200, -1200] {
         let (world, sink) = (World::new(ACME), Sink::new());
         sink.answers(Answer::Ahead(seconds));

@@ -8,7 +8,7 @@ use syncro_token_monitor::catalog::catalog;
 use crate::harness::{ACME, Configuration, World, call, text};
 
 #[test]
-fn a_full_look_costs_one_me_one_user_and_one_request_for_each_probe() {
+fn a_full_check_costs_one_me_one_user_and_one_request_for_each_probe() {
     let world = World::new(ACME);
     let path = world.configure(&Configuration::acme("profile = \"jumpcloud\""));
     let output = call(&["-c", path.to_str().unwrap(), "check"]);
@@ -36,7 +36,7 @@ fn a_full_look_costs_one_me_one_user_and_one_request_for_each_probe() {
 }
 
 #[test]
-fn the_daemon_asks_for_the_user_once_and_for_me_once_in_a_look_at_both() {
+fn the_daemon_asks_for_the_user_once_and_for_me_once_in_a_check_of_both() {
     let world = World::new(ACME);
     let mut daemon = world.run(&Configuration::acme("permissions = [\"Tickets - List/Search\"]"));
     daemon.checks("acme", "permissions", 4);
@@ -46,7 +46,7 @@ fn the_daemon_asks_for_the_user_once_and_for_me_once_in_a_look_at_both() {
     }
     assert_eq!(counts["/users/1"], 1, "at most once an hour");
     let (me, probes) = (counts["/me"], counts["/tickets?per_page=1"]);
-    // Validity every 2 s, permissions every 4 s: each permission look shares its `/me` with a validity check.
+    // Validity every 2 s, permissions every 4 s: each permission check shares its `/me` with a validity check.
     assert!((4..=5).contains(&probes) && me <= 2 * probes + 1, "{counts:?}");
 }
 
@@ -128,7 +128,7 @@ fn the_plan_that_validate_prints_is_what_is_asked() {
         let (world, path) = everything(probes);
         let plan = text(&call(&["-c", path.to_str().unwrap(), "validate"]).stdout);
         call(&["-c", path.to_str().unwrap(), "check"]);
-        let asked = format!("a full look at every token: {} requests,", world.log().len());
+        let asked = format!("a full check of every token: {} requests,", world.log().len());
         assert!(plan.contains(&asked), "{asked} not in {plan}");
         let reads = world.log().into_iter().filter(|request| request.method == "GET").map(|request| request.path);
         let reads: Vec<_> = reads.collect();
@@ -149,7 +149,7 @@ fn an_audit_is_in_the_plan_and_asks_nothing_twice() {
         let output = call(&["-c", path.to_str().unwrap(), "check", "--output", "json"]);
         assert_eq!(output.status.code(), Some(0), "what is held in excess is no fault: {}", text(&output.stderr));
         let log = world.log();
-        let asked = format!("a full look at every token: {} requests,", log.len());
+        let asked = format!("a full check of every token: {} requests,", log.len());
         assert!(plan.contains(&asked), "{asked} not in {plan}");
         let mut requests: Vec<_> = log.iter().map(|request| (&request.method, &request.path)).collect();
         let twice = requests.len();
@@ -175,20 +175,25 @@ fn an_audit_is_in_the_plan_and_asks_nothing_twice() {
 }
 
 #[test]
-fn the_daemon_audits_once_a_day_and_only_if_told_to() {
-    for (told_to, audits) in [(true, 1), (false, 0)] {
+fn the_daemon_audits_once_a_day_and_only_if_configured_to() {
+    for (audits_excess, audits) in [(true, 1), (false, 0)] {
         let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
         let mut configuration = Configuration::acme("permissions = [\"Tickets - List/Search\"]");
         configuration.requests_per_minute = 10_000;
-        configuration.syncro = format!("audit_excess = {told_to}");
+        configuration.syncro = format!("audit_excess = {audits_excess}");
         let mut daemon = world.run(&configuration);
         daemon.checks("acme", "permissions", 3);
         let asked = |path: &str| world.log().iter().filter(|request| request.path == path).count();
         assert!(asked("/tickets?per_page=1") >= 3);
-        assert_eq!(asked("/leads?per_page=1"), audits, "{told_to}");
+        assert_eq!(asked("/leads?per_page=1"), audits, "{audits_excess}");
         let series = "syncro_token_permissions{tenant=\"acme\",token_name=\"jumpcloud\",state=\"excess\"}";
-        assert_eq!(daemon.metric(series).is_some_and(|count| count > 20.0), told_to, "{:?}", daemon.metric(series));
-        assert_eq!(daemon.told(), Vec::<String>::new(), "nobody is told of what is held in excess");
+        assert_eq!(
+            daemon.metric(series).is_some_and(|count| count > 20.0),
+            audits_excess,
+            "{:?}",
+            daemon.metric(series)
+        );
+        assert_eq!(daemon.notified(), Vec::<String>::new(), "nobody is notified of what is held in excess");
     }
 }
 
@@ -206,7 +211,7 @@ fn a_429_pauses_all_requests_for_as_long_as_it_says() {
     let next = log.iter().filter(|request| request.status != 429).map(|request| request.at).min().unwrap();
     assert!(next >= last_refused + 3900, "{log:?}");
     assert!(daemon.metric("syncro_api_throttled_total").unwrap() >= 1.0);
-    assert_eq!(daemon.told(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), Vec::<String>::new());
 }
 
 #[test]
@@ -232,9 +237,9 @@ fn the_budget_is_used_and_never_exceeded_whatever_the_fleet_wants() {
     }
     let world = World::new(&scenario);
     let mut daemon = world.run(&configuration);
-    // Everything is due at the start: 40 looks of two requests, as fast as the budget lets them.
+    // Everything is due at the start: 40 checks of two requests, as fast as the budget lets them.
     for _ in 0..40 {
-        daemon.wait("a look", |line| line["event"] == "check" && line["check"] == "permissions");
+        daemon.wait("a check", |line| line["event"] == "check" && line["check"] == "permissions");
     }
     let log = world.log();
     assert!(log.iter().all(|request| request.status == 200), "no 429 from a server that allows 180");

@@ -24,7 +24,7 @@ fn a_canary_appears_in_no_log_line_at_trace_no_metric_no_page_and_no_finding() {
     let path = world.configure(&configuration);
     let mut daemon = Daemon::start(&path, &["--log-level", "trace"]);
     daemon.checks("acme", "permissions", 1);
-    while !daemon.told().contains(&"TokenUnreadable firing".to_owned()) {
+    while !daemon.notified().contains(&"TokenUnreadable firing".to_owned()) {
         daemon.wait("an alert", |line| line["event"] == "alert");
     }
     let others = ["/tenants/odd/tokens/jumpcloud", "/-/ready", "/-/healthy", "/nowhere"];

@@ -25,7 +25,7 @@ fn each_bad_answer_of_me_becomes_its_state_and_its_alert_and_ends_with_it() {
         ("blocked", "TokenBlocked", "", misbehaves(None, Misbehaviour::Page(401)), Incident::Behaves),
     ];
     std::thread::scope(|scope| {
-        for (name, alert, lines, breaks, mends) in cases {
+        for (name, alert, lines, breaks, fixes) in cases {
             scope.spawn(move || {
                 let world = World::new(ACME);
                 let mut daemon = world.run(&Configuration::acme(lines));
@@ -36,7 +36,7 @@ fn each_bad_answer_of_me_becomes_its_state_and_its_alert_and_ends_with_it() {
                 assert_eq!((&line["severity"], &line["level"]), (&"critical".into(), &"ERROR".into()), "{name}");
                 assert_eq!(daemon.metric(&state("acme", name)), Some(1.0), "{name}");
                 assert_eq!(daemon.metric(&state("acme", "valid")), Some(0.0), "{name}");
-                world.happens(mends);
+                world.happens(fixes);
                 let line = daemon.alert(alert, "resolved");
                 assert_eq!(line["level"], "INFO", "{name}");
                 assert_eq!(daemon.metric(&state("acme", "valid")), Some(1.0), "{name}");
@@ -81,8 +81,8 @@ fn at_the_declared_expiry_a_check_is_due_at_once() {
     daemon.checks("acme", "validity", 1);
     world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
     let line = daemon.alert("TokenExpired", "firing");
-    let told = chrono::DateTime::parse_from_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();
-    assert!((told.to_utc() - expires).num_seconds() <= 4, "told at {told}, expired at {expires}");
+    let notified = chrono::DateTime::parse_from_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();
+    assert!((notified.to_utc() - expires).num_seconds() <= 4, "notified at {notified}, expired at {expires}");
 }
 
 #[test]
@@ -96,5 +96,5 @@ fn a_token_that_outlives_its_declared_expiry_is_valid_and_its_date_is_called_wro
     daemon.signal("HUP");
     let line = daemon.alert("TokenExpiryOutdated", "resolved");
     assert!(line["message"].as_str().unwrap().contains("corrected"), "{line}");
-    assert!(!daemon.told().contains(&"TokenExpiring firing".to_owned()), "an expiry long past is not news");
+    assert!(!daemon.notified().contains(&"TokenExpiring firing".to_owned()), "an expiry long past is not news");
 }

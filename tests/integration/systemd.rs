@@ -13,7 +13,7 @@ struct Manager {
     socket: UnixDatagram,
     /// `$NOTIFY_SOCKET`.
     path: PathBuf,
-    heard: Vec<String>,
+    received: Vec<String>,
 }
 
 impl Manager {
@@ -30,7 +30,7 @@ impl Manager {
 
     fn of(socket: UnixDatagram, path: PathBuf) -> Self {
         socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-        Self { socket, path, heard: Vec::new() }
+        Self { socket, path, received: Vec::new() }
     }
 
     /// Starts the daemon as a service manager does, with a watchdog.
@@ -43,13 +43,13 @@ impl Manager {
     }
 
     /// Waits for a message that holds this line.
-    fn hears(&mut self, wanted: &str) -> String {
+    fn wait_for(&mut self, wanted: &str) -> String {
         loop {
             let mut bytes = [0; 4096];
             let read =
-                self.socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}: {:?}", self.heard));
+                self.socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}: {:?}", self.received));
             let message = text(&bytes[..read]);
-            self.heard.push(message.clone());
+            self.received.push(message.clone());
             if message.lines().any(|line| line.starts_with(wanted)) {
                 return message;
             }
@@ -58,42 +58,42 @@ impl Manager {
 }
 
 #[test]
-fn the_service_manager_hears_when_it_is_ready_reloads_turns_and_stops() {
+fn the_service_manager_is_notified_when_it_is_ready_reloads_turns_and_stops() {
     let world = World::new(ACME);
     let mut manager = Manager::new(&world);
     let mut daemon = manager.start(&world, &Configuration::acme(""));
-    manager.hears("READY=1");
+    manager.wait_for("READY=1");
     assert_eq!(daemon.get("/metrics").0, 200, "whoever hears that may scrape");
-    let status = manager.hears("STATUS=watching 1 token");
+    let status = manager.wait_for("STATUS=watching 1 token");
     assert!(
         status.contains("next check in ") || status.contains("checking now") || status.contains("not seen"),
         "{status}"
     );
-    manager.hears("WATCHDOG=1");
+    manager.wait_for("WATCHDOG=1");
     daemon.signal("HUP");
-    let reloading = manager.hears("RELOADING=1");
+    let reloading = manager.wait_for("RELOADING=1");
     assert!(reloading.lines().any(|line| line.starts_with("MONOTONIC_USEC=")), "or a reload would hang: {reloading}");
-    assert!(manager.hears("READY=1").contains("STATUS=the configuration was reloaded"));
+    assert!(manager.wait_for("READY=1").contains("STATUS=the configuration was reloaded"));
     world.write("config.toml", "[web]\nlisten = 3");
     daemon.signal("HUP");
-    manager.hears("RELOADING=1");
-    assert!(manager.hears("READY=1").contains("rejected"), "a rejected reload ends too");
-    manager.hears("STATUS=watching 1 token; the last reload was rejected");
+    manager.wait_for("RELOADING=1");
+    assert!(manager.wait_for("READY=1").contains("rejected"), "a rejected reload ends too");
+    manager.wait_for("STATUS=watching 1 token; the last reload was rejected");
     daemon.signal("TERM");
-    assert!(manager.hears("STOPPING=1").contains("EXTEND_TIMEOUT_USEC="));
+    assert!(manager.wait_for("STOPPING=1").contains("EXTEND_TIMEOUT_USEC="));
     assert!(daemon.ended().success());
 }
 
 #[test]
-fn a_manager_at_an_abstract_name_hears_it_too() {
+fn a_manager_at_an_abstract_name_is_notified_too() {
     let world = World::new(ACME);
     // The folder's name is nobody else's.
     let mut manager = Manager::abstract_at(world.path("notify").to_str().unwrap());
     let mut daemon = manager.start(&world, &Configuration::acme(""));
-    manager.hears("READY=1");
-    manager.hears("WATCHDOG=1");
+    manager.wait_for("READY=1");
+    manager.wait_for("WATCHDOG=1");
     daemon.signal("TERM");
-    manager.hears("STOPPING=1");
+    manager.wait_for("STOPPING=1");
     assert!(daemon.ended().success());
 }
 
@@ -139,10 +139,10 @@ fn the_watchdog_is_fed_by_the_pulse_and_not_by_checks() {
     let mut configuration = Configuration::acme("");
     (configuration.validity, configuration.permissions) = ("1h", "1h");
     let daemon = manager.start(&world, &configuration);
-    manager.hears("WATCHDOG=1");
+    manager.wait_for("WATCHDOG=1");
     // A real systemd, in `machine.rs`, says whether that is often enough.
     for _ in 0..3 {
-        manager.hears("WATCHDOG=1");
+        manager.wait_for("WATCHDOG=1");
     }
     drop(daemon);
 }
@@ -152,7 +152,7 @@ fn nothing_is_said_to_nobody_and_a_socket_that_is_gone_stops_nothing() {
     let world = World::new(ACME);
     let mut manager = Manager::new(&world);
     let mut daemon = manager.start(&world, &Configuration::acme(""));
-    manager.hears("READY=1");
+    manager.wait_for("READY=1");
     std::fs::remove_file(&manager.path).unwrap();
     drop(manager);
     daemon.wait("a complaint", |line| line["event"] == "manager_failed");
@@ -222,8 +222,8 @@ fn the_file_system_of_the_container_runs_the_program_as_nobody_and_answers_the_h
     assert!(text(&unwell.stderr).contains("ask for health: "), "{}", text(&unwell.stderr));
     let mut daemon = Daemon::spawn(inside(&["--log-format", "json", "--log-level", "debug", "run"]));
     daemon.checks("acme", "validity", 1);
-    let well = inside(&["health"]).output().unwrap();
-    assert_eq!((well.status.code(), text(&well.stdout).as_str()), (Some(0), "the loop turns\n"));
+    let healthy = inside(&["health"]).output().unwrap();
+    assert_eq!((healthy.status.code(), text(&healthy.stdout).as_str()), (Some(0), "the loop turns\n"));
     daemon.signal("TERM");
     assert!(daemon.ended().success());
     assert!(root.join("var/lib/syncro-token-monitor/state.db").exists());

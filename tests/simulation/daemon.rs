@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use judge::{Case, Happening, Heard, Ms, Status};
+use judge::{Case, Happening, Ms, Received, Status};
 use prometheus::Registry;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use syncro_token_monitor::config::{self, Config, Receiver};
 use syncro_token_monitor::engine::{self, Engine, Order};
-use syncro_token_monitor::notify::{self, Outgoing, Post, Suspect, Taken, Targets, Trouble, Why};
+use syncro_token_monitor::notify::{self, DeliveryFailure, Outgoing, Post, Suspect, Taken, Targets, Trouble};
 use syncro_token_monitor::state::Snapshot;
 use syncro_token_monitor::store::{self, Attempt, Disk, Store, Work, Writer};
 use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
@@ -30,10 +30,10 @@ use crate::syncro::Syncro;
 
 /// What a world left behind.
 pub(crate) struct Record {
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) received: Vec<Received>,
     pub(crate) requests: Vec<Vec<u32>>,
     /// Ends of lives after which history was shorter than before, in true time.
-    pub(crate) forgotten: Vec<Ms>,
+    pub(crate) lost: Vec<Ms>,
     /// How many lines of history there are in the end that must be kept.
     pub(crate) history: usize,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
         schedule: plan.schedule(),
         case,
     };
-    let mut forgotten = Vec::new();
+    let mut lost = Vec::new();
     let mut order = (0..world.case.tokens.len()).collect::<Vec<_>>();
     let mut events = world.case.events.clone().into_iter().peekable();
     let mut lines = 0;
@@ -89,7 +89,7 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
         let Some(lasts) = life.live(&mut events, &mut order, &world).await else { break };
         let kept = world.history();
         if kept < lines && !ran_ahead {
-            forgotten.push(world.elapsed());
+            lost.push(world.elapsed());
         }
         lines = kept;
         ran_ahead |= *world.offset.borrow() >= KEPT;
@@ -106,9 +106,9 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Record {
     }
     let history = world.history();
     if history < lines && !ran_ahead {
-        forgotten.push(world.elapsed());
+        lost.push(world.elapsed());
     }
-    Record { heard: world.receiver.heard(), requests: world.syncro.requests(), forgotten, history }
+    Record { received: world.receiver.received(), requests: world.syncro.requests(), lost, history }
 }
 
 fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
@@ -309,8 +309,8 @@ impl Life {
     async fn end(mut self, world: &World) {
         self.stop.cancel();
         let parts = async {
-            (&mut self.engine).await.expect("the loop ends in order").expect("the loop ends well");
-            (&mut self.writer).await.expect("the keeper ends in order").expect("the keeper ends well");
+            (&mut self.engine).await.expect("the loop ends in order").expect("the loop ends without an error");
+            (&mut self.writer).await.expect("the writer ends in order").expect("the writer ends without an error");
         };
         // Whoever waits for a dead disk is killed.
         timeout(Duration::from_secs(10), parts).await.ok();
@@ -367,7 +367,7 @@ async fn pulse(
             biased;
             () = sleep_until(wanted.clamp(last + SECOND, last + LONGEST)) => {
                 last = Instant::now();
-                // Full means that the loop has not heard the last one yet.
+                // Full means that the loop has not received the last one yet.
                 beat.try_send(()).ok();
             }
             // What the last beat set in motion may be due again before that.
@@ -386,7 +386,7 @@ struct Hook(Arc<Mutex<Hearing>>);
 
 #[derive(Debug)]
 struct Hearing {
-    heard: Vec<Heard>,
+    received: Vec<Received>,
     start: Instant,
     deaf_until: Option<Instant>,
     rng: fastrand::Rng,
@@ -395,7 +395,7 @@ struct Hearing {
 impl Hook {
     fn new(start: Instant, seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
-        Self(Arc::new(Mutex::new(Hearing { heard: Vec::new(), start, deaf_until: None, rng })))
+        Self(Arc::new(Mutex::new(Hearing { received: Vec::new(), start, deaf_until: None, rng })))
     }
 
     fn hearing(&self) -> std::sync::MutexGuard<'_, Hearing> {
@@ -406,8 +406,8 @@ impl Hook {
         self.hearing().deaf_until = Some(until);
     }
 
-    fn heard(&self) -> Vec<Heard> {
-        self.hearing().heard.clone()
+    fn received(&self) -> Vec<Received> {
+        self.hearing().received.clone()
     }
 }
 
@@ -418,7 +418,7 @@ impl Post for Hook {
         let mut hearing = self.hearing();
         if hearing.deaf_until.is_some_and(|until| Instant::now() < until) {
             let detail = "it answered 503".to_owned();
-            let (why, suspect) = (Why::NoAnswer(Reason::Http5xx), Suspect::Either);
+            let (why, suspect) = (DeliveryFailure::Unavailable(Reason::Http5xx), Suspect::Either);
             return Err(Trouble { why, detail, retry_after: None, suspect, clock: None });
         }
         let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
@@ -430,7 +430,7 @@ impl Post for Hook {
             Some("reminder") => Status::Reminder,
             _ => Status::Resolved,
         };
-        hearing.heard.push(Heard {
+        hearing.received.push(Received {
             at,
             id: body["id"].as_i64().unwrap_or_default(),
             alert: text("alert"),

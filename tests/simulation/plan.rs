@@ -246,7 +246,7 @@ impl Maker<'_> {
             5 => FaultKind::Silence,
             6 => FaultKind::Refused,
             7..9 => FaultKind::Throttled([5, 30, 90, 3600, 1_000_000][self.rng.usize(0..5)]),
-            // What is believed at its first sight cannot wait for others to be looked at.
+            // What is believed when first observed cannot wait for others to be checked.
             9 | 10 if self.world.policy.confirmations > 1 => FaultKind::RefusesAll,
             9..12 => FaultKind::OurMachine,
             _ => {

@@ -19,7 +19,7 @@ const SHOWN: usize = 3;
 /// What one world came to.
 struct Outcome {
     verdict: Verdict,
-    heard: Vec<judge::Heard>,
+    received: Vec<judge::Received>,
     history: usize,
 }
 
@@ -39,25 +39,25 @@ fn play(plan: &Plan) -> Outcome {
     let case = plan.case();
     match played {
         Ok(record) => {
-            let mut verdict = judge(&case, &record.heard, &record.requests);
-            let lost = record.forgotten.iter().map(|at| Finding {
+            let mut verdict = judge(&case, &record.received, &record.requests);
+            let lost = record.lost.iter().map(|at| Finding {
                 kind: Kind::Forgotten,
                 at: *at,
                 what: "history became shorter".to_owned(),
             });
             verdict.findings.extend(lost);
-            Outcome { verdict, heard: record.heard, history: record.history }
+            Outcome { verdict, received: record.received, history: record.history }
         }
         Err(panic) => {
             let what = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned());
             let finding = Finding { kind: Kind::Missed, at: 0, what: format!("the daemon died: {what}") };
             let verdict = Verdict { findings: vec![finding], ..Verdict::default() };
-            Outcome { verdict, heard: Vec::new(), history: 0 }
+            Outcome { verdict, received: Vec::new(), history: 0 }
         }
     }
 }
 
-/// Plays one world again, with all of its incidents or only those named, and shows what was heard.
+/// Plays one world again, with all of its incidents or only those named, and shows what was received.
 pub(crate) fn replay(seed: u64, keep: Option<&str>) {
     let mut plan = Plan::of(seed);
     plan.kept = keep.map(|keep| keep.split(',').filter_map(|number| number.trim().parse().ok()).collect());
@@ -75,13 +75,14 @@ fn show(plan: &Plan, outcome: &Outcome) {
     for event in &case.events {
         eprintln!("  {:>12.3} {:?}", event.at as f64 / 1000.0, event.what);
     }
-    for heard in &outcome.heard {
-        let name = [&heard.alert, &heard.tenant, &heard.token, &heard.subject].map(String::as_str).join(" ");
-        let severity = if heard.critical { "critical" } else { "warning" };
-        let at = heard.at as f64 / 1000.0;
+    for received in &outcome.received {
+        let name =
+            [&received.alert, &received.tenant, &received.token, &received.subject].map(String::as_str).join(" ");
+        let severity = if received.critical { "critical" } else { "warning" };
+        let at = received.at as f64 / 1000.0;
         eprintln!(
-            "  {at:>12.3} heard #{} {:?} {severity} {name} {} {}",
-            heard.id, heard.status, heard.cause, heard.group
+            "  {at:>12.3} received #{} {:?} {severity} {name} {} {}",
+            received.id, received.status, received.cause, received.group
         );
     }
     for finding in &outcome.verdict.findings {
@@ -96,7 +97,7 @@ struct Sum {
     years: f64,
     incidents: u64,
     duties: u64,
-    heard: u64,
+    received: u64,
     history: u64,
     delays: Vec<i64>,
     kinds: BTreeMap<Kind, u64>,
@@ -144,7 +145,7 @@ impl Sum {
         self.years += plan.token_years();
         self.incidents += plan.incidents.len() as u64;
         self.duties += outcome.verdict.duties;
-        self.heard += outcome.verdict.heard;
+        self.received += outcome.verdict.received;
         self.history += outcome.history as u64;
         self.delays.extend(outcome.verdict.delays);
         for finding in &outcome.verdict.findings {
@@ -162,13 +163,13 @@ impl Sum {
             Kind::ALL.iter().map(|kind| format!("{kind:?} {}", self.kinds.get(kind).unwrap_or(&0))).collect();
         eprintln!(
             "simulation: worlds {} from seed {}, token-years {:.1}, incidents {}, duties {}, notifications {}, \
-             lines of history {}, told after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
+             lines of history {}, notified after p50 {} s p99 {} s, worlds that failed {}, took {} s; {}",
             self.worlds,
             self.first_seed.unwrap_or_default(),
             self.years,
             self.incidents,
             self.duties,
-            self.heard,
+            self.received,
             self.history,
             at(0.5) / 1000,
             at(0.99) / 1000,

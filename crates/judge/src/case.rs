@@ -214,7 +214,7 @@ pub enum FaultKind {
     Refused,
     /// Syncro asks to wait for so many seconds.
     Throttled(u64),
-    /// Syncro refuses every token: an outage that looks like revoked tokens.
+    /// Syncro refuses every token: an outage that appears to be revoked tokens.
     RefusesAll,
     /// Our own machine has no descriptor left.
     OurMachine,

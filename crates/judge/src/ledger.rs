@@ -1,10 +1,10 @@
-//! What the receiver heard, and what fires by that at any moment.
+//! What the receiver received, and what fires by that at any moment.
 
 use crate::spans::Ms;
 
 /// One notification, as a receiver took it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct Received {
     /// When, in true time.
     pub at: Ms,
     /// The number under which it may be repeated.
@@ -43,7 +43,7 @@ pub enum Status {
 /// What identifies an alert.
 pub(crate) type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 
-impl Heard {
+impl Received {
     pub(crate) fn key(&self) -> Key<'_> {
         (&self.alert, &self.tenant, &self.token, &self.subject)
     }
@@ -55,11 +55,11 @@ impl Heard {
     }
 }
 
-/// Leaves out what was heard again under the same number.
-pub(crate) fn once(heard: &[Heard]) -> Vec<&Heard> {
-    let mut kept: Vec<&Heard> = Vec::with_capacity(heard.len());
+/// Leaves out what was received again under the same number.
+pub(crate) fn once(received: &[Received]) -> Vec<&Received> {
+    let mut kept: Vec<&Received> = Vec::with_capacity(received.len());
     let mut seen = std::collections::HashSet::new();
-    for one in heard {
+    for one in received {
         if seen.insert((one.id, one.key(), one.status as u8)) {
             kept.push(one);
         }

@@ -1,4 +1,4 @@
-//! The judge of the simulation: it knows the truth about a simulated Syncro, hears what a monitor told its receivers, and
+//! The judge of the simulation: it knows the truth about a simulated Syncro, hears what a monitor notified its receivers, and
 //! says what was missed, false, twice, late or wrongly resolved. Written from the contract alone; it imports nothing of
 //! the monitor, so that the two cannot share a mistake.
 //!
@@ -11,7 +11,7 @@ mod timeline;
 mod verdict;
 
 pub use case::{Case, Event, Fault, FaultKind, Happening, Permission, Policy, Scope, State, Token};
-pub use ledger::{Heard, Status};
+pub use ledger::{Received, Status};
 pub use spans::{Ms, Spans};
 pub use timeline::Timeline;
 pub use verdict::{Finding, Kind, Verdict, judge};

@@ -1,4 +1,4 @@
-//! The truth as spans of time: when each token was in which state, who had which permission, when nobody could look.
+//! The truth as spans of time: when each token was in which state, who had which permission, when nothing could be checked.
 
 use crate::case::{Case, Fault, FaultKind, Happening, Scope, State};
 use crate::spans::{Ms, Spans};
@@ -115,7 +115,7 @@ impl<'a> Timeline<'a> {
         Spans::of(faults.map(|(at, fault)| (at, at + fault.lasts)))
     }
 
-    /// When Syncro had refused every token of a tenant for so long that it is told of as what it looks like.
+    /// When Syncro had refused every token of a tenant for so long that it is notified of as what it appears to be.
     pub(crate) fn refused_for_long(&self, tenant: usize) -> Spans {
         /// Ten minutes from the first sight, less the time in which it was first seen twice.
         const LONG: Ms = 8 * 60_000;

@@ -21,7 +21,7 @@ use crate::operations::sole_key;
 use crate::scenario::{Incident, Scenario};
 use crate::world::{Asked, Reaction, World};
 
-/// Older requests are forgotten.
+/// Older requests are discarded.
 const LONGEST_LOG: usize = 1_000_000;
 /// What clients send is a few bytes.
 const LONGEST_BODY: usize = 64 * 1024;

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::belief::Check;
 use crate::check::{Ended, WatchKey};
 use crate::plan::Plan;
-use crate::syncro::Lane;
+use crate::syncro::CheckLane;
 
 /// How many checks may be under way at once, by lane. Enough that hosts which do not answer, each waited for during the whole
 /// time-out, leave room for the others within the budget; few enough for the memory to stay small.
@@ -35,7 +35,7 @@ impl Queue {
 
     /// Where a token with a due check waits.
     pub(super) fn of(plan: &Plan, requested: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
-        if requested.is_some_and(|at| at <= now) || plan.lane(now) == Lane::Urgent {
+        if requested.is_some_and(|at| at <= now) || plan.lane(now) == CheckLane::Urgent {
             return Self::Urgent;
         }
         match (plan.validity.at <= now, plan.scope(now)) {
@@ -46,12 +46,12 @@ impl Queue {
     }
 
     /// The lanes in which a check of this queue may start, the preferred one first.
-    fn lanes(self, impatient: bool) -> &'static [Lane] {
+    fn lanes(self, impatient: bool) -> &'static [CheckLane] {
         match self {
-            Self::Urgent => &[Lane::Urgent],
-            Self::Both if impatient => &[Lane::Permissions, Lane::Validity],
-            Self::Both | Self::Permissions => &[Lane::Permissions],
-            Self::Validity => &[Lane::Validity],
+            Self::Urgent => &[CheckLane::Urgent],
+            Self::Both if impatient => &[CheckLane::Permissions, CheckLane::Validity],
+            Self::Both | Self::Permissions => &[CheckLane::Permissions],
+            Self::Validity => &[CheckLane::Validity],
         }
     }
 }
@@ -159,7 +159,7 @@ impl Agenda {
         &mut self,
         now: DateTime<Utc>,
         paused: impl Fn(WatchKey) -> Option<DateTime<Utc>>,
-        mut start: impl FnMut(WatchKey, Lane) -> bool,
+        mut start: impl FnMut(WatchKey, CheckLane) -> bool,
     ) {
         if self.parked_until.is_some_and(|until| until <= now) {
             self.parked_until = None;
@@ -187,7 +187,7 @@ impl Agenda {
     }
 
     /// The first check of a queue, and the lane in which there is a slot for it.
-    fn startable(&self, queue: Queue, now: DateTime<Utc>) -> Option<(Waiting, Lane)> {
+    fn startable(&self, queue: Queue, now: DateTime<Utc>) -> Option<(Waiting, CheckLane)> {
         let from = (queue, DateTime::<Utc>::MIN_UTC, WatchKey(0));
         let waiting = self.waiting.range(from..).next().copied().filter(|waiting| waiting.0 == queue)?;
         let lanes = queue.lanes(now - waiting.1 > PATIENCE);
@@ -230,12 +230,12 @@ mod tests {
     use super::*;
     use crate::testing::at;
 
-    fn started(agenda: &mut Agenda, now: i64, paused_until: Option<i64>) -> Vec<(u64, Lane)> {
+    fn started(agenda: &mut Agenda, now: i64, paused_until: Option<i64>) -> Vec<(u64, CheckLane)> {
         let mut started = Vec::new();
         let paused = |_| paused_until.map(at);
         agenda.start(at(now), paused, |key, lane| {
             started.push((key.0, lane));
-            lane == Lane::Permissions
+            lane == CheckLane::Permissions
         });
         started
     }
@@ -263,15 +263,20 @@ mod tests {
         for (number, queue) in (0..).zip(lanes) {
             agenda.set(WatchKey(number), None, Some((queue, at(0))));
         }
-        let expected = [(3, Lane::Urgent), (2, Lane::Permissions), (1, Lane::Validity), (0, Lane::Permissions)];
+        let expected = [
+            (3, CheckLane::Urgent),
+            (2, CheckLane::Permissions),
+            (1, CheckLane::Validity),
+            (0, CheckLane::Permissions),
+        ];
         assert_eq!(started(&mut agenda, 1, None), expected);
         assert!(agenda.is_checking_token(WatchKey(1)) && !agenda.is_checking_permissions(WatchKey(1)));
-        for number in 10..10 + SLOTS[Lane::Validity as usize] as u64 {
+        for number in 10..10 + SLOTS[CheckLane::Validity as usize] as u64 {
             agenda.set(WatchKey(number), None, Some((Queue::Validity, at(0))));
         }
-        assert_eq!(started(&mut agenda, 1, None).len(), SLOTS[Lane::Validity as usize] - 1, "one is taken");
+        assert_eq!(started(&mut agenda, 1, None).len(), SLOTS[CheckLane::Validity as usize] - 1, "one is taken");
         assert_eq!(agenda.due(), 1);
-        agenda.ended(WatchKey(1), Check::Validity, Some(Ended { lane: Lane::Validity, permissions: false }));
+        agenda.ended(WatchKey(1), Check::Validity, Some(Ended { lane: CheckLane::Validity, permissions: false }));
         assert_eq!((started(&mut agenda, 1, None).len(), agenda.due()), (1, 0));
     }
 
@@ -282,6 +287,6 @@ mod tests {
         assert_eq!(started(&mut agenda, 1, Some(60)), []);
         assert_eq!((agenda.due(), agenda.is_waiting(), agenda.free()), (1, false, SLOTS));
         assert_eq!(started(&mut agenda, 59, None), [], "not before the pause ends");
-        assert_eq!(started(&mut agenda, 60, None), [(0, Lane::Validity)]);
+        assert_eq!(started(&mut agenda, 60, None), [(0, CheckLane::Validity)]);
     }
 }

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn another_configuration_says_who_remains_who_comes_and_who_goes() {
+    fn another_configuration_says_which_tokens_remain_are_added_and_are_removed() {
         let mut fleet = fleet(&["a", "b"]);
         let key = fleet.find(&TokenId { tenant: "acme".to_owned(), token_name: "b".to_owned() }).unwrap();
         let mut other = config(vec![token("c", &[]), token("b", &["Tickets - Edit"])]);

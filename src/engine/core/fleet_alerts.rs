@@ -9,7 +9,7 @@ use crate::syncro::{Host, Pause};
 
 use super::Core;
 use super::firing::{notified, shared};
-use super::outage_monitor::Evidence;
+use super::outage_monitor::OutageEvidence;
 
 impl Core {
     /// Takes in which hosts asked to be left alone.
@@ -25,7 +25,7 @@ impl Core {
     pub(super) fn judge_outage(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let fires = self.fires(Alert::SyncroOutage);
         let fleet = &self.fleet;
-        let evidence = Evidence {
+        let evidence = OutageEvidence {
             observations: || fleet.observations(),
             contacts: |is_silent: &dyn Fn(&str) -> bool| fleet.contacts(is_silent),
             tenants: fleet.tenant_count(),

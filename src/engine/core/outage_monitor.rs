@@ -31,7 +31,7 @@ pub(super) struct TenantChange {
 }
 
 /// What an outage is judged by, besides what this monitor has seen itself.
-pub(super) struct Evidence<O, C> {
+pub(super) struct OutageEvidence<O, C> {
     /// What is seen of each tenant.
     pub(super) observations: O,
     /// Which tenants answer; the argument says whether one has fallen silent.
@@ -95,12 +95,12 @@ impl OutageMonitor {
     }
 
     /// Judges whether there is an outage now. Returns what was going on before.
-    pub(super) fn judge<O, C>(&mut self, evidence: Evidence<O, C>, now: DateTime<Utc>) -> Option<Outage>
+    pub(super) fn judge<O, C>(&mut self, evidence: OutageEvidence<O, C>, now: DateTime<Utc>) -> Option<Outage>
     where
         O: FnOnce() -> Vec<TenantObservation>,
         C: FnOnce(&dyn Fn(&str) -> bool) -> Vec<TenantContact>,
     {
-        let Evidence { observations, contacts, tenants, patience, fires, is_blind } = evidence;
+        let OutageEvidence { observations, contacts, tenants, patience, fires, is_blind } = evidence;
         let is_overruled = self.overruled_until.is_some_and(|until| until > now);
         let turned = (self.turned.len() > FEWEST / 2 && !is_overruled).then(observations);
         let outage = turned.and_then(|observations| turned_bad(&observations, tenants, now)).or_else(|| {
@@ -109,8 +109,8 @@ impl OutageMonitor {
             unreachable(&contacts, patience, fires, now)
         });
         // While nothing can be seen for a reason of our own, nothing shows that an outage is over.
-        let goes_on = |outage: &Outage| matches!(outage, Outage::Unreachable { .. }) && is_blind;
-        let outage = outage.or_else(|| self.outage.filter(goes_on));
+        let continues = |outage: &Outage| matches!(outage, Outage::Unreachable { .. }) && is_blind;
+        let outage = outage.or_else(|| self.outage.filter(continues));
         let before = std::mem::replace(&mut self.outage, outage);
         match (before, outage) {
             (Some(Outage::TurnedBad { since, .. }), None) if now - since >= LONGEST_TURNED_BAD => {
@@ -163,7 +163,7 @@ mod tests {
         };
         let contacts = |_: &dyn Fn(&str) -> bool| Vec::new();
         let (patience, fires, is_blind) = (TimeDelta::minutes(15), false, false);
-        monitor.judge(Evidence { observations, contacts, tenants: of, patience, fires, is_blind }, at(now))
+        monitor.judge(OutageEvidence { observations, contacts, tenants: of, patience, fires, is_blind }, at(now))
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
             let contact = |name: &String| TenantContact { silent: silent(name).then(|| at(0)), answered: None };
             names(4).iter().map(contact).collect::<Vec<_>>()
         };
-        let evidence = || Evidence {
+        let evidence = || OutageEvidence {
             observations,
             contacts,
             tenants: 4,

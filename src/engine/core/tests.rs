@@ -61,7 +61,7 @@ fn answer(core: &mut Core, effects: &[Effect], now: i64, observation: &MeObserva
 }
 
 #[test]
-fn never_more_looks_than_slots_and_each_token_once() {
+fn never_more_checks_than_slots_and_each_token_once() {
     let tokens = (0..200).map(|number| token(&format!("t{number}"), &[LIST])).collect();
     let mut core = new(Arc::new(config(tokens)), at(0));
     let mut seen = HashSet::new();
@@ -103,7 +103,7 @@ fn a_clock_set_back_by_hours_does_not_stop_the_checks() {
 }
 
 #[test]
-fn a_long_look_at_permissions_holds_up_no_validity_check() {
+fn a_long_permission_check_holds_up_no_validity_check() {
     let mut config = config(vec![token("t", &[LIST])]);
     config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_secs(10));
     let mut core = new(Arc::new(config), at(0));
@@ -117,7 +117,7 @@ fn a_long_look_at_permissions_holds_up_no_validity_check() {
 }
 
 #[test]
-fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
+fn a_tenant_that_is_silent_for_long_is_notified_of_when_its_time_has_come() {
     let mut core = new(Arc::new(config(vec![token("a", &[]), token("b", &[])])), at(0));
     let mut received = Vec::new();
     for second in 0..=1000 {
@@ -135,7 +135,7 @@ fn a_tenant_that_is_silent_for_long_is_told_of_when_its_time_has_come() {
 }
 
 #[test]
-fn a_reload_while_a_look_is_under_way_loses_no_slot() {
+fn a_reload_while_a_check_is_under_way_loses_no_slot() {
     let mut core = new(Arc::new(config(vec![token("gone", &[LIST])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     let _ = core.handle(Event::Reload(Arc::new(config(vec![token("new", &[LIST])]))), at(1));
@@ -148,7 +148,7 @@ fn a_reload_while_a_look_is_under_way_loses_no_slot() {
 }
 
 #[test]
-fn a_changed_token_is_looked_at_at_once_after_a_reload() {
+fn a_changed_token_is_checked_at_once_after_a_reload() {
     let mut core = new(Arc::new(config(vec![token("t", &[LIST])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     answer(&mut core, &effects, 0, &works(&[]));
@@ -162,7 +162,7 @@ fn a_changed_token_is_looked_at_at_once_after_a_reload() {
 }
 
 #[test]
-fn a_check_that_somebody_wishes_for_is_one_full_look_at_that_token_alone() {
+fn a_requested_check_is_one_full_check_of_that_token_alone() {
     let mut core = new(Arc::new(config(vec![token("t", &[LIST]), token("other", &[LIST])])), at(0));
     let effects = core.handle(Event::Tick, at(0));
     answer(&mut core, &effects, 0, &works(&[]));

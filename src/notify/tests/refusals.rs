@@ -118,7 +118,7 @@ async fn a_body_over_which_a_server_stumbles_waits_by_itself() {
 async fn ten_thousand_warnings_do_not_bury_a_critical_alert() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
-    fake.breaks("hook", Why::NoAnswer(Reason::Connect));
+    fake.breaks("hook", DeliveryFailure::Unavailable(Reason::Connect));
     for number in 0..10_000 {
         bench.notify("hook", of_tenant(&format!("flaps{number}"), Severity::Warning)).await;
     }
@@ -135,7 +135,7 @@ async fn ten_thousand_warnings_do_not_bury_a_critical_alert() {
 async fn what_flaps_while_nobody_listens_is_delivered_in_a_few_notifications() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
-    fake.breaks("hook", Why::NoAnswer(Reason::Timeout));
+    fake.breaks("hook", DeliveryFailure::Unavailable(Reason::Timeout));
     let mut all = Vec::new();
     for _ in 0..2500 {
         all.push(bench.deliver("hook", "flaps", Status::Firing).await);
@@ -161,7 +161,7 @@ async fn what_flaps_while_nobody_listens_is_delivered_in_a_few_notifications() {
 async fn a_stop_tries_the_others_although_one_is_refused() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
-    fake.breaks("hook", Why::NoAnswer(Reason::Connect));
+    fake.breaks("hook", DeliveryFailure::Unavailable(Reason::Connect));
     let names = ["bad", "worse", "bad-too", "worst", "bad-again", "bad-still", "good"];
     for name in names {
         bench.deliver("hook", name, Status::Firing).await;

@@ -103,7 +103,7 @@ async fn where_only_short_bodies_are_taken_short_ones_are_sent() {
 #[tokio::test(start_paused = true)]
 async fn an_alertmanager_that_asks_for_a_pause_is_sent_states_each_minute() {
     let fake = Fake::new();
-    let trouble = Trouble::new(Why::NoAnswer(Reason::Throttled), "it answered 429");
+    let trouble = Trouble::new(DeliveryFailure::Unavailable(Reason::Throttled), "it answered 429");
     let trouble = Trouble { retry_after: Some(Duration::from_mins(15)), ..trouble };
     let (am, hook) = (alertmanager("am"), webhook("hook", Format::Json));
     for name in ["am", "hook"] {

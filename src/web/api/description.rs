@@ -2,18 +2,16 @@
 
 use std::sync::LazyLock;
 
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::handlers;
+use super::{handlers, views};
 
 /// The document, as it is served.
-static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
-    Description::openapi().to_pretty_json().unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
-});
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description::openapi()));
 
 #[derive(OpenApi)]
 #[openapi(
@@ -64,5 +62,5 @@ impl Modify for Authentication {
     responses((status = 200, description = "this document", body = Object))
 )]
 pub(super) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION.as_str()).into_response()
+    handlers::json(StatusCode::OK, DESCRIPTION.as_str())
 }

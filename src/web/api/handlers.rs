@@ -30,7 +30,8 @@ const LONGEST_NAME: usize = 100;
 /// In bytes: more than the longest moment or duration takes.
 const LONGEST_MOMENT: usize = 64;
 
-fn json(status: StatusCode, text: impl IntoResponse) -> Response {
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, text: impl IntoResponse) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 

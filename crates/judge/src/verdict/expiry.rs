@@ -24,20 +24,20 @@ impl Bench<'_> {
         }
     }
 
-    /// Each notice is told once.
+    /// Each notice is notified once.
     fn notices(&mut self, token: usize, expires: Ms) {
-        let told: Vec<Ms> = self
-            .heard
+        let notified: Vec<Ms> = self
+            .received
             .iter()
-            .filter(|heard| self.is_of(heard, token) && heard.alert == "TokenExpiring")
-            .filter(|heard| heard.status != Status::Resolved)
-            .map(|heard| heard.at)
+            .filter(|received| self.is_of(received, token) && received.alert == "TokenExpiring")
+            .filter(|received| received.status != Status::Resolved)
+            .map(|received| received.at)
             .collect();
         let due: Vec<Ms> = NOTICES.iter().map(|before| expires - before).filter(|at| *at < self.case.end).collect();
         let configured = self.timeline.configured(token).iter().count();
-        if told.len() > due.len() * configured {
-            let what = format!("{}: {} notices of {}", self.token_name(token), told.len(), due.len());
-            self.find(Kind::Twice, told.last().copied().unwrap_or_default(), what);
+        if notified.len() > due.len() * configured {
+            let what = format!("{}: {} notices of {}", self.token_name(token), notified.len(), due.len());
+            self.find(Kind::Twice, notified.last().copied().unwrap_or_default(), what);
         }
         let here = self.timeline.up.and(self.timeline.configured(token)).without(&self.timeline.outages);
         for at in due.into_iter().filter(|at| *at > 0) {
@@ -45,7 +45,7 @@ impl Bench<'_> {
             let undisturbed = here.span_at(at).is_some_and(|(_, to)| to > deadline);
             if undisturbed && deadline < self.case.end {
                 self.verdict.duties += 1;
-                if !told.iter().any(|told| (at - SECOND..=deadline).contains(told)) {
+                if !notified.iter().any(|notified| (at - SECOND..=deadline).contains(notified)) {
                     let days = (expires - at) / DAY;
                     self.find(Kind::Missed, deadline, format!("{}: {days} days left", self.token_name(token)));
                 }
@@ -70,13 +70,15 @@ impl Bench<'_> {
         let alone = (0..self.case.tokens.len())
             .filter(|other| *other != token)
             .all(|other| !others(self.timeline.state(other, |state| state != State::Works)));
-        let told = self.heard.iter().any(|heard| {
-            self.is_of(heard, token) && heard.alert == "TokenExpired" && (expires..=deadline).contains(&heard.at)
+        let notified = self.received.iter().any(|received| {
+            self.is_of(received, token)
+                && received.alert == "TokenExpired"
+                && (expires..=deadline).contains(&received.at)
         });
         self.verdict.duties += u64::from(alone);
-        if alone && !told {
+        if alone && !notified {
             let what =
-                format!("{} expired at {} s, which was not told at once", self.token_name(token), expires / 1000);
+                format!("{} expired at {} s, which was not notified at once", self.token_name(token), expires / 1000);
             self.find(Kind::Missed, deadline, what);
         }
     }
@@ -87,22 +89,33 @@ impl Bench<'_> {
         let works = self.timeline.state(token, |state| state == State::Works);
         let works = works.without(&self.timeline.refused_for_long(tenant));
         let outlived = works.and(&Spans::one(expires, self.case.end));
-        let mine = |heard: &&&crate::ledger::Heard| self.is_of(heard, token) && heard.alert == "TokenExpiryOutdated";
+        let mine = |received: &&&crate::ledger::Received| {
+            self.is_of(received, token) && received.alert == "TokenExpiryOutdated"
+        };
         let mut found = Vec::new();
-        for heard in self.heard.iter().filter(mine) {
-            let since = self.decided_since(heard.at);
-            match heard.status {
-                Status::Firing if !outlived.touches(since, heard.at) => {
-                    found.push((Kind::False, heard.at, format!("{}: it does not work after its expiry", heard.name())));
+        for received in self.received.iter().filter(mine) {
+            let since = self.decided_since(received.at);
+            match received.status {
+                Status::Firing if !outlived.touches(since, received.at) => {
+                    found.push((
+                        Kind::False,
+                        received.at,
+                        format!("{}: it does not work after its expiry", received.name()),
+                    ));
                 }
                 Status::Resolved => {
                     let gone = self.case.policy.confirm_after - SECOND;
                     let over = Spans::one(expires, self.case.end).without(&outlived);
                     let reach = self.case.policy.validity + SLACK;
-                    let long = over.iter().any(|(from, to)| to > since - reach && from < heard.at && to - from >= gone);
+                    let long =
+                        over.iter().any(|(from, to)| to > since - reach && from < received.at && to - from >= gone);
                     let removed = Spans::one(0, self.case.end).without(self.timeline.configured(token));
-                    if !long && !removed.touches(since, heard.at) {
-                        found.push((Kind::WronglyResolved, heard.at, format!("{}: it still works", heard.name())));
+                    if !long && !removed.touches(since, received.at) {
+                        found.push((
+                            Kind::WronglyResolved,
+                            received.at,
+                            format!("{}: it still works", received.name()),
+                        ));
                     }
                 }
                 _ => {}

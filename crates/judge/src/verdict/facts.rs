@@ -2,7 +2,7 @@
 
 use super::{Bench, Kind, SECOND, SLACK, SUSPICION};
 use crate::case::{Happening, State};
-use crate::ledger::{Heard, Status};
+use crate::ledger::{Received, Status};
 use crate::spans::{Ms, Spans};
 
 const STATES: [(State, &[&str]); 5] = [
@@ -21,8 +21,8 @@ struct Fact<'f> {
     name: String,
     /// When it is so.
     bad: Spans,
-    /// When it looks so, and nothing shows that it is not.
-    looks_bad: Spans,
+    /// When it appears so, and nothing shows that it is not.
+    appears_bad: Spans,
     /// When the user came into another security group.
     moves: Vec<Ms>,
     /// Whether the user ceased to be a Global Admin, whom no security group restricts, at a moment, and somebody was notified
@@ -30,14 +30,14 @@ struct Fact<'f> {
     demoted: &'f dyn Fn(Ms, Ms) -> bool,
     /// When the monitor can see whether it is so.
     seen: Spans,
-    /// The interval at which it is looked at.
+    /// The interval at which it is checked.
     interval: Ms,
-    /// Whether a notification tells of this fact itself.
-    tells: &'f dyn Fn(&Heard) -> bool,
-    /// Whether it tells of it together with the same of others: from when on, and whether it began after that.
-    covers: &'f dyn Fn(&Heard) -> bool,
+    /// Whether a notification reports this fact itself.
+    reports: &'f dyn Fn(&Received) -> bool,
+    /// Whether it reports it together with the same of others: from when on, and whether it began after that.
+    covers: &'f dyn Fn(&Received) -> bool,
     /// Whether it is about the same loss of any security group of the tenant.
-    of_group: &'f dyn Fn(&Heard) -> bool,
+    of_group: &'f dyn Fn(&Received) -> bool,
 }
 
 impl Bench<'_> {
@@ -45,7 +45,7 @@ impl Bench<'_> {
         for token in 0..self.case.tokens.len() {
             for (state, alerts) in STATES {
                 let mut bad = self.timeline.state(token, |known| known == state);
-                // What goes on for longer than ten minutes is told of as what it looks like; what cannot be read is not asked.
+                // What goes on for longer than ten minutes is notified of as what it appears to be; what cannot be read is not asked.
                 let refused = self.timeline.refused_for_long(self.case.tokens[token].tenant);
                 let unreadable = self.timeline.state(token, |known| known == State::Unreadable);
                 match state {
@@ -53,10 +53,11 @@ impl Bench<'_> {
                     State::Unreadable => {}
                     _ => bad = bad.without(&refused),
                 }
-                let tells = |heard: &Heard| self.is_of(heard, token) && alerts.contains(&heard.alert.as_str());
+                let reports =
+                    |received: &Received| self.is_of(received, token) && alerts.contains(&received.alert.as_str());
                 let fact = Fact {
                     name: format!("{} {state:?}", self.token_name(token)),
-                    looks_bad: match state {
+                    appears_bad: match state {
                         State::Refused => self.timeline.refused_unseen(self.case.tokens[token].tenant),
                         _ => Spans::default(),
                     },
@@ -65,11 +66,11 @@ impl Bench<'_> {
                     seen: self.timeline.sees_state(token),
                     bad,
                     interval: self.case.policy.validity,
-                    tells: &tells,
+                    reports: &reports,
                     covers: &|_| false,
                     of_group: &|_| false,
                 };
-                let found = self.fact(&fact, |heard| self.may_be_replaced(token, heard));
+                let found = self.fact(&fact, |received| self.may_be_replaced(token, received));
                 self.take(found);
             }
         }
@@ -77,19 +78,19 @@ impl Bench<'_> {
 
     /// `TokenRejected` gives way to `TokenExpired` when the declared expiry comes, or is taken back by the clock; every state
     /// to that of an outage that cannot be seen; all of them end when the token leaves the configuration.
-    fn may_be_replaced(&self, token: usize, heard: &Heard) -> bool {
+    fn may_be_replaced(&self, token: usize, received: &Received) -> bool {
         let expires = self.case.tokens[token].expires;
-        let stepped = self.clock_set_between(0, heard.at);
-        expires.is_some_and(|expires| heard.alert == "TokenRejected" && heard.at >= expires)
-            || expires.is_some() && stepped && ["TokenRejected", "TokenExpired"].contains(&heard.alert.as_str())
+        let stepped = self.clock_set_between(0, received.at);
+        expires.is_some_and(|expires| received.alert == "TokenRejected" && received.at >= expires)
+            || expires.is_some() && stepped && ["TokenRejected", "TokenExpired"].contains(&received.alert.as_str())
             || self
                 .timeline
                 .refused_unseen(self.case.tokens[token].tenant)
-                .touches(self.decided_since(heard.at), heard.at)
-            || !self.timeline.configured(token).contains(heard.at)
+                .touches(self.decided_since(received.at), received.at)
+            || !self.timeline.configured(token).contains(received.at)
             || Spans::one(0, self.case.end)
                 .without(self.timeline.configured(token))
-                .touches(self.decided_since(heard.at), heard.at)
+                .touches(self.decided_since(received.at), received.at)
     }
 
     pub(super) fn permissions(&mut self) {
@@ -100,7 +101,9 @@ impl Bench<'_> {
                     Some(_) => self.timeline.has(token, permission),
                     None => self.timeline.user_has(token, permission),
                 };
-                let of = |heard: &Heard| PERMISSION.contains(&heard.alert.as_str()) && heard.subject == known.name;
+                let of = |received: &Received| {
+                    PERMISSION.contains(&received.alert.as_str()) && received.subject == known.name
+                };
                 self.shared_fact(token, permission, known.name, &has, self.case.policy.permissions, &of);
             }
         }
@@ -111,13 +114,13 @@ impl Bench<'_> {
             for permission in 0..self.case.permissions.len() {
                 let Some(right) = self.case.permissions[permission].right else { continue };
                 let has = self.timeline.user_has(token, permission);
-                let of = |heard: &Heard| heard.alert == RIGHT && heard.subject == right;
+                let of = |received: &Received| received.alert == RIGHT && received.subject == right;
                 self.shared_fact(token, permission, right, &has, self.case.policy.validity, &of);
             }
         }
     }
 
-    /// A fact that one notification may tell of for several tokens of a security group.
+    /// A fact that one notification may report for several tokens of a security group.
     fn shared_fact(
         &mut self,
         token: usize,
@@ -125,24 +128,24 @@ impl Bench<'_> {
         name: &str,
         has: &Spans,
         interval: Ms,
-        of: &dyn Fn(&Heard) -> bool,
+        of: &dyn Fn(&Received) -> bool,
     ) {
         let world = Spans::one(0, self.case.end);
         let bad = world.without(has);
         let tenant = self.tenant_of(token).to_owned();
-        let tells = |heard: &Heard| of(heard) && self.is_of(heard, token);
-        let of_group = |heard: &Heard| {
-            let by_group = heard.alert == RIGHT || heard.cause == "security_group";
-            of(heard) && by_group && heard.tenant == tenant
+        let reports = |received: &Received| of(received) && self.is_of(received, token);
+        let of_group = |received: &Received| {
+            let by_group = received.alert == RIGHT || received.cause == "security_group";
+            of(received) && by_group && received.tenant == tenant
         };
-        let covers = |heard: &Heard| of_group(heard) && self.same_group(heard, token);
+        let covers = |received: &Received| of_group(received) && self.same_group(received, token);
         let demoted = |onset: Ms, deadline: Ms| {
-            let notified = |heard: &Heard| heard.alert == "GlobalAdminLost" && self.is_of(heard, token);
+            let notified = |received: &Received| received.alert == "GlobalAdminLost" && self.is_of(received, token);
             self.timeline.admin(token).iter().any(|(_, to)| to == onset) && self.fires_at(deadline, notified)
         };
         let fact = Fact {
             name: format!("{} lacks {name}", self.token_name(token)),
-            looks_bad: Spans::default(),
+            appears_bad: Spans::default(),
             moves: (0..self.case.groups)
                 .flat_map(|group| self.timeline.in_group(token, group).iter().map(|(from, _)| from).collect::<Vec<_>>())
                 .collect(),
@@ -150,11 +153,11 @@ impl Bench<'_> {
             seen: self.timeline.sees_permission(token, permission),
             bad,
             interval,
-            tells: &tells,
+            reports: &reports,
             covers: &covers,
             of_group: &of_group,
         };
-        let found = self.fact(&fact, |heard| self.may_be_replaced(token, heard));
+        let found = self.fact(&fact, |received| self.may_be_replaced(token, received));
         self.take(found);
         let named = self.names_others(token, permission, name, of);
         self.take((named, 0, Vec::new()));
@@ -162,9 +165,9 @@ impl Bench<'_> {
 
     /// Whether the user of the token that a notification is about was, when it may have been decided, in the group of
     /// this token's user.
-    fn same_group(&self, heard: &Heard, token: usize) -> bool {
-        let Some(other) = self.token_of(heard) else { return false };
-        let (from, to) = (self.decided_since(heard.at), heard.at);
+    fn same_group(&self, received: &Received, token: usize) -> bool {
+        let Some(other) = self.token_of(received) else { return false };
+        let (from, to) = (self.decided_since(received.at), received.at);
         (0..self.case.groups).any(|group| {
             self.timeline.in_group(token, group).touches(from, to)
                 && self.timeline.in_group(other, group).touches(from, to)
@@ -177,44 +180,49 @@ impl Bench<'_> {
         token: usize,
         permission: usize,
         name: &str,
-        of: &dyn Fn(&Heard) -> bool,
+        of: &dyn Fn(&Received) -> bool,
     ) -> Vec<(Kind, Ms, String)> {
         let mut found = Vec::new();
-        let fired = self.heard.iter().filter(|heard| of(heard) && self.is_of(heard, token));
-        for heard in fired.filter(|heard| heard.status == Status::Firing && heard.cause == "security_group") {
+        let fired = self.received.iter().filter(|received| of(received) && self.is_of(received, token));
+        for received in fired.filter(|received| received.status == Status::Firing && received.cause == "security_group")
+        {
             let reach = self.case.policy.permissions + self.patience(self.case.policy.permissions);
-            let since = self.decided_since(heard.at) - reach;
+            let since = self.decided_since(received.at) - reach;
             let lacks = |token: usize| {
                 Spans::one(0, self.case.end)
                     .without(&self.timeline.user_has(token, permission))
-                    .touches(since, heard.at)
+                    .touches(since, received.at)
             };
             // Who belongs to a group is read once an hour.
             let was_in_group = |token: usize| {
                 (0..self.case.groups).any(|group| {
                     let edges = self.timeline.in_group(token, group);
-                    heard.group == format!("group-{group}")
-                        && edges.iter().any(|(_, to)| (since - 3600 * SECOND..=heard.at).contains(&to))
+                    received.group == format!("group-{group}")
+                        && edges.iter().any(|(_, to)| (since - 3600 * SECOND..=received.at).contains(&to))
                 })
             };
             for other in (0..self.case.tokens.len()).filter(|other| *other != token) {
                 let same_tenant = self.case.tokens[other].tenant == self.case.tokens[token].tenant;
-                let named = heard.message.contains(&format!("`{}`", self.case.tokens[other].name));
+                let named = received.message.contains(&format!("`{}`", self.case.tokens[other].name));
                 if same_tenant && named && !lacks(other) && !was_in_group(other) {
                     let other = self.token_name(other);
-                    found.push((Kind::False, heard.at, format!("{} names {other}, which has {name}", heard.name())));
+                    found.push((
+                        Kind::False,
+                        received.at,
+                        format!("{} names {other}, which has {name}", received.name()),
+                    ));
                 }
             }
             // The group of the user at the onset of the loss or later, never the one before.
             let onset = Spans::one(0, self.case.end).without(&self.timeline.user_has(token, permission));
-            let onset = onset.iter().filter(|(from, _)| *from <= heard.at).last().map_or(since, |(from, _)| from);
-            let right_group = heard.group.is_empty()
+            let onset = onset.iter().filter(|(from, _)| *from <= received.at).last().map_or(since, |(from, _)| from);
+            let right_group = received.group.is_empty()
                 || (0..self.case.groups).any(|group| {
-                    heard.group == format!("group-{group}")
-                        && self.timeline.in_group(token, group).touches(onset.min(heard.at), heard.at)
+                    received.group == format!("group-{group}")
+                        && self.timeline.in_group(token, group).touches(onset.min(received.at), received.at)
                 });
             if !right_group {
-                found.push((Kind::False, heard.at, format!("{} accuses {}", heard.name(), heard.group)));
+                found.push((Kind::False, received.at, format!("{} accuses {}", received.name(), received.group)));
             }
         }
         found
@@ -236,26 +244,29 @@ impl Bench<'_> {
         let policy = self.case.policy;
         let reach = policy.permissions + 3600 * SECOND + self.patience(policy.permissions);
         let mut found = Vec::new();
-        for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing) {
-            let Some(token) = self.token_of(heard) else { continue };
-            let since = self.decided_since(heard.at) - reach - policy.remind_every - self.set_back_before(heard.at);
-            let since = self.seen_since(token, since, heard.at);
-            let changed = match heard.alert.as_str() {
+        for received in self.received.iter().filter(|received| received.status == Status::Firing) {
+            let Some(token) = self.token_of(received) else { continue };
+            let since =
+                self.decided_since(received.at) - reach - policy.remind_every - self.set_back_before(received.at);
+            let since = self.seen_since(token, since, received.at);
+            let changed = match received.alert.as_str() {
                 "SecurityGroupChanged" => (0..self.case.groups).any(|group| {
                     let edges = self.timeline.in_group(token, group);
-                    edges.iter().any(|(from, to)| [from, to].iter().any(|edge| (since..=heard.at).contains(edge)))
+                    edges.iter().any(|(from, to)| [from, to].iter().any(|edge| (since..=received.at).contains(edge)))
                 }),
-                "GlobalAdminLost" => self.timeline.admin(token).iter().any(|(_, to)| (since..=heard.at).contains(&to)),
+                "GlobalAdminLost" => {
+                    self.timeline.admin(token).iter().any(|(_, to)| (since..=received.at).contains(&to))
+                }
                 _ => continue,
             };
             if !changed {
-                found.push((Kind::False, heard.at, format!("{}: nothing of the kind happened", heard.name())));
+                found.push((Kind::False, received.at, format!("{}: nothing of the kind happened", received.name())));
             }
         }
         self.take((found, 0, Vec::new()));
     }
 
-    /// By how much the clock was set back until then: what happened so long before may look new once more.
+    /// By how much the clock was set back until then: what happened so long before may appear new once more.
     fn set_back_before(&self, at: Ms) -> Ms {
         let mut offset = 0;
         let steps = self.case.events.iter().filter(|event| event.at <= at).filter_map(|event| match event.what {
@@ -274,7 +285,7 @@ impl Bench<'_> {
         self.verdict.delays.extend(delays);
     }
 
-    fn fact(&self, fact: &Fact<'_>, may_end: impl Fn(&Heard) -> bool) -> Found {
+    fn fact(&self, fact: &Fact<'_>, may_end: impl Fn(&Received) -> bool) -> Found {
         let mut found = Vec::new();
         let (duties, delays) = self.missed(fact, &mut found);
         self.untrue(fact, &mut found);
@@ -304,16 +315,21 @@ impl Bench<'_> {
                 continue;
             }
             duties += 1;
-            let in_time = |heard: &&&Heard| (onset..=deadline).contains(&heard.at) && heard.status == Status::Firing;
-            let first = self.heard.iter().filter(in_time).find(|heard| (fact.tells)(heard) || (fact.covers)(heard));
-            let fires = self.fires_at(from, fact.tells);
+            let in_time =
+                |received: &&&Received| (onset..=deadline).contains(&received.at) && received.status == Status::Firing;
+            let first = self
+                .received
+                .iter()
+                .filter(in_time)
+                .find(|received| (fact.reports)(received) || (fact.covers)(received));
+            let fires = self.fires_at(from, fact.reports);
             // What need not have been seen to be otherwise joins what fires already for its group, and so does whoever came to
             // it, or came to be restricted by it and is said to be so.
             let may_join = !was_known_good(fact, onset, patience) || (fact.demoted)(onset, deadline);
             let joins = may_join && self.fires_at(deadline, fact.covers)
                 || fact.moves.contains(&onset) && self.fires_at(deadline, fact.of_group);
             match first {
-                Some(heard) if onset == from && deadline == from + patience => delays.push(heard.at - from),
+                Some(received) if onset == from && deadline == from + patience => delays.push(received.at - from),
                 Some(_) => {}
                 None if fires || joins => {}
                 None => found.push((Kind::Missed, deadline, format!("{} since {} s", fact.name, onset / 1000))),
@@ -325,51 +341,58 @@ impl Bench<'_> {
     /// Whatever is notified of must have been seen twice, the least distance apart.
     fn untrue(&self, fact: &Fact<'_>, found: &mut Vec<(Kind, Ms, String)>) {
         let policy = self.case.policy;
-        for heard in self.heard.iter().filter(|heard| heard.status == Status::Firing && (fact.tells)(heard)) {
-            let since = self.decided_since(heard.at);
-            if self.clock_set_between(since - fact.interval, heard.at) || fact.looks_bad.touches(since, heard.at) {
+        for received in
+            self.received.iter().filter(|received| received.status == Status::Firing && (fact.reports)(received))
+        {
+            let since = self.decided_since(received.at);
+            if self.clock_set_between(since - fact.interval, received.at)
+                || fact.appears_bad.touches(since, received.at)
+            {
                 continue;
             }
-            // What is believed at its first sight may be the refusal of a token that was revoked in the middle of a check.
-            let stopped = |token| self.turned_bad(token, since, heard.at);
-            let revoked = policy.confirmations <= 1 && self.token_of(heard).is_some_and(stopped);
-            if revoked && PERMISSION.contains(&heard.alert.as_str()) {
+            // What is believed when first observed may be the refusal of a token that was revoked in the middle of a check.
+            let stopped = |token| self.turned_bad(token, since, received.at);
+            let revoked = policy.confirmations <= 1 && self.token_of(received).is_some_and(stopped);
+            if revoked && PERMISSION.contains(&received.alert.as_str()) {
                 continue;
             }
-            let Some(last) = fact.bad.iter().filter(|(from, _)| *from <= heard.at).map(|(_, to)| to).last() else {
-                found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
+            let Some(last) = fact.bad.iter().filter(|(from, _)| *from <= received.at).map(|(_, to)| to).last() else {
+                found.push((Kind::False, received.at, format!("{}: {} is not so", received.name(), fact.name)));
                 continue;
             };
-            let last = last.min(heard.at);
-            let hidden = Spans::one(0, self.case.end).without(&fact.seen).length(since - fact.interval, heard.at);
+            let last = last.min(received.at);
+            let hidden = Spans::one(0, self.case.end).without(&fact.seen).length(since - fact.interval, received.at);
             let reach = fact.interval + self.patience(fact.interval) + hidden + SUSPICION;
             let confirmed = policy.confirmations <= 1
                 || fact.bad.touches(since.min(last) - reach, last - policy.confirm_after + SECOND);
             if last < since || !confirmed {
-                found.push((Kind::False, heard.at, format!("{}: {} is not so", heard.name(), fact.name)));
+                found.push((Kind::False, received.at, format!("{}: {} is not so", received.name(), fact.name)));
             }
         }
     }
 
-    /// An end must be one, and one that is must be told.
-    fn ends(&self, fact: &Fact<'_>, may_end: impl Fn(&Heard) -> bool, found: &mut Vec<(Kind, Ms, String)>) {
+    /// An end must be one, and one that is must be notified.
+    fn ends(&self, fact: &Fact<'_>, may_end: impl Fn(&Received) -> bool, found: &mut Vec<(Kind, Ms, String)>) {
         let world = Spans::one(0, self.case.end);
         let good = world.without(&fact.bad);
-        for heard in self.heard.iter().filter(|heard| heard.status == Status::Resolved && (fact.tells)(heard)) {
-            if !good.touches(self.decided_since(heard.at), heard.at) && !may_end(heard) {
-                found.push((Kind::WronglyResolved, heard.at, format!("{}: {} still", heard.name(), fact.name)));
+        for received in
+            self.received.iter().filter(|received| received.status == Status::Resolved && (fact.reports)(received))
+        {
+            if !good.touches(self.decided_since(received.at), received.at) && !may_end(received) {
+                found.push((Kind::WronglyResolved, received.at, format!("{}: {} still", received.name(), fact.name)));
             }
         }
         for (from, to) in good.and(&fact.seen).iter() {
             let deadline = self.put_off(from + self.patience(fact.interval) + SLACK);
             let stepped = self.clock_set_between(from - SLACK, deadline);
-            // An alert that is told of for others too lasts as long as theirs.
-            let alone = |heard: &&Heard| heard.cause != "security_group" && heard.alert != RIGHT;
-            let fires =
-                |heard: &&Heard| heard.status != Status::Resolved && !self.may_have_forgotten(heard.at, deadline);
-            let last = self.last_of_each(deadline, fact.tells);
-            if deadline < to && !stepped && last.filter(alone).any(|heard| fires(&heard)) {
-                found.push((Kind::WronglyResolved, deadline, format!("{}: over, and nobody was told", fact.name)));
+            // An alert that is notified of for others too lasts as long as theirs.
+            let alone = |received: &&Received| received.cause != "security_group" && received.alert != RIGHT;
+            let fires = |received: &&Received| {
+                received.status != Status::Resolved && !self.may_have_lost(received.at, deadline)
+            };
+            let last = self.last_of_each(deadline, fact.reports);
+            if deadline < to && !stepped && last.filter(alone).any(|received| fires(&received)) {
+                found.push((Kind::WronglyResolved, deadline, format!("{}: over, and nobody was notified", fact.name)));
             }
         }
     }

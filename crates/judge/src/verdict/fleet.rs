@@ -2,28 +2,28 @@
 
 use super::{Bench, Kind, MINUTE, SLACK, SUSPICION};
 use crate::case::{FaultKind, State};
-use crate::ledger::{Heard, Status};
+use crate::ledger::{Received, Status};
 use crate::spans::{Ms, Spans};
 
 impl Bench<'_> {
     pub(super) fn fleet(&mut self) {
-        self.outages_told();
+        self.outages_notified();
         self.outages_true();
-        self.unreachable_told();
+        self.unreachable_notified();
         self.unreachable_true();
     }
 
     fn is_fired(&self, alert: &str, tenant: &str, from: Ms, to: Ms) -> bool {
-        let is = |heard: &Heard| heard.alert == alert && heard.tenant == tenant;
+        let is = |received: &Received| received.alert == alert && received.tenant == tenant;
         self.fires_at(from, is)
             || self
-                .heard
+                .received
                 .iter()
-                .any(|heard| is(heard) && heard.status == Status::Firing && (from..=to).contains(&heard.at))
+                .any(|received| is(received) && received.status == Status::Firing && (from..=to).contains(&received.at))
     }
 
-    /// An outage that lasts has to be told.
-    fn outages_told(&mut self) {
+    /// An outage that lasts has to be notified.
+    fn outages_notified(&mut self) {
         let policy = self.case.policy;
         // A refusal that nobody can see, because nothing can be learnt meanwhile, is none yet.
         let seen = self.timeline.most(|timeline, tenant| timeline.refused_all(tenant).without(&timeline.blind(tenant)));
@@ -83,20 +83,23 @@ impl Bench<'_> {
         let policy = self.case.policy;
         let silent = self.silence(0);
         let mut found = Vec::new();
-        let fired = self.heard.iter().filter(|heard| heard.status == Status::Firing && heard.alert == "SyncroOutage");
-        for heard in fired {
-            let since = self.decided_since(heard.at);
+        let fired = self
+            .received
+            .iter()
+            .filter(|received| received.status == Status::Firing && received.alert == "SyncroOutage");
+        for received in fired {
+            let since = self.decided_since(received.at);
             let reach = policy.validity + SLACK;
-            let refused = self.timeline.outages.touches(since - reach, heard.at);
+            let refused = self.timeline.outages.touches(since - reach, received.at);
             let begun = |spans: &&Spans| {
-                let late = heard.at - policy.unreachable_after + SLACK;
+                let late = received.at - policy.unreachable_after + SLACK;
                 spans.touches(since - policy.unreachable_after - reach, late)
             };
             let silent = 2 * silent.iter().filter(begun).count() > self.case.tenants.len();
-            let crowd = self.crowd(since - reach - SUSPICION, heard.at);
-            let stepped = self.clock_set_between(since - reach, heard.at);
+            let crowd = self.crowd(since - reach - SUSPICION, received.at);
+            let stepped = self.clock_set_between(since - reach, received.at);
             if !(refused || silent || crowd || stepped) {
-                found.push((Kind::False, heard.at, "SyncroOutage: most tenants are well".to_owned()));
+                found.push((Kind::False, received.at, "SyncroOutage: most tenants are ok".to_owned()));
             }
         }
         for (kind, at, what) in found {
@@ -104,7 +107,7 @@ impl Bench<'_> {
         }
     }
 
-    fn unreachable_told(&mut self) {
+    fn unreachable_notified(&mut self) {
         let policy = self.case.policy;
         let silent = self.silence(SUSPICION);
         let most = self.timeline.most(|_, tenant| silent[tenant].clone());
@@ -137,16 +140,16 @@ impl Bench<'_> {
         let policy = self.case.policy;
         let silent = self.silence(0);
         let mut found = Vec::new();
-        for heard in self.heard.iter().filter(|heard| heard.alert == "TenantUnreachable") {
-            let Some(tenant) = self.case.tenants.iter().position(|name| *name == heard.tenant) else { continue };
-            let since = self.decided_since(heard.at);
+        for received in self.received.iter().filter(|received| received.alert == "TenantUnreachable") {
+            let Some(tenant) = self.case.tenants.iter().position(|name| *name == received.tenant) else { continue };
+            let since = self.decided_since(received.at);
             let down = Spans::one(0, self.case.end).without(&self.timeline.up);
-            let away = down.length(since - policy.unreachable_after - policy.validity, heard.at);
+            let away = down.length(since - policy.unreachable_after - policy.validity, received.at);
             let reach = policy.unreachable_after + policy.validity + SLACK + away;
-            let begun = silent[tenant].touches(since - reach, heard.at - policy.unreachable_after + SLACK);
-            let stepped = self.clock_set_between(since - reach, heard.at);
-            if heard.status == Status::Firing && !begun && !stepped {
-                found.push((Kind::False, heard.at, format!("{}: it answered all the time", heard.name())));
+            let begun = silent[tenant].touches(since - reach, received.at - policy.unreachable_after + SLACK);
+            let stepped = self.clock_set_between(since - reach, received.at);
+            if received.status == Status::Firing && !begun && !stepped {
+                found.push((Kind::False, received.at, format!("{}: it answered all the time", received.name())));
             }
         }
         for (kind, at, what) in found {

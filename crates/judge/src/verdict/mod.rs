@@ -1,4 +1,4 @@
-//! Compares what was heard with the truth. Each rule is a sentence of the contract; each allows the time that the contract
+//! Compares what was received with the truth. Each rule is a sentence of the contract; each allows the time that the contract
 //! allows, and no more than that where nothing hindered the monitor.
 
 mod expiry;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::case::{Case, FaultKind, Happening, State};
-use crate::ledger::{Heard, Status, once};
+use crate::ledger::{Received, Status, once};
 use crate::spans::{Ms, Spans};
 use crate::timeline::Timeline;
 
@@ -18,7 +18,7 @@ const SECOND: Ms = 1000;
 const MINUTE: Ms = 60 * SECOND;
 /// What the contract does not promise to the second: places in the request budget, a commit, a slow answer.
 const SLACK: Ms = 2 * MINUTE;
-/// A receiver that is back is told within so long.
+/// A receiver that is back is notified within so long.
 const RECEIVER_BACK: Ms = 3 * MINUTE;
 /// Alerts about tokens wait so long while many tenants turn bad alike.
 const SUSPICION: Ms = 11 * MINUTE;
@@ -26,13 +26,13 @@ const SUSPICION: Ms = 11 * MINUTE;
 /// What was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Something bad of which nobody was told in time.
+    /// Something bad of which nobody was notified in time.
     Missed,
     /// An alert of something that was not so.
     False,
     /// The same beginning, or the same end, twice.
     Twice,
-    /// An end that was none, or one that was not told.
+    /// An end that was none, or one that was not notified.
     WronglyResolved,
     /// Of a reminder: too soon, or not at all.
     Reminder,
@@ -73,17 +73,17 @@ pub struct Verdict {
     /// How many facts had to be notified of.
     pub duties: u64,
     /// How many notifications were judged.
-    pub heard: u64,
+    pub received: u64,
     /// How long each duty took where nothing hindered it, beyond the interval and the confirmations.
     pub delays: Vec<Ms>,
 }
 
-/// Judges one world by what its receiver heard and by how many requests each tenant got in each minute.
-pub fn judge(case: &Case, heard: &[Heard], requests: &[Vec<u32>]) -> Verdict {
+/// Judges one world by what its receiver received and by how many requests each tenant got in each minute.
+pub fn judge(case: &Case, received: &[Received], requests: &[Vec<u32>]) -> Verdict {
     let timeline = Timeline::of(case);
-    let heard = once(heard);
-    let mut bench = Bench { case, timeline: &timeline, heard: &heard, verdict: Verdict::default() };
-    bench.verdict.heard = heard.len() as u64;
+    let received = once(received);
+    let mut bench = Bench { case, timeline: &timeline, received: &received, verdict: Verdict::default() };
+    bench.verdict.received = received.len() as u64;
     bench.protocol();
     bench.states();
     bench.permissions();
@@ -100,7 +100,7 @@ pub fn judge(case: &Case, heard: &[Heard], requests: &[Vec<u32>]) -> Verdict {
 struct Bench<'a> {
     case: &'a Case,
     timeline: &'a Timeline<'a>,
-    heard: &'a [&'a Heard],
+    received: &'a [&'a Received],
     verdict: Verdict,
 }
 
@@ -118,13 +118,13 @@ impl Bench<'_> {
     }
 
     /// The token that a notification is about.
-    fn token_of(&self, heard: &Heard) -> Option<usize> {
+    fn token_of(&self, received: &Received) -> Option<usize> {
         (0..self.case.tokens.len())
-            .find(|token| self.case.tokens[*token].name == heard.token && self.tenant_of(*token) == heard.tenant)
+            .find(|token| self.case.tokens[*token].name == received.token && self.tenant_of(*token) == received.tenant)
     }
 
-    fn is_of(&self, heard: &Heard, token: usize) -> bool {
-        heard.token == self.case.tokens[token].name && heard.tenant == self.tenant_of(token)
+    fn is_of(&self, received: &Received, token: usize) -> bool {
+        received.token == self.case.tokens[token].name && received.tenant == self.tenant_of(token)
     }
 
     /// How long something takes that nothing hinders, from its onset to its notification.
@@ -143,7 +143,7 @@ impl Bench<'_> {
         if self.timeline.amnesia.touches(deadline - SLACK, deadline) { deadline + MINUTE } else { deadline }
     }
 
-    /// The first moment from which something that was heard at `at` may have been decided: it waits while the receiver takes
+    /// The first moment from which something that was received at `at` may have been decided: it waits while the receiver takes
     /// nothing, and while the monitor is away, one after the other.
     fn decided_since(&self, at: Ms) -> Ms {
         let down = Spans::one(0, self.case.end).without(&self.timeline.up);
@@ -155,27 +155,27 @@ impl Bench<'_> {
         if self.timeline.amnesia.touches(since, at) { since - MINUTE } else { since }
     }
 
-    /// Of each alert that `is` picks, what was last heard until a moment.
-    fn last_of_each(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> impl Iterator<Item = &Heard> {
-        let heard = self.heard.iter().copied().filter(|heard| heard.at <= at && is(heard));
-        heard.map(|heard| (heard.key(), heard)).collect::<BTreeMap<_, _>>().into_values()
+    /// Of each alert that `is` picks, what was last received until a moment.
+    fn last_of_each(&self, at: Ms, is: impl Fn(&Received) -> bool) -> impl Iterator<Item = &Received> {
+        let received = self.received.iter().copied().filter(|received| received.at <= at && is(received));
+        received.map(|received| (received.key(), received)).collect::<BTreeMap<_, _>>().into_values()
     }
 
-    /// Whether an alert that `is` picks fires at a moment, by what was heard.
-    fn fires_at(&self, at: Ms, is: impl Fn(&Heard) -> bool) -> bool {
-        self.last_of_each(at, is).any(|heard| heard.status != Status::Resolved)
+    /// Whether an alert that `is` picks fires at a moment, by what was received.
+    fn fires_at(&self, at: Ms, is: impl Fn(&Received) -> bool) -> bool {
+        self.last_of_each(at, is).any(|received| received.status != Status::Resolved)
     }
 
     fn clock_set_between(&self, from: Ms, to: Ms) -> bool {
         self.timeline.clock_steps.iter().any(|step| (from..=to).contains(step))
     }
 
-    /// Whether the monitor may have forgotten in between: it ran on without its store, and ended before that was mended.
-    fn may_have_forgotten(&self, from: Ms, to: Ms) -> bool {
+    /// Whether the monitor may have lost in between: it ran on without its store, and ended before that was fixed.
+    fn may_have_lost(&self, from: Ms, to: Ms) -> bool {
         let down = |event: &&crate::case::Event| matches!(event.what, Happening::Down { .. });
         self.case.events.iter().filter(down).filter(|event| (from..=to).contains(&event.at)).any(|event| {
             self.timeline.amnesia.touches(from - MINUTE, event.at) && {
-                // It was not mended for long enough to be written before the end.
+                // It was not fixed for long enough to be written before the end.
                 self.timeline.amnesia.touches(event.at - MINUTE, event.at)
             }
         })

@@ -3,35 +3,35 @@
 use std::collections::BTreeMap;
 
 use super::{Bench, Kind, MINUTE, SLACK};
-use crate::ledger::{Heard, Status};
+use crate::ledger::{Received, Status};
 use crate::spans::{Ms, Spans};
 
 impl Bench<'_> {
     pub(super) fn protocol(&mut self) {
-        let mut firing: BTreeMap<_, &Heard> = BTreeMap::new();
-        for heard in self.heard {
-            let before = firing.get(&heard.key()).copied();
-            match (before, heard.status) {
+        let mut firing: BTreeMap<_, &Received> = BTreeMap::new();
+        for received in self.received {
+            let before = firing.get(&received.key()).copied();
+            match (before, received.status) {
                 (None, Status::Firing) => {
-                    firing.insert(heard.key(), heard);
+                    firing.insert(received.key(), received);
                 }
                 (Some(before), Status::Firing) => {
-                    if !self.may_have_forgotten(before.at, heard.at) {
-                        self.find(Kind::Twice, heard.at, format!("{} fired while it fired", heard.name()));
+                    if !self.may_have_lost(before.at, received.at) {
+                        self.find(Kind::Twice, received.at, format!("{} fired while it fired", received.name()));
                     }
-                    firing.insert(heard.key(), heard);
+                    firing.insert(received.key(), received);
                 }
                 (Some(before), Status::Reminder) => {
-                    self.reminded(before, heard);
-                    firing.insert(heard.key(), heard);
+                    self.reminded(before, received);
+                    firing.insert(received.key(), received);
                 }
                 (Some(_), Status::Resolved) => {
-                    firing.remove(&heard.key());
+                    firing.remove(&received.key());
                 }
                 (None, Status::Reminder | Status::Resolved) => {
-                    if !self.may_have_forgotten(0, heard.at) {
-                        let what = format!("{} was {:?} while it did not fire", heard.name(), heard.status);
-                        self.find(Kind::Twice, heard.at, what);
+                    if !self.may_have_lost(0, received.at) {
+                        let what = format!("{} was {:?} while it did not fire", received.name(), received.status);
+                        self.find(Kind::Twice, received.at, what);
                     }
                 }
             }
@@ -39,37 +39,37 @@ impl Bench<'_> {
         self.forgotten_reminders();
     }
 
-    fn reminded(&mut self, before: &Heard, heard: &Heard) {
-        let early = heard.at - before.at < self.case.policy.remind_every - SLACK;
+    fn reminded(&mut self, before: &Received, received: &Received) {
+        let early = received.at - before.at < self.case.policy.remind_every - SLACK;
         // The one before may have been delivered late.
-        let early = early && heard.at - self.decided_since(before.at) < self.case.policy.remind_every;
-        let early = early && !self.may_have_forgotten(before.at, heard.at);
-        let worse = heard.critical && !before.critical;
+        let early = early && received.at - self.decided_since(before.at) < self.case.policy.remind_every;
+        let early = early && !self.may_have_lost(before.at, received.at);
+        let worse = received.critical && !before.critical;
         if early
             && !worse
-            && heard.alert != "TokenExpiring"
-            && !self.clock_set_between(self.decided_since(before.at), heard.at)
+            && received.alert != "TokenExpiring"
+            && !self.clock_set_between(self.decided_since(before.at), received.at)
         {
-            let after = (heard.at - before.at) / 1000;
-            self.find(Kind::Reminder, heard.at, format!("{} was reminded of after {after} s", heard.name()));
+            let after = (received.at - before.at) / 1000;
+            self.find(Kind::Reminder, received.at, format!("{} was reminded of after {after} s", received.name()));
         }
     }
 
     /// Alerts of tokens that work, or of states, which fired on and of which nobody was reminded.
     fn forgotten_reminders(&mut self) {
         let every = self.case.policy.remind_every;
-        let mut last: BTreeMap<_, &Heard> = BTreeMap::new();
-        let mut gaps: Vec<(&Heard, Ms)> = Vec::new();
-        for heard in self.heard {
-            let before = last.insert(heard.key(), heard).filter(|before| before.status != Status::Resolved);
-            gaps.extend(before.map(|before| (before, heard.at)));
+        let mut last: BTreeMap<_, &Received> = BTreeMap::new();
+        let mut gaps: Vec<(&Received, Ms)> = Vec::new();
+        for received in self.received {
+            let before = last.insert(received.key(), received).filter(|before| before.status != Status::Resolved);
+            gaps.extend(before.map(|before| (before, received.at)));
         }
         gaps.extend(last.values().filter(|last| last.status != Status::Resolved).map(|last| (*last, self.case.end)));
         let hindered = Spans::one(0, self.case.end).without(&self.timeline.up).or(&self.timeline.deaf);
         let hindered = hindered.or(&self.timeline.outages).or(&self.timeline.amnesia);
         for (before, until) in gaps {
             let is_state = before.alert.starts_with("Token") && before.alert != "TokenExpiring";
-            if !is_state || before.alert == "TokenExpiryOutdated" || self.may_have_forgotten(before.at, until) {
+            if !is_state || before.alert == "TokenExpiryOutdated" || self.may_have_lost(before.at, until) {
                 continue;
             }
             let allowed = if self.clock_set_between(before.at, until) { 2 * every } else { every };

@@ -226,7 +226,7 @@ fn a_peer_whose_group_cannot_be_read_swallows_no_loss() {
 }
 
 #[test]
-fn a_loss_is_told_although_the_next_check_is_due_before_the_last_one_ends() {
+fn a_loss_is_notified_of_although_the_next_check_is_due_before_the_last_one_ends() {
     let mut config = fleet(&["a"]);
     config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_secs(10));
     config.schedule.permissions = crate::config::Schedule::Every(std::time::Duration::from_secs(30));

@@ -137,7 +137,7 @@ fn a_restart_while_impaired_repeats_and_ends_nothing() {
 }
 
 #[test]
-fn long_pauses_are_told_once_and_checks_wait_for_their_end() {
+fn long_pauses_are_notified_of_once_and_checks_wait_for_their_end() {
     let mut machine = machine();
     machine.core.paused(vec![pause(3700, 3940)]);
     let checks: usize = (0..239).map(|_| machine.second()).sum();
@@ -169,7 +169,7 @@ fn a_pause_of_another_host_holds_up_nobody() {
 }
 
 #[test]
-fn a_single_pause_is_over_before_it_is_told() {
+fn a_single_pause_is_over_before_anybody_is_notified_of_it() {
     let mut machine = machine();
     machine.core.paused(vec![pause(3700, 3940)]);
     machine.seconds(241);

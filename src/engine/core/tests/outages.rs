@@ -121,7 +121,7 @@ fn after_ten_minutes_it_is_the_tokens() {
 }
 
 #[test]
-fn a_few_that_turn_bad_are_told_at_once_as_ever() {
+fn a_few_that_turn_bad_are_notified_of_at_once_as_ever() {
     for (tenants, bad) in [(3, 3), (4, 2), (20, 1), (20, 2), (12, 6), (20, 10), (30, 15)] {
         let mut fleet = Fleet::new(tenants);
         fleet.answer(0..bad, &MeObservation::Refused);
@@ -132,7 +132,7 @@ fn a_few_that_turn_bad_are_told_at_once_as_ever() {
 }
 
 #[test]
-fn those_who_stay_bad_when_an_outage_has_passed_are_told() {
+fn those_that_stay_bad_when_an_outage_has_passed_are_notified_of() {
     let mut fleet = Fleet::new(10);
     fleet.answer(0..10, &MeObservation::Refused);
     fleet.run(400);
@@ -143,7 +143,7 @@ fn those_who_stay_bad_when_an_outage_has_passed_are_told() {
 }
 
 #[test]
-fn one_token_that_dies_costs_a_look_at_four_others_and_no_more() {
+fn one_token_that_dies_costs_a_check_of_four_others_and_no_more() {
     let mut fleet = Fleet::new(200);
     let quiet = fleet.asked;
     fleet.run(300);
@@ -194,7 +194,7 @@ fn tokens_that_are_all_refused_as_syncro_comes_back_are_an_outage_too() {
 }
 
 #[test]
-fn tokens_that_expire_on_one_day_are_told_each() {
+fn tokens_that_expire_on_one_day_are_notified_of_each() {
     let mut fleet = Fleet::new(10);
     let mut config = (*fleet.core.config).clone();
     for token in &mut config.tokens {

@@ -127,7 +127,7 @@ fn refusals_in_quick_succession_confirm_nothing() {
 }
 
 #[test]
-fn who_comes_back_is_told_of_only_after_a_check() {
+fn a_token_that_comes_back_is_notified_of_only_after_a_check() {
     let mut machine = Machine::new(fleet(&["a", "b"]));
     machine.seconds(A_WHILE);
     machine.answer("b", MeObservation::Refused, ProbeObservation::Granted(200));

@@ -17,7 +17,7 @@ fn refused() -> MeObservation {
 }
 
 #[test]
-fn a_restart_believes_what_was_known_and_tells_nothing_twice() {
+fn a_restart_believes_what_was_persisted_and_notifies_of_nothing_twice() {
     let mut machine = Machine::new(fleet(&["t", "p"]));
     machine.seconds(10);
     machine.answer("t", refused(), ProbeObservation::Missing);
@@ -42,7 +42,7 @@ fn a_restart_believes_what_was_known_and_tells_nothing_twice() {
 }
 
 #[test]
-fn overdue_checks_are_spread_over_an_interval_and_none_is_forgotten() {
+fn overdue_checks_are_spread_over_an_interval_and_none_is_left_out() {
     let names: Vec<String> = (0..60).map(|number| format!("t{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut machine = Machine::new(fleet(&names));
@@ -249,7 +249,7 @@ proptest! {
     /// From the moment at which nothing can be checked any more, no alert about a token begins or ends, restarts or
     /// not, but by the configuration.
     #[test]
-    fn could_not_look_tells_nothing_of_a_token(
+    fn a_check_that_failed_shows_nothing_of_a_token(
         before in proptest::collection::vec(happens(), 0..30),
         after in proptest::collection::vec(happens(), 1..30),
         grouped in any::<bool>(),
@@ -285,7 +285,7 @@ proptest! {
 }
 
 #[test]
-fn what_one_token_tells_of_its_group_another_does_not_tell_again_not_even_after_a_restart() {
+fn what_one_token_notifies_of_for_its_group_no_other_repeats_not_even_after_a_restart() {
     let mut machine = Machine { grouped: true, ..Machine::new(fleet(&["a", "b"])) };
     for token in ["a", "b"] {
         machine.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Granted(200));

@@ -8,8 +8,8 @@ use crate::belief::TokenStatus;
 use crate::check::{Job, PermissionJob, Requests, WatchKey};
 use crate::config::Config;
 use crate::engine::effect::Effect;
-use crate::plan::{Scope, is_doubtful, wants_user};
-use crate::syncro::Lane;
+use crate::plan::{PermissionScope, is_doubtful, wants_user};
+use crate::syncro::CheckLane;
 
 use super::Core;
 use super::watch::Watch;
@@ -18,7 +18,7 @@ impl Core {
     /// Starts due checks while there are slots, the most pressing first.
     pub(super) fn start_checks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Self { agenda, fleet, monitor, config, .. } = self;
-        let mut chosen: Vec<(WatchKey, Lane, Option<Scope>)> = Vec::new();
+        let mut chosen: Vec<(WatchKey, CheckLane, Option<PermissionScope>)> = Vec::new();
         let paused = |key| monitor.paused_until(&fleet.get(key)?.token.tenant.base_url, now);
         agenda.start(now, paused, |key, lane| {
             let scope = fleet.get(key).and_then(|watch| scope(watch, lane, now));
@@ -36,24 +36,24 @@ impl Core {
 }
 
 /// Which permissions a check in this lane asks for.
-fn scope(watch: &Watch, lane: Lane, now: DateTime<Utc>) -> Option<Scope> {
+fn scope(watch: &Watch, lane: CheckLane, now: DateTime<Utc>) -> Option<PermissionScope> {
     let timing = &watch.timing;
     let forced = timing.check_at.is_some_and(|at| at <= now);
-    let scope = if forced { timing.plan.permissions.map(|_| Scope::Full) } else { timing.plan.scope(now) };
-    scope.filter(|_| lane != Lane::Validity)
+    let scope = if forced { timing.plan.permissions.map(|_| PermissionScope::Full) } else { timing.plan.scope(now) };
+    scope.filter(|_| lane != CheckLane::Validity)
 }
 
 /// What a check that starts now asks about permissions.
-fn permissions(scope: Scope, watch: &Watch, config: &Config, now: DateTime<Utc>) -> PermissionJob {
+fn permissions(scope: PermissionScope, watch: &Watch, config: &Config, now: DateTime<Utc>) -> PermissionJob {
     let (status, token, probes) = (&watch.status, &watch.token, config.syncro.probes);
     match scope {
-        Scope::Full => {
+        PermissionScope::Full => {
             let audits = config.syncro.audit_excess && watch.timing.audit_from <= now;
             let probes_now = rotated(token.probes(probes), status);
             let audit = audits.then(|| token.audit(probes));
             PermissionJob { full: true, user: wants_user(status, now), probes: probes_now, audit }
         }
-        Scope::Doubtful => {
+        PermissionScope::Doubtful => {
             let is_doubted = |permission| {
                 status.permissions.iter().any(|status| status.permission == permission && is_doubtful(status))
             };
