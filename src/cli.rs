@@ -60,7 +60,7 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
     Demo,
-    /// Ask the daemon of this configuration whether it is well; exit 0 if it is, else 1.
+    /// Ask the daemon of this configuration whether it is healthy; exit 0 if it is, else 1.
     Health,
     /// Hash a password for `[web.auth.users]`: asked for on a terminal, else the first line of standard input.
     HashPassword,

@@ -58,8 +58,10 @@ pub enum Health {
     Attention,
     /// Nothing is known to be wrong, but the last check gave no verdict.
     Unseen,
-    /// Everything is as it should be. The name is the word that URLs and JSON have for it.
-    Well,
+    /// Everything is as it should be. URLs and JSON have another word for it, which is promised.
+    #[serde(rename = "well")]
+    #[strum(serialize = "well")]
+    Ok,
 }
 
 impl Health {
@@ -87,7 +89,7 @@ impl TokenSnapshot {
         } else if status.state == TokenState::Unknown || status.validity.failures > 0 {
             Health::Unseen
         } else {
-            Health::Well
+            Health::Ok
         }
     }
 
@@ -170,7 +172,7 @@ mod tests {
         let granted = || probed(1, &[(LIST, ProbeObservation::Granted(200))]);
         let cases = [
             ("never checked", vec![], true, Health::Unseen),
-            ("everything works", vec![valid(), granted()], true, Health::Well),
+            ("everything works", vec![valid(), granted()], true, Health::Ok),
             ("the last check failed", vec![valid(), granted(), failed()], true, Health::Unseen),
             ("a required permission is missing", vec![valid(), missing()], true, Health::Broken),
             ("it still is, though the last check failed", vec![valid(), missing(), failed()], true, Health::Broken),

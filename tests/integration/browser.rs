@@ -1,4 +1,4 @@
-//! The status page of the demo in a real browser, by `tests/browser/look.mjs`: its promises, and photographs of it.
+//! The status page of the demo in a real browser, by `tests/browser/page.mjs`: its promises, and photographs of it.
 
 use std::process::{Command, Stdio};
 
@@ -20,7 +20,7 @@ fn people_see_an_incident_without_a_reload_and_find_its_token_by_keyboard() {
     std::fs::create_dir_all(&photographs).unwrap();
     let daemon = Daemon::demo();
     let output = Command::new("node")
-        .arg(folder.join("look.mjs"))
+        .arg(folder.join("page.mjs"))
         .args([daemon.address.as_ref(), photographs.as_os_str()])
         .stdin(Stdio::null())
         .output()

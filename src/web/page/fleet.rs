@@ -288,7 +288,7 @@ fn why(health: Health, entry: &TokenSnapshot, missing: usize) -> String {
         (Health::Unseen, _) if entry.status.validity.last_attempt.is_none() => "not checked yet".to_owned(),
         (Health::Unseen, _) if token_state == TokenState::Unknown => "never answered yet".to_owned(),
         (Health::Unseen, _) => "valid when last seen".to_owned(),
-        (Health::Well, _) => state(token_state),
+        (Health::Ok, _) => state(token_state),
     }
 }
 

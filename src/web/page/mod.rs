@@ -69,7 +69,7 @@ impl From<Health> for Badge {
             Health::Broken => ("✖", "broken"),
             Health::Attention => ("▲", "needs attention"),
             Health::Unseen => ("?", "not seen"),
-            Health::Well => ("✓", "well"),
+            Health::Ok => ("✓", "well"),
         };
         Self { class: health.as_str(), sign, word }
     }

@@ -59,7 +59,7 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
     let state_changes: Vec<_> = of_kind(TransitionKind::State).collect();
     let of_state = |state: TokenState| match state {
         TokenState::Unknown => None,
-        TokenState::Valid => Some(Health::Well),
+        TokenState::Valid => Some(Health::Ok),
         _ => Some(Health::Broken),
     };
     let of_word = |word: &str| word.parse().ok().and_then(of_state);

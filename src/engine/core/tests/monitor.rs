@@ -73,7 +73,7 @@ fn trouble_that_is_over_at_the_next_attempt_is_no_alert() {
 }
 
 #[test]
-fn one_token_in_trouble_does_not_flap_among_others_that_are_well() {
+fn one_token_in_trouble_does_not_flap_among_others_that_are_ok() {
     let mut machine = machine();
     let failed = MeObservation::Failed(Failure::new(Reason::Monitor, "Input/output error"));
     machine.answer("t3", failed, ProbeObservation::Granted(200));

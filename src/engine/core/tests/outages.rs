@@ -211,7 +211,7 @@ fn tokens_that_expire_on_one_day_are_notified_of_each() {
 }
 
 #[test]
-fn an_outage_goes_on_over_a_restart_and_over_a_reload() {
+fn an_outage_lasts_over_a_restart_and_over_a_reload() {
     let mut fleet = Fleet::new(10);
     fleet.answer(0..10, &MeObservation::Refused);
     fleet.run(400);

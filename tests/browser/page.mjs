@@ -1,4 +1,4 @@
-// Looks at the status page of a running demo as people do: node look.mjs ADDRESS FOLDER. Ends with an error at the first
+// Checks the status page of a running demo as people do: node page.mjs ADDRESS FOLDER. Ends with an error at the first
 // promise that is not kept; what the page looks like lands in FOLDER.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
