@@ -62,6 +62,7 @@ pub(super) fn state(token: &Token, status: &TokenStatus) -> Option<Condition> {
     let alert = match status.state {
         TokenState::Expired => Alert::TokenExpired,
         TokenState::Rejected => Alert::TokenRejected,
+        TokenState::Restricted => Alert::TokenRestricted,
         TokenState::WrongAccount => Alert::TokenWrongAccount,
         TokenState::LockedOut => Alert::TokenUserLockedOut,
         TokenState::Blocked => Alert::TokenBlocked,

@@ -78,6 +78,13 @@ pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Messag
                 {replace}"
             ),
         ),
+        Alert::TokenRestricted => (
+            format!("Syncro answers {name} as it does for a missing permission, even at `/me`; {affected}"),
+            format!(
+                "Check whether it is still listed under More > Admin > API > API Tokens, and what its user may do: {USER}; \
+                if neither helps, make a new token: {replace}"
+            ),
+        ),
         Alert::TokenWrongAccount => (
             format!(
                 "{name} works, but on another Syncro account than `{}`; {affected}",

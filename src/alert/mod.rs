@@ -33,6 +33,8 @@ pub enum Alert {
     TokenExpired,
     /// The token is refused before its declared expiry, or without one.
     TokenRejected,
+    /// The token is refused as if it lacked a permission, which the request does not need.
+    TokenRestricted,
     /// The token works, but on another account than its tenant's.
     TokenWrongAccount,
     /// The user of the token may not use Syncro any more.
@@ -70,9 +72,10 @@ pub enum Alert {
 impl Alert {
     /// Every alert that a fleet can raise, with the severities that it can have, so that each has its series in the
     /// metrics.
-    pub const ALL: [(Self, &'static [Severity]); 17] = [
+    pub const ALL: [(Self, &'static [Severity]); 18] = [
         (Self::TokenExpired, &[Severity::Critical]),
         (Self::TokenRejected, &[Severity::Critical]),
+        (Self::TokenRestricted, &[Severity::Critical]),
         (Self::TokenWrongAccount, &[Severity::Critical]),
         (Self::TokenUserLockedOut, &[Severity::Critical]),
         (Self::TokenBlocked, &[Severity::Critical]),
@@ -101,6 +104,7 @@ impl Alert {
         match self {
             Self::TokenExpired => "103bd63c22665ebdb74a41db8ea632b7",
             Self::TokenRejected => "04c618a4ec5d5760993200fbb0b41167",
+            Self::TokenRestricted => "75ad977a27165a3d9b6cf6aec282be72",
             Self::TokenWrongAccount => "2a1541c8e67952efae789c8eccaaa0cf",
             Self::TokenUserLockedOut => "298bed4492515b55979bd58cdf9db7aa",
             Self::TokenBlocked => "f26a748173dd5e40b431d4915b2b8205",

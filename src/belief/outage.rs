@@ -108,7 +108,11 @@ impl TenantObservation {
 /// gone, have reasons of their own.
 fn is_alike(state: TokenState) -> bool {
     match state {
-        TokenState::Rejected | TokenState::Blocked | TokenState::LockedOut | TokenState::WrongAccount => true,
+        TokenState::Rejected
+        | TokenState::Restricted
+        | TokenState::Blocked
+        | TokenState::LockedOut
+        | TokenState::WrongAccount => true,
         TokenState::Expired | TokenState::Unreadable | TokenState::Valid | TokenState::Unknown => false,
     }
 }

@@ -20,6 +20,8 @@ pub enum TokenState {
     Expired,
     /// The token is refused: it was revoked, deleted or mistyped, or its user is gone.
     Rejected,
+    /// The token is refused as if it lacked a permission, which `/me` does not need.
+    Restricted,
     /// The token works, but on another account than its tenant's.
     WrongAccount,
     /// The user of the token may not use Syncro.
@@ -76,10 +78,13 @@ pub(crate) fn judge(expectation: Expectation<'_>, observation: &MeObservation, n
                 TokenState::Valid
             })
         }
-        MeObservation::Refused if expectation.expires.is_some_and(|expires| now >= expires) => {
+        MeObservation::Refused | MeObservation::Restricted
+            if expectation.expires.is_some_and(|expires| now >= expires) =>
+        {
             Verdict::Is(TokenState::Expired)
         }
         MeObservation::Refused => Verdict::Is(TokenState::Rejected),
+        MeObservation::Restricted => Verdict::Is(TokenState::Restricted),
         MeObservation::Blocked => Verdict::Is(TokenState::Blocked),
         MeObservation::Failed(failure) => Verdict::CheckFailed(failure.clone()),
     }
@@ -114,6 +119,8 @@ mod tests {
             ("refused, no expiry", MeObservation::Refused, None, Verdict::Is(TokenState::Rejected)),
             ("refused before its expiry", MeObservation::Refused, future, Verdict::Is(TokenState::Rejected)),
             ("refused at its expiry", MeObservation::Refused, past, Verdict::Is(TokenState::Expired)),
+            ("refused as without a permission", MeObservation::Restricted, future, Verdict::Is(TokenState::Restricted)),
+            ("the same at its expiry", MeObservation::Restricted, past, Verdict::Is(TokenState::Expired)),
             ("blocked", MeObservation::Blocked, past, Verdict::Is(TokenState::Blocked)),
             ("no answer", MeObservation::Failed(failure.clone()), past, Verdict::CheckFailed(failure)),
         ];

@@ -16,6 +16,9 @@ use super::{Failure, Reason, json};
 /// The text of Syncro's throttle, which comes with or without the status 429.
 const RETRY_LATER: &str = "Retry later";
 
+/// How Syncro's documented refusal of a call without its permission begins (the 401 of `GET /contacts`).
+const NO_PERMISSION: &str = "Not authorized. Please ask account admin";
+
 /// The most rights of a user that are read, since each becomes a metric.
 pub(crate) const MOST_RIGHTS: usize = 200;
 
@@ -104,6 +107,8 @@ pub enum MeObservation {
     Works(Me),
     /// The API answered 401.
     Refused,
+    /// The API answered 401 with the sentence that it has for a missing permission, though `/me` needs none.
+    Restricted,
     /// The answer was 403, or 401 with a page: perhaps the IP allow-list.
     Blocked,
     /// There is no verdict, for this reason.
@@ -227,6 +232,12 @@ impl Answer {
         self.broken.as_ref().filter(|_| !self.is_json())
     }
 
+    /// Whether a refusal has the sentence that Syncro's API document has for a missing permission (`GET /contacts`).
+    fn names_permissions(&self) -> bool {
+        let error = |text| json::string(json::member(&json::members(text, |name| name == "error").ok()?, "error")?);
+        self.text().ok().and_then(error).is_some_and(|error| error.starts_with(NO_PERMISSION))
+    }
+
     /// The whole body as a text, for an answer whose body matters.
     fn text(&self) -> Result<&str, Failure> {
         if let Some(broken) = &self.broken {
@@ -250,6 +261,7 @@ impl Answer {
         match self.status {
             403 => MeObservation::Blocked,
             401 if self.is_html() => MeObservation::Blocked,
+            401 if self.names_permissions() => MeObservation::Restricted,
             401 => self.unclear().cloned().map_or(MeObservation::Refused, MeObservation::Failed),
             200 => self
                 .failure()
@@ -372,6 +384,20 @@ mod tests {
             ),
             ("refused", answer(401, json, r#"{"error":"x"}"#), Box::new(|seen| *seen == MeObservation::Refused)),
             ("refused without a body", answer(401, "", ""), Box::new(|seen| *seen == MeObservation::Refused)),
+            (
+                "refused with the sentence for a missing permission",
+                answer(
+                    401,
+                    json,
+                    r#"{"error":"Not authorized. Please ask account admin to update your group permissions."}"#,
+                ),
+                Box::new(|seen| *seen == MeObservation::Restricted),
+            ),
+            (
+                "refused with half of it",
+                answer(401, json, r#"{"error":"Not auth"#),
+                Box::new(|seen| *seen == MeObservation::Refused),
+            ),
             ("forbidden", answer(403, json, "{}"), Box::new(|seen| *seen == MeObservation::Blocked)),
             ("a page with 401", answer(401, "text/html", "<html>"), Box::new(|seen| *seen == MeObservation::Blocked)),
             ("redirect", answer(302, "", ""), Box::new(failed_with(Reason::NotSyncro))),

@@ -90,6 +90,9 @@ pub struct Token {
     /// Whether it is refused.
     #[serde(default)]
     pub refused: bool,
+    /// Whether everything is refused, even `/me`, with the sentence for a missing permission.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// A set of permissions: `"all"`, or a list of names.
@@ -190,6 +193,11 @@ pub enum Incident {
     },
     /// A token is refused from now on: it expired, or was deleted.
     TokenRefused {
+        /// The token's value.
+        token: String,
+    },
+    /// A token is refused everything from now on, even `/me`, with the sentence for a missing permission.
+    TokenRestricted {
         /// The token's value.
         token: String,
     },

@@ -108,7 +108,13 @@ impl World {
                 self.token(&token, |token| token.permissions.set(&permission, true));
             }
             Incident::TokenRefused { token } => self.token(&token, |token| token.refused = true),
-            Incident::TokenWorks { token } => self.token(&token, |token| token.refused = false),
+            Incident::TokenRestricted { token } => self.token(&token, |token| token.restricted = true),
+            Incident::TokenWorks { token } => {
+                self.token(&token, |token| {
+                    token.refused = false;
+                    token.restricted = false;
+                });
+            }
             Incident::UserLockedOut { tenant, user, locked_out } => {
                 self.user(&tenant, user, |user| user.locked_out = locked_out);
             }
@@ -172,6 +178,9 @@ fn answer(tenant: &Tenant, method: &str, asked: &Asked<'_>) -> Answer {
     let (Some(token), Some(user)) = (token, user) else {
         return (401, json!({"error": "Invalid token"}));
     };
+    if token.restricted {
+        return (401, json!({"error": NOT_AUTHORIZED}));
+    }
     let Some(operation) = find(method, path, asked.sole_key.as_deref()) else {
         return (404, json!({"message": "Not found"}));
     };
