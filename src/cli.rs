@@ -122,21 +122,40 @@ pub struct CheckArguments {
     pub output: Output,
 }
 
+/// The probes that may be sent, as `syncro.probes` spells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProbesArgument {
+    /// Only reads.
+    ReadOnly,
+    /// Also writes to record 0, which does not exist.
+    WriteSafe,
+}
+
 /// Arguments of `preflight`.
 #[derive(Debug, clap::Args)]
 pub struct PreflightArguments {
     /// The account, as in `https://SUBDOMAIN.syncromsp.com`.
-    #[arg(long, value_name = "SUBDOMAIN")]
-    pub subdomain: String,
+    #[arg(long, value_name = "SUBDOMAIN", required_unless_present = "all")]
+    pub subdomain: Option<String>,
     /// What the integration needs: a name that `catalog profiles` lists, or one of `[profiles.NAME]`.
-    #[arg(long, value_name = "PROFILE")]
-    pub profile: String,
+    #[arg(long, value_name = "PROFILE", required_unless_present = "all")]
+    pub profile: Option<String>,
     /// A file that holds the token value and nothing else. Without it the value is read from standard input.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Where the API is, if not at the account's own address: a proxy or a simulator.
     #[arg(long, value_name = "URL")]
     pub base_url: Option<String>,
+    /// Every token of the configuration, in place of one that is not in it yet.
+    #[arg(long, conflicts_with_all = ["subdomain", "profile", "token_file", "base_url"])]
+    pub all: bool,
+    /// Which probes may be sent; what the configuration says if left out. `write-safe` adds writes to record 0, which does
+    /// not exist.
+    #[arg(long, value_name = "PROBES")]
+    pub probes: Option<ProbesArgument>,
+    /// Be ready although no request shows every required permission. A missing one is never accepted.
+    #[arg(long)]
+    pub accept_unverified: bool,
     /// How to print the findings.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,

@@ -83,9 +83,10 @@ impl Token {
     ) -> Vec<(&'static Probe, Vec<PermissionId>)> {
         let chosen = self.wanted.iter().map(|wanted| wanted.permission).filter(|permission| chosen(*permission));
         let mut requests: Vec<(&'static Probe, Vec<PermissionId>)> = Vec::new();
-        for permission in
-            chosen.flat_map(|permission| std::iter::once(permission).chain(probes.presupposed(permission)))
-        {
+        for permission in chosen.flat_map(|permission| {
+            let needed = probes.presupposed(permission).chain(self.lister(permission));
+            std::iter::once(permission).chain(needed)
+        }) {
             let Some(probe) = probes.allowed(permission) else { continue };
             match requests.iter_mut().find(|(listed, _)| listed.same_request(probe)) {
                 Some((_, shown)) if shown.contains(&permission) => {}
@@ -94,6 +95,15 @@ impl Token {
             }
         }
         requests
+    }
+
+    /// The wanted permission whose request lists the records that show this one, where record 0 does not show it.
+    fn lister(&self, permission: PermissionId) -> Option<PermissionId> {
+        let probe = permission.get().probe.as_ref().filter(|probe| probe.is_any_of())?;
+        let lists = |other: &PermissionId| {
+            other.get().probe.as_ref().is_some_and(|other| other.lists.is_some() && other.lists == probe.record)
+        };
+        self.wanted.iter().map(|wanted| wanted.permission).find(lists)
     }
 
     /// The requests that show what the token may do beyond what it needs, each once, with the permission that it shows.
@@ -241,9 +251,10 @@ pub enum TokenSource {
 }
 
 /// The probes that may be sent, as `syncro.probes` configures it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Probes {
     /// Only reads (GET) may be sent.
+    #[default]
     ReadOnly,
     /// The writes of the catalogue to record 0 may be sent too.
     WriteSafe,

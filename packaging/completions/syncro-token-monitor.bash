@@ -619,7 +619,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__preflight)
-            opts="-c -h --subdomain --profile --token-file --base-url --output --config --log-format --log-level --help"
+            opts="-c -h --subdomain --profile --token-file --base-url --all --probes --accept-unverified --output --config --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -639,6 +639,10 @@ _syncro__token__monitor() {
                     ;;
                 --base-url)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probes)
+                    COMPREPLY=($(compgen -W "read-only write-safe" -- "${cur}"))
                     return 0
                     ;;
                 --output)

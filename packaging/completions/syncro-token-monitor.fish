@@ -62,12 +62,16 @@ complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcomman
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l profile -d 'What the integration needs: a name that `catalog profiles` lists, or one of `[profiles.NAME]`' -r
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l token-file -d 'A file that holds the token value and nothing else. Without it the value is read from standard input' -r -F
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l base-url -d 'Where the API is, if not at the account\'s own address: a proxy or a simulator' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l probes -d 'Which probes may be sent; what the configuration says if left out. `write-safe` adds writes to record 0, which does not exist' -r -f -a "read-only\t'Only reads'
+write-safe\t'Also writes to record 0, which does not exist'"
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l output -d 'How to print the findings' -r -f -a "table\t'For people'
 json\t'For programs'"
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
 json\t'One flat object a line'"
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l all -d 'Every token of the configuration, in place of one that is not in it yet'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -l accept-unverified -d 'Be ready although no request shows every required permission. A missing one is never accepted'
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand preflight" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l receiver -d 'Only through this one' -r
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F

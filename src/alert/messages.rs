@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{Cause, Evidence, Outage, PermissionStatus, TokenStatus};
+use crate::belief::{Cause, Evidence, Outage, PermissionStatus, Strength, TokenStatus};
 use crate::model::{Scope, Token};
 
 use super::Alert;
@@ -171,9 +171,12 @@ pub(super) fn permission(
         None => format!("{GROUP} > the group of its user > tick `{permission}` > Save"),
     };
     let in_token = format!("{NEW_TOKEN} with `{permission}`");
+    let sure = missing.ground.is_some_and(|ground| ground.strength == Strength::Shown);
     let fix = match cause {
         Cause::SecurityGroup => format!("The security group is too narrow: {in_group}"),
-        Cause::Token => format!("The user may do it, so the token is too narrow: {in_token}"),
+        Cause::User => format!("{}, or {in_group}", moved(status)),
+        Cause::Token if sure => format!("The user may do it, so the token is too narrow: {in_token}"),
+        Cause::Token => format!("Probably the token is too narrow: {in_token}; if the user may not do it: {in_group}"),
         Cause::Undetermined => format!("Either the security group is too narrow: {in_group}; or the token: {in_token}"),
     };
     Message {
@@ -182,6 +185,21 @@ pub(super) fn permission(
         evidence: Some(evidence),
         shown_by: missing.shown_by(&token.tenant),
         ..message(token, status, &format!("{happened}; {affected}"), &fix)
+    }
+}
+
+/// How the user behind a token was changed, and where that is changed back.
+fn moved(status: &TokenStatus) -> String {
+    let change = status.user.as_ref().and_then(|user| user.group_change.as_ref());
+    match (change, status.current_group()) {
+        (Some(change), Some(group)) => format!(
+            "Its user was moved from the security group `{}` to `{group}`: {USER} > Security/Calendar Group > `{}` > Save",
+            change.from, change.from
+        ),
+        (Some(change), None) => {
+            format!("Its user was moved out of the security group `{}`: {USER} > Security/Calendar Group", change.from)
+        }
+        (None, _) => format!("Its user is no Global Admin any more: {USER} > Global Admin > Save"),
     }
 }
 

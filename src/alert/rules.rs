@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{LONGEST_TURNED_BAD, Outage, RightStatus, TokenState, TokenStatus};
+use crate::belief::{
+    Cause, LONGEST_TURNED_BAD, Outage, PermissionState, PermissionStatus, RightStatus, TokenState, TokenStatus,
+};
 use crate::config::Alerts;
 use crate::model::{Scope, Token};
 
@@ -58,7 +60,9 @@ pub(crate) fn token_alerts(
         conditions.extend(rules.user(token, status));
     }
     let waits = rules.waits_for_group(status).is_some();
-    for due in conditions.iter_mut().filter(|due| is_of_group(due.alert, &due.message)) {
+    let names_group =
+        |due: &&mut Condition| is_of_group(due.alert, &due.message) || due.message.cause == Some(Cause::User);
+    for due in conditions.iter_mut().filter(names_group) {
         due.may_begin &= !waits && !rules.awaits_check;
     }
     // A token of which the group is in doubt has no peers, once its permissions have been checked since: it may be in
@@ -294,6 +298,10 @@ fn ended<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Fn(&Firing) -> C
     let wanted = |name: Option<&String>| {
         token.wanted.iter().any(|wanted| Some(wanted.permission.name()) == name.map(String::as_str))
     };
+    let missing = |name: Option<&String>| {
+        let of = |one: &&PermissionStatus| Some(one.permission.name()) == name.map(String::as_str);
+        status.permissions.iter().find(of).is_some_and(|one| one.state() == PermissionState::Missing)
+    };
     move |firing| match firing.alert {
         Alert::TokenExpiring => "its date was moved".into(),
         Alert::TokenExpiryOutdated
@@ -303,6 +311,9 @@ fn ended<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Fn(&Firing) -> C
         }
         Alert::PermissionLost | Alert::PermissionMissing if !wanted(firing.subject.as_ref()) => {
             "it is no longer wanted".into()
+        }
+        Alert::PermissionLost | Alert::PermissionMissing if missing(firing.subject.as_ref()) => {
+            "nothing shows any more that the token itself lacks it".into()
         }
         Alert::PermissionLost | Alert::PermissionMissing => "it is no longer missing".into(),
         Alert::SecurityGroupRightLost => "the user has the right again".into(),

@@ -52,6 +52,9 @@ pub struct Belief {
     /// When a yes was last observed; the epoch if never, or if an older program wrote this.
     #[serde(default)]
     granted_at: DateTime<Utc>,
+    /// When a no was last observed; the epoch if never, or if an older program wrote this.
+    #[serde(default)]
+    refused_at: DateTime<Utc>,
 }
 
 impl Belief {
@@ -62,6 +65,8 @@ impl Belief {
         }
         if granted {
             self.granted_at = now;
+        } else {
+            self.refused_at = now;
         }
         if self.granted == Some(granted) {
             return false;
@@ -92,7 +97,8 @@ impl Belief {
 
     /// The belief after the first observation, which is believed at once: there is nothing yet that could be lost.
     pub fn first(granted: bool, now: DateTime<Utc>) -> Self {
-        let granted_at = if granted { now } else { DateTime::default() };
+        let never = DateTime::default();
+        let (granted_at, refused_at) = if granted { (now, never) } else { (never, now) };
         Self {
             granted: Some(granted),
             since: now,
@@ -101,12 +107,23 @@ impl Belief {
             doubted_at: now,
             counted_at: now,
             granted_at,
+            refused_at,
         }
+    }
+
+    /// Since when nothing but a no has been observed; `None` if the last observation was a yes.
+    pub(crate) fn refused_since(&self) -> Option<DateTime<Utc>> {
+        if self.granted? { (self.doubts > 0).then_some(self.doubted_at) } else { Some(self.since) }
     }
 
     /// When a yes was last observed; the epoch if never.
     pub(crate) fn granted_at(&self) -> DateTime<Utc> {
         self.granted_at
+    }
+
+    /// When a no was last observed; the epoch if never.
+    pub(crate) fn refused_at(&self) -> DateTime<Utc> {
+        self.refused_at
     }
 
     /// When the next no counts; `None` while nothing is doubted.
@@ -116,8 +133,8 @@ impl Belief {
 
     /// Applies `change` to every moment that the belief contains.
     pub(super) fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
-        let moments = [&mut self.since, &mut self.doubted_at, &mut self.counted_at, &mut self.granted_at];
-        moments.into_iter().for_each(change);
+        let moments = [&mut self.since, &mut self.doubted_at, &mut self.counted_at];
+        moments.into_iter().chain([&mut self.granted_at, &mut self.refused_at]).for_each(change);
     }
 }
 

@@ -58,7 +58,12 @@ impl Audit {
                 continue;
             }
             audit.granted.retain(|excess| excess.permission != *permission);
-            if let ProbeObservation::Granted(answer) = *seen {
+            let answer = match *seen {
+                ProbeObservation::Granted(answer) => Some(answer),
+                ProbeObservation::OfRecord { granted: true } => Some(200),
+                _ => None,
+            };
+            if let Some(answer) = answer {
                 audit.granted.push(Excess { permission: *permission, answer });
             }
         }

@@ -1,11 +1,14 @@
 //! The status of each token: what is believed of it, and how a check changes that. Pure: `step` takes a status and the
 //! observation of one part of a check, and returns what changed. A check that failed changes no belief.
 
+mod cause;
 mod confirmed;
+mod evidence;
 mod excess;
 mod outage;
 mod permissions;
 mod step;
+mod unverified;
 mod user;
 mod verdict;
 
@@ -18,14 +21,14 @@ use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
 pub(crate) use confirmed::Confirmation;
+pub(crate) use evidence::{Cause, Evidence, Strength};
 pub(crate) use excess::{Audit, Excess};
 pub(crate) use outage::{
     FEWEST, LONGEST_TURNED_BAD, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
-pub(crate) use permissions::{
-    Cause, Evidence, PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions,
-};
+pub(crate) use permissions::{PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions};
 pub(crate) use step::{Policy, step};
+pub(crate) use unverified::WhyUnverified;
 pub(crate) use user::User;
 pub(crate) use verdict::{Expectation, TokenState, Verdict, judge};
 

@@ -84,10 +84,14 @@ pub(crate) struct TenantContact {
 }
 
 impl TenantObservation {
-    /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked.
+    /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked. A token that was bad already
+    /// turns too when it is refused in another way: an outage hides what is wrong with it.
     pub(crate) fn of<'a>(statuses: impl Iterator<Item = &'a TokenStatus>) -> Option<Self> {
         let mut observation: Option<Self> = None;
-        for status in statuses.filter(|status| status.state == TokenState::Valid) {
+        let turns_anew = |status: &TokenStatus| {
+            is_alike(status.state) && status.doubt.as_ref().is_some_and(|doubt| is_alike(doubt.state))
+        };
+        for status in statuses.filter(|status| status.state == TokenState::Valid || turns_anew(status)) {
             let observation = observation.get_or_insert(Self { turned: None, worked: None, is_silent: true });
             observation.is_silent &= status.validity.failures > 0;
             match &status.doubt {

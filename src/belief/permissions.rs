@@ -11,6 +11,7 @@ use crate::model::{Probes, Tenant};
 use crate::syncro::Right;
 
 use super::confirmed::{Belief, Confirmation};
+use super::evidence::{Cause, Evidence, Ground, Strength};
 
 /// The state of a wanted permission.
 #[derive(
@@ -37,44 +38,6 @@ impl PermissionState {
     }
 }
 
-/// What shows the state of a permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Evidence {
-    /// The answer to a request that needs the permission.
-    Probe,
-    /// The user's matching right in `/me`; which right matches is inferred, as the catalogue says.
-    Right,
-}
-
-impl Evidence {
-    /// The evidence as alerts spell it.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// The cause of a missing permission: which side lacks it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Cause {
-    /// The user lacks it, through the security group.
-    SecurityGroup,
-    /// The token lacks it, by the permissions that were ticked when it was made.
-    Token,
-    /// One of the two lacks it; which one is not known.
-    Undetermined,
-}
-
-impl Cause {
-    /// The cause as alerts spell it.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// What is believed of one wanted permission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermissionStatus {
@@ -87,8 +50,14 @@ pub struct PermissionStatus {
     /// The HTTP status of the answer that shows it, for a probe.
     #[serde(default)]
     pub answer: Option<u16>,
+    /// Whether that answer was about a record that a list had shown, rather than about record 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_record: bool,
     /// The side that lacks it, while it is missing.
     pub cause: Cause,
+    /// What the cause rests on; `None` while it is undetermined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Ground>,
     /// Whether the last probe brought no answer that counts.
     pub unseen: bool,
 }
@@ -96,7 +65,7 @@ pub struct PermissionStatus {
 impl PermissionStatus {
     pub(super) fn new(permission: PermissionId, evidence: Evidence) -> Self {
         let (belief, cause) = (Belief::default(), Cause::Undetermined);
-        Self { permission, belief, evidence, answer: None, cause, unseen: false }
+        Self { permission, belief, evidence, answer: None, of_record: false, cause, ground: None, unseen: false }
     }
 
     /// The state of the permission, as far as it has been confirmed.
@@ -108,6 +77,22 @@ impl PermissionStatus {
         }
     }
 
+    /// Whether a probe was refused at `at`, and not before.
+    pub(crate) fn is_refused_since(&self, at: DateTime<Utc>) -> bool {
+        self.evidence == Evidence::Probe && self.belief.refused_since() == Some(at)
+    }
+
+    /// How strong the evidence is; `None` before anything is believed. That record 0 is not found, or that what was sent
+    /// to it makes no sense, only suggests that Syncro checked the permission before it looked for the record.
+    pub fn strength(&self) -> Option<Strength> {
+        let granted = self.belief.granted?;
+        Some(match (self.evidence, self.answer) {
+            (Evidence::Right, _) => Strength::Indicated,
+            (Evidence::Probe, Some(400..=499)) if granted => Strength::Indicated,
+            (Evidence::Probe, _) => Strength::Shown,
+        })
+    }
+
     /// Takes in one observation, and returns whether the belief changed.
     pub(super) fn see(
         &mut self,
@@ -115,7 +100,7 @@ impl PermissionStatus {
         now: DateTime<Utc>,
         confirmation: Confirmation,
     ) -> bool {
-        let PermissionObservation { granted, evidence, answer } = observation;
+        let PermissionObservation { granted, evidence, answer, of_record } = observation;
         if self.evidence != evidence && self.belief.granted == Some(true) {
             // What the weaker evidence showed cannot be lost by the stronger one, nor the other way round.
             self.belief = Belief::default();
@@ -126,6 +111,7 @@ impl PermissionStatus {
         if self.belief.granted == Some(granted) {
             // A belief that is only doubted still rests on the answer before.
             self.answer = answer;
+            self.of_record = of_record;
         }
         changed
     }
@@ -134,9 +120,14 @@ impl PermissionStatus {
     pub fn shown_by(&self, tenant: &Tenant) -> Option<String> {
         let granted = self.belief.granted?;
         match self.evidence {
+            Evidence::Probe if self.of_record => {
+                let probe = Probes::ReadOnly.allowed(self.permission)?;
+                let answered = self.answer.map_or_else(String::new, |status| format!(" answered {status}"));
+                Some(format!("{} {}{answered}", probe.method().as_str(), probe.template()))
+            }
             Evidence::Probe => shown_by_probe(tenant, self.permission, self.answer),
             Evidence::Right => {
-                let right = self.permission.get().right.as_ref()?;
+                let right = catalog().right(self.permission)?.name;
                 Some(format!("its user {} the right {right}", if granted { "has" } else { "lacks" }))
             }
         }
@@ -150,6 +141,8 @@ pub(super) struct PermissionObservation {
     pub(super) evidence: Evidence,
     /// The HTTP status of the answer, for a probe.
     pub(super) answer: Option<u16>,
+    /// Whether it was about a record that a list had shown.
+    pub(super) of_record: bool,
 }
 
 /// The request that shows a permission, and the answer to it: `GET /tickets/0 answered 404`.
@@ -186,16 +179,6 @@ pub(crate) fn discard_unknown_permissions(status: &mut Value) -> Vec<String> {
         });
     }
     unknown
-}
-
-/// The cause of a permission that was refused, by the user's matching right and whether the user is a Global Admin.
-pub(super) fn cause(right: Option<bool>, admin: Option<bool>, evidence: Evidence) -> Cause {
-    match (evidence, right, admin) {
-        (Evidence::Right, ..) | (_, Some(false), _) => Cause::SecurityGroup,
-        // Security groups do not restrict Global Admins (docs.syncromsp.com/security-group).
-        (Evidence::Probe, Some(true), _) | (Evidence::Probe, None, Some(true)) => Cause::Token,
-        (Evidence::Probe, None, _) => Cause::Undetermined,
-    }
 }
 
 /// What is believed of one right of the user.

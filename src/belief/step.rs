@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::catalog::catalog;
 use crate::model::{Probes, Token};
 use crate::syncro::{Fingerprint, MOST_RIGHTS, Me, MeObservation, Observation, Part, TokenObservation};
 
 use super::confirmed::{Belief, Confirmation};
-use super::permissions::{Evidence, PermissionObservation, RightStatus};
+use super::evidence::Evidence;
+use super::permissions::{PermissionObservation, RightStatus};
 use super::user::User;
 use super::verdict::{Expectation, TokenState, Verdict, judge};
 use super::{Doubt, TokenStatus, Transition, TransitionKind};
@@ -195,16 +197,18 @@ impl Changes<'_> {
             if self.policy.probes.allowed(wanted.permission).is_some() {
                 continue;
             }
-            let Some(right) = &wanted.permission.get().right else { continue };
+            // A right that is named for another permission says nothing of this one.
+            let Some(right) = catalog().right(wanted.permission).filter(|right| right.is_named) else { continue };
             // The belief about the right is confirmed on its own; here the latest observation counts, so that both
             // agree.
             let granted = status
                 .rights
                 .iter()
-                .find(|status| status.right.as_str() == right)
+                .find(|status| status.right.as_str() == right.name)
                 .and_then(|status| status.belief.last_seen());
             if let Some(granted) = granted {
-                let observation = PermissionObservation { granted, evidence: Evidence::Right, answer: None };
+                let observation =
+                    PermissionObservation { granted, evidence: Evidence::Right, answer: None, of_record: false };
                 self.permission(status, wanted.permission, observation);
             }
         }

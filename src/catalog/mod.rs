@@ -22,6 +22,19 @@ pub struct Catalog {
     by_name: HashMap<String, PermissionId>,
 }
 
+/// A right of the user in `/me` that covers a permission. Which right covers which permissions is inferred from their
+/// names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CoveringRight {
+    /// The right: `ticket.write`.
+    pub name: &'static str,
+    /// Whether it covers no other permission, so that a user who has the right has the permission.
+    pub is_only_one: bool,
+    /// Whether the permission is the one that it is named for, so that a user without the right lacks the permission:
+    /// reading is to list, and writing is to edit.
+    pub is_named: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PermissionFile {
@@ -80,6 +93,22 @@ impl Catalog {
         (0..self.permissions.len()).filter_map(|index| PermissionId::new(index).ok())
     }
 
+    /// What the user's right says about a permission, if a right covers it.
+    pub(crate) fn right(&self, permission: PermissionId) -> Option<CoveringRight> {
+        let right = permission.get().right.as_deref()?;
+        let covered = || self.permissions.iter().filter(|other| other.right.as_deref() == Some(right));
+        let is_only_one = covered().count() == 1;
+        let (_, kind) = right.split_once('.')?;
+        let named = match kind {
+            "read" => "List/Search",
+            "write" => "Edit",
+            "delete" => "Delete",
+            _ => "",
+        };
+        let is_named = permission.name().split_once(" - ").is_some_and(|(_, name)| name == named);
+        Some(CoveringRight { name: right, is_only_one, is_named: is_only_one || is_named })
+    }
+
     /// Every profile of the catalogue.
     pub fn profiles(&self) -> &[Arc<Profile>] {
         &self.profiles
@@ -90,9 +119,14 @@ impl Catalog {
         self.permissions.iter().filter_map(|permission| permission.probe.as_ref()?.record.as_deref()).collect()
     }
 
-    /// The permission of that name, however the name is dashed, quoted or capitalised.
+    /// The permission of that name, however the name is dashed, quoted or capitalised, and whether its group is written in
+    /// the singular or in the plural.
     pub fn permission(&self, name: &str) -> Option<PermissionId> {
-        self.by_name.get(&normalise(name)).copied()
+        let name = normalise(name);
+        let (first, rest) = name.split_at(name.find([' ', '-']).unwrap_or(name.len()));
+        let other =
+            first.strip_suffix('s').map_or_else(|| format!("{first}s{rest}"), |singular| format!("{singular}{rest}"));
+        self.by_name.get(&name).or_else(|| self.by_name.get(&other)).copied()
     }
 
     /// The profile of that exact name.
@@ -115,6 +149,30 @@ mod tests {
     }
 
     #[test]
+    fn a_right_is_named_for_one_of_the_permissions_that_it_covers() {
+        let of = |name: &str| {
+            let right = catalog().right(catalog().permission(name).unwrap())?;
+            Some((right.name, right.is_only_one, right.is_named))
+        };
+        assert_eq!(of("Tickets - Edit"), Some(("ticket.write", false, true)));
+        assert_eq!(of("Tickets - Create"), Some(("ticket.write", false, false)));
+        assert_eq!(of("Tickets - List/Search"), Some(("ticket.read", false, true)));
+        assert_eq!(of("Customers - View Detail"), Some(("customer.read", false, false)));
+        assert_eq!(of("Payments - View List"), Some(("payment.read", true, true)));
+        assert_eq!(of("Payments - Create"), Some(("payment.write", true, true)));
+        assert_eq!(of("Tickets - Delete"), Some(("ticket.delete", true, true)));
+        assert_eq!(of("Leads - List/Search"), None);
+        // Each right is named for exactly one.
+        let mut named = HashMap::new();
+        for (id, _) in catalog().permissions() {
+            if let Some(right) = catalog().right(id) {
+                *named.entry(right.name).or_insert(0) += usize::from(right.is_named);
+            }
+        }
+        assert!(named.values().all(|count| *count == 1), "{named:?}");
+    }
+
+    #[test]
     fn names_match_across_case_dashes_quotes_and_the_new_name_of_customers() {
         let found = |name: &str| catalog().permission(name).map(PermissionId::name);
         assert_eq!(found("tickets – edit"), Some("Tickets - Edit"));
@@ -126,7 +184,9 @@ mod tests {
             Some("Tickets - View 'Their Ticket' Details (assigned to them)")
         );
         assert_eq!(found("Assets - Assets - List/Search"), Some("Assets - List/Search"));
-        assert_eq!(found("Ticket - Edit"), None);
+        assert_eq!(found("Ticket - Edit"), Some("Tickets - Edit"));
+        assert_eq!(found("Customer – De Duplicate"), Some("Customers - De Duplicate"));
+        assert_eq!(found("Line Items - Edit Prices"), None);
     }
 
     #[test]

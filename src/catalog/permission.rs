@@ -61,6 +61,11 @@ pub struct Probe {
     /// The kind of record that record 0 stands for, where a tenant may name a real one instead: `ticket`. Only for
     /// reads.
     pub record: Option<String>,
+    /// The kind of record that the answer lists: `ticket`.
+    pub lists: Option<String>,
+    /// Whether the permission is only about records that are assigned to the user.
+    #[serde(default)]
+    pub own_records_only: bool,
     /// The query to send, without `?`.
     pub query: Option<String>,
     /// A JSON body to send.
@@ -122,6 +127,18 @@ impl Probe {
     pub(crate) fn path_to(&self, record: u64) -> String {
         let parts = self.path().split('/').map(|part| if part == "0" { record.to_string() } else { part.to_owned() });
         parts.collect::<Vec<_>>().join("/")
+    }
+
+    /// Whether this request is to a record, or to something below it, that a read of this path shows: `/tickets/0/comment`
+    /// is below `/tickets/0`.
+    pub(crate) fn concerns_record_of(&self, path: &str) -> bool {
+        let names_record = path.split('/').any(|part| part == "0");
+        names_record && self.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether several permissions let the request through, each of them alone.
+    pub(crate) fn is_any_of(&self) -> bool {
+        !self.satisfied_by_any_of.is_empty()
     }
 
     /// Whether this probe and `other` are the same request, so that one answer serves both.

@@ -6,11 +6,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::belief::{Expectation, TokenState, Verdict, judge};
-use crate::catalog::PermissionId;
+use crate::catalog::{Method, PermissionId, Probe};
 use crate::model::Token;
 use crate::syncro::{
     Answer, Asked, CheckLane, Client, Failure, MeObservation, Observation, Part, PermissionObservations,
-    ProbeObservation, Reason, Request, TokenObservation, TokenValue, UserObservation,
+    ProbeObservation, Reason, Record, Request, TokenObservation, TokenValue, UserObservation,
 };
 use crate::system::clock;
 
@@ -69,7 +69,7 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
     let expectation = Expectation { subdomain: token.tenant.subdomain.as_deref(), expires: token.expires };
     let works = judge(expectation, &observation, at) == Verdict::Is(TokenState::Valid);
     let next = match (permissions, &observation) {
-        (Some(job), MeObservation::Works(me)) if works => Some((job.user.then_some(me.user_id), job)),
+        (Some(job), MeObservation::Works(me)) if works => Some((me.user_id, job)),
         _ => None,
     };
     let seen = TokenObservation::Me { fingerprint: value.fingerprint(), observation };
@@ -77,9 +77,9 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
     sender(observed, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
-        let mut questions =
-            Questions { client, token: &token, value, lane, host: Reachability::default(), asked: Vec::new() };
-        let permissions = Part::Permissions(questions.permissions(job, user).await);
+        let (host, records, asked) = (Reachability::default(), Vec::new(), Vec::new());
+        let mut questions = Questions { client, token: &token, value, lane, host, user, records, asked };
+        let permissions = Part::Permissions(questions.permissions(job).await);
         sender(Observation { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
     }
 }
@@ -123,15 +123,19 @@ struct Questions<'a> {
     value: &'a TokenValue,
     lane: CheckLane,
     host: Reachability,
+    /// The number of the user behind the token.
+    user: u64,
+    /// The records that lists have shown so far, with their kinds.
+    records: Vec<(&'static str, Record)>,
     /// The requests that have been sent so far.
     asked: Vec<Asked>,
 }
 
 impl Questions<'_> {
-    async fn permissions(&mut self, job: PermissionJob, user: Option<u64>) -> PermissionObservations {
+    async fn permissions(&mut self, job: PermissionJob) -> PermissionObservations {
         let mut observed = PermissionObservations { full: job.full, ..PermissionObservations::default() };
-        if let Some(id) = user {
-            observed.user = Some(match self.one(Request::User(id)).await {
+        if job.user {
+            observed.user = Some(match self.one(Request::User(self.user)).await {
                 Ok(answer) => answer.user(),
                 Err(failure) => UserObservation::Failed(failure),
             });
@@ -159,17 +163,87 @@ impl Questions<'_> {
         answer
     }
 
-    /// Sends all these requests, and returns what each shows of each of its permissions.
+    /// Whether a request changes nothing, as far as is known: it is a read, or a write to a record that does not exist.
+    fn may_send(&self, probe: &Probe) -> bool {
+        let found = |asked: &Asked| {
+            let exists = asked.status.is_some_and(|status| (200..300).contains(&status));
+            exists && asked.method == Method::Get && probe.concerns_record_of(&asked.path)
+        };
+        probe.method() == Method::Get || self.client.may_write(&self.token.tenant) && !self.asked.iter().any(found)
+    }
+
+    /// Sends all these requests, and returns what each shows of each of its permissions. Lists come first, since they
+    /// yield records to ask for, and writes last, since a read says whether record 0 exists.
     async fn ask(&mut self, requests: Requests) -> Vec<(PermissionId, ProbeObservation)> {
+        let rank = |probe: &Probe| (probe.method() != Method::Get, probe.lists.is_none());
+        let mut requests = requests;
+        requests.sort_by_key(|(probe, _)| rank(probe));
         let mut observations = Vec::new();
         for (probe, shown) in requests {
-            let seen = match self.one(Request::Probe(probe)).await {
-                Ok(answer) => answer.probe(probe),
-                Err(failure) => ProbeObservation::Failed(failure),
+            let record = self.record_for(probe);
+            let shown = match record {
+                Some(record) => self.ask_for_record(probe, record, shown, &mut observations).await,
+                None => shown,
+            };
+            if shown.is_empty() {
+                continue;
+            }
+            let seen = if self.may_send(probe) { self.probe(probe).await } else { ProbeObservation::NotSent };
+            let seen = match seen {
+                // The other permission that lets the request through has just been refused.
+                ProbeObservation::LetThrough(status) if record.is_some() => ProbeObservation::Granted(status),
+                seen => seen,
             };
             observations.extend(shown.into_iter().map(|permission| (permission, seen.clone())));
         }
         observations
+    }
+
+    async fn probe(&mut self, probe: &'static Probe) -> ProbeObservation {
+        match self.one(Request::Probe(probe)).await {
+            Ok(answer) => {
+                if let (Some(kind), Some(record)) = (&probe.lists, answer.first_record()) {
+                    self.records.push((kind, record));
+                }
+                answer.probe(probe)
+            }
+            Err(failure) => ProbeObservation::Failed(failure),
+        }
+    }
+
+    /// The record that a list of this check has shown, if it says more than record 0. The configuration may have named
+    /// another one; and where a permission may be about the user's own records alone, it must not be one of these.
+    fn record_for(&self, probe: &Probe) -> Option<Record> {
+        let kind = probe.record.as_deref().filter(|kind| !self.token.tenant.probe_records.contains_key(kind))?;
+        let (_, record) = self.records.iter().find(|(listed, _)| *listed == kind)?;
+        Some(*record).filter(|record| !probe.is_any_of() || record.is_not_of(self.user))
+    }
+
+    /// Asks for a listed record. Returns the permissions of which that shows nothing, though record 0 may: those that are
+    /// only about the user's own records, if the listed one is refused.
+    async fn ask_for_record(
+        &mut self,
+        probe: &'static Probe,
+        record: Record,
+        shown: Vec<PermissionId>,
+        observations: &mut Vec<(PermissionId, ProbeObservation)>,
+    ) -> Vec<PermissionId> {
+        let seen = match self.one(Request::Record(probe, record.id)).await {
+            Ok(answer) => answer.probe_of_record(probe),
+            Err(failure) => ProbeObservation::Failed(failure),
+        };
+        let is_own = |permission: &PermissionId| {
+            let probe = permission.get().probe.as_ref();
+            probe.is_some_and(|probe| probe.own_records_only)
+        };
+        let (own, of_all): (Vec<_>, Vec<_>) = shown.into_iter().partition(is_own);
+        let is_refused = seen == ProbeObservation::OfRecord { granted: false };
+        observations.extend(of_all.into_iter().map(|permission| (permission, seen.clone())));
+        if is_refused {
+            return own;
+        }
+        observations.extend(own.into_iter().map(|permission| (permission, ProbeObservation::NotSent)));
+        Vec::new()
     }
 }
 

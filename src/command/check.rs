@@ -72,7 +72,7 @@ async fn check_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) ->
         check::check(client, Job::once(Arc::clone(&token), config.syncro.probes, config.syncro.audit_excess), &sender)
             .await;
         bar.inc(1);
-        Finding::of(config, token, receiver)
+        Finding::of(config, config.syncro.probes, token, receiver)
     });
     let findings = stream::iter(checks).buffered(AT_ONCE).collect().await;
     bar.finish_and_clear();

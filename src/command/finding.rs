@@ -9,7 +9,7 @@ use strum::IntoStaticStr;
 use tokio::sync::mpsc;
 
 use crate::alert::{Firing, Rules, Severity, token_alerts};
-use crate::belief::{Excess, PermissionState, Policy, TokenStatus, step};
+use crate::belief::{Excess, Policy, TokenStatus, step};
 use crate::check::Observed;
 use crate::config::{self, Config};
 use crate::model::{Probes, Token};
@@ -57,13 +57,18 @@ impl Finding {
     }
 
     /// Judges what a check that has ended observed.
-    pub(super) fn of(config: &Config, token: Arc<Token>, mut observed: mpsc::Receiver<Observed>) -> Self {
+    pub(super) fn of(
+        config: &Config,
+        probes: Probes,
+        token: Arc<Token>,
+        mut observed: mpsc::Receiver<Observed>,
+    ) -> Self {
         let observations: Vec<_> =
             std::iter::from_fn(|| observed.try_recv().ok()).map(|observed| observed.observation).collect();
         let mut status = TokenStatus::default();
         // There is only one check, so what it shows is believed.
         let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
-        let (probes, news_for) = (config.syncro.probes, alerts.remind_every);
+        let news_for = alerts.remind_every;
         let policy = Policy {
             token: &token,
             confirmation: crate::belief::Confirmation::once(),
@@ -75,6 +80,7 @@ impl Finding {
             // Nothing was believed before, so no change needs to be recorded.
             let _ = step(&mut status, observation, policy);
         }
+        status.deduce_causes(&[]);
         let mut firing = Vec::new();
         let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &status, &[], &mut firing);
         let failure = observations.iter().find_map(Observation::failure).map(Cow::into_owned);
@@ -86,40 +92,19 @@ impl Finding {
         self.status.audit.iter().flat_map(|audit| audit.excess(&self.token))
     }
 
-    /// What was found of each wanted permission, and what shows it or why nothing does.
+    /// What was found of each wanted permission.
     pub(super) fn permissions(&self) -> Vec<PermissionView> {
-        PermissionView::of(&self.token, &self.status)
-            .map(|view| PermissionView { shown_by: Some(self.shown_by(&view)), ..view })
-            .collect()
-    }
-
-    /// What shows whether a permission is granted, or why nothing does.
-    fn shown_by(&self, view: &PermissionView) -> String {
-        match (&view.shown_by, self.probes.allowed(view.permission)) {
-            (Some(shown_by), _) if view.state == PermissionState::Unverified => {
-                format!("{shown_by}; nothing shows the token's own tick")
-            }
-            (Some(shown_by), _) => shown_by.clone(),
-            (None, Some(probe)) => {
-                format!("{} {} gave no verdict", probe.method().as_str(), self.token.tenant.path_of(probe))
-            }
-            (None, None) => "nothing shows it".to_owned(),
-        }
+        PermissionView::of(&self.token, &self.status, self.probes).collect()
     }
 }
 
 /// What was found of one wanted permission, as JSON. Since when it has been so, one check cannot say.
 pub(super) fn permission_json(view: &PermissionView) -> Value {
-    let PermissionView { permission, required, state, evidence, answer, shown_by, cause, since: _ } = view;
-    json!({
-        "permission": permission,
-        "required": required,
-        "state": state,
-        "evidence": evidence,
-        "answer": answer,
-        "shown_by": shown_by,
-        "cause": cause,
-    })
+    let mut json = json!(view);
+    if let Some(fields) = json.as_object_mut() {
+        fields.remove("since");
+    }
+    json
 }
 
 /// A client for checks outside of the daemon, with a budget of its own.

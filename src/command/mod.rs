@@ -10,6 +10,7 @@ mod health;
 mod history;
 mod packaging;
 mod preflight;
+mod readiness;
 mod run;
 mod simulate;
 mod table;

@@ -1,4 +1,4 @@
-//! `preflight`: is a new token ready for this integration? It checks what the guide of the integration asks for, and
+//! `preflight`: is a new token ready for an integration? It checks what the guide of the integration asks for, and
 //! prints the clicks that fix what is missing. The value is sent in the requests and nowhere else.
 
 use std::io::{IsTerminal, Write};
@@ -6,61 +6,89 @@ use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::zeroize::Zeroizing;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::alert::Firing;
-use crate::belief::{PermissionState, TokenState};
-use crate::check::{Job, check_with};
-use crate::cli::{Output, PreflightArguments};
-use crate::config::{self};
+use crate::check::{Job, check, check_with};
+use crate::cli::{Output, PreflightArguments, ProbesArgument};
+use crate::config::{self, Config};
 use crate::exit::Exit;
-use crate::model::Token;
-use crate::state::PermissionView;
-use crate::syncro::{TokenValue, Unreadable};
+use crate::model::Probes;
+use crate::syncro::{Client, TokenValue, Unreadable};
 
-use super::finding::{Finding, PARTS, client, permission_json};
-use super::table::table;
+use super::finding::{Finding, PARTS, client};
+use super::readiness::{Readiness, Verdict};
 use super::{finish, finish_json, usage};
 
-/// Whether the token is ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Ready,
-    NotReady,
-    Undetermined,
-}
-
 pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exit {
-    let PreflightArguments { subdomain, profile, token_file, base_url, output } = arguments;
-    let config = match config::load_if_there(path) {
+    let loaded = if arguments.all { config::load(path) } else { config::load_if_there(path) };
+    let config = match loaded {
         Ok(config) => config,
         Err(faults) => return undetermined(&faults),
-    };
-    let token = match config::candidate(&config, &subdomain, &profile, base_url.as_deref()) {
-        Ok(token) => Arc::new(token),
-        Err(problem) => return usage(&format!("understand the arguments: {problem}")),
-    };
-    let value = match value(token_file.as_deref()) {
-        Ok(value) => value,
-        Err(why) => return undetermined(&format!("the token value {why}")),
     };
     let client = match client(&config) {
         Ok(client) => client,
         Err(error) => return undetermined(&format!("failed to {error}")),
     };
-    let (sender, receiver) = mpsc::channel(PARTS);
-    check_with(&client, Job::once(Arc::clone(&token), config.syncro.probes, false), &value, &sender).await;
-    let finding = Finding::of(&config, token, receiver);
-    let verdict = verdict(&finding);
-    let exit = match verdict {
-        Verdict::Ready => Exit::Success,
-        Verdict::NotReady => Exit::Critical,
-        Verdict::Undetermined => Exit::Unknown,
+    let probes = arguments.probes.map_or(config.syncro.probes, probes);
+    let findings = if arguments.all {
+        every_token(&config, &client, probes).await
+    } else {
+        match new_token(&config, &client, probes, &arguments).await {
+            Ok(finding) => vec![finding],
+            Err(exit) => return exit,
+        }
     };
-    match output {
-        Output::Table => finish(&text(&finding, verdict), exit),
-        Output::Json => finish_json(&json(&finding, verdict), exit),
+    let of = |finding| Readiness::of(finding, arguments.accept_unverified);
+    let found: Vec<_> = findings.iter().map(of).collect();
+    let exit = match found.iter().map(|readiness| readiness.verdict).max() {
+        Some(Verdict::NotReady) => Exit::Critical,
+        Some(Verdict::Undetermined) | None => Exit::Unknown,
+        Some(Verdict::Ready) => Exit::Success,
+    };
+    match arguments.output {
+        Output::Table => finish(&found.iter().map(Readiness::text).collect::<Vec<_>>().join("\n"), exit),
+        Output::Json if arguments.all => finish_json(&found.iter().map(Readiness::json).collect::<Value>(), exit),
+        Output::Json => finish_json(&found.iter().map(Readiness::json).collect::<Vec<_>>()[0], exit),
+    }
+}
+
+/// Checks a token that is not in the configuration.
+///
+/// # Errors
+/// The exit code, when it cannot be checked; what is wrong has been printed.
+async fn new_token(
+    config: &Config,
+    client: &Client,
+    probes: Probes,
+    arguments: &PreflightArguments,
+) -> Result<Finding, Exit> {
+    let PreflightArguments { subdomain, profile, token_file, base_url, .. } = arguments;
+    // Both are there: the command line demands them unless every token is to be checked.
+    let (subdomain, profile) = (subdomain.as_deref().unwrap_or_default(), profile.as_deref().unwrap_or_default());
+    let token = config::candidate(config, subdomain, profile, base_url.as_deref())
+        .map_err(|problem| usage(&format!("understand the arguments: {problem}")))?;
+    let value = value(token_file.as_deref()).map_err(|why| undetermined(&format!("the token value {why}")))?;
+    let (token, (sender, receiver)) = (Arc::new(token), mpsc::channel(PARTS));
+    check_with(client, Job::once(Arc::clone(&token), probes, false), &value, &sender).await;
+    Ok(Finding::of(config, probes, token, receiver))
+}
+
+/// Checks every token of the configuration, one after the other.
+async fn every_token(config: &Config, client: &Client, probes: Probes) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for token in &config.tokens {
+        let (sender, receiver) = mpsc::channel(PARTS);
+        check(client, Job::once(Arc::clone(token), probes, false), &sender).await;
+        findings.push(Finding::of(config, probes, Arc::clone(token), receiver));
+    }
+    findings
+}
+
+fn probes(argument: ProbesArgument) -> Probes {
+    match argument {
+        ProbesArgument::ReadOnly => Probes::ReadOnly,
+        ProbesArgument::WriteSafe => Probes::WriteSafe,
     }
 }
 
@@ -81,111 +109,4 @@ fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
         return TokenValue::typed(&typed);
     }
     TokenValue::handed_over(token_file)
-}
-
-/// The token is ready if nothing that is required is missing and whatever can be observed of it is granted. The user's
-/// right is evidence enough where nothing shows the token's own tick; where nothing shows anything, the verdict is
-/// undetermined.
-fn verdict(finding: &Finding) -> Verdict {
-    let required: Vec<_> = finding.permissions().into_iter().filter(|permission| permission.required).collect();
-    let works = finding.status.state == TokenState::Valid;
-    let missing = required.iter().any(|permission| permission.state == PermissionState::Missing);
-    if missing || !(works || finding.status.state == TokenState::Unknown) {
-        Verdict::NotReady
-    } else if !works || required.iter().any(|permission| permission.evidence.is_none()) {
-        Verdict::Undetermined
-    } else {
-        Verdict::Ready
-    }
-}
-
-fn state(permission: &PermissionView) -> &'static str {
-    match permission.state {
-        PermissionState::Granted => "held",
-        PermissionState::Missing => "missing",
-        PermissionState::Unverified => "could not be told",
-    }
-}
-
-/// The text that says where to click for a missing permission, if its alert has one.
-fn fix<'a>(finding: &'a Finding, permission: &PermissionView) -> Option<&'a str> {
-    let about = |firing: &&Firing| firing.subject.as_deref() == Some(permission.permission.name());
-    finding.alerts.iter().find(about).map(|firing| firing.message.text.as_str())
-}
-
-/// What is wrong besides missing permissions.
-fn problems(finding: &Finding) -> Vec<String> {
-    let alerts = finding.alerts.iter().filter(|firing| firing.message.permission.is_none());
-    let failure = finding.failure.iter().map(|failure| format!("not everything could be checked: {failure}"));
-    alerts.map(|firing| firing.message.text.clone()).chain(failure).collect()
-}
-
-fn text(finding: &Finding, verdict: Verdict) -> String {
-    let Token { tenant, profile, .. } = finding.token.as_ref();
-    let title = profile.as_ref().map_or("", |profile| profile.title.as_str());
-    let permissions = finding.permissions();
-    let row = |permission: &PermissionView| {
-        let needed = if permission.required { "required" } else { "recommended" };
-        let evidence = permission.shown_by.clone().unwrap_or_default();
-        vec![permission.permission.name().to_owned(), needed.to_owned(), state(permission).to_owned(), evidence]
-    };
-    let rows: Vec<_> = permissions.iter().map(row).collect();
-    let user = finding.status.user.as_ref().and_then(|user| user.admin.granted).map(|admin| {
-        let group = finding.status.security_group().map_or_else(|| "unknown".to_owned(), |group| format!("`{group}`"));
-        format!("its user: security group {group}, Global Admin: {}", if admin { "yes" } else { "no" })
-    });
-    let mut lines =
-        vec![format!("token for {title} on the account `{}`: {}", tenant.name, finding.status.state.as_str())];
-    lines.extend(user);
-    lines.push(table(&["PERMISSION", "NEEDED", "STATE", "EVIDENCE"], &rows).trim_end().to_owned());
-    lines.extend(problems(finding).iter().map(|problem| format!("- {problem}")));
-    lines.extend(
-        permissions.iter().filter_map(|permission| fix(finding, permission)).map(|clicks| format!("- {clicks}")),
-    );
-    lines.push(conclusion(finding, &permissions, verdict));
-    lines.join("\n") + "\n"
-}
-
-/// The last line of the output, which has the verdict.
-fn conclusion(finding: &Finding, permissions: &[PermissionView], verdict: Verdict) -> String {
-    let required = |state: PermissionState| {
-        let chosen = permissions.iter().filter(|permission| permission.required && permission.state == state);
-        chosen.map(|permission| permission.permission.name()).collect::<Vec<_>>().join(", ")
-    };
-    let (missing, undetermined) = (required(PermissionState::Missing), required(PermissionState::Unverified));
-    let undetermined = match undetermined.as_str() {
-        "" => String::new(),
-        names => format!("; not seen, so see in Syncro whether the token has it ticked: {names}"),
-    };
-    match verdict {
-        Verdict::Ready => format!("ready{undetermined}"),
-        Verdict::NotReady if missing.is_empty() => {
-            format!("not ready: the token is {}", finding.status.state.as_str())
-        }
-        Verdict::NotReady => format!("not ready: missing {missing}{undetermined}"),
-        Verdict::Undetermined => format!("could not tell whether it is ready{undetermined}"),
-    }
-}
-
-fn json(finding: &Finding, verdict: Verdict) -> Value {
-    let permission = |permission: &PermissionView| {
-        let mut json = permission_json(permission);
-        json["state"] = state(permission).replace(' ', "_").into();
-        json["mend"] = fix(finding, permission).into();
-        json
-    };
-    json!({
-        "subdomain": finding.token.tenant.name,
-        "profile": finding.token.profile_name(),
-        "verdict": match verdict {
-            Verdict::Ready => "ready",
-            Verdict::NotReady => "not_ready",
-            Verdict::Undetermined => "could_not_tell",
-        },
-        "state": finding.status.state.as_str(),
-        "security_group": finding.status.security_group(),
-        "global_admin": finding.status.user.as_ref().and_then(|user| user.admin.granted),
-        "permissions": finding.permissions().iter().map(permission).collect::<Vec<_>>(),
-        "problems": problems(finding),
-    })
 }

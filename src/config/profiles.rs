@@ -53,13 +53,20 @@ fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
         notes.fault(section.path("").trim_end_matches('.'), problem);
     }
     let title = section.read("title", notes, value::name).unwrap_or_else(|| name.to_owned());
-    let required = permissions(&mut section, "required", notes);
-    let recommended = permissions(&mut section, "recommended", notes);
+    let mut required = permissions(&mut section, "required", notes);
+    let mut recommended = permissions(&mut section, "recommended", notes);
+    // Whether the token or its user lacks a permission, a call that needs it is refused.
+    for key in ["token_required", "user_required"] {
+        let more = permissions(&mut section, key, notes);
+        required.extend(more.into_iter().filter(|permission| !required.contains(permission)).collect::<Vec<_>>());
+    }
+    recommended.extend(permissions(&mut section, "token_recommended", notes));
     for both in required.iter().filter(|permission| recommended.contains(permission)) {
         let problem = format!("`{}` is required and recommended", both.name());
         notes.fault(&section.path("recommended"), Problem::new(problem, "one of the two"));
     }
-    if !section.has("required") && !section.has("recommended") {
+    let keys = ["required", "recommended", "token_required", "token_recommended", "user_required"];
+    if !keys.iter().any(|key| section.has(key)) {
         let problem = Problem::new("missing", "a list of the permissions without which the integration breaks");
         notes.fault(&section.path("required"), problem);
     }

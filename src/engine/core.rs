@@ -134,6 +134,7 @@ impl Core {
             fleet_firing: Arc::clone(fleet.firing()),
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
+            probes: self.config.syncro.probes,
             checks_due: self.agenda.due(),
             next_check: if self.agenda.is_waiting() { self.last_tick } else { self.agenda.next_review() },
             last_tick: self.last_tick,

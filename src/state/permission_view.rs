@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::belief::{Cause, Evidence, PermissionState, TokenStatus};
+use crate::belief::{Cause, Evidence, PermissionState, PermissionStatus, Strength, TokenStatus, WhyUnverified};
 use crate::catalog::PermissionId;
-use crate::model::Token;
+use crate::model::{Probes, Token};
 
 /// A permission that a token needs: its state, what shows it, and which side lacks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -25,6 +25,9 @@ pub(crate) struct PermissionView {
     /// What shows it: a request that needs it, or the user's right alone.
     #[schema(required)]
     pub evidence: Option<Evidence>,
+    /// How strong that is.
+    #[schema(required)]
+    pub strength: Option<Strength>,
     /// The HTTP status of the answer that shows it.
     #[schema(required)]
     pub answer: Option<u16>,
@@ -34,24 +37,40 @@ pub(crate) struct PermissionView {
     /// The side that lacks it, while it is missing.
     #[schema(required)]
     pub cause: Option<Cause>,
+    /// How strong the evidence of the cause is.
+    #[schema(required)]
+    pub cause_strength: Option<Strength>,
+    /// Why it is unverified, while it is.
+    #[schema(required)]
+    pub why_unverified: Option<WhyUnverified>,
 }
 
 impl PermissionView {
-    /// Every permission that a token needs, in the order of its configuration.
-    pub(crate) fn of<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Iterator<Item = Self> + 'a {
-        token.wanted.iter().map(|wanted| {
+    /// The evidence as a text; for an unverified permission, why nothing shows it, and what there is.
+    pub(crate) fn evidence_text(&self) -> String {
+        let why = self.why_unverified.map(WhyUnverified::as_text);
+        why.into_iter().chain(self.shown_by.as_deref()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Every permission that a token needs, in the order of its configuration, where these probes may be sent.
+    pub(crate) fn of<'a>(token: &'a Token, status: &'a TokenStatus, probes: Probes) -> impl Iterator<Item = Self> + 'a {
+        token.wanted.iter().map(move |wanted| {
             let seen = status.of_permission(wanted.permission);
             let shown = seen.filter(|permission| permission.belief.granted.is_some());
             let state = status.permission_state(wanted.permission);
+            let missing = seen.filter(|_| state == PermissionState::Missing);
             Self {
                 permission: wanted.permission,
                 required: wanted.required,
                 state,
                 since: shown.map(|permission| permission.belief.since),
                 evidence: shown.map(|permission| permission.evidence),
+                strength: shown.and_then(PermissionStatus::strength),
                 answer: shown.and_then(|permission| permission.answer),
                 shown_by: shown.and_then(|permission| permission.shown_by(&token.tenant)),
-                cause: seen.filter(|_| state == PermissionState::Missing).map(|permission| permission.cause),
+                cause: missing.map(|permission| permission.cause),
+                cause_strength: missing.and_then(|permission| permission.ground).map(|ground| ground.strength),
+                why_unverified: WhyUnverified::of(wanted.permission, status, probes),
             }
         })
     }

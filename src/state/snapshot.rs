@@ -9,9 +9,9 @@ use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::alert::Firing;
-use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
+use crate::belief::{Cause, Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{Maintenance, suppressed_until};
-use crate::model::{Scope, Token};
+use crate::model::{Probes, Scope, Token};
 use crate::syncro::Asked;
 use crate::system::clock::Monotonic;
 
@@ -82,9 +82,13 @@ impl TokenSnapshot {
         let works = matches!(status.state, TokenState::Valid | TokenState::Unknown);
         let is_proven =
             |permission: &PermissionStatus| permission.evidence == Evidence::Probe || permission.belief.lost;
+        // As in the alerts: what is only recommended and was missing from the start may be meant to be so.
+        let is_meant = |required: bool, permission: &PermissionStatus| {
+            required || permission.belief.lost || permission.cause == Cause::Token
+        };
         if !works || self.lacks(|required, permission| required && is_proven(permission)) {
             Health::Broken
-        } else if !self.firing.is_empty() || self.lacks(|_, _| true) {
+        } else if !self.firing.is_empty() || self.lacks(is_meant) {
             Health::Attention
         } else if status.state == TokenState::Unknown || status.validity.failures > 0 {
             Health::Unseen
@@ -125,6 +129,8 @@ pub struct Snapshot {
     pub maintenance: Arc<[Maintenance]>,
     /// How long before the expiry of a token its expiry notices are due, the longest first.
     pub expiry_notice: Arc<[Duration]>,
+    /// The probes that may be sent.
+    pub probes: Probes,
     /// How many checks should have begun.
     pub checks_due: usize,
     /// When the next check is due, if none waits already.
@@ -176,7 +182,8 @@ mod tests {
             ("the last check failed", vec![valid(), granted(), failed()], true, Health::Unseen),
             ("a required permission is missing", vec![valid(), missing()], true, Health::Broken),
             ("it still is, though the last check failed", vec![valid(), missing(), failed()], true, Health::Broken),
-            ("a recommended one is missing", vec![valid(), missing()], false, Health::Attention),
+            ("a recommended one was missing from the start", vec![valid(), missing()], false, Health::Ok),
+            ("a recommended one was lost", vec![valid(), granted(), missing()], false, Health::Attention),
         ];
         for (case, checks, required, expected) in cases {
             assert_eq!(health(&checks, required), expected, "{case}");

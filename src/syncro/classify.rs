@@ -3,14 +3,13 @@
 //! Sources: Syncro's API document (`/me`, `/users/{id}`); clients that saw it live (401 for a missing permission,
 //! `Retry later` for too many requests).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 
 use crate::catalog::Probe;
 
 use super::challenge::challenger;
+use super::record::Record;
+use super::shown::{MOST_RIGHTS, Me, MeObservation, ProbeObservation, Right, UserObservation};
 use super::{Failure, Reason, json};
 
 /// The text of Syncro's throttle, which comes with or without the status 429.
@@ -18,9 +17,6 @@ const RETRY_LATER: &str = "Retry later";
 
 /// How Syncro's documented refusal of a call without its permission begins (the 401 of `GET /contacts`).
 const NO_PERMISSION: &str = "Not authorized. Please ask account admin";
-
-/// The most rights of a user that are read, since each becomes a metric.
-pub(crate) const MOST_RIGHTS: usize = 200;
 
 /// An answer of Syncro. Of its body there may be only the beginning.
 #[derive(Debug, Clone)]
@@ -32,129 +28,6 @@ pub struct Answer {
     broken: Option<Failure>,
     /// The vendor of the firewall that answered in Syncro's place, if one did.
     challenger: Option<&'static str>,
-}
-
-/// The name of one entry of `permissions` in `/me`, such as `ticket.write`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "String")]
-pub struct Right(Cow<'static, str>);
-
-impl From<String> for Right {
-    fn from(name: String) -> Self {
-        Self::new(&name)
-    }
-}
-
-impl Right {
-    /// A right of this name. A name that Syncro's API document has takes no memory.
-    pub fn new(name: &str) -> Self {
-        /// The names in the example of `GET /me`, and those of `chat` as clients saw them.
-        const DOCUMENTED: [&str; 24] = [
-            "asset.read",
-            "asset.write",
-            "asset.delete",
-            "customer.read",
-            "customer.write",
-            "customer.delete",
-            "ticket.read",
-            "ticket.write",
-            "ticket.delete",
-            "invoice.read",
-            "invoice.write",
-            "invoice.delete",
-            "payment.read",
-            "payment.write",
-            "payment.delete",
-            "worksheet.add",
-            "worksheet.manage",
-            "worksheet.delete",
-            "script.execute",
-            "chat.show_all",
-            "chat.from_unassigned",
-            "chat.from_others",
-            "chat.to_others",
-            "chat.start_chat",
-        ];
-        let documented = DOCUMENTED.into_iter().find(|documented| *documented == name);
-        Self(documented.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
-    }
-
-    /// The group and the name as in `/me`, joined with a dot.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The user to whom a token belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Me {
-    /// The number of the user.
-    pub user_id: u64,
-    /// The subdomain of the account that answered.
-    pub subdomain: Option<String>,
-    /// Whether the user is a Global Admin.
-    pub admin: Option<bool>,
-    /// Whether the user may use Syncro at all.
-    pub can_use_app: Option<bool>,
-    /// What the *user* may do, coarsely; sorted by name. Unknown names are included.
-    pub rights: Vec<(Right, bool)>,
-}
-
-/// What the answer to `/me` shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MeObservation {
-    /// The token works.
-    Works(Me),
-    /// The API answered 401.
-    Refused,
-    /// The API answered 401 with the sentence that it has for a missing permission, though `/me` needs none.
-    Restricted,
-    /// The answer was 403, or 401 with a page: perhaps the IP allow-list.
-    Blocked,
-    /// There is no verdict, for this reason.
-    Failed(Failure),
-}
-
-/// What the answer to `/users/{id}` shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserObservation {
-    /// The user's security group, if it has one.
-    Group(Option<String>),
-    /// There is no verdict, for this reason.
-    Failed(Failure),
-}
-
-/// What the answer to a probe shows about the permissions that it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeObservation {
-    /// The permission is granted, as an answer with this HTTP status shows.
-    Granted(u16),
-    /// The request was refused, so the permission is missing.
-    Missing,
-    /// The answer, with this HTTP status, shows neither, and would do so again.
-    Inconclusive(u16),
-    /// There is no verdict, for this reason.
-    Failed(Failure),
-}
-
-impl UserObservation {
-    /// Why there is no verdict, if there is none.
-    pub fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Failed(failure) => Some(failure),
-            Self::Group(_) => None,
-        }
-    }
-}
-
-impl ProbeObservation {
-    /// Why there is no verdict, if there is none.
-    pub fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Failed(failure) => Some(failure),
-            Self::Granted(_) | Self::Missing | Self::Inconclusive(_) => None,
-        }
-    }
 }
 
 impl Answer {
@@ -283,6 +156,26 @@ impl Answer {
             .map_or_else(UserObservation::Failed, UserObservation::Group)
     }
 
+    /// Classifies the answer to a probe of a record that a list has shown to exist. That it is not found then says
+    /// nothing: what it belongs to may be switched off.
+    pub fn probe_of_record(&self, probe: &Probe) -> ProbeObservation {
+        match self.probe(probe) {
+            ProbeObservation::Missing => ProbeObservation::OfRecord { granted: false },
+            ProbeObservation::Granted(200..=299) | ProbeObservation::LetThrough(200..=299) => {
+                ProbeObservation::OfRecord { granted: true }
+            }
+            ProbeObservation::Granted(status) | ProbeObservation::LetThrough(status) => {
+                ProbeObservation::Inconclusive(status)
+            }
+            other => other,
+        }
+    }
+
+    /// The first record of the list that the answer has, if it has one.
+    pub fn first_record(&self) -> Option<Record> {
+        Record::first(self.text().ok().filter(|_| self.status == 200)?)
+    }
+
     /// Classifies the answer to a probe. Its status is the evidence; the body only shows that the answer is Syncro's.
     pub fn probe(&self, probe: &Probe) -> ProbeObservation {
         if let Some(failure) = self.failure() {
@@ -290,7 +183,9 @@ impl Answer {
         }
         match self.status {
             401 => self.unclear().cloned().map_or(ProbeObservation::Missing, ProbeObservation::Failed),
+            200..=299 if !probe.granted.contains(&self.status) => ProbeObservation::LetThrough(self.status),
             status if !probe.granted.contains(&status) => ProbeObservation::Inconclusive(status),
+            status if probe.is_any_of() => ProbeObservation::LetThrough(status),
             200..=299 if !self.is_json() && !self.is_empty() => {
                 match self.text().and_then(|text| json::members(text, |_| false)) {
                     Ok(_) => ProbeObservation::Granted(self.status),
@@ -474,7 +369,7 @@ mod tests {
             ("a number", record, answer(200, "text/plain", "7"), ProbeObservation::Granted(200)),
             ("refused", list, answer(401, json, "{\"error\":\"Not authorized.\"}"), ProbeObservation::Missing),
             ("forbidden", list, answer(403, json, "{}"), ProbeObservation::Inconclusive(403)),
-            ("own entries only", appointments, answer(200, json, "{}"), ProbeObservation::Inconclusive(200)),
+            ("own entries only", appointments, answer(200, json, "{}"), ProbeObservation::LetThrough(200)),
             ("no appointments", appointments, answer(401, json, "{}"), ProbeObservation::Missing),
         ];
         for (name, probe, answer, expected) in cases {

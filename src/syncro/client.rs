@@ -2,7 +2,8 @@
 //! and the catalogue's probes. A [`Transport`] sends a request, and [`Values`] reads a token value.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -34,6 +35,8 @@ pub enum Request {
     User(u64),
     /// A request of the catalogue that shows whether a permission is granted.
     Probe(&'static Probe),
+    /// The same read for the record with this number in place of record 0.
+    Record(&'static Probe, u64),
 }
 
 /// The client of the Syncro API; cheap to clone.
@@ -45,6 +48,8 @@ pub struct Client {
     instruments: Instruments,
     /// How long a pause may last for a request to wait for its end.
     patience: Duration,
+    /// The base URLs of the accounts at which a write succeeded, though it named a record that does not exist.
+    written: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Client {
@@ -63,7 +68,12 @@ impl Client {
         budget: Arc<Budget>,
         instruments: Instruments,
     ) -> Self {
-        Self { transport, values, budget, instruments, patience: PATIENCE }
+        Self { transport, values, budget, instruments, patience: PATIENCE, written: Arc::default() }
+    }
+
+    /// Whether a write to record 0 may be sent to this tenant: not once any has succeeded there since the start.
+    pub(crate) fn may_write(&self, tenant: &Tenant) -> bool {
+        !self.written.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant.base_url)
     }
 
     /// Reads a token value afresh.
@@ -108,14 +118,33 @@ impl Client {
         let (took, at) = (sent.elapsed(), clock::now());
         let status = outcome.as_ref().map_or_else(|(status, _)| *status, |received| Some(received.answer.status));
         self.instruments.requested(method, status, Some(took));
+        if method != Method::Get && status.is_some_and(|status| (200..300).contains(&status)) {
+            self.write_succeeded(tenant, method, request, status);
+        }
         let answer = match outcome {
             Ok(received) => self.received(tenant, &host, received),
             Err((_, failure)) => Err(failure),
         };
-        let reads_body = !matches!(request, Request::Probe(_));
+        let reads_body = !matches!(request, Request::Probe(_) | Request::Record(..));
         let failure = answer.as_ref().map_or_else(Some, |answer| answer.body_failure().filter(|_| reads_body));
         let reason = failure.map(|failure| failure.reason);
         (Some(Asked { method, path: path(tenant, request), at, status, reason, took }), answer)
+    }
+
+    /// A write to a record that cannot exist was not refused: whatever it did, no other one is sent to this tenant.
+    fn write_succeeded(&self, tenant: &Tenant, method: Method, request: Request, status: Option<u16>) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.base_url.clone());
+        let (method, path) = (method.as_str(), path(tenant, request));
+        tracing::error!(
+            event = "write_succeeded",
+            tenant = tenant.name,
+            method,
+            path = &*path,
+            status,
+            "{method} {path} of tenant `{}` should have found no record, but succeeded: see there whether anything changed; \
+            no write is sent to this tenant any more until the next start",
+            tenant.name
+        );
     }
 
     /// Starts the pause that an answer asks for, if it asks for one.
@@ -164,7 +193,9 @@ impl Client {
 fn outgoing<'a>(tenant: &Tenant, token: &'a TokenValue, request: Request) -> Outgoing<'a> {
     let url = format!("{}{}", tenant.base_url, path(tenant, request));
     match request {
-        Request::Me | Request::User(_) => Outgoing { method: Method::Get, url, body: None, token },
+        Request::Me | Request::User(_) | Request::Record(..) => {
+            Outgoing { method: Method::Get, url, body: None, token }
+        }
         Request::Probe(probe) => {
             let query = probe.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
             Outgoing { method: probe.method(), url: format!("{url}{query}"), body: probe.body.as_deref(), token }
@@ -178,5 +209,6 @@ fn path(tenant: &Tenant, request: Request) -> Cow<'static, str> {
         Request::Me => "/me".into(),
         Request::User(id) => format!("/users/{id}").into(),
         Request::Probe(probe) => tenant.path_of(probe),
+        Request::Record(probe, record) => probe.path_to(record).into(),
     }
 }

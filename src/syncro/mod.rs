@@ -1,8 +1,9 @@
 //! The client of the Syncro API, and what an answer means in the terms of this program. Nothing here calls a token good
 //! or bad.
 //!
-//! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with
-//! `coding`, `json` and `challenge`), `token_value` protects the secret, `values` reads it from its source.
+//! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with `coding`,
+//! `json`, `record` and `challenge`), `shown` has what they show, `token_value` protects the secret, `values` reads it from
+//! its source.
 
 mod budget;
 mod challenge;
@@ -14,20 +15,24 @@ mod instruments;
 mod json;
 mod observation;
 mod pause;
+mod record;
+mod shown;
 mod token_value;
 mod transport;
 mod values;
 
 pub use budget::Budget;
 pub(crate) use budget::Pause;
-pub(crate) use classify::MOST_RIGHTS;
-pub use classify::{Answer, Me, MeObservation, ProbeObservation, Right, UserObservation};
+pub use classify::Answer;
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};
 pub use instruments::Instruments;
 pub(crate) use observation::Asked;
 pub use observation::{Observation, Part, PermissionObservations, TokenObservation};
 pub(crate) use pause::Host;
+pub use record::Record;
+pub(crate) use shown::MOST_RIGHTS;
+pub use shown::{Me, MeObservation, ProbeObservation, Right, UserObservation};
 pub use token_value::{Fingerprint, TokenValue, Unreadable};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;

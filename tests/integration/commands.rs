@@ -40,7 +40,7 @@ fn check_ends_as_nagios_expects_and_sends_no_alert() {
     let token = &found["tokens"][0];
     assert_eq!((&token["level"], &token["state"]), (&"critical".into(), &"valid".into()));
     assert_eq!(token["permissions"][0]["state"], "missing");
-    assert_eq!(token["permissions"][0]["cause"], "token");
+    assert_eq!(token["permissions"][0]["cause"], "undetermined");
     assert_eq!(token["permissions"][0]["shown_by"], "GET /tickets answered 401");
     assert_eq!(token["alerts"][0]["alert"], "PermissionMissing");
     assert_eq!(found["summary"]["critical"], 1);

@@ -251,7 +251,7 @@ fn a_path_that_exists_is_one_whatever_its_form() {
     for path in [pasted.clone(), format!("tokens/{pasted}"), format!("./{pasted}"), "ab".repeat(32)] {
         let (code, said) = validate(&path, "state.db");
         assert_eq!(code, Some(78), "{said}");
-        assert!(said.contains("tenants[0].tokens[0].token_file: appears to be a token value"), "{said}");
+        assert!(said.contains("tenants[0].tokens[0].token_file: looks like a token value"), "{said}");
         assert!(!said.contains(&UUID[1..]) && !said.contains("abab"), "{said}");
         let (code, said) = validate("state.db", &path);
         assert!(code == Some(78) && said.contains("storage.path") && !said.contains(&UUID[1..]), "{said}");

@@ -131,7 +131,7 @@ fn a_scrape_is_whole_while_pages_are_flooded() {
     for _ in 0..3 {
         let (status, exposition) = daemon.get("/metrics");
         let series = exposition.lines().filter(|line| line.starts_with("syncro_token_state{")).count();
-        assert_eq!((status, series), (200, (TOKENS + 1) * 8));
+        assert_eq!((status, series), (200, (TOKENS + 1) * 9));
         assert!(exposition.ends_with('\n'));
     }
     clients.stop();

@@ -44,4 +44,5 @@ mod sink;
 mod states;
 mod systemd;
 mod tls;
+mod truth;
 mod zones;

@@ -129,13 +129,15 @@ fn one_group_that_loses_a_permission_is_one_alert_that_names_every_token_it_hurt
 #[test]
 fn a_permission_taken_from_the_token_is_notified_of_as_the_tokens_fault() {
     let world = World::new(ACME);
-    let mut daemon = world.run(&Configuration::acme(LIST));
+    // The user's right `payment.read` covers nothing else.
+    let mut daemon = world.run(&Configuration::acme("permissions = [\"Payments - View List\"]"));
     daemon.checks("acme", "permissions", 1);
-    world.happens(token(true, "Tickets - List/Search"));
+    world.happens(token(true, "Payments - View List"));
     let line = daemon.alert("PermissionLost", "firing");
     assert_eq!((field(&line, "cause"), field(&line, "evidence")), ("token", "probe"));
-    assert_eq!(field(&line, "shown_by"), "GET /tickets answered 401");
-    world.happens(token(false, "Tickets - List/Search"));
+    assert_eq!(field(&line, "shown_by"), "GET /payments answered 401");
+    assert!(field(&line, "message").contains("Probably the token is too narrow"), "the right only suggests it: {line}");
+    world.happens(token(false, "Payments - View List"));
     daemon.alert("PermissionLost", "resolved");
     assert_eq!(daemon.notified(), ["PermissionLost firing", "PermissionLost resolved"]);
 }
@@ -190,9 +192,10 @@ fn a_recommended_permission_is_never_critical() {
     let mut configuration = Configuration::acme("profile = \"jumpcloud\"");
     configuration.permissions = "10s";
     configuration.validity = "10s";
-    world.happens(token(true, "Customers - Edit"));
     let mut daemon = world.run(&configuration);
-    let line = daemon.alert("PermissionMissing", "firing");
+    daemon.checks("acme", "permissions", 1);
+    world.happens(token(true, "Customers - Edit"));
+    let line = daemon.alert("PermissionLost", "firing");
     let seen = ["permission", "severity", "profile"].map(|name| field(&line, name));
     assert_eq!(seen, ["Customers - Edit", "warning", "jumpcloud"]);
 }

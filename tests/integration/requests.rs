@@ -19,17 +19,17 @@ fn a_full_check_costs_one_me_one_user_and_one_request_for_each_probe() {
         [
             "GET /me",
             "GET /users/1",
+            "GET /tickets?per_page=1",
+            "GET /new_ticket_forms?per_page=1",
             "GET /customers?per_page=1",
             "GET /contacts?per_page=1",
             "GET /new_ticket_forms/0",
-            "GET /tickets?per_page=1",
             "GET /customers/latest",
             "GET /schedules?per_page=1",
             "GET /tickets/0",
             "GET /canned_responses?per_page=1",
-            "GET /new_ticket_forms?per_page=1",
         ],
-        "two permissions shown by one request cost one request"
+        "two permissions of one request cost one request, and lists come first"
     );
     let agent = format!("syncro-token-monitor/{}", env!("CARGO_PKG_VERSION"));
     assert!(world.log().iter().all(|request| request.user_agent == agent && request.scheme == "Bearer"));

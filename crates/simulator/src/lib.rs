@@ -12,7 +12,7 @@ mod world;
 
 pub use misbehaviour::Misbehaviour;
 pub use operations::{Operation, operations};
-pub use scenario::{Event, Group, Incident, Permissions, Scenario, Tenant, Token, User};
+pub use scenario::{Event, Group, Incident, Permissions, Scenario, Tenant, Ticket, Token, User};
 pub use server::{Logged, Simulator};
 
 /// The demo's fleet and what happens to it.

@@ -43,6 +43,20 @@ pub struct Tenant {
     pub users: Vec<User>,
     /// Its API tokens.
     pub tokens: Vec<Token>,
+    /// Its tickets, the newest first.
+    #[serde(default)]
+    pub tickets: Vec<Ticket>,
+}
+
+/// A ticket.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// The number.
+    pub id: u64,
+    /// The user to whom it is assigned; nobody if left out.
+    #[serde(default)]
+    pub user: Option<u64>,
 }
 
 /// A security group.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::misbehaviour::Misbehaviour;
 use crate::operations::{Operation, find};
-use crate::scenario::{Event, Incident, Scenario, Tenant, Token, User};
+use crate::scenario::{Event, Incident, Scenario, Tenant, Ticket, Token, User};
 
 /// The sentence of Syncro's documented 401 (`/contacts`).
 const NOT_AUTHORIZED: &str = "Not authorized. Please ask account admin to update your group permissions.";
@@ -207,6 +207,18 @@ fn answer(tenant: &Tenant, method: &str, asked: &Asked<'_>) -> Answer {
             .next()
             .and_then(|id| tenant.users.iter().find(|user| user.id.to_string() == id))
             .map_or_else(|| (404, json!({"message": "Not found"})), |user| (200, who(user))),
+        ("/tickets", _) if method == "GET" => (200, tickets(tenant)),
+        ("/tickets/{id}", _) if method == "GET" => {
+            let id = path.rsplit('/').next().unwrap_or_default();
+            match tenant.tickets.iter().find(|ticket| ticket.id.to_string() == id) {
+                // Who may only view the tickets that are assigned to them is refused the others.
+                Some(ticket) if ticket.user != Some(user.id) && !may(&"Tickets - View Details".to_owned()) => {
+                    (401, json!({"error": NOT_AUTHORIZED}))
+                }
+                Some(ticket) => (200, json!({"ticket": {"id": ticket.id, "user_id": ticket.user}})),
+                None => (404, json!({"message": "Not found"})),
+            }
+        }
         _ => record(operation, path),
     }
 }
@@ -234,6 +246,15 @@ fn me(tenant: &Tenant, token: &Token, user: &User, by_group: impl Fn(&str) -> bo
         "enable_multi_locations": false,
         "locations_allowed": [],
         "permissions": permissions,
+    })
+}
+
+fn tickets(tenant: &Tenant) -> Value {
+    let one = |ticket: &Ticket| json!({"id": ticket.id, "number": ticket.id, "user_id": ticket.user});
+    let total = tenant.tickets.len();
+    json!({
+        "tickets": tenant.tickets.iter().map(one).collect::<Vec<_>>(),
+        "meta": {"total_pages": 1, "total_entries": total, "per_page": 25, "page": 1},
     })
 }
 

@@ -7,15 +7,16 @@ use crate::catalog::PermissionId;
 use crate::syncro::{PermissionObservations, ProbeObservation};
 
 use super::super::confirmed::Belief;
+use super::super::evidence::Evidence;
 use super::super::excess::Audit;
-use super::super::permissions::{
-    Evidence, PermissionObservation, PermissionState, PermissionStatus, cause, shown_by_probe,
-};
+use super::super::permissions::{PermissionObservation, PermissionState, PermissionStatus, shown_by_probe};
 use super::super::{TokenStatus, Transition, TransitionKind};
 use super::Changes;
 
 /// The one HTTP status that means that a request is refused.
 const REFUSED: u16 = 401;
+/// The HTTP status of a record that is shown.
+const OK: u16 = 200;
 
 impl Changes<'_> {
     /// Takes in what one check showed of the permissions and the security group.
@@ -46,48 +47,63 @@ impl Changes<'_> {
             Audit::see(&mut token_status.audit, observations, self.policy.token, self.now);
         }
         let is_wanted = |permission| self.policy.token.wants(permission);
-        let is_granted = |seen: &ProbeObservation| matches!(seen, ProbeObservation::Granted(_));
+        let is_granted = |seen: &ProbeObservation| {
+            matches!(seen, ProbeObservation::Granted(_) | ProbeObservation::OfRecord { granted: true })
+        };
         let granted =
             |permission| observations.probes.iter().any(|(probed, seen)| *probed == permission && is_granted(seen));
         let failed = |permission| {
             observations.probes.iter().any(|(probed, seen)| *probed == permission && seen.failure().is_some())
         };
-        let by_probe =
-            |granted, status| PermissionObservation { granted, evidence: Evidence::Probe, answer: Some(status) };
+        let by_probe = |granted, status, of_record| PermissionObservation {
+            granted,
+            evidence: Evidence::Probe,
+            answer: Some(status),
+            of_record,
+        };
         for (permission, observation) in observations.probes.iter().filter(|(permission, _)| is_wanted(*permission)) {
+            let of_record = matches!(observation, ProbeObservation::OfRecord { .. });
             match observation {
-                // It may have been refused for what the request needs besides; if that could not be probed, both are
-                // probed again.
-                ProbeObservation::Missing if !self.policy.probes.presupposed(*permission).all(granted) => {
-                    let unseen = self.policy.probes.presupposed(*permission).any(failed);
-                    entry(token_status, *permission, Evidence::Probe).unseen = unseen;
+                ProbeObservation::Missing | ProbeObservation::OfRecord { granted: false } => {
+                    let presupposed = || self.policy.probes.presupposed(*permission);
+                    if !presupposed().all(granted) {
+                        // It may have been refused for what the request needs besides; if that could not be probed, both
+                        // are probed again.
+                        entry(token_status, *permission, Evidence::Probe).unseen = presupposed().any(failed);
+                    } else if works {
+                        self.permission(token_status, *permission, by_probe(false, REFUSED, of_record));
+                    } else {
+                        entry(token_status, *permission, Evidence::Probe).unseen = true;
+                    }
                 }
-                ProbeObservation::Missing if !works => entry(token_status, *permission, Evidence::Probe).unseen = true,
                 ProbeObservation::Granted(status) => {
-                    self.permission(token_status, *permission, by_probe(true, *status));
+                    self.permission(token_status, *permission, by_probe(true, *status, false));
                 }
-                ProbeObservation::Missing => {
-                    self.permission(token_status, *permission, by_probe(false, REFUSED));
+                ProbeObservation::OfRecord { granted: true } => {
+                    self.permission(token_status, *permission, by_probe(true, OK, true));
                 }
-                ProbeObservation::Inconclusive(status) => {
-                    self.inconclusive(token_status, *permission, *status);
-                }
+                ProbeObservation::LetThrough(status) => self.let_through(token_status, *permission, *status),
+                ProbeObservation::Inconclusive(_) => entry(token_status, *permission, Evidence::Probe).unseen = false,
+                ProbeObservation::NotSent => {}
                 ProbeObservation::Failed(_) => entry(token_status, *permission, Evidence::Probe).unseen = true,
             }
         }
         token_status.permissions.retain(|entry| is_wanted(entry.permission));
     }
 
-    /// Takes in an answer that does not show whether a permission is granted. One that lets the request through ends
-    /// the belief that the permission is missing.
-    fn inconclusive(&mut self, token_status: &mut TokenStatus, permission: PermissionId, status: u16) {
+    /// Takes in that a request was let through, by this permission or for another reason. That ends the belief that the
+    /// permission is missing, unless a record that is not the user's own has shown it: record 0 says no more.
+    fn let_through(&mut self, token_status: &mut TokenStatus, permission: PermissionId, status: u16) {
         let entry = entry(token_status, permission, Evidence::Probe);
         entry.unseen = false;
-        if !(200..300).contains(&status) {
+        let any_of = self.policy.probes.allowed(permission).filter(|probe| probe.is_any_of());
+        // What is only about the user's own records was shown by the refusal of another one.
+        let remains = any_of.is_some_and(|probe| entry.of_record || probe.own_records_only);
+        if remains && entry.belief.granted.is_some() && (entry.of_record || entry.belief.granted == Some(true)) {
             return;
         }
         entry.belief.doubts = 0;
-        if entry.belief.granted == Some(false) {
+        if entry.belief.granted == Some(false) || any_of.is_some() && entry.belief.granted == Some(true) {
             let before = entry.state();
             entry.belief = Belief::default();
             let after = entry.state();
@@ -122,21 +138,9 @@ impl Changes<'_> {
         permission: PermissionId,
         observation: PermissionObservation,
     ) {
-        // The cause follows from what `/me` has just shown, whether it has been confirmed or not.
-        let right = permission.get().right.as_ref().and_then(|right| {
-            status
-                .rights
-                .iter()
-                .find(|believed| believed.right.as_str() == right)
-                .and_then(|believed| believed.belief.last_seen())
-        });
-        let admin = status.user.as_ref().and_then(|user| user.admin.last_seen());
-        let PermissionObservation { granted, evidence, .. } = observation;
+        let evidence = observation.evidence;
         let entry = entry(status, permission, evidence);
         let before = entry.belief.granted.map(|_| entry.state());
-        if !granted {
-            entry.cause = cause(right, admin, evidence);
-        }
         if entry.see(observation, self.now, self.policy.confirmation) {
             let (after, since) = (entry.state(), entry.belief.since);
             if before.is_some() || after == PermissionState::Missing {

@@ -178,6 +178,14 @@ impl Fleet {
         others.filter(|(_, other)| other.status.restricting_group() == Some(group)).collect()
     }
 
+    /// The statuses of the other tokens of the tenant that may show something of this one's user.
+    pub(super) fn sharing_side(&self, key: WatchKey) -> Vec<(WatchKey, Arc<TokenStatus>)> {
+        let Some(watch) = self.get(key) else { return Vec::new() };
+        let others = self.members(&watch.token.tenant.name).iter().filter(|other| **other != key);
+        let others = others.filter_map(|other| Some((*other, Arc::clone(&self.get(*other)?.status))));
+        others.filter(|(_, other)| watch.status.shares_side_with(other)).collect()
+    }
+
     /// What is seen of a tenant; none if no token of it worked.
     pub(super) fn observation(&self, name: &str) -> Option<TenantObservation> {
         self.observe(self.tenants.get(name)?)

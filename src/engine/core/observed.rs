@@ -50,6 +50,9 @@ impl Core {
         if concerns_group {
             self.check_peers(key, now, effects);
         }
+        if check == Check::Permissions {
+            self.ask_others(key, observation.at, now, effects);
+        }
         let firing = self.fleet.get(key).map(|watch| Arc::clone(&watch.firing)).unwrap_or_default();
         let is_over = |before: &&_| !firing.iter().any(|after| after.is_same(before));
         let over: Vec<_> = fired.iter().filter(is_over).cloned().collect();

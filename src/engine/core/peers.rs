@@ -5,10 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
+use crate::belief::PermissionStatus;
 use crate::check::WatchKey;
 use crate::engine::effect::Effect;
+use crate::state::Record;
 
 use super::Core;
+use super::watch::Watch;
 
 impl Core {
     /// What was learnt about a security group is checked with its other tokens too, where they believe otherwise.
@@ -21,6 +24,47 @@ impl Core {
                 watch.timing.check_at = Some(now);
             }
             self.review(peer, now, effects);
+        }
+    }
+
+    /// Deduces why a token was refused what it was refused, by what its tenant's other tokens show of its user.
+    pub(super) fn deduce_causes(&mut self, key: WatchKey, effects: &mut Vec<Effect>) {
+        let was_refused =
+            |watch: &Watch| watch.status.permissions.iter().any(|one| one.belief.refused_since().is_some());
+        if !self.fleet.get(key).is_some_and(was_refused) {
+            return;
+        }
+        let others = self.fleet.sharing_side(key);
+        let Some(watch) = self.fleet.get_mut(key) else { return };
+        let mut status = (*watch.status).clone();
+        let others: Vec<_> = others.iter().map(|(_, status)| &**status).collect();
+        if status.deduce_causes(&others) {
+            watch.status = Arc::new(status);
+            let record = Record::TokenStatus { token: watch.token.id(), status: Arc::clone(&watch.status) };
+            effects.push(Effect::Record(record));
+        }
+    }
+
+    /// What a token was refused at `at` for the first time is asked at once with the others that may show why, unless they have lost it too.
+    pub(super) fn ask_others(
+        &mut self,
+        key: WatchKey,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(refused) = self.fleet.get(key).map(|watch| Arc::clone(&watch.status)) else { return };
+        for (other, status) in self.fleet.sharing_side(key) {
+            let may_show = |one: &PermissionStatus| {
+                let theirs = status.of_permission(one.permission).map(|theirs| &theirs.belief);
+                one.is_refused_since(at) && theirs.is_some_and(|theirs| theirs.last_seen() == Some(true))
+            };
+            if refused.permissions.iter().any(may_show)
+                && let Some(watch) = self.fleet.get_mut(other)
+            {
+                watch.timing.check_at = Some(now);
+                self.review(other, now, effects);
+            }
         }
     }
 

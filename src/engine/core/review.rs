@@ -115,6 +115,7 @@ impl Core {
         now: DateTime<Utc>,
         effects: &mut Vec<Effect>,
     ) {
+        self.deduce_causes(key, effects);
         let Some(watch) = self.fleet.get(key) else { return };
         let is_checking_permissions = self.agenda.is_checking_permissions(key);
         let is_requested = watch.timing.check_at.is_some_and(|at| at <= now);

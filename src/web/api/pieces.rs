@@ -40,7 +40,7 @@ impl Iterator for Pieces {
             if index > 0 {
                 piece.push(',');
             }
-            piece.push_str(&text(&Token::of(entry)));
+            piece.push_str(&text(&Token::of(&self.snapshot, entry)));
         }
         self.next = end;
         if end == tokens.len() {

@@ -224,7 +224,7 @@ pub(super) struct Error<'a> {
 
 impl<'a> Token<'a> {
     /// What is shown of every token.
-    pub(super) fn of(entry: &'a TokenSnapshot) -> Self {
+    pub(super) fn of(snapshot: &Snapshot, entry: &'a TokenSnapshot) -> Self {
         let TokenSnapshot { token, status, firing, .. } = entry;
         let excess = status.audit.as_ref().map(|audit| {
             let excess = audit.excess(token).map(|excess| Excess {
@@ -252,7 +252,7 @@ impl<'a> Token<'a> {
                 validity: Attempts::of(&status.validity),
                 permissions: Attempts::of(&status.permission_checks),
             },
-            permissions: PermissionView::of(token, status).collect(),
+            permissions: PermissionView::of(token, status, snapshot.probes).collect(),
             excess,
             alerts: firing.iter().map(TokenAlert::of).collect(),
         }
@@ -273,7 +273,7 @@ impl<'a> TokenDetail<'a> {
             Some(Right { name: right.right.as_str(), held: right.belief.granted?, since: right.belief.since })
         });
         Self {
-            token: Token::of(entry),
+            token: Token::of(snapshot, entry),
             rights: rights.collect(),
             notices: entry.token.expiry_notices(&snapshot.expiry_notice).map(|(_, at)| at).collect(),
             asked: entry.asked.iter().map(Asked::of).collect(),

@@ -4,6 +4,7 @@
 use askama::Template;
 
 use crate::belief::{Attempts, Cause, PermissionState};
+use crate::model::Probes;
 use crate::state::{HistoryLine, PermissionView, Snapshot, TokenSnapshot};
 use crate::syncro::Asked;
 
@@ -128,7 +129,7 @@ pub(in super::super) fn token(
         checks: [check(frame, "Validity", &status.validity), check(frame, "Permissions", &status.permission_checks)],
         expiry: Expiry::of(token, &snapshot.expiry_notice, now),
         marks: marks(token, &snapshot.expiry_notice, now),
-        permissions: permissions(frame, entry),
+        permissions: permissions(frame, entry, snapshot.probes),
         audited: status.audit.as_ref().map(|audit| {
             let excess = audit.excess(token).map(|excess| Excess {
                 name: excess.permission.name(),
@@ -177,7 +178,7 @@ fn check(frame: Frame<'_>, name: &'static str, attempts: &Attempts) -> Check {
 }
 
 /// The wanted permissions of a token: the missing ones first, then the granted ones, then the unverified ones.
-fn permissions(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Permission> {
+fn permissions(frame: Frame<'_>, entry: &TokenSnapshot, probes: Probes) -> Vec<Permission> {
     let one = |view: PermissionView| {
         let (class, sign) = match view.state {
             PermissionState::Granted => ("well", "✓"),
@@ -187,6 +188,7 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Permission> {
         };
         let cause = view.cause.map(|cause| match cause {
             Cause::SecurityGroup => "the security group",
+            Cause::User => "the user, who was moved or is no Global Admin any more",
             Cause::Token => "the token's own ticks",
             Cause::Undetermined => "the security group or the token",
         });
@@ -197,13 +199,13 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Permission> {
             sign,
             state: view.state.as_str(),
             since: view.since.map(|since| When::new(since, frame.now)),
-            shown_by: view.shown_by.unwrap_or_default(),
+            shown_by: view.evidence_text(),
             cause,
         }
     };
     let order =
         |one: &Permission| ["broken", "attention", "well", "unseen"].iter().position(|class| *class == one.class);
-    let mut all: Vec<_> = PermissionView::of(&entry.token, &entry.status).map(one).collect();
+    let mut all: Vec<_> = PermissionView::of(&entry.token, &entry.status, probes).map(one).collect();
     all.sort_by_key(order);
     all
 }

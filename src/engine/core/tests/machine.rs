@@ -166,7 +166,11 @@ impl Machine {
         let mut checks = 0;
         while let Some(job) = jobs.pop() {
             checks += 1;
-            let answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
+            let mut answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
+            if let MeObservation::Works(me) = &mut answer.me {
+                // Each token has a user of its own.
+                me.user_id = job.token.name.bytes().fold(1, |id, byte| id * 31 % 1_000_003 + u64::from(byte));
+            }
             let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
             let asks = job.permissions.as_ref().filter(|_| matches!(answer.me, MeObservation::Works(_)));
             let part = Part::Token(TokenObservation::Me { fingerprint, observation: answer.me });

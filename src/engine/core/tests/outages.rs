@@ -276,3 +276,24 @@ fn a_tenant_whose_token_is_refused_already_falls_silent_with_the_others() {
         assert_eq!(fleet.notified(), ["SyncroOutage firing"], "tenant {dead}");
     }
 }
+
+#[test]
+fn a_token_that_is_bad_already_is_not_said_to_be_bad_in_another_way_because_of_an_outage() {
+    let locked_out = crate::syncro::Me { can_use_app: Some(false), ..crate::testing::me(&[]) };
+    for bad in 0..4 {
+        let mut fleet = Fleet::new(4);
+        let mut config = (*fleet.core.config).clone();
+        config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_hours(1));
+        fleet.answer(bad..bad + 1, &MeObservation::Works(locked_out.clone()));
+        fleet.run(1000);
+        assert_eq!(fleet.notified(), ["TokenUserLockedOut firing"]);
+        fleet.happens(Event::Reload(Arc::new(config)));
+        fleet.run(4000);
+        fleet.notified.clear();
+        fleet.answer(0..4, &MeObservation::Refused);
+        while fleet.notified().is_empty() {
+            fleet.run(1);
+        }
+        assert_eq!(fleet.notified(), ["SyncroOutage firing"], "tenant {bad}");
+    }
+}

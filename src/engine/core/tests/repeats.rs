@@ -91,7 +91,11 @@ fn a_cause_that_changes_begins_and_ends_no_alert() {
             snapshot.tokens[0].firing.iter().filter(|firing| firing.alert == crate::alert::Alert::PermissionLost);
         causes.extend(firing.map(|firing| firing.message.cause));
     }
-    assert_eq!(causes, [Cause::Token, Cause::SecurityGroup, Cause::Token].map(Some), "it says what is so now");
+    assert_eq!(
+        causes,
+        [Cause::Undetermined, Cause::SecurityGroup, Cause::Undetermined].map(Some),
+        "it says what is so now"
+    );
     let right = "SecurityGroupRightLost/acme/t/ticket.read";
     let notified = [
         "PermissionLost/acme/t/Tickets - List/Search firing".to_owned(),

@@ -1,0 +1,140 @@
+//! Which side lacks a permission that was refused. A call goes through if the user may make it and the token has it
+//! ticked; so once it is refused, what is known of the user says which of the two is missing. Pure.
+//!
+//! Each [`Rule`] says what it takes for evidence about the user. What another token shows counts only if it was observed
+//! between two refusals: what is older may have changed before the first of them, and what is newer since the last. What is
+//! shown outweighs what is only indicated, and where the indications contradict each other, nothing is said.
+
+use chrono::{DateTime, Utc};
+
+use crate::catalog::{PermissionId, catalog};
+
+use super::TokenStatus;
+use super::evidence::{Cause, Evidence, Ground, Rule, Strength};
+use super::permissions::{PermissionState, PermissionStatus};
+
+/// Whether a user may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct UserSide {
+    may: bool,
+    ground: Ground,
+}
+
+impl TokenStatus {
+    /// Deduces the cause of every permission that was refused, and returns whether any changed. `others` are the other
+    /// tokens of the tenant with which this one [shares its user's side](Self::shares_side_with).
+    pub(crate) fn deduce_causes(&mut self, others: &[&Self]) -> bool {
+        // What was known stays until what has just been observed in `/me` has been followed by a check.
+        let waits = |entry: &PermissionStatus| self.recheck && entry.ground.is_some();
+        let refused = self
+            .permissions
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.belief.refused_since().is_some() && !waits(entry));
+        let found: Vec<_> = refused.map(|(index, entry)| (index, cause(entry, self, others))).collect();
+        let mut changed = false;
+        for (index, cause) in found {
+            let entry = &mut self.permissions[index];
+            changed |= (entry.cause, entry.ground) != cause;
+            (entry.cause, entry.ground) = cause;
+        }
+        changed
+    }
+
+    /// Whether what another token of the tenant shows may say something of this one's user: both are of one user, or of
+    /// users whom the same security group restricts.
+    pub(crate) fn shares_side_with(&self, other: &Self) -> bool {
+        let group = |status: &Self| {
+            let current = status.current_group().map(str::to_owned);
+            current.filter(|_| status.restricting_group().is_some())
+        };
+        is_same_user(self, other) || group(self).is_some_and(|ours| Some(ours) == group(other))
+    }
+}
+
+/// The cause of one permission that was refused, and what it rests on.
+fn cause(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) -> (Cause, Option<Ground>) {
+    let was_changed = || status.user.as_ref().is_some_and(|user| user.group_change.is_some() || user.admin.lost);
+    let known = known(own, status, others);
+    let shown = known.iter().find(|side| side.ground.strength == Strength::Shown);
+    let agree = || known.iter().all(|side| side.may == known[0].may);
+    let Some(side) = shown.or(known.first().filter(|_| agree())) else {
+        // What another token has shown since is not discarded, nor relied upon, before this one is asked again.
+        let is_newer = |other: &&TokenStatus| {
+            got_through(own.permission, other).is_some_and(|(at, _)| at > own.belief.refused_at())
+        };
+        let remains = own.ground.is_some() && known.is_empty() && others.iter().any(is_newer);
+        return if remains { (own.cause, own.ground) } else { (Cause::Undetermined, None) };
+    };
+    let cause = match (side.may, was_changed()) {
+        (true, _) => Cause::Token,
+        (false, true) => Cause::User,
+        (false, false) => Cause::SecurityGroup,
+    };
+    (cause, Some(side.ground))
+}
+
+/// Everything that is known of whether the user of a token may do what was refused.
+fn known(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) -> Vec<UserSide> {
+    let Some(refused_since) = own.belief.refused_since() else { return Vec::new() };
+    let side = |may, strength, rule| UserSide { may, ground: Ground { strength, rule } };
+    let mut known = Vec::new();
+    if status.user.as_ref().and_then(|user| user.admin.last_seen()) == Some(true) {
+        known.push(side(true, Strength::Shown, Rule::GlobalAdmin));
+    }
+    for other in others {
+        let got_through = got_through(own.permission, other);
+        let between = |at: DateTime<Utc>| refused_since <= at && at <= own.belief.refused_at();
+        let Some((_, strength)) = got_through.filter(|(at, _)| between(*at)) else { continue };
+        known.push(if is_same_user(status, other) {
+            side(true, strength, Rule::SameUser)
+        } else {
+            side(true, Strength::Indicated, Rule::SameGroup)
+        });
+    }
+    if let Some(may) = by_right(own.permission, status) {
+        known.push(side(may, Strength::Indicated, Rule::Right));
+    }
+    if own.evidence == Evidence::Probe && lost_together(own, others) {
+        known.push(side(false, Strength::Indicated, Rule::LostTogether));
+    }
+    known
+}
+
+/// What the user's right says of the permission, if it says anything: a user who has a right that covers only this one may;
+/// a user without the right that is named for it may not.
+fn by_right(permission: PermissionId, status: &TokenStatus) -> Option<bool> {
+    let covering = catalog().right(permission)?;
+    let right = status.rights.iter().find(|status| status.right.as_str() == covering.name)?;
+    let may = right.belief.last_seen()?;
+    let says = if may { covering.is_only_one } else { covering.is_named };
+    says.then_some(may)
+}
+
+/// When another token last got through with this permission, and how strongly that shows that its user may.
+fn got_through(permission: PermissionId, other: &TokenStatus) -> Option<(DateTime<Utc>, Strength)> {
+    let theirs = other.of_permission(permission).filter(|theirs| theirs.state() == PermissionState::Granted)?;
+    let strength = theirs.strength().filter(|_| theirs.belief.last_seen() == Some(true))?;
+    Some((theirs.belief.granted_at(), strength))
+}
+
+/// Whether the other tokens that had the permission lost it in the same round, and there is one.
+fn lost_together(own: &PermissionStatus, others: &[&TokenStatus]) -> bool {
+    let had = |entry: &&PermissionStatus| {
+        entry.evidence == Evidence::Probe && entry.belief.granted_at() != DateTime::<Utc>::default()
+    };
+    let after = |refused: &PermissionStatus, granted: &PermissionStatus| {
+        refused.belief.refused_since().is_some_and(|since| since >= granted.belief.granted_at())
+    };
+    let mut theirs = others.iter().filter_map(|other| other.of_permission(own.permission)).filter(had).peekable();
+    had(&own) && theirs.peek().is_some() && theirs.all(|theirs| after(theirs, own) && after(own, theirs))
+}
+
+/// Whether two tokens are of one user.
+fn is_same_user(status: &TokenStatus, other: &TokenStatus) -> bool {
+    let id = |status: &TokenStatus| status.user.as_ref().map(|user| user.id);
+    id(status).is_some() && id(status) == id(other)
+}
+
+#[cfg(test)]
+mod tests;

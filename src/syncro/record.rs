@@ -1,0 +1,63 @@
+//! A record that an answer lists, so that it can be asked for in place of record 0. It is kept for one check. Pure.
+
+use serde_json::Value;
+
+/// In bytes: a list that is longer was not asked for, and is not read.
+const LONGEST_LIST: usize = 256 * 1024;
+
+/// A record of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The number of the record.
+    pub id: u64,
+    /// To whom the record is assigned; `None` if the answer does not say.
+    pub assigned_to: Option<Assignee>,
+}
+
+/// To whom a record is assigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignee {
+    /// The user with this number.
+    User(u64),
+    /// Nobody.
+    Nobody,
+}
+
+impl Record {
+    /// The first record of the only list in a JSON object: `{"tickets": [{"id": 1, "user_id": null}], "meta": {}}`.
+    pub(super) fn first(text: &str) -> Option<Self> {
+        let answer: Value = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST_LIST)?;
+        let mut lists = answer.as_object()?.values().filter_map(Value::as_array);
+        let (Some(list), None) = (lists.next(), lists.next()) else { return None };
+        let record = list.first()?;
+        let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let assigned_to = match record.get("user_id") {
+            Some(Value::Null) => Some(Assignee::Nobody),
+            Some(user) => number(user).map(Assignee::User),
+            None => None,
+        };
+        Some(Self { id: number(record.get("id")?).filter(|id| *id > 0)?, assigned_to })
+    }
+
+    /// Whether the record is known to be assigned to somebody else than this user, or to nobody.
+    pub(crate) fn is_not_of(&self, user: u64) -> bool {
+        self.assigned_to.is_some_and(|assignee| assignee != Assignee::User(user))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_record_of_a_list_has_a_number_and_perhaps_an_assignee() {
+        let first = |text| Record::first(text).map(|record| (record.id, record.is_not_of(7)));
+        assert_eq!(first(r#"{"tickets":[{"id":3,"user_id":null},{"id":4}],"meta":{"page":1}}"#), Some((3, true)));
+        assert_eq!(first(r#"{"tickets":[{"id":"3","user_id":"7"}]}"#), Some((3, false)));
+        assert_eq!(first(r#"{"tickets":[{"id":3,"user_id":8}]}"#), Some((3, true)));
+        assert_eq!(first(r#"{"assets":[{"id":3}]}"#), Some((3, false)), "it may be the user's own");
+        for text in [r#"{"tickets":[]}"#, r#"{"tickets":[{"id":0}]}"#, r#"{"a":[{"id":1}],"b":[]}"#, "[]", "{", ""] {
+            assert_eq!(first(text), None, "{text}");
+        }
+    }
+}
