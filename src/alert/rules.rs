@@ -63,7 +63,8 @@ pub(crate) fn token_alerts(
     let names_group =
         |due: &&mut Condition| is_of_group(due.alert, &due.message) || due.message.cause == Some(Cause::User);
     for due in conditions.iter_mut().filter(names_group) {
-        due.may_begin &= !waits && !rules.awaits_check;
+        // Of a token about which nothing can be learnt now, what was seen before begins nothing.
+        due.may_begin &= !waits && !rules.awaits_check && status.validity.failures == 0;
     }
     // A token of which the group is in doubt has no peers, once its permissions have been checked since: it may be in
     // another group by now.

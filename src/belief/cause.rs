@@ -24,6 +24,9 @@ impl TokenStatus {
     /// Deduces the cause of every permission that was refused, and returns whether any changed. `others` are the other
     /// tokens of the tenant with which this one [shares its user's side](Self::shares_side_with).
     pub(crate) fn deduce_causes(&mut self, others: &[&Self]) -> bool {
+        for entry in self.permissions.iter_mut().filter(|entry| entry.belief.refused_since().is_none()) {
+            (entry.cause, entry.ground) = (Cause::Undetermined, None);
+        }
         // What was known stays until what has just been observed in `/me` has been followed by a check.
         let waits = |entry: &PermissionStatus| self.recheck && entry.ground.is_some();
         let refused = self
@@ -59,11 +62,9 @@ fn cause(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) 
     let shown = known.iter().find(|side| side.ground.strength == Strength::Shown);
     let agree = || known.iter().all(|side| side.may == known[0].may);
     let Some(side) = shown.or(known.first().filter(|_| agree())) else {
-        // What another token has shown since is not discarded, nor relied upon, before this one is asked again.
-        let is_newer = |other: &&TokenStatus| {
-            got_through(own.permission, other).is_some_and(|(at, _)| at > own.belief.refused_at())
-        };
-        let remains = own.ground.is_some() && known.is_empty() && others.iter().any(is_newer);
+        // What other tokens showed stays shown when they are gone, or have shown more since: this one is asked again first.
+        let of_others = |ground: Ground| matches!(ground.rule, Rule::SameUser | Rule::SameGroup | Rule::LostTogether);
+        let remains = known.is_empty() && own.ground.is_some_and(of_others);
         return if remains { (own.cause, own.ground) } else { (Cause::Undetermined, None) };
     };
     let cause = match (side.may, was_changed()) {

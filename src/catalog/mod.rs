@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(catalog().permission(&permission.name), Some(id), "{}", permission.name);
             assert_eq!(id.name(), permission.name);
         }
-        assert_eq!(catalog().permissions().count(), 104);
+        assert_eq!(catalog().permissions().count(), 105);
     }
 
     #[test]
