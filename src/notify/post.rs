@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Certificate, Identity, Method};
 use sha2::Sha256;
 use url::Url;
@@ -165,8 +165,7 @@ async fn send(
     let sent = clock::now();
     let response = builder.body(outgoing.body).send().await.map_err(trouble)?;
     let now = clock::now();
-    let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
-    let clock = date.and_then(|date| answer::offset(date, sent, now));
+    let clock = http::date(response.headers()).and_then(|date| answer::offset(date, sent, now));
     let status = response.status().as_u16();
     let retry_after = http::retry_after(response.headers(), now);
     let body = read(response).await;

@@ -16,6 +16,7 @@ use crate::system::clock;
 
 use super::classify::Answer;
 use super::pause::{Host, LONGEST_PAUSE, PauseCause};
+use super::server_clock::ServerClock;
 use super::transport::{Http, Outgoing, Received, Transport};
 use super::values::{RealValues, Values};
 use super::{Asked, Budget, CheckLane, Failure, Instruments, Pause, Reason, TokenValue, Unreadable};
@@ -48,6 +49,7 @@ pub struct Client {
     instruments: Instruments,
     /// How long a pause may last for a request to wait for its end.
     patience: Duration,
+    clock: Arc<ServerClock>,
     /// The base URLs of the accounts at which a write succeeded, though it named a record that does not exist.
     written: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -68,7 +70,15 @@ impl Client {
         budget: Arc<Budget>,
         instruments: Instruments,
     ) -> Self {
-        Self { transport, values, budget, instruments, patience: PATIENCE, written: Arc::default() }
+        Self {
+            transport,
+            values,
+            budget,
+            instruments,
+            patience: PATIENCE,
+            clock: Arc::default(),
+            written: Arc::default(),
+        }
     }
 
     /// Whether a write to record 0 may be sent to this tenant: not once any has succeeded there since the start.
@@ -149,7 +159,11 @@ impl Client {
 
     /// Starts the pause that an answer asks for, if it asks for one.
     fn received(&self, tenant: &Tenant, host: &Host, received: Received) -> Result<Answer, Failure> {
-        let Received { answer, retry_after } = received;
+        let Received { answer, retry_after, date } = received;
+        // The clock of a firewall in front says nothing.
+        if let Some(date) = date.filter(|_| answer.challenge().is_none()) {
+            self.instruments.clock_offset(self.clock.observe(date, clock::now()));
+        }
         if answer.is_throttled() {
             self.throttled(tenant, host, retry_after);
             // A firewall in front of Syncro may answer 429 too.

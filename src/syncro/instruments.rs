@@ -22,6 +22,7 @@ pub struct Instruments {
     wait_seconds: Histogram,
     throttled: IntCounter,
     paused_until: Gauge,
+    clock_offset: Gauge,
 }
 
 impl Instruments {
@@ -58,13 +59,19 @@ impl Instruments {
             "syncro_api_paused_until_timestamp_seconds",
             "When the last pause ends, or ended, that Syncro asked for, in seconds since the epoch; 0 if it has not.",
         )?;
+        let clock_offset = Gauge::new(
+            "syncro_monitor_clock_offset_seconds",
+            "How far Syncro's clock is ahead of ours, as its last answer shows; 0 before one does.",
+        )?;
+        registry.register(Box::new(clock_offset.clone()))?;
         registry.register(Box::new(paused_until.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
         registry.register(Box::new(budget.clone()))?;
         registry.register(Box::new(wait_seconds.clone()))?;
         registry.register(Box::new(throttled.clone()))?;
-        let instruments = Self { requests, request_seconds, budget, wait_seconds, throttled, paused_until };
+        let instruments =
+            Self { requests, request_seconds, budget, wait_seconds, throttled, paused_until, clock_offset };
         instruments.requested(Method::Get, Some(200), None);
         Ok(instruments)
     }
@@ -88,6 +95,11 @@ impl Instruments {
 
     pub(super) fn waited(&self, time: Duration) {
         self.wait_seconds.observe(time.as_secs_f64());
+    }
+
+    /// Sets by how many seconds Syncro's clock is ahead of ours.
+    pub(super) fn clock_offset(&self, seconds: i64) {
+        self.clock_offset.set(seconds as f64);
     }
 
     /// Counts that Syncro asked for a pause, which ends at `until`.

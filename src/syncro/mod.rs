@@ -16,6 +16,7 @@ mod json;
 mod observation;
 mod pause;
 mod record;
+mod server_clock;
 mod shown;
 mod token_value;
 mod transport;

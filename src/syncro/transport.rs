@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
@@ -41,6 +42,8 @@ pub struct Received {
     pub answer: Answer,
     /// How long the server asks to wait before the next request, if it asks so.
     pub retry_after: Option<Duration>,
+    /// When the server answered, by its own clock, if it says so.
+    pub date: Option<DateTime<Utc>>,
 }
 
 /// A request without an answer: the status, if one arrived before the answer broke off, and the reason.
@@ -101,7 +104,8 @@ impl Transport for Http {
             let sent = with_a_thread(builder.send()).await.map_err(|error| (None, Failure::of_monitor(&error)))?;
             let response = sent.map_err(|error| (None, error.into()))?;
             let retry_after = http::retry_after(response.headers(), clock::now());
-            Ok(Received { answer: read(response).await, retry_after })
+            let date = http::date(response.headers());
+            Ok(Received { answer: read(response).await, retry_after, date })
         })
     }
 }

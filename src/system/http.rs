@@ -48,12 +48,17 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let until = date(value)?;
-    let from = text(DATE).and_then(date).unwrap_or(now);
+    let until = moment(value)?;
+    let from = date(headers).unwrap_or(now);
     (until - from).to_std().ok()
 }
 
-fn date(value: &str) -> Option<DateTime<Utc>> {
+/// When the server answered, by its own clock.
+pub(crate) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    moment(headers.get(DATE)?.to_str().ok()?.trim())
+}
+
+fn moment(value: &str) -> Option<DateTime<Utc>> {
     let by_http = httpdate::parse_http_date(value).map(DateTime::from).ok();
     by_http.or_else(|| DateTime::parse_from_rfc2822(value).ok().map(|date| date.to_utc()))
 }
@@ -63,6 +68,19 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_date_is_read_or_there_is_none() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, HeaderValue::from_str(text).unwrap());
+            date(&headers).map(|date| date.timestamp())
+        };
+        assert_eq!(read("Fri, 15 Jan 2027 08:00:00 GMT"), Some(1_800_000_000));
+        for text in ["", "yesterday", "Fri, 15 Jan 2027", "Fri, 99 Jan 2027 08:00:00 GMT"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn retry_after_is_understood_in_seconds_and_as_a_date() {

@@ -57,8 +57,14 @@ fn checks_and_alerts_go_on_when_the_clock_is_set() {
         set_clock(&world, off);
         let mut daemon = run(&world, &library, &Configuration::acme(""));
         daemon.checks("acme", "validity", 2);
+        let differs = |line: &&serde_json::Value| line["event"] == "syncro_clock";
+        let said: Vec<_> = daemon.seen.iter().filter(differs).map(|line| line["level"].clone()).collect();
+        assert_eq!(said, ["WARN"], "{off} s: once, not with every answer");
+        let shown = daemon.metric("syncro_monitor_clock_offset_seconds").unwrap();
+        assert!((shown + off as f64).abs() < 30.0, "{shown}, {off}");
         set_clock(&world, 0);
-        daemon.checks("acme", "validity", 2);
+        daemon.wait("the clocks agree", |line| line["event"] == "syncro_clock" && line["level"] == "INFO");
+        daemon.checks("acme", "validity", 1);
         assert_eq!(daemon.get("/-/healthy").0, 200, "{off} s");
         world.happens(refused());
         daemon.alert("TokenRejected", "firing");

@@ -7,7 +7,7 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 31] = [
+const CONTRACT: [(&str, &str); 32] = [
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
     ("syncro_token_state", "tenant,token_name,state"),
     ("syncro_token_expiry_timestamp_seconds", "tenant,token_name"),
@@ -28,6 +28,7 @@ const CONTRACT: [(&str, &str); 31] = [
     ("syncro_api_budget_wait_seconds", ""),
     ("syncro_api_throttled_total", ""),
     ("syncro_api_paused_until_timestamp_seconds", ""),
+    ("syncro_monitor_clock_offset_seconds", ""),
     ("syncro_transitions_total", "kind"),
     ("syncro_monitor_checks_due", ""),
     ("syncro_monitor_last_tick_timestamp_seconds", ""),

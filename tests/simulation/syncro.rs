@@ -232,7 +232,7 @@ impl Transport for Syncro {
             match reaction {
                 Reaction::Answer(answer, retry_after) => {
                     sleep(latency).await;
-                    Ok(Received { answer, retry_after })
+                    Ok(Received { answer, retry_after, date: None })
                 }
                 Reaction::Lost(failure) => {
                     sleep(latency).await;
