@@ -73,6 +73,7 @@ fn main() {
             checks += 1;
             let rights = RIGHTS.map(|right| (Right::new(right), true)).to_vec();
             let me = Me {
+                user_name: Some("Simulated User".to_owned()),
                 user_id: 1,
                 subdomain: Some(job.token.tenant.name.clone()),
                 admin: Some(false),

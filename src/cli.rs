@@ -38,6 +38,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell.
     Preflight(PreflightArguments),
+    /// Which operations of a tenant check the permission before they search for the record? Exit 0 known, 3 not known.
+    Calibrate(CalibrateArguments),
     /// Send an alert that is plainly a test, firing and over, through every receiver; exit 0 if each took it, else 1.
     TestAlert {
         /// Only through this one.
@@ -74,12 +76,12 @@ pub enum Command {
 }
 
 /// The names of the commands that run as monitoring plugins, whose exit codes are those of Nagios.
-const PLUGINS: [&str; 2] = ["check", "preflight"];
+const PLUGINS: [&str; 3] = ["check", "preflight", "calibrate"];
 
 impl Command {
     /// Whether the command runs as a monitoring plugin.
     pub fn is_plugin(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::Preflight(_))
+        matches!(self, Self::Check(_) | Self::Preflight(_) | Self::Calibrate(_))
     }
 }
 
@@ -157,6 +159,23 @@ pub struct PreflightArguments {
     #[arg(long)]
     pub accept_unverified: bool,
     /// How to print the findings.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Debug, clap::Args)]
+pub struct CalibrateArguments {
+    /// A tenant of the configuration.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: String,
+    /// A file that holds the value of a token of which nothing is ticked. Without it the value is read from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Which operations may be asked; what the configuration says if left out.
+    #[arg(long, value_name = "PROBES")]
+    pub probes: Option<ProbesArgument>,
+    /// How to print what was found.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
 }

@@ -73,6 +73,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             timeout: std::time::Duration::from_secs(10),
             probes: Probes::ReadOnly,
             audit_excess: false,
+            user_names: true,
         },
         schedule: Schedules { validity: minutes(5), permissions: minutes(60) },
         alerts: Alerts {
@@ -98,7 +99,7 @@ pub(crate) fn me(rights: &[(&str, bool)]) -> Me {
     let mut rights: Vec<_> = rights.iter().map(|(name, granted)| (Right::new(name), *granted)).collect();
     rights.sort();
     let (user_id, subdomain) = (1, Some("acme".to_owned()));
-    Me { user_id, subdomain, admin: Some(false), can_use_app: Some(true), rights }
+    Me { user_id, user_name: None, subdomain, admin: Some(false), can_use_app: Some(true), rights }
 }
 
 /// An answer of `/me` to a token that works.

@@ -16,6 +16,9 @@ _syncro__token__monitor() {
             ",$1")
                 cmd="syncro__token__monitor"
                 ;;
+            syncro__token__monitor,calibrate)
+                cmd="syncro__token__monitor__subcmd__calibrate"
+                ;;
             syncro__token__monitor,catalog)
                 cmd="syncro__token__monitor__subcmd__catalog"
                 ;;
@@ -57,6 +60,9 @@ _syncro__token__monitor() {
                 ;;
             syncro__token__monitor,validate)
                 cmd="syncro__token__monitor__subcmd__validate"
+                ;;
+            syncro__token__monitor__subcmd__help,calibrate)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__calibrate"
                 ;;
             syncro__token__monitor__subcmd__help,catalog)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__catalog"
@@ -107,12 +113,58 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check preflight test-alert validate catalog history simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check preflight calibrate test-alert validate catalog history simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__calibrate)
+            opts="-c -h --tenant --token-file --probes --output --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probes)
+                    COMPREPLY=($(compgen -W "read-only write-safe" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -333,8 +385,22 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check preflight test-alert validate catalog history simulate demo health hash-password completions man help"
+            opts="run check preflight calibrate test-alert validate catalog history simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__calibrate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -1,16 +1,15 @@
-//! The message of an alert: what broke, since when, who is affected, and where to click to fix it. Pure.
+//! The message of an alert about a token: what broke, since when, who is affected, and where to click to fix it. Pure.
 //!
 //! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud"; the menus are named
 //! as Syncro shows them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{Cause, Evidence, Outage, PermissionStatus, Strength, TokenStatus};
+use crate::belief::{Cause, Evidence, PermissionStatus, Strength, TokenStatus};
 use crate::model::{Scope, Token};
 
 use super::Alert;
 use super::message::Message;
-use super::trouble::{Impaired, Throttled};
 
 const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Permissions";
 const GROUP: &str = "More > Admin > Syncro Administration > Security Groups";
@@ -47,7 +46,15 @@ fn affected(token: &Token) -> String {
         .map_or_else(|| "whatever uses it fails".to_owned(), |profile| format!("{} fails with it", profile.title))
 }
 
-fn day(moment: DateTime<Utc>) -> String {
+/// The user of a token, to stand in a sentence: with the name, if names may be shown.
+fn user_of(token: &Token, status: &TokenStatus) -> String {
+    match status.user.as_ref().and_then(|user| user.name.as_deref()) {
+        Some(user) => format!("the user `{user}` of {}", named(token)),
+        None => format!("the user of {}", named(token)),
+    }
+}
+
+pub(super) fn day(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -93,7 +100,7 @@ pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Messag
             "Put the right value where this token is read from".to_owned(),
         ),
         Alert::TokenUserLockedOut => (
-            format!("the user of {name} may not use Syncro any more; {affected}"),
+            format!("{} may not use Syncro any more; {affected}", user_of(token, status)),
             format!("Fix the user: {USER}, or make a token of another user: {replace}"),
         ),
         Alert::TokenBlocked => (
@@ -230,7 +237,7 @@ pub(super) fn of_group<'a>(message: &Message, affected: impl Iterator<Item = &'a
 pub(super) fn right(token: &Token, status: &TokenStatus, right: &str) -> Message {
     let group = status.current_group();
     let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
-    let what = format!("the user of {} lost the right `{right}`; what needs it may fail", named(token));
+    let what = format!("{} lost the right `{right}`; what needs it may fail", user_of(token, status));
     let fix = format!("See what was unticked: {GROUP} > {group}");
     Message { right: Some(right.to_owned()), ..message(token, status, &what, &fix) }
 }
@@ -239,9 +246,8 @@ pub(super) fn right(token: &Token, status: &TokenStatus, right: &str) -> Message
 pub(super) fn group(token: &Token, status: &TokenStatus, from: &str) -> Message {
     let group = status.security_group().unwrap_or_default();
     let what = format!(
-        "the user of {} is in the security group `{group}` now, before it was `{from}`; what the token may do may have \
-        changed",
-        named(token)
+        "{} is in the security group `{group}` now, before it was `{from}`; what the token may do may have changed",
+        user_of(token, status)
     );
     let fix = format!("To change it back: {USER} > Security/Calendar Group > `{from}` > Save");
     message(token, status, &what, &fix)
@@ -250,77 +256,15 @@ pub(super) fn group(token: &Token, status: &TokenStatus, from: &str) -> Message 
 /// The message of `GlobalAdminLost`.
 pub(super) fn admin(token: &Token, status: &TokenStatus) -> Message {
     let what = format!(
-        "the user of {} is no longer a Global Admin, so its security group restricts the token now",
-        named(token)
+        "{} is no longer a Global Admin, so its security group restricts the token now",
+        user_of(token, status)
     );
     message(token, status, &what, &format!("To change it back: {USER} > Global Admin > Save"))
 }
 
-/// The message of `TenantUnreachable`.
-pub(super) fn unreachable(tenant: &str, since: DateTime<Utc>, reason: &str) -> Message {
-    let what = format!(
-        "nothing could be learnt about any token of tenant `{tenant}` since {} ({reason}); nothing is known to be \
-        wrong with them",
-        day(since)
-    );
-    Message::new(&what, "Check whether its Syncro answers from this machine")
-}
-
-/// The message of `SyncroOutage`.
-pub(super) fn outage(outage: &Outage) -> Message {
-    const SEE: &str = "Check whether Syncro has an outage, and whether this machine reaches it as usual";
-    let since = day(outage.since());
-    match outage {
-        Outage::TurnedBad { state, tenants, of, .. } => Message::new(
-            &format!(
-                "the tokens of {tenants} of {of} tenants that were checked since {since} are {} all at once, so it is \
-                probably not the tokens",
-                state.as_str().replace('_', " ")
-            ),
-            &format!(
-                "{SEE}. Nobody is notified of a token until this has passed, or until ten minutes of checks show that \
-                it is the tokens"
-            ),
-        ),
-        Outage::Unreachable { tenants, of, .. } => Message::new(
-            &format!(
-                "nothing can be learnt about {tenants} of {of} tenants, about the first since {since}; nothing is \
-                known to be wrong with their tokens"
-            ),
-            SEE,
-        ),
-    }
-}
-
-/// The message of `MonitorThrottled`.
-pub(super) fn throttled(throttled: &Throttled) -> Message {
-    let Throttled { since, host } = throttled;
-    let what = format!(
-        "requests to `{host}` have been paused since {}, because it asks to send fewer: tokens are not being checked, \
-        and nothing is known to be wrong with them",
-        day(*since)
-    );
-    let fix = "Find out what else sends requests to Syncro from this address; the monitor's own share is \
-               `syncro.requests_per_minute`";
-    Message::new(&what, fix)
-}
-
-/// The message of `MonitorImpaired`.
-pub(super) fn impaired(impaired: &Impaired) -> Message {
-    let Impaired { since, tokens, detail } = impaired;
-    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-    let tokens = if *tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") };
-    let what = format!(
-        "trouble of this machine prevents checks of {tokens} from giving a verdict since {}{detail}; nothing is known to \
-        be wrong with the tokens",
-        day(*since)
-    );
-    Message::new(&what, "See to the file descriptors, memory, threads and disks of this machine")
-}
-
 /// The message of an alert that is over.
 pub(super) fn resolved(message: &Message, why: &str) -> Message {
-    message.reworded(format!("over, {why}: {}", message.what()).into())
+    message.reworded(format!("over, {why}; it was: {}", message.what()).into())
 }
 
 #[cfg(test)]
@@ -330,7 +274,7 @@ mod tests {
     #[test]
     fn an_alert_that_is_over_says_what_it_was_and_no_steps() {
         let over = resolved(&Message::new("`a` expired. It fails", "Make a new one"), "seen again");
-        assert_eq!((over.text.as_str(), over.fix()), ("over, seen again: `a` expired. It fails", ""));
+        assert_eq!((over.text.as_str(), over.fix()), ("over, seen again; it was: `a` expired. It fails", ""));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! of and resolves. Pure; knows no receiver. `rules` decides, `messages` explains.
 
 mod conditions;
+mod fleet_messages;
 mod message;
 mod messages;
 mod monitor;

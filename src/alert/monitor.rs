@@ -6,7 +6,7 @@ use crate::model::Scope;
 
 use super::conditions::Condition;
 use super::trouble::{Impaired, Throttled};
-use super::{Alert, Firing, Notification, Rules, Severity, messages};
+use super::{Alert, Firing, Notification, Rules, Severity, fleet_messages};
 
 impl Alert {
     /// Whether the alert is about the monitor itself.
@@ -27,10 +27,15 @@ pub(crate) fn monitor_alerts(
     firing: &mut Vec<Firing>,
 ) -> Vec<Notification> {
     let throttled = throttled.map(|throttled| {
-        Condition::new(Alert::MonitorThrottled, Severity::Warning, throttled.since, messages::throttled(&throttled))
+        Condition::new(
+            Alert::MonitorThrottled,
+            Severity::Warning,
+            throttled.since,
+            fleet_messages::throttled(&throttled),
+        )
     });
     let impaired = impaired.map(|impaired| {
-        Condition::new(Alert::MonitorImpaired, Severity::Critical, impaired.since, messages::impaired(&impaired))
+        Condition::new(Alert::MonitorImpaired, Severity::Critical, impaired.since, fleet_messages::impaired(&impaired))
     });
     let conditions = throttled.into_iter().chain(impaired).collect();
     let is_suppressed =

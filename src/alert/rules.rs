@@ -13,7 +13,7 @@ use crate::model::{Scope, Token};
 
 use super::conditions::{Condition, permissions, state};
 use super::peers::{Peer, is_of_group, represents_group};
-use super::{Alert, AlertKey, Firing, Message, Notification, Severity, Status, messages};
+use super::{Alert, AlertKey, Firing, Message, Notification, Severity, Status, fleet_messages, messages};
 
 /// What decides about alerts besides the status that they are about.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ pub(crate) fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut
     let fires = firing.iter().any(|firing| firing.alert == Alert::TenantUnreachable);
     let condition = tenancy.silent.filter(|(since, _)| fires || *since + rules.unreachable_after() <= rules.now);
     let condition = condition.map(|(since, reason)| {
-        let message = messages::unreachable(tenancy.tenant, since, reason);
+        let message = fleet_messages::unreachable(tenancy.tenant, since, reason);
         Condition::new(Alert::TenantUnreachable, Severity::Warning, since, message)
     });
     let of = Scope::Tenant(tenancy.tenant.to_owned());
@@ -117,7 +117,7 @@ pub(crate) fn fleet_alerts(
     firing: &mut Vec<Firing>,
 ) -> Vec<Notification> {
     let condition = outage.filter(|outage| outage.is_certain()).map(|outage| {
-        Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), messages::outage(outage))
+        Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), fleet_messages::outage(outage))
     });
     let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= LONGEST_TURNED_BAD);
     let why = if overruled { "ten minutes of checks show that it is the tokens" } else { "it has passed" };

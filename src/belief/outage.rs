@@ -282,6 +282,7 @@ mod tests {
         let mut status = TokenStatus::default();
         let mut observe = |seconds, me, frozen| {
             let policy = Policy {
+                user_names: true,
                 token: &token,
                 confirmation: crate::testing::confirmed(2),
                 probes: crate::model::Probes::ReadOnly,

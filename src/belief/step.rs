@@ -29,6 +29,8 @@ pub(crate) struct Policy<'a> {
     pub probes: Probes,
     /// For how long a change of the security group is news.
     pub news_for: Duration,
+    /// Whether the names of users may be kept.
+    pub user_names: bool,
     /// Whether bad observations are not to be believed for now, because too many tenants turned bad alike.
     pub frozen: bool,
 }
@@ -144,6 +146,9 @@ impl Changes<'_> {
             // Another user is behind the token now: no right was lost, these are the rights of another user.
             status.user = Some(User::new(me.user_id));
             status.rights.clear();
+        }
+        if let Some(user) = &mut status.user {
+            user.name = me.user_name.clone().filter(|_| self.policy.user_names);
         }
         let mut doubtful = false;
         if let Some(user) = &mut status.user

@@ -12,6 +12,9 @@ use super::confirmed::{Belief, Confirmation};
 pub struct User {
     /// The id of the user in Syncro.
     pub id: u64,
+    /// The name of the user, if names may be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Whether the user is a Global Admin, whom no security group restricts.
     pub admin: Belief,
     /// The name of the security group, as it was last observed.
@@ -41,7 +44,16 @@ pub struct GroupChange {
 impl User {
     pub(super) fn new(id: u64) -> Self {
         let admin = Belief::default();
-        Self { id, admin, group: None, group_asked: None, group_problem: None, group_change: None, doubted_at: None }
+        Self {
+            id,
+            name: None,
+            admin,
+            group: None,
+            group_asked: None,
+            group_problem: None,
+            group_change: None,
+            doubted_at: None,
+        }
     }
 
     /// Takes in the admin flag of `/me`, and returns whether the belief changed.

@@ -101,6 +101,7 @@ mod tests {
         let works = |subdomain: Option<&str>, can_use_app| {
             MeObservation::Works(Me {
                 user_id: 1,
+                user_name: None,
                 subdomain: subdomain.map(str::to_owned),
                 admin: None,
                 can_use_app,

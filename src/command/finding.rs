@@ -70,6 +70,7 @@ impl Finding {
         let alerts = config::Alerts { confirmations: std::num::NonZeroU32::MIN, ..config.alerts.clone() };
         let news_for = alerts.remind_every;
         let policy = Policy {
+            user_names: config.syncro.user_names,
             token: &token,
             confirmation: crate::belief::Confirmation::once(),
             probes,

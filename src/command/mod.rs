@@ -1,6 +1,7 @@
 //! One file for each subcommand. They connect the parts, print, and choose the exit code; what is true is decided in
 //! the rooms below.
 
+mod calibrate;
 mod catalog;
 mod check;
 mod demo;
@@ -74,6 +75,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Run | Command::Simulate(_) | Command::Demo, None) => Exit::Failure,
         (Command::Check(arguments), _) => runtime.block_on(check::check(&path, arguments)),
         (Command::Preflight(arguments), _) => runtime.block_on(preflight::preflight(&path, arguments)),
+        (Command::Calibrate(arguments), _) => runtime.block_on(calibrate::calibrate(&path, arguments)),
         (Command::TestAlert { receiver }, _) => runtime.block_on(test_alert::test_alert(&path, receiver)),
         (Command::Health, _) => runtime.block_on(health::health(&path)),
         (Command::Validate, _) => validate::validate(&path),

@@ -85,7 +85,7 @@ async fn every_token(config: &Config, client: &Client, probes: Probes) -> Vec<Fi
     findings
 }
 
-fn probes(argument: ProbesArgument) -> Probes {
+pub(super) fn probes(argument: ProbesArgument) -> Probes {
     match argument {
         ProbesArgument::ReadOnly => Probes::ReadOnly,
         ProbesArgument::WriteSafe => Probes::WriteSafe,
@@ -100,7 +100,7 @@ fn undetermined(why: &dyn std::fmt::Display) -> Exit {
 
 /// Reads the token value, from the terminal, standard input or a file; never from an argument, which every user of the
 /// machine can read.
-fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
+pub(super) fn value(token_file: Option<&Path>) -> Result<TokenValue, Unreadable> {
     if token_file.is_none() && std::io::stdin().is_terminal() {
         let failed =
             |error: std::io::Error| Unreadable::Failed { place: "the terminal".to_owned(), error: error.to_string() };

@@ -90,6 +90,8 @@ pub struct Syncro {
     pub probes: Probes,
     /// Whether each token is audited once a day: whether it has permissions that it does not need.
     pub audit_excess: bool,
+    /// Whether the names of the users behind tokens are kept and shown. E-mail addresses never are.
+    pub user_names: bool,
 }
 
 /// `[schedule]`: when tokens are checked.

@@ -144,12 +144,14 @@ fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
         value::word(value, &[("read-only", Probes::ReadOnly), ("write-safe", Probes::WriteSafe)])
     });
     let audit_excess = section.read("audit_excess", notes, value::flag);
+    let user_names = section.read("user_names", notes, value::flag);
     section.finish(notes);
     Syncro {
         requests_per_minute: requests_per_minute.unwrap_or(non_zero(REQUESTS_PER_MINUTE)),
         timeout: timeout.unwrap_or(TIMEOUT),
         probes: probes.unwrap_or(Probes::ReadOnly),
         audit_excess: audit_excess.unwrap_or(false),
+        user_names: user_names.unwrap_or(true),
     }
 }
 

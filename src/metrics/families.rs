@@ -32,12 +32,17 @@ pub(super) enum Write {
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub(crate) const FAMILIES: [Family; 11] = [
+pub(crate) const FAMILIES: [Family; 12] = [
     Family {
         name: "syncro_token_info",
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
             the SHA-256 of its value.",
         write: Write::Token(info),
+    },
+    Family {
+        name: "syncro_token_user_info",
+        help: "The number of the user behind a token; the value is always 1. Absent before /me has named one.",
+        write: Write::Token(user_info),
     },
     Family {
         name: "syncro_token_state",
@@ -106,6 +111,12 @@ fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {
         ("fingerprint", &fingerprint),
     ];
     text.series(name, &labels, true);
+}
+
+fn user_info(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    if let Some(user) = &token.status.user {
+        text.series(name, &[("user_id", &user.id.to_string())], true);
+    }
 }
 
 fn state(text: &mut Text, name: &str, token: &TokenSnapshot) {

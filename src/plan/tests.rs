@@ -20,6 +20,7 @@ fn status_after(token: &Token, observations: &[crate::syncro::Observation]) -> T
     let mut status = TokenStatus::default();
     for observation in observations {
         let policy = Policy {
+            user_names: true,
             token,
             confirmation: crate::testing::confirmed(2),
             probes: crate::model::Probes::ReadOnly,

@@ -158,6 +158,7 @@ mod tests {
         let (config, mut status) = (config(Vec::new()), TokenStatus::default());
         for observation in checks {
             let policy = Policy {
+                user_names: true,
                 token: &token,
                 confirmation: crate::belief::Confirmation::once(),
                 probes: config.syncro.probes,

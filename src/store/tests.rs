@@ -33,6 +33,7 @@ fn id(token_name: &str) -> TokenId {
 fn status() -> TokenStatus {
     let (token, mut status) = (token("t", &[EDIT]), TokenStatus::default());
     let policy = || Policy {
+        user_names: true,
         token: &token,
         confirmation: crate::belief::Confirmation::once(),
         probes: crate::model::Probes::ReadOnly,

@@ -41,6 +41,16 @@ impl Answer {
         Self { broken, ..self }
     }
 
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the request was let through.
+    pub(crate) fn is_let_through(&self) -> bool {
+        (200..300).contains(&self.status) && self.failure().is_none()
+    }
+
     /// Why the body is not whole, or cannot be read, if that is so.
     pub fn body_failure(&self) -> Option<&Failure> {
         self.broken.as_ref()
@@ -106,7 +116,7 @@ impl Answer {
     }
 
     /// Whether a refusal has the sentence that Syncro's API document has for a missing permission (`GET /contacts`).
-    fn names_permissions(&self) -> bool {
+    pub(crate) fn names_permissions(&self) -> bool {
         let error = |text| json::string(json::member(&json::members(text, |name| name == "error").ok()?, "error")?);
         self.text().ok().and_then(error).is_some_and(|error| error.starts_with(NO_PERMISSION))
     }
@@ -198,7 +208,7 @@ impl Answer {
 }
 
 fn me(text: &str) -> Result<Me, Failure> {
-    const NEEDED: [&str; 5] = ["user_id", "subdomain", "admin", "can_use_app", "permissions"];
+    const NEEDED: [&str; 6] = ["user_id", "user_name", "subdomain", "admin", "can_use_app", "permissions"];
     let members = json::members(text, |name| NEEDED.contains(&name))?;
     let field = |name: &str| json::member(&members, name);
     let user_id = field("user_id")
@@ -206,6 +216,7 @@ fn me(text: &str) -> Result<Me, Failure> {
         .ok_or_else(|| Failure::new(Reason::NotSyncro, "JSON without a `user_id`, so not Syncro's `/me`"))?;
     Ok(Me {
         user_id,
+        user_name: field("user_name").and_then(json::string).and_then(|name| person(&name)),
         subdomain: field("subdomain").and_then(json::string).map(|name| label(&name)),
         admin: field("admin").and_then(json::boolean),
         can_use_app: field("can_use_app").and_then(json::boolean),
@@ -238,6 +249,12 @@ fn rights(groups: &str) -> Vec<(Right, bool)> {
         }
     }
     rights.into_iter().take(MOST_RIGHTS).map(|(name, granted)| (Right::new(&name), granted)).collect()
+}
+
+/// The name of a person. An e-mail address in its place is neither kept nor shown.
+fn person(name: &str) -> Option<String> {
+    let name = label(name.trim());
+    Some(name).filter(|name| !name.is_empty() && !name.contains('@'))
 }
 
 /// A name from an answer, cut to 100 characters, since it becomes a label.
@@ -325,6 +342,19 @@ mod tests {
         let MeObservation::Works(me) = answer(200, "application/json", body).me() else { panic!("works") };
         assert_eq!(me.rights, [(Right::new("moon.land"), false), (Right::new("ticket.write"), true)]);
         assert_eq!((me.admin, me.can_use_app, me.subdomain), (None, None, None));
+    }
+
+    #[test]
+    fn a_user_is_named_but_never_by_an_e_mail_address() {
+        let name = |name: &str| {
+            let body =
+                serde_json::json!({"user_id": 7, "user_name": name, "user_email": "pat@example.com"}).to_string();
+            let MeObservation::Works(me) = answer(200, "application/json", &body).me() else { panic!("works") };
+            me.user_name
+        };
+        assert_eq!(name(" Pat Doe "), Some("Pat Doe".to_owned()));
+        assert_eq!(name("pat@example.com"), None);
+        assert_eq!(name(" "), None);
     }
 
     #[test]

@@ -65,6 +65,8 @@ impl Right {
 pub struct Me {
     /// The number of the user.
     pub user_id: u64,
+    /// The name of the user, unless it is an e-mail address.
+    pub user_name: Option<String>,
     /// The subdomain of the account that answered.
     pub subdomain: Option<String>,
     /// Whether the user is a Global Admin.

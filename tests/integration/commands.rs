@@ -111,7 +111,7 @@ fn catalog_shows_each_permission_how_it_is_observed_and_who_needs_it() {
     assert_eq!(create["probe"]["certainty"], "inferred");
     assert!(create["needed_by"].as_array().unwrap().contains(&"jumpcloud".into()));
     let table = text(&call(&["catalog", "permissions"]).stdout);
-    assert_eq!(table.lines().count(), 105);
+    assert_eq!(table.lines().count(), 106);
     assert!(table.contains("Tickets - Merge\tnothing shows it"), "{table}");
     let profiles: Value = serde_json::from_slice(&call(&["catalog", "profiles", "--output", "json"]).stdout).unwrap();
     let jumpcloud = profiles.as_array().unwrap().iter().find(|known| known["profile"] == "jumpcloud").unwrap();
@@ -203,7 +203,8 @@ fn the_demo_shows_incidents_their_alerts_and_their_resolution_and_serves_metrics
 
 #[test]
 fn packagers_get_completions_and_a_manual_page_that_name_every_command() {
-    let commands = ["run", "check", "preflight", "validate", "catalog", "history", "test-alert", "simulate", "demo"];
+    let commands =
+        ["run", "check", "preflight", "calibrate", "validate", "catalog", "history", "test-alert", "simulate", "demo"];
     let bash = call(&["completions", "bash"]);
     let man = call(&["man"]);
     for (output, start) in [(bash, "_syncro__token__monitor()"), (man, ".ie")] {

@@ -11,6 +11,7 @@ mod alerts;
 mod answers;
 mod bad_input;
 mod browser;
+mod calibrate;
 mod catalog;
 mod clocks;
 mod commands;

@@ -7,7 +7,8 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 32] = [
+const CONTRACT: [(&str, &str); 33] = [
+    ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
     ("syncro_token_state", "tenant,token_name,state"),
     ("syncro_token_expiry_timestamp_seconds", "tenant,token_name"),

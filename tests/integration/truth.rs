@@ -117,6 +117,31 @@ fn a_tenant_that_follows_the_guide_to_the_letter_has_no_alert_and_no_warning() {
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
+#[test]
+fn the_user_is_named_where_people_read_and_nowhere_if_that_is_not_wanted() {
+    let world = World::new(&account("{ name = \"Technicians\", permissions = \"all\" }", &[(1, "Technicians")], ""));
+    for (syncro, name) in [("", Value::from("Simulated User")), ("user_names = false", Value::Null)] {
+        let mut configuration = watching(&[1], "permissions = [\"Tickets - List/Search\"]");
+        configuration.syncro = syncro.to_owned();
+        let mut daemon = world.run(&configuration);
+        daemon.checks("acme", "permissions", 1);
+        let token: Value = serde_json::from_str(&daemon.get("/api/v1/tokens/acme/token-1").1).unwrap();
+        assert_eq!(token["user"], serde_json::json!({"id": 1, "name": name}));
+        world.happens(Incident::UserLockedOut { tenant: "acme".to_owned(), user: 1, locked_out: true });
+        let line = daemon.alert("TokenUserLockedOut", "firing");
+        world.happens(Incident::UserLockedOut { tenant: "acme".to_owned(), user: 1, locked_out: false });
+        assert_eq!(message(&line).contains("the user `Simulated User` of token"), syncro.is_empty(), "{line}");
+        let (page, metrics) = (daemon.get("/tenants/acme/tokens/token-1").1, daemon.get("/metrics").1);
+        assert_eq!(page.contains("Simulated User (number 1)"), syncro.is_empty());
+        assert!(metrics.contains("syncro_token_user_info{tenant=\"acme\",token_name=\"token-1\",user_id=\"1\"} 1"));
+        let everywhere = page + &metrics + &token.to_string() + &line.to_string();
+        assert!(!everywhere.contains("simulated@example.com"));
+        assert!(syncro.is_empty() || !everywhere.contains("Simulated User"), "{everywhere}");
+        daemon.signal("TERM");
+        daemon.ended();
+    }
+}
+
 /// The state of a permission of the only token, by the API, after so many more checks.
 fn state(daemon: &mut Daemon, permission: &str) -> Value {
     let (_, page) = daemon.get("/api/v1/tokens/acme/token-1");

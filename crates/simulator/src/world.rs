@@ -184,6 +184,9 @@ fn answer(tenant: &Tenant, method: &str, asked: &Asked<'_>) -> Answer {
     let Some(operation) = find(method, path, asked.sole_key.as_deref()) else {
         return (404, json!({"message": "Not found"}));
     };
+    if tenant.record_first && path.split('/').any(|part| part == "0") {
+        return (404, json!({"message": "Not found"}));
+    }
     let by_group = |permission: &str| {
         user.admin || group_of(tenant, user).is_some_and(|group| group.permissions.holds(permission))
     };

@@ -29,6 +29,7 @@ impl Watched {
 
     fn see(&mut self, observation: &Observation) -> Vec<Notification> {
         let policy = Policy {
+            user_names: true,
             token: &self.token,
             confirmation: crate::testing::confirmed(2),
             probes: Probes::ReadOnly,
@@ -68,7 +69,11 @@ fn a_token_that_expired_is_not_said_to_have_expired_at_a_date_that_is_still_ahea
     watched.token.expires = Some(at(400 * DAY));
     watched.notify(at(160));
     let resolved = watched.see(&observed(200, works(&[])));
-    assert!(resolved[0].message.text.starts_with("over, the token works again: "), "{}", resolved[0].message.text);
+    assert!(
+        resolved[0].message.text.starts_with("over, the token works again; it was: "),
+        "{}",
+        resolved[0].message.text
+    );
     assert!(!resolved[0].message.text.contains("declared expiry"), "{}", resolved[0].message.text);
 }
 

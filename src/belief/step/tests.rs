@@ -14,6 +14,7 @@ const EDIT: &str = "Tickets - Edit";
 
 fn policy(token: &Token) -> Policy<'_> {
     Policy {
+        user_names: true,
         token,
         confirmation: crate::testing::confirmed(2),
         probes: Probes::ReadOnly,

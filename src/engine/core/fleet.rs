@@ -323,6 +323,7 @@ mod tests {
         let watch = fleet.get_mut(WatchKey(key)).unwrap();
         let token = Arc::clone(&watch.token);
         let policy = Policy {
+            user_names: true,
             token: &token,
             confirmation: confirmed(1),
             probes: Probes::ReadOnly,

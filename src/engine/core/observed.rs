@@ -81,6 +81,7 @@ impl Core {
         };
         let had_problem = status.group_problem().is_some();
         let policy = Policy {
+            user_names: self.config.syncro.user_names,
             token: &watch.token,
             confirmation: Confirmation::of(&self.config.alerts),
             probes: self.config.syncro.probes,

@@ -19,8 +19,7 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description
         title = "syncro-token-monitor",
         version = "1",
         description = "What is believed of the API tokens that are watched. Moments are RFC 3339 in UTC. Fields may be \
-                       added; none is renamed or removed within v1. No answer holds a token value, a user's name or an \
-                       e-mail address."
+                       added; none is renamed or removed within v1. No answer holds a token value or an e-mail address."
     ),
     paths(
         handlers::tokens,

@@ -45,6 +45,9 @@ pub(super) struct Token<'a> {
     /// The security group of the user who made it.
     #[schema(required)]
     security_group: Option<&'a str>,
+    /// The user who made the token, once `/me` has named one.
+    #[schema(required)]
+    user: Option<User<'a>>,
     /// Whether no security group restricts that user.
     #[schema(required)]
     global_admin: Option<bool>,
@@ -78,6 +81,16 @@ struct Attempts {
     /// Why the last attempt gave no verdict.
     #[schema(required)]
     reason: Option<Reason>,
+}
+
+/// The user behind a token.
+#[derive(Debug, Serialize, ToSchema)]
+struct User<'a> {
+    /// The number of the user.
+    id: u64,
+    /// The name of the user, if names may be shown.
+    #[schema(required)]
+    name: Option<&'a str>,
 }
 
 /// A permission that is granted and not wanted.
@@ -247,6 +260,7 @@ impl<'a> Token<'a> {
             auto_rotated: token.auto_rotated,
             fingerprint: status.fingerprint.as_ref(),
             security_group: status.security_group(),
+            user: status.user.as_ref().map(|user| User { id: user.id, name: user.name.as_deref() }),
             global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
             checks: Checks {
                 validity: Attempts::of(&status.validity),

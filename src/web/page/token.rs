@@ -80,6 +80,7 @@ struct Page<'a> {
     alerts: Vec<Card>,
     subdomain: Option<&'a str>,
     profile: Option<&'a str>,
+    user: Option<String>,
     security_group: Option<&'a str>,
     group_problem: Option<&'a str>,
     global_admin: Option<bool>,
@@ -121,6 +122,10 @@ pub(in super::super) fn token(
         alerts: of_token(frame, entry),
         subdomain: token.tenant.subdomain.as_deref(),
         profile: profile.map(|profile| profile.title.as_str()),
+        user: status.user.as_ref().map(|user| match &user.name {
+            Some(name) => format!("{name} (number {})", user.id),
+            None => format!("number {}", user.id),
+        }),
         security_group: status.security_group(),
         group_problem: status.group_problem(),
         global_admin: status.user.as_ref().and_then(|user| user.admin.granted),

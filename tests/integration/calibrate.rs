@@ -1,0 +1,50 @@
+//! Which operations of a tenant check the permission before they search for the record, by a token of which nothing is ticked.
+
+use serde_json::Value;
+
+use crate::harness::{Configuration, World, program, text};
+
+/// An account whose token has these permissions ticked.
+fn account(ticked: &str, record_first: bool) -> World {
+    World::new(&format!(
+        "requests_per_minute = 0\n[[tenants]]\nsubdomain = \"acme\"\nrecord_first = {record_first}\n\
+         groups = [{{ name = \"Technicians\", permissions = \"all\" }}]\nusers = [{{ id = 1, group = \"Technicians\" }}]\n\
+         tokens = [{{ value = \"value-of-acme\", user = 1, permissions = [{ticked}] }}]\n"
+    ))
+}
+
+/// Calibrates; the exit code, and what was printed.
+fn calibrate(world: &World, more: &[&str]) -> (Option<i32>, String) {
+    let mut configuration = Configuration::acme("");
+    configuration.requests_per_minute = 10_000;
+    let path = world.configure(&configuration);
+    let file = world.write("empty-token", "value-of-acme");
+    let arguments = ["--config", path.to_str().unwrap(), "calibrate", "--tenant", "acme", "--token-file"];
+    let output = program().args(arguments).arg(file).args(more).output().unwrap();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn every_operation_says_which_it_checks_first() {
+    for (record_first, meaning) in [(false, "permission_first"), (true, "record_first")] {
+        let world = account("", record_first);
+        let (code, out) = calibrate(&world, &["--output", "json"]);
+        assert_eq!(code, Some(0), "{out}");
+        let found: Value = serde_json::from_str(&out).unwrap();
+        let operations = found.as_array().unwrap();
+        assert!(operations.len() >= 8 && operations.iter().all(|one| one["meaning"] == meaning), "{found}");
+        assert!(world.log().iter().all(|request| request.method == "GET"), "reads only");
+        let (code, out) = calibrate(&world, &["--probes", "write-safe"]);
+        assert_eq!((code, out.contains("PUT /customer_assets/{id}\t")), (Some(0), true), "{out}");
+    }
+}
+
+#[test]
+fn nothing_is_said_by_a_token_that_has_something_ticked_or_does_not_work() {
+    let (code, out) = calibrate(&account("\"Tickets - List/Search\"", false), &[]);
+    assert_eq!((code, out.contains("the token has `Tickets - List/Search`")), (Some(3), true), "{out}");
+    let world = account("", false);
+    world.happens(simulator::Incident::TokenRefused { token: "value-of-acme".to_owned() });
+    let (code, out) = calibrate(&world, &[]);
+    assert_eq!((code, out.contains("the token does not work")), (Some(3), true), "{out}");
+}
