@@ -92,7 +92,13 @@ fn main() {
                 let user = Some(UserObservation::Group(Some("Technicians".to_owned())));
                 let shown = permissions.probes.into_iter().flat_map(|(_, shown)| shown);
                 let probes = shown.map(|permission| (permission, ProbeObservation::Granted(200))).collect();
-                let part = Part::Permissions(PermissionObservations { full: true, user, probes, audit: None });
+                let part = Part::Permissions(PermissionObservations {
+                    full: true,
+                    user,
+                    customers: None,
+                    probes,
+                    audit: None,
+                });
                 let observed = Box::new(Observation { at, part, asked: Vec::new() });
                 effects.extend(core.handle(Event::Observed { key: job.key, observed, ended: Some(end) }, at));
             }

@@ -34,9 +34,9 @@ pub struct Cli {
 pub enum Command {
     /// Watch all tokens until stopped (SIGTERM or SIGINT); reload on SIGHUP.
     Run,
-    /// Check every token once, now; exit 0 ok, 1 warning, 2 critical, 3 could not tell.
+    /// Check every token once, now; exit 0 ok, 1 warning, 2 critical, 3 unknown.
     Check(CheckArguments),
-    /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 could not tell.
+    /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 not known.
     Preflight(PreflightArguments),
     /// Which operations of a tenant check the permission before they search for the record? Exit 0 known, 3 not known.
     Calibrate(CalibrateArguments),

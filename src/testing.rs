@@ -125,7 +125,7 @@ pub(crate) fn observed(seconds: i64, observation: MeObservation) -> Observation 
 /// The observation that a full permission check makes.
 pub(crate) fn probed(seconds: i64, probes: &[(&str, ProbeObservation)]) -> Observation {
     let probes = probes.iter().map(|(name, seen)| (permission(name), seen.clone())).collect();
-    let part = Part::Permissions(PermissionObservations { full: true, user: None, probes, audit: None });
+    let part = Part::Permissions(PermissionObservations { full: true, probes, ..PermissionObservations::default() });
     Observation { at: at(seconds), part, asked: Vec::new() }
 }
 

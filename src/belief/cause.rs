@@ -24,9 +24,6 @@ impl TokenStatus {
     /// Deduces the cause of every permission that was refused, and returns whether any changed. `others` are the other
     /// tokens of the tenant with which this one [shares its user's side](Self::shares_side_with).
     pub(crate) fn deduce_causes(&mut self, others: &[&Self]) -> bool {
-        for entry in self.permissions.iter_mut().filter(|entry| entry.belief.refused_since().is_none()) {
-            (entry.cause, entry.ground) = (Cause::Undetermined, None);
-        }
         // What was known stays until what has just been observed in `/me` has been followed by a check.
         let waits = |entry: &PermissionStatus| self.recheck && entry.ground.is_some();
         let refused = self

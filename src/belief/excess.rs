@@ -94,7 +94,8 @@ mod tests {
         let mut see = |seconds, seen: Option<[ProbeObservation; 2]>| {
             let seen = seen.map(|seen| [VENDORS, LEADS].map(permission).into_iter().zip(seen).collect());
             let probes = vec![(permission(WANTED), ProbeObservation::Granted(200))];
-            let observations = PermissionObservations { full: true, user: None, probes, audit: seen };
+            let observations =
+                PermissionObservations { full: true, probes, audit: seen, ..PermissionObservations::default() };
             Audit::see(&mut audit, &observations, &token("t", &[WANTED]), at(seconds));
             audit.as_ref().map(|audit| {
                 let names: Vec<_> =

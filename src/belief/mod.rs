@@ -139,6 +139,9 @@ pub struct TokenStatus {
     pub unreadable: Option<Unreadable>,
     /// The fingerprint of the token value that was used last.
     pub fingerprint: Option<Fingerprint>,
+    /// How many customers the token sees, as the list of customers last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customers_visible: Option<u64>,
     /// Whether something observed in `/me` makes a full check of the permissions due before its time.
     #[serde(rename = "look_again")]
     pub recheck: bool,
@@ -164,6 +167,7 @@ impl Default for TokenStatus {
             worked_after_expiry: 0,
             unreadable: None,
             fingerprint: None,
+            customers_visible: None,
             validity: Attempts::default(),
             permission_checks: Attempts::default(),
             full_check: None,

@@ -107,6 +107,10 @@ impl PermissionStatus {
         }
         self.evidence = evidence;
         self.unseen = false;
+        if granted {
+            // What is refused the next time has causes of its own.
+            (self.cause, self.ground) = (Cause::Undetermined, None);
+        }
         let changed = self.belief.see(granted, now, confirmation);
         if self.belief.granted == Some(granted) {
             // A belief that is only doubted still rests on the answer before.

@@ -78,7 +78,8 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
     if let Some((user, job)) = next {
         let begin = Instant::now();
         let (host, records, asked) = (Reachability::default(), Vec::new(), Vec::new());
-        let mut questions = Questions { client, token: &token, value, lane, host, user, records, asked };
+        let mut questions =
+            Questions { client, token: &token, value, lane, host, user, customers: None, records, asked };
         let permissions = Part::Permissions(questions.permissions(job).await);
         sender(Observation { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
     }
@@ -116,6 +117,9 @@ impl Reachability {
     }
 }
 
+/// The kind of record whose number is kept: how many customers a token sees.
+const CUSTOMER: &str = "customer";
+
 /// The requests about the permissions of one token.
 struct Questions<'a> {
     client: &'a Client,
@@ -125,6 +129,8 @@ struct Questions<'a> {
     host: Reachability,
     /// The number of the user behind the token.
     user: u64,
+    /// How many customers the token sees, if their list said so.
+    customers: Option<u64>,
     /// The records that lists have shown so far, with their kinds.
     records: Vec<(&'static str, Record)>,
     /// The requests that have been sent so far.
@@ -141,6 +147,7 @@ impl Questions<'_> {
             });
         }
         observed.probes = self.ask(job.probes).await;
+        observed.customers = self.customers;
         if let Some(audit) = job.audit {
             observed.audit = Some(self.ask(audit).await);
         }
@@ -202,8 +209,9 @@ impl Questions<'_> {
     async fn probe(&mut self, probe: &'static Probe) -> ProbeObservation {
         match self.one(Request::Probe(probe)).await {
             Ok(answer) => {
-                if let (Some(kind), Some(record)) = (&probe.lists, answer.first_record()) {
-                    self.records.push((kind, record));
+                if let Some(kind) = &probe.lists {
+                    self.records.extend(answer.first_record().map(|record| (kind.as_str(), record)));
+                    self.customers = answer.total().filter(|_| kind == CUSTOMER).or(self.customers);
                 }
                 answer.probe(probe)
             }

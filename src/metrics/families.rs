@@ -32,7 +32,7 @@ pub(super) enum Write {
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub(crate) const FAMILIES: [Family; 12] = [
+pub(crate) const FAMILIES: [Family; 13] = [
     Family {
         name: "syncro_token_info",
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
@@ -43,6 +43,11 @@ pub(crate) const FAMILIES: [Family; 12] = [
         name: "syncro_token_user_info",
         help: "The number of the user behind a token; the value is always 1. Absent before /me has named one.",
         write: Write::Token(user_info),
+    },
+    Family {
+        name: "syncro_token_customers_visible",
+        help: "How many customers a token sees, as the list of customers last said; absent before it did.",
+        write: Write::Token(customers),
     },
     Family {
         name: "syncro_token_state",
@@ -116,6 +121,12 @@ fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {
 fn user_info(text: &mut Text, name: &str, token: &TokenSnapshot) {
     if let Some(user) = &token.status.user {
         text.series(name, &[("user_id", &user.id.to_string())], true);
+    }
+}
+
+fn customers(text: &mut Text, name: &str, token: &TokenSnapshot) {
+    if let Some(customers) = token.status.customers_visible {
+        text.series(name, &[], customers);
     }
 }
 

@@ -93,6 +93,12 @@ impl Value for usize {
     }
 }
 
+impl Value for u64 {
+    fn write(self, text: &mut String) {
+        write!(text, "{self}").ok();
+    }
+}
+
 /// Seconds since the epoch; 0 for what has not happened.
 impl Value for Option<DateTime<Utc>> {
     fn write(self, text: &mut String) {

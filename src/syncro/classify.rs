@@ -186,6 +186,11 @@ impl Answer {
         Record::first(self.text().ok().filter(|_| self.status == 200)?)
     }
 
+    /// The number of records of the list that the answer is about, if it says so.
+    pub fn total(&self) -> Option<u64> {
+        Record::total(self.text().ok().filter(|_| self.status == 200)?)
+    }
+
     /// Classifies the answer to a probe. Its status is the evidence; the body only shows that the answer is Syncro's.
     pub fn probe(&self, probe: &Probe) -> ProbeObservation {
         if let Some(failure) = self.failure() {

@@ -54,6 +54,8 @@ pub struct PermissionObservations {
     pub full: bool,
     /// What the answer to `/users/{id}` shows, if it was asked.
     pub user: Option<UserObservation>,
+    /// How many customers the token sees, if the list of customers said so.
+    pub customers: Option<u64>,
     /// What each probe shows, by the permission that it is about.
     pub probes: Vec<(PermissionId, ProbeObservation)>,
     /// What each probe shows of the permissions that the token does not need, if it was audited.
@@ -74,7 +76,7 @@ impl PermissionObservations {
     /// Whether any request of this check got an answer that means something.
     pub(crate) fn is_answered(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.failure().is_none())
-            || self.probes.iter().any(|(_, probe)| probe.failure().is_none())
+            || self.probes.iter().any(|(_, probe)| probe.failure().is_none() && *probe != ProbeObservation::NotSent)
     }
 }
 

@@ -39,6 +39,12 @@ impl Record {
         Some(Self { id: number(record.get("id")?).filter(|id| *id > 0)?, assigned_to })
     }
 
+    /// The number of records that a list says to have in all: `{"customers": [], "meta": {"total_entries": 12}}`.
+    pub(super) fn total(text: &str) -> Option<u64> {
+        let answer: Value = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST_LIST)?;
+        answer.get("meta")?.get("total_entries")?.as_u64()
+    }
+
     /// Whether the record is known to be assigned to somebody else than this user, or to nobody.
     pub(crate) fn is_not_of(&self, user: u64) -> bool {
         self.assigned_to.is_some_and(|assignee| assignee != Assignee::User(user))
@@ -48,6 +54,16 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_may_say_how_many_records_there_are() {
+        assert_eq!(Record::total(r#"{"customers":[],"meta":{"total_entries":12}}"#), Some(12));
+        for text in
+            [r#"{"meta":{"total_entries":-1}}"#, r#"{"meta":{"total_entries":null}}"#, r#"{"meta":[]}"#, "[]", ""]
+        {
+            assert_eq!(Record::total(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_first_record_of_a_list_has_a_number_and_perhaps_an_assignee() {

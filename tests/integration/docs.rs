@@ -230,7 +230,7 @@ fn exported(exposition: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
 fn every_metric_is_documented_with_its_type_and_labels() {
     let (world, sink) = (World::new(ACME), Sink::new());
     let receivers = format!("[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\n", sink.url());
-    let mut configuration = Configuration::acme("expires = 2000-01-01\npermissions = [\"Tickets - List/Search\"]");
+    let mut configuration = Configuration::acme("expires = 2000-01-01\nprofile = \"jumpcloud\"");
     configuration.syncro = "audit_excess = true".to_owned();
     let mut daemon = world.run(&configuration.alerts(&receivers));
     daemon.checks("acme", "permissions", 1);

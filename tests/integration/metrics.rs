@@ -7,7 +7,8 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 33] = [
+const CONTRACT: [(&str, &str); 34] = [
+    ("syncro_token_customers_visible", "tenant,token_name"),
     ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
     ("syncro_token_state", "tenant,token_name,state"),
@@ -59,7 +60,7 @@ fn families(exposition: &str) -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn every_metric_of_the_contract_has_its_name_and_labels_and_no_series_stands_twice() {
     let world = World::new(ACME);
-    let wants = "expires = 2099-01-01\npermissions = [\"Tickets - List/Search\"]";
+    let wants = "expires = 2099-01-01\npermissions = [\"Customers - List/Search\", \"Tickets - List/Search\"]";
     let mut daemon = world.run(&Configuration::acme(wants));
     daemon.checks("acme", "permissions", 1);
     let (_, exposition) = daemon.get("/metrics");

@@ -118,6 +118,19 @@ fn a_tenant_that_follows_the_guide_to_the_letter_has_no_alert_and_no_warning() {
 }
 
 #[test]
+fn how_many_customers_a_token_sees_is_read_from_the_list_that_is_asked_for_anyway() {
+    let groups = "{ name = \"Technicians\", permissions = \"all\" }";
+    let world = World::new(&account(groups, &[(1, "Technicians")], "customers = 12"));
+    let mut daemon = world.run(&watching(&[1], "permissions = [\"Customers - List/Search\"]"));
+    daemon.checks("acme", "permissions", 1);
+    let series = "syncro_token_customers_visible{tenant=\"acme\",token_name=\"token-1\"}";
+    assert_eq!(daemon.metric(series), Some(12.0));
+    assert!(daemon.get("/tenants/acme/tokens/token-1").1.contains("<dt>Customers it sees</dt><dd>12</dd>"));
+    let asked: Vec<_> = world.log().iter().map(|request| request.path.clone()).collect();
+    assert!(asked.iter().all(|path| !path.starts_with("/customers") || path == "/customers?per_page=1"), "{asked:?}");
+}
+
+#[test]
 fn the_user_is_named_where_people_read_and_nowhere_if_that_is_not_wanted() {
     let world = World::new(&account("{ name = \"Technicians\", permissions = \"all\" }", &[(1, "Technicians")], ""));
     for (syncro, name) in [("", Value::from("Simulated User")), ("user_names = false", Value::Null)] {

@@ -43,6 +43,9 @@ pub struct Tenant {
     pub users: Vec<User>,
     /// Its API tokens.
     pub tokens: Vec<Token>,
+    /// How many customers it has.
+    #[serde(default)]
+    pub customers: u64,
     /// Whether it searches for a record before it checks the permission. Which of the two Syncro does is not published.
     #[serde(default)]
     pub record_first: bool,

@@ -128,6 +128,34 @@ struct Tally {
     undetermined: u32,
 }
 
+#[test]
+fn what_is_refused_anew_has_no_cause_of_before() {
+    let everything = |ticks| World {
+        groups: vec![0b111],
+        users: vec![(vec![0], false), (vec![0], false)],
+        tokens: vec![(0, ticks), (1, 0b111)],
+        right_is_coarse: true,
+    };
+    let all_may = everything(0b111);
+    let group_may_not = World { groups: vec![0b011], ..everything(0b111) };
+    let one_may_not = everything(0b011);
+    let mut statuses = [TokenStatus::default(), TokenStatus::default()];
+    let mut causes = Vec::new();
+    for (seconds, world) in [&all_may, &group_may_not, &all_may, &one_may_not].into_iter().enumerate() {
+        for (token, status) in statuses.iter_mut().enumerate() {
+            world.check(token, status, at(i64::try_from(seconds * 100 + token).unwrap()));
+        }
+        let [first, second] = &mut statuses;
+        // As in the engine: where nothing is refused, nothing is deduced.
+        if first.of_permission(permission("Vendors - List")).unwrap().belief.refused_since().is_some() {
+            first.deduce_causes(&[second]);
+        }
+        causes.push(first.of_permission(permission("Vendors - List")).unwrap().cause);
+    }
+    // The last time the other one got through after the only refusal: this one has to be refused once more.
+    assert_eq!(causes, [Cause::Undetermined, Cause::SecurityGroup, Cause::Undetermined, Cause::Undetermined]);
+}
+
 /// Up to three tokens of two users in two groups, with three permissions: by symmetry the ticks of the third token are all.
 #[test]
 fn in_no_small_world_is_anything_shown_that_is_not_so_and_what_is_determined_is_found() {

@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::catalog::PermissionId;
+use crate::catalog::{PermissionId, Probe};
 use crate::syncro::{PermissionObservations, ProbeObservation};
 
 use super::super::confirmed::Belief;
-use super::super::evidence::Evidence;
+use super::super::evidence::{Cause, Evidence};
 use super::super::excess::Audit;
 use super::super::permissions::{PermissionObservation, PermissionState, PermissionStatus, shown_by_probe};
 use super::super::{TokenStatus, Transition, TransitionKind};
@@ -41,6 +41,7 @@ impl Changes<'_> {
                 user.record_group_problem(seen);
             }
         }
+        token_status.customers_visible = observations.customers.or(token_status.customers_visible);
         // To a token that stopped working during the check everything is refused, whatever it may do.
         let works = token_status.works() && !self.policy.frozen;
         if works {
@@ -98,14 +99,15 @@ impl Changes<'_> {
         entry.unseen = false;
         let any_of = self.policy.probes.allowed(permission).filter(|probe| probe.is_any_of());
         // What is only about the user's own records was shown by the refusal of another one.
-        let remains = any_of.is_some_and(|probe| entry.of_record || probe.own_records_only);
-        if remains && entry.belief.granted.is_some() && (entry.of_record || entry.belief.granted == Some(true)) {
+        let by_refusal = |probe: &Probe| probe.own_records_only && entry.belief.granted == Some(true);
+        if any_of.is_some_and(|probe| entry.of_record || by_refusal(probe)) {
             return;
         }
         entry.belief.doubts = 0;
         if entry.belief.granted == Some(false) || any_of.is_some() && entry.belief.granted == Some(true) {
             let before = entry.state();
             entry.belief = Belief::default();
+            (entry.cause, entry.ground) = (Cause::Undetermined, None);
             let after = entry.state();
             let shown_by = shown_by_probe(&self.policy.token.tenant, permission, Some(status));
             self.permission_changed(permission, before.as_str(), after, (Evidence::Probe, shown_by), self.now);

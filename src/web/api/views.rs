@@ -45,6 +45,9 @@ pub(super) struct Token<'a> {
     /// The security group of the user who made it.
     #[schema(required)]
     security_group: Option<&'a str>,
+    /// How many customers the token sees, as the list of customers last said.
+    #[schema(required)]
+    customers_visible: Option<u64>,
     /// The user who made the token, once `/me` has named one.
     #[schema(required)]
     user: Option<User<'a>>,
@@ -260,6 +263,7 @@ impl<'a> Token<'a> {
             auto_rotated: token.auto_rotated,
             fingerprint: status.fingerprint.as_ref(),
             security_group: status.security_group(),
+            customers_visible: status.customers_visible,
             user: status.user.as_ref().map(|user| User { id: user.id, name: user.name.as_deref() }),
             global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
             checks: Checks {

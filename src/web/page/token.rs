@@ -80,6 +80,7 @@ struct Page<'a> {
     alerts: Vec<Card>,
     subdomain: Option<&'a str>,
     profile: Option<&'a str>,
+    customers_visible: Option<u64>,
     user: Option<String>,
     security_group: Option<&'a str>,
     group_problem: Option<&'a str>,
@@ -122,6 +123,7 @@ pub(in super::super) fn token(
         alerts: of_token(frame, entry),
         subdomain: token.tenant.subdomain.as_deref(),
         profile: profile.map(|profile| profile.title.as_str()),
+        customers_visible: status.customers_visible,
         user: status.user.as_ref().map(|user| match &user.name {
             Some(name) => format!("{name} (number {})", user.id),
             None => format!("number {}", user.id),
