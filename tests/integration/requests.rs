@@ -19,9 +19,9 @@ fn a_full_check_costs_one_me_one_user_and_one_request_for_each_probe() {
         [
             "GET /me",
             "GET /users/1",
+            "GET /customers?per_page=1",
             "GET /tickets?per_page=1",
             "GET /new_ticket_forms?per_page=1",
-            "GET /customers?per_page=1",
             "GET /contacts?per_page=1",
             "GET /new_ticket_forms/0",
             "GET /customers/latest",
