@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::belief::{Cause, Evidence, PermissionState, TokenState, TokenStatus};
+use crate::belief::{Evidence, PermissionState, TokenState, TokenStatus};
 use crate::model::Token;
 
 use super::peers::{Peer, is_of_group};
@@ -73,13 +73,12 @@ pub(super) fn state(token: &Token, status: &TokenStatus) -> Option<Condition> {
     Some(Condition::new(alert, Severity::Critical, since, messages::state(alert, token, status)))
 }
 
-/// One alert for each wanted permission that is believed to be missing. What is only recommended and was missing from the
-/// start is one only if the token itself lacks it: guides tick much in the token that its user need not be able to do.
+/// One alert for each wanted permission that is believed to be missing, where that matters.
 pub(super) fn permissions(token: &Token, status: &TokenStatus) -> Vec<Condition> {
     let missing = token.wanted.iter().filter_map(|wanted| {
         let permission = status.of_permission(wanted.permission)?;
-        let is_meant = wanted.required || permission.belief.lost || permission.cause == Cause::Token;
-        (permission.state() == PermissionState::Missing && is_meant).then_some((wanted, permission))
+        let is_missing = permission.state() == PermissionState::Missing && permission.matters(wanted.required);
+        is_missing.then_some((wanted, permission))
     });
     missing
         .map(|(wanted, permission)| {

@@ -21,39 +21,45 @@ struct UserSide {
 }
 
 impl TokenStatus {
-    /// Deduces the cause of every permission that was refused, and returns whether any changed. `others` are the other
-    /// tokens of the tenant with which this one [shares its user's side](Self::shares_side_with).
-    pub(crate) fn deduce_causes(&mut self, others: &[&Self]) -> bool {
+    /// Deduces the cause of every permission that was refused, and returns those that are not what was believed, by the
+    /// index of the permission. `others` are the other tokens of the tenant with which this one
+    /// [shares its user's side](Self::shares_side_with).
+    pub(crate) fn deduced_causes(&self, others: &[&Self]) -> Vec<(usize, Deduced)> {
         // What was known stays until what has just been observed in `/me` has been followed by a check.
         let waits = |entry: &PermissionStatus| self.recheck && entry.ground.is_some();
-        let refused = self
-            .permissions
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.belief.refused_since().is_some() && !waits(entry));
-        let found: Vec<_> = refused.map(|(index, entry)| (index, cause(entry, self, others))).collect();
-        let mut changed = false;
-        for (index, cause) in found {
-            let entry = &mut self.permissions[index];
-            changed |= (entry.cause, entry.ground) != cause;
-            (entry.cause, entry.ground) = cause;
+        let refused = self.permissions.iter().enumerate().filter(|(_, entry)| entry.belief.refused_since().is_some());
+        let deduced =
+            refused.filter(|(_, entry)| !waits(entry)).map(|(index, entry)| (index, cause(entry, self, others)));
+        deduced
+            .filter(|(index, cause)| (self.permissions[*index].cause, self.permissions[*index].ground) != *cause)
+            .collect()
+    }
+
+    /// Takes in the causes that were deduced.
+    pub(crate) fn take_causes(&mut self, deduced: Vec<(usize, Deduced)>) {
+        for (index, cause) in deduced {
+            (self.permissions[index].cause, self.permissions[index].ground) = cause;
         }
-        changed
     }
 
     /// Whether what another token of the tenant shows may say something of this one's user: both are of one user, or of
     /// users whom the same security group restricts.
     pub(crate) fn shares_side_with(&self, other: &Self) -> bool {
-        let group = |status: &Self| {
-            let current = status.current_group().map(str::to_owned);
-            current.filter(|_| status.restricting_group().is_some())
-        };
-        is_same_user(self, other) || group(self).is_some_and(|ours| Some(ours) == group(other))
+        let ours = restricting(self);
+        is_same_user(self, other) || ours.is_some() && ours == restricting(other)
     }
 }
 
+/// A cause, and what it rests on.
+pub(crate) type Deduced = (Cause, Option<Ground>);
+
+/// The group that restricts the user of a token, unless it is in doubt.
+fn restricting(status: &TokenStatus) -> Option<&str> {
+    status.current_group().filter(|_| status.restricting_group().is_some())
+}
+
 /// The cause of one permission that was refused, and what it rests on.
-fn cause(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) -> (Cause, Option<Ground>) {
+fn cause(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) -> Deduced {
     let was_changed = || status.user.as_ref().is_some_and(|user| user.group_change.is_some() || user.admin.lost);
     let known = known(own, status, others);
     let shown = known.iter().find(|side| side.ground.strength == Strength::Shown);
@@ -124,8 +130,9 @@ fn lost_together(own: &PermissionStatus, others: &[&TokenStatus]) -> bool {
     let after = |refused: &PermissionStatus, granted: &PermissionStatus| {
         refused.belief.refused_since().is_some_and(|since| since >= granted.belief.granted_at())
     };
-    let mut theirs = others.iter().filter_map(|other| other.of_permission(own.permission)).filter(had).peekable();
-    had(&own) && theirs.peek().is_some() && theirs.all(|theirs| after(theirs, own) && after(own, theirs))
+    let theirs = others.iter().filter_map(|other| other.of_permission(own.permission));
+    let theirs: Vec<_> = theirs.filter(had).collect();
+    had(&own) && !theirs.is_empty() && theirs.iter().all(|theirs| after(theirs, own) && after(own, theirs))
 }
 
 /// Whether two tokens are of one user.

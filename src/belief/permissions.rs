@@ -93,6 +93,12 @@ impl PermissionStatus {
         })
     }
 
+    /// Whether it matters that this is missing. What is only recommended and was missing from the start does only if the
+    /// token itself lacks it: guides tick much in the token that its user need not be able to do.
+    pub(crate) fn matters(&self, required: bool) -> bool {
+        required || self.belief.lost || self.cause == Cause::Token
+    }
+
     /// Takes in one observation, and returns whether the belief changed.
     pub(super) fn see(
         &mut self,

@@ -20,6 +20,8 @@ pub struct Catalog {
     permissions: Vec<Permission>,
     profiles: Vec<Arc<Profile>>,
     by_name: HashMap<String, PermissionId>,
+    /// How many permissions each right covers.
+    covered_by_right: HashMap<String, usize>,
 }
 
 /// A right of the user in `/me` that covers a permission. Which right covers which permissions is inferred from their
@@ -80,7 +82,11 @@ fn parse(permissions: &str, profiles: &str) -> Result<Catalog, String> {
         .into_iter()
         .map(|raw| raw.resolve(find).map(Arc::new))
         .collect::<Result<_, _>>()?;
-    Ok(Catalog { permissions, profiles, by_name })
+    let mut covered_by_right = HashMap::new();
+    for right in permissions.iter().filter_map(|permission| permission.right.clone()) {
+        *covered_by_right.entry(right).or_default() += 1;
+    }
+    Ok(Catalog { permissions, profiles, by_name, covered_by_right })
 }
 
 impl Catalog {
@@ -96,8 +102,7 @@ impl Catalog {
     /// What the user's right says about a permission, if a right covers it.
     pub(crate) fn right(&self, permission: PermissionId) -> Option<CoveringRight> {
         let right = permission.get().right.as_deref()?;
-        let covered = || self.permissions.iter().filter(|other| other.right.as_deref() == Some(right));
-        let is_only_one = covered().count() == 1;
+        let is_only_one = self.covered_by_right.get(right) == Some(&1);
         let (_, kind) = right.split_once('.')?;
         let named = match kind {
             "read" => "List/Search",

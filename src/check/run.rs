@@ -181,9 +181,8 @@ impl Questions<'_> {
 
     /// Sends all these requests, and returns what each shows of each of its permissions. Lists come first, since they
     /// yield records to ask for, and writes last, since a read says whether record 0 exists.
-    async fn ask(&mut self, requests: Requests) -> Vec<(PermissionId, ProbeObservation)> {
+    async fn ask(&mut self, mut requests: Requests) -> Vec<(PermissionId, ProbeObservation)> {
         let rank = |probe: &Probe| (probe.method() != Method::Get, probe.lists.is_none());
-        let mut requests = requests;
         requests.sort_by_key(|(probe, _)| rank(probe));
         let mut observations = Vec::new();
         for (probe, shown) in requests {
@@ -210,8 +209,9 @@ impl Questions<'_> {
         match self.one(Request::Probe(probe)).await {
             Ok(answer) => {
                 if let Some(kind) = &probe.lists {
-                    self.records.extend(answer.first_record().map(|record| (kind.as_str(), record)));
-                    self.customers = answer.total().filter(|_| kind == CUSTOMER).or(self.customers);
+                    let list = answer.list();
+                    self.records.extend(list.first.map(|record| (kind.as_str(), record)));
+                    self.customers = list.total.filter(|_| kind == CUSTOMER).or(self.customers);
                 }
                 answer.probe(probe)
             }

@@ -81,7 +81,8 @@ impl Finding {
             // Nothing was believed before, so no change needs to be recorded.
             let _ = step(&mut status, observation, policy);
         }
-        status.deduce_causes(&[]);
+        let causes = status.deduced_causes(&[]);
+        status.take_causes(causes);
         let mut firing = Vec::new();
         let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &status, &[], &mut firing);
         let failure = observations.iter().find_map(Observation::failure).map(Cow::into_owned);

@@ -46,10 +46,10 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
         Some(Verdict::Undetermined) | None => Exit::Unknown,
         Some(Verdict::Ready) => Exit::Success,
     };
-    match arguments.output {
-        Output::Table => finish(&found.iter().map(Readiness::text).collect::<Vec<_>>().join("\n"), exit),
-        Output::Json if arguments.all => finish_json(&found.iter().map(Readiness::json).collect::<Value>(), exit),
-        Output::Json => finish_json(&found.iter().map(Readiness::json).collect::<Vec<_>>()[0], exit),
+    match (arguments.output, found.as_slice()) {
+        (Output::Table, _) => finish(&found.iter().map(Readiness::text).collect::<Vec<_>>().join("\n"), exit),
+        (Output::Json, [one]) if !arguments.all => finish_json(&one.json(), exit),
+        (Output::Json, all) => finish_json(&all.iter().map(Readiness::json).collect::<Value>(), exit),
     }
 }
 

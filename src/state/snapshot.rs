@@ -9,7 +9,7 @@ use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::alert::Firing;
-use crate::belief::{Cause, Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
+use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{Maintenance, suppressed_until};
 use crate::model::{Probes, Scope, Token};
 use crate::syncro::Asked;
@@ -82,13 +82,9 @@ impl TokenSnapshot {
         let works = matches!(status.state, TokenState::Valid | TokenState::Unknown);
         let is_proven =
             |permission: &PermissionStatus| permission.evidence == Evidence::Probe || permission.belief.lost;
-        // As in the alerts: what is only recommended and was missing from the start may be meant to be so.
-        let is_meant = |required: bool, permission: &PermissionStatus| {
-            required || permission.belief.lost || permission.cause == Cause::Token
-        };
         if !works || self.lacks(|required, permission| required && is_proven(permission)) {
             Health::Broken
-        } else if !self.firing.is_empty() || self.lacks(is_meant) {
+        } else if !self.firing.is_empty() || self.lacks(|required, permission| permission.matters(required)) {
             Health::Attention
         } else if status.state == TokenState::Unknown || status.validity.failures > 0 {
             Health::Unseen

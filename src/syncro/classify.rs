@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::catalog::Probe;
 
 use super::challenge::challenger;
-use super::record::Record;
+use super::record::List;
 use super::shown::{MOST_RIGHTS, Me, MeObservation, ProbeObservation, Right, UserObservation};
 use super::{Failure, Reason, json};
 
@@ -181,14 +181,9 @@ impl Answer {
         }
     }
 
-    /// The first record of the list that the answer has, if it has one.
-    pub fn first_record(&self) -> Option<Record> {
-        Record::first(self.text().ok().filter(|_| self.status == 200)?)
-    }
-
-    /// The number of records of the list that the answer is about, if it says so.
-    pub fn total(&self) -> Option<u64> {
-        Record::total(self.text().ok().filter(|_| self.status == 200)?)
+    /// What the list that the answer has shows besides.
+    pub fn list(&self) -> List {
+        self.text().ok().filter(|_| self.status == 200).map(List::of).unwrap_or_default()
     }
 
     /// Classifies the answer to a probe. Its status is the evidence; the body only shows that the answer is Syncro's.

@@ -23,10 +23,28 @@ pub enum Assignee {
     Nobody,
 }
 
+/// What a list shows besides that it may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct List {
+    /// Its first record.
+    pub first: Option<Record>,
+    /// How many records there are in all, if it says so.
+    pub total: Option<u64>,
+}
+
+impl List {
+    /// Reads the only list in a JSON object: `{"tickets": [{"id": 1, "user_id": null}], "meta": {"total_entries": 12}}`.
+    pub(super) fn of(text: &str) -> Self {
+        let answer =
+            Some(text).filter(|text| text.len() <= LONGEST_LIST).and_then(|text| serde_json::from_str(text).ok());
+        let answer: Value = answer.unwrap_or_default();
+        let total = answer.pointer("/meta/total_entries").and_then(Value::as_u64);
+        Self { first: Record::first(&answer), total }
+    }
+}
+
 impl Record {
-    /// The first record of the only list in a JSON object: `{"tickets": [{"id": 1, "user_id": null}], "meta": {}}`.
-    pub(super) fn first(text: &str) -> Option<Self> {
-        let answer: Value = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST_LIST)?;
+    fn first(answer: &Value) -> Option<Self> {
         let mut lists = answer.as_object()?.values().filter_map(Value::as_array);
         let (Some(list), None) = (lists.next(), lists.next()) else { return None };
         let record = list.first()?;
@@ -37,12 +55,6 @@ impl Record {
             None => None,
         };
         Some(Self { id: number(record.get("id")?).filter(|id| *id > 0)?, assigned_to })
-    }
-
-    /// The number of records that a list says to have in all: `{"customers": [], "meta": {"total_entries": 12}}`.
-    pub(super) fn total(text: &str) -> Option<u64> {
-        let answer: Value = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST_LIST)?;
-        answer.get("meta")?.get("total_entries")?.as_u64()
     }
 
     /// Whether the record is known to be assigned to somebody else than this user, or to nobody.
@@ -57,17 +69,17 @@ mod tests {
 
     #[test]
     fn a_list_may_say_how_many_records_there_are() {
-        assert_eq!(Record::total(r#"{"customers":[],"meta":{"total_entries":12}}"#), Some(12));
+        assert_eq!(List::of(r#"{"customers":[],"meta":{"total_entries":12}}"#).total, Some(12));
         for text in
             [r#"{"meta":{"total_entries":-1}}"#, r#"{"meta":{"total_entries":null}}"#, r#"{"meta":[]}"#, "[]", ""]
         {
-            assert_eq!(Record::total(text), None, "{text}");
+            assert_eq!(List::of(text).total, None, "{text}");
         }
     }
 
     #[test]
     fn the_first_record_of_a_list_has_a_number_and_perhaps_an_assignee() {
-        let first = |text| Record::first(text).map(|record| (record.id, record.is_not_of(7)));
+        let first = |text| List::of(text).first.map(|record| (record.id, record.is_not_of(7)));
         assert_eq!(first(r#"{"tickets":[{"id":3,"user_id":null},{"id":4}],"meta":{"page":1}}"#), Some((3, true)));
         assert_eq!(first(r#"{"tickets":[{"id":"3","user_id":"7"}]}"#), Some((3, false)));
         assert_eq!(first(r#"{"tickets":[{"id":3,"user_id":8}]}"#), Some((3, true)));

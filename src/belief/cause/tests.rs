@@ -53,7 +53,8 @@ impl World {
                     let others = statuses.iter().enumerate().filter(|(other, _)| *other != token);
                     let others: Vec<_> =
                         others.map(|(_, theirs)| theirs).filter(|theirs| status.shares_side_with(theirs)).collect();
-                    status.deduce_causes(&others);
+                    let causes = status.deduced_causes(&others);
+                    status.take_causes(causes);
                     statuses[token] = status;
                 }
             }
@@ -148,7 +149,8 @@ fn what_is_refused_anew_has_no_cause_of_before() {
         let [first, second] = &mut statuses;
         // As in the engine: where nothing is refused, nothing is deduced.
         if first.of_permission(permission("Vendors - List")).unwrap().belief.refused_since().is_some() {
-            first.deduce_causes(&[second]);
+            let causes = first.deduced_causes(&[second]);
+            first.take_causes(causes);
         }
         causes.push(first.of_permission(permission("Vendors - List")).unwrap().cause);
     }

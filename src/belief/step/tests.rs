@@ -246,7 +246,8 @@ fn a_group_that_shrinks_between_me_and_the_probe_is_blamed_and_not_the_token() {
     for observation in &checks {
         let _ = step(&mut status, observation, policy(&token));
     }
-    status.deduce_causes(&[]);
+    let causes = status.deduced_causes(&[]);
+    status.take_causes(causes);
     let permission = &status.permissions[0];
     assert_eq!((permission.state(), permission.cause), (PermissionState::Missing, Cause::SecurityGroup));
 }

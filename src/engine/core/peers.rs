@@ -35,17 +35,18 @@ impl Core {
             return;
         }
         let others = self.fleet.sharing_side(key);
-        let Some(watch) = self.fleet.get_mut(key) else { return };
-        let mut status = (*watch.status).clone();
         let others: Vec<_> = others.iter().map(|(_, status)| &**status).collect();
-        if status.deduce_causes(&others) {
-            watch.status = Arc::new(status);
+        let Some(watch) = self.fleet.get_mut(key) else { return };
+        let deduced = watch.status.deduced_causes(&others);
+        if !deduced.is_empty() {
+            Arc::make_mut(&mut watch.status).take_causes(deduced);
             let record = Record::TokenStatus { token: watch.token.id(), status: Arc::clone(&watch.status) };
             effects.push(Effect::Record(record));
         }
     }
 
-    /// What a token was refused at `at` for the first time is asked at once with the others that may show why, unless they have lost it too.
+    /// What a token was refused at `at` for the first time is asked at once with the others that may show why, unless they
+    /// have lost it too.
     pub(super) fn ask_others(
         &mut self,
         key: WatchKey,
