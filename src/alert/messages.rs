@@ -180,7 +180,10 @@ pub(super) fn permission(
     let in_token = format!("{NEW_TOKEN} with `{permission}`");
     let sure = missing.ground.is_some_and(|ground| ground.strength == Strength::Shown);
     let fix = match cause {
-        Cause::SecurityGroup => format!("The security group is too narrow: {in_group}"),
+        Cause::SecurityGroup if sure => format!("The security group is too narrow: {in_group}"),
+        Cause::SecurityGroup => {
+            format!("Probably the security group is too narrow: {in_group}; if it has it ticked: {in_token}")
+        }
         Cause::User => format!("{}, or {in_group}", moved(status)),
         Cause::Token if sure => format!("The user may do it, so the token is too narrow: {in_token}"),
         Cause::Token => format!("Probably the token is too narrow: {in_token}; if the user may not do it: {in_group}"),
@@ -200,11 +203,11 @@ fn moved(status: &TokenStatus) -> String {
     let change = status.user.as_ref().and_then(|user| user.group_change.as_ref());
     match (change, status.current_group()) {
         (Some(change), Some(group)) => format!(
-            "Its user was moved from the security group `{}` to `{group}`: {USER} > Security/Calendar Group > `{}` > Save",
+            "The security group of its user is `{group}` now and was `{}` before: {USER} > Security/Calendar Group > `{}` > Save",
             change.from, change.from
         ),
         (Some(change), None) => {
-            format!("Its user was moved out of the security group `{}`: {USER} > Security/Calendar Group", change.from)
+            format!("The security group of its user is not `{}` any more: {USER} > Security/Calendar Group", change.from)
         }
         (None, _) => format!("Its user is no Global Admin any more: {USER} > Global Admin > Save"),
     }

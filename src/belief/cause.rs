@@ -60,7 +60,6 @@ fn restricting(status: &TokenStatus) -> Option<&str> {
 
 /// The cause of one permission that was refused, and what it rests on.
 fn cause(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) -> Deduced {
-    let was_changed = || status.user.as_ref().is_some_and(|user| user.group_change.is_some() || user.admin.lost);
     let known = known(own, status, others);
     let shown = known.iter().find(|side| side.ground.strength == Strength::Shown);
     let agree = || known.iter().all(|side| side.may == known[0].may);
@@ -70,12 +69,25 @@ fn cause(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) 
         let remains = known.is_empty() && own.ground.is_some_and(of_others);
         return if remains { (own.cause, own.ground) } else { (Cause::Undetermined, None) };
     };
-    let cause = match (side.may, was_changed()) {
+    let cause = match (side.may, was_changed(status, others)) {
         (true, _) => Cause::Token,
         (false, true) => Cause::User,
         (false, false) => Cause::SecurityGroup,
     };
     (cause, Some(side.ground))
+}
+
+/// Whether the user of a token is known to have been changed: the user is no Global Admin any more, or is in another security
+/// group. Where all users of that group that are known came to it from the same one, the group may have been renamed.
+fn was_changed(status: &TokenStatus, others: &[&TokenStatus]) -> bool {
+    fn came_from(status: &TokenStatus) -> Option<&str> {
+        Some(status.user.as_ref()?.group_change.as_ref()?.from.as_str())
+    }
+    let Some(user) = &status.user else { return false };
+    let from = came_from(status);
+    let mut others = others.iter().filter(|other| !is_same_user(status, other)).peekable();
+    let may_be_renamed = others.peek().is_some() && others.all(|other| came_from(other) == from);
+    user.admin.lost || from.is_some() && !may_be_renamed
 }
 
 /// Everything that is known of whether the user of a token may do what was refused.

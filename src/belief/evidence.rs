@@ -40,7 +40,7 @@ pub enum Strength {
 pub enum Cause {
     /// The user lacks it, through the security group.
     SecurityGroup,
-    /// The user lacks it since the user was moved to another security group, or ceased to be a Global Admin.
+    /// The user lacks it since the user came to another security group, or ceased to be a Global Admin.
     User,
     /// The token lacks it, by the permissions that were ticked when it was made.
     Token,

@@ -94,7 +94,7 @@ fn a_user_who_is_moved_is_the_cause_and_neither_the_old_group_nor_its_other_toke
     world.happens(Incident::UserMoved { tenant: "acme".to_owned(), user: 1, group: "Readers".to_owned() });
     let line = daemon.alert("PermissionLost", "firing");
     assert_eq!((&line["token_name"], &line["cause"]), (&"token-1".into(), &"user".into()), "{line}");
-    let moved = "Its user was moved from the security group `Technicians` to `Readers`";
+    let moved = "The security group of its user is `Readers` now and was `Technicians` before";
     assert!(message(&line).contains(moved) && !message(&line).contains("token-2"), "{line}");
 }
 

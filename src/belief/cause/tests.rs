@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::belief::User;
+use crate::belief::user::GroupChange;
 use crate::belief::confirmed::{Belief, Confirmation};
 use crate::belief::permissions::{PermissionObservation, RightStatus};
 use crate::syncro::Right;
@@ -204,4 +205,33 @@ fn in_no_random_world_is_anything_shown_that_is_not_so() {
     }
     println!("1,000 random worlds: {tally:?}");
     assert!(tally.shown > 0 && tally.indicated > 0 && tally.undetermined > 0, "{tally:?}");
+}
+
+#[test]
+fn a_user_who_came_from_another_group_is_the_cause_unless_the_group_may_have_been_renamed() {
+    let world = World {
+        groups: vec![0b111],
+        users: vec![(vec![0], false), (vec![0], false)],
+        tokens: vec![(0, 0b111), (1, 0b111)],
+        right_is_coarse: false,
+    };
+    let narrow = World { groups: vec![0b101], ..world.clone() };
+    let cause_after = |came: &[usize]| {
+        let mut statuses = vec![TokenStatus::default(), TokenStatus::default()];
+        for (round, world) in [(0, &world), (1, &narrow)] {
+            for (token, status) in statuses.iter_mut().enumerate() {
+                world.check(token, status, at(round * 100));
+            }
+        }
+        for token in came {
+            let change = GroupChange { from: "Technicians".to_owned(), at: at(90) };
+            statuses[*token].user.as_mut().unwrap().group_change = Some(change);
+        }
+        let deduced = statuses[0].deduced_causes(&[&statuses[1]]);
+        let edit = statuses[0].permissions.iter().position(|entry| entry.permission == permission(PERMISSIONS[1]));
+        deduced.into_iter().find(|(index, _)| Some(*index) == edit).map(|(_, (cause, _))| cause)
+    };
+    assert_eq!(cause_after(&[]), Some(Cause::SecurityGroup));
+    assert_eq!(cause_after(&[0]), Some(Cause::User));
+    assert_eq!(cause_after(&[0, 1]), Some(Cause::SecurityGroup), "both have another group: it may have been renamed");
 }

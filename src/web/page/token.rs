@@ -195,7 +195,7 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot, probes: Probes) -> Vec<P
         };
         let cause = view.cause.map(|cause| match cause {
             Cause::SecurityGroup => "the security group",
-            Cause::User => "the user, who was moved or is no Global Admin any more",
+            Cause::User => "the user, whose security group is another one now, or who is no Global Admin any more",
             Cause::Token => "the token's own ticks",
             Cause::Undetermined => "the security group or the token",
         });
