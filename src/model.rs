@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Method, PermissionId, Probe, Profile, catalog};
+use crate::catalog::{Method, Operation, PermissionId, Probe, Profile, catalog};
 
 /// The characters that are percent-encoded in a segment of a path: all but the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -26,16 +26,52 @@ pub struct Tenant {
     pub base_url: String,
     /// The real records that reads may ask for in place of record 0, by the kind of the record: `ticket`.
     pub probe_records: BTreeMap<&'static str, u64>,
+    /// What the command `calibrate` found, as far as the configuration has it.
+    pub calibrated: Calibrated,
+}
+
+/// Whether an account checks the permission before it searches for the record, for the operations of which it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Calibrated {
+    /// The operations that check the permission first.
+    pub permission_first: Vec<&'static Operation>,
+    /// The operations that search for the record first.
+    pub record_first: Vec<&'static Operation>,
+}
+
+impl Calibrated {
+    /// Whether the operation of this probe is known to search for the record first.
+    pub(crate) fn is_record_first(&self, probe: &Probe) -> bool {
+        self.record_first.contains(&&probe.operation)
+    }
+
+    /// The permissions that are known to be checked first.
+    pub(crate) fn checked_first(&self) -> impl Iterator<Item = PermissionId> {
+        let known = |probe: &Probe| self.permission_first.contains(&&probe.operation);
+        let permissions = (!self.permission_first.is_empty()).then(|| catalog().permissions());
+        let checked = permissions.into_iter().flatten().map(|(permission, _)| permission);
+        checked.filter(move |permission| Probes::WriteSafe.allowed(*permission).is_some_and(known))
+    }
 }
 
 impl Tenant {
     /// The path to which a probe is sent for this tenant, below the base URL. A write always names record 0.
     pub(crate) fn path_of(&self, probe: &'static Probe) -> Cow<'static, str> {
-        let record = probe.record.as_ref().filter(|_| probe.method() == Method::Get);
-        match record.and_then(|record| self.probe_records.get(record.as_str())) {
-            Some(number) => probe.path_to(*number).into(),
+        match self.record_of(probe) {
+            Some(number) => probe.path_to(number).into(),
             None => probe.path().into(),
         }
+    }
+
+    /// Whether a probe is sent to record 0 of this tenant.
+    pub(crate) fn asks_for_record_zero(&self, probe: &Probe) -> bool {
+        probe.names_record() && self.record_of(probe).is_none()
+    }
+
+    /// The number of the real record for which a probe asks.
+    fn record_of(&self, probe: &Probe) -> Option<u64> {
+        let record = probe.record.as_ref().filter(|_| probe.method() == Method::Get)?;
+        self.probe_records.get(record.as_str()).copied()
     }
 }
 

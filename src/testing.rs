@@ -14,7 +14,7 @@ use crate::config::{
     Address, Alerts, Auth, Authorization, Config, Format, Receiver, ReceiverKind, Schedule, Schedules, Storage, Syncro,
     Web, Webhook,
 };
-use crate::model::{Probes, Tenant, Token, TokenSource, Wanted};
+use crate::model::{Calibrated, Probes, Tenant, Token, TokenSource, Wanted};
 use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble};
 use crate::syncro::{
     Failure, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason, Right,
@@ -43,6 +43,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         subdomain: Some("acme".to_owned()),
         base_url: "http://127.0.0.1:1/api/v1".to_owned(),
         probe_records: BTreeMap::new(),
+        calibrated: Calibrated::default(),
     };
     let wanted = wanted.iter().map(|name| Wanted { permission: permission(name), required: true }).collect();
     Token {

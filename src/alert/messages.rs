@@ -182,7 +182,7 @@ pub(super) fn permission(
     let fix = match cause {
         Cause::SecurityGroup if sure => format!("The security group is too narrow: {in_group}"),
         Cause::SecurityGroup => {
-            format!("Probably the security group is too narrow: {in_group}; if it has it ticked: {in_token}")
+            format!("Probably the security group is too narrow: {in_group}; if it is ticked there, the token lacks it")
         }
         Cause::User => format!("{}, or {in_group}", moved(status)),
         Cause::Token if sure => format!("The user may do it, so the token is too narrow: {in_token}"),
@@ -207,7 +207,10 @@ fn moved(status: &TokenStatus) -> String {
             change.from, change.from
         ),
         (Some(change), None) => {
-            format!("The security group of its user is not `{}` any more: {USER} > Security/Calendar Group", change.from)
+            format!(
+                "The security group of its user is not `{}` any more: {USER} > Security/Calendar Group",
+                change.from
+            )
         }
         (None, _) => format!("Its user is no Global Admin any more: {USER} > Global Admin > Save"),
     }

@@ -6,6 +6,7 @@ mod confirmed;
 mod evidence;
 mod excess;
 mod outage;
+mod permission_first;
 mod permissions;
 mod step;
 mod unverified;

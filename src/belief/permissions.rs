@@ -12,6 +12,7 @@ use crate::syncro::Right;
 
 use super::confirmed::{Belief, Confirmation};
 use super::evidence::{Cause, Evidence, Ground, Strength};
+use super::permission_first::PermissionFirst;
 
 /// The state of a wanted permission.
 #[derive(
@@ -58,6 +59,10 @@ pub struct PermissionStatus {
     /// What the cause rests on; `None` while it is undetermined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground: Option<Ground>,
+    /// How well it is known that the tenant checks this permission before it searches for the record; `None` if nothing has
+    /// shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_first: Option<PermissionFirst>,
     /// Whether the last probe brought no answer that counts.
     pub unseen: bool,
 }
@@ -65,7 +70,17 @@ pub struct PermissionStatus {
 impl PermissionStatus {
     pub(super) fn new(permission: PermissionId, evidence: Evidence) -> Self {
         let (belief, cause) = (Belief::default(), Cause::Undetermined);
-        Self { permission, belief, evidence, answer: None, of_record: false, cause, ground: None, unseen: false }
+        Self {
+            permission,
+            belief,
+            evidence,
+            answer: None,
+            of_record: false,
+            cause,
+            ground: None,
+            permission_first: None,
+            unseen: false,
+        }
     }
 
     /// The state of the permission, as far as it has been confirmed.
@@ -83,12 +98,14 @@ impl PermissionStatus {
     }
 
     /// How strong the evidence is; `None` before anything is believed. That record 0 is not found, or that what was sent
-    /// to it makes no sense, only suggests that Syncro checked the permission before it looked for the record.
+    /// to it makes no sense, only suggests that the permission was checked before, unless the tenant is known to do so.
     pub fn strength(&self) -> Option<Strength> {
         let granted = self.belief.granted?;
         Some(match (self.evidence, self.answer) {
             (Evidence::Right, _) => Strength::Indicated,
-            (Evidence::Probe, Some(400..=499)) if granted => Strength::Indicated,
+            (Evidence::Probe, Some(400..=499)) if granted && self.permission_first != Some(PermissionFirst::Shown) => {
+                Strength::Indicated
+            }
             (Evidence::Probe, _) => Strength::Shown,
         })
     }

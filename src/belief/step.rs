@@ -76,6 +76,8 @@ impl Changes<'_> {
     fn fingerprint(&mut self, status: &mut TokenStatus, fingerprint: &Fingerprint) {
         if let Some(before) = status.fingerprint.as_ref().filter(|before| *before != fingerprint) {
             self.push(TransitionKind::Fingerprint, None, &before.to_string(), &fingerprint.to_string(), self.now);
+            // What the other value was refused, this one does not confirm.
+            status.let_in(false);
         }
         status.fingerprint = Some(fingerprint.clone());
     }
@@ -91,6 +93,7 @@ impl Changes<'_> {
         status.answered_at = Some(self.now);
         self.state(status, state);
         self.outlived(status, state);
+        status.let_in(state == TokenState::Valid);
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
             self.user(status, me);
         } else {

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 
 pub(crate) use permission::{Certainty, Method, normalise};
-pub use permission::{Permission, PermissionId, Probe};
+pub use permission::{Operation, Permission, PermissionId, Probe};
 pub(crate) use profile::Profile;
 
 /// The permissions and the profiles, parsed once.
@@ -122,6 +122,19 @@ impl Catalog {
     /// The kinds of records of which a tenant may name a real one, each once: `ticket`, `asset`.
     pub fn records(&self) -> BTreeSet<&str> {
         self.permissions.iter().filter_map(|permission| permission.probe.as_ref()?.record.as_deref()).collect()
+    }
+
+    /// The operations on one record that probes send to record 0, each once.
+    pub(crate) fn record_operations(&self) -> Vec<&Operation> {
+        let mut operations: Vec<&Operation> = Vec::new();
+        let probes =
+            self.permissions.iter().flat_map(|permission| permission.probe.iter().chain(&permission.write_probe));
+        for probe in probes.filter(|probe| probe.names_record()) {
+            if !operations.contains(&&probe.operation) {
+                operations.push(&probe.operation);
+            }
+        }
+        operations
     }
 
     /// The permission of that name, however the name is dashed, quoted or capitalised, and whether its group is written in

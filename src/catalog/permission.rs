@@ -1,5 +1,7 @@
 //! One permission: its name, which request shows whether it is granted, and how certain that is. Pure.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strum::IntoStaticStr;
 use utoipa::ToSchema;
@@ -93,6 +95,12 @@ pub struct Operation {
     template: String,
 }
 
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method.as_str(), self.template)
+    }
+}
+
 impl<'de> Deserialize<'de> for Operation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -132,8 +140,13 @@ impl Probe {
     /// Whether this request is to a record, or to something below it, that a read of this path shows: `/tickets/0/comment`
     /// is below `/tickets/0`.
     pub(crate) fn concerns_record_of(&self, path: &str) -> bool {
-        let names_record = path.split('/').any(|part| part == "0");
-        names_record && self.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        is_of_record_zero(path)
+            && self.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether the request names record 0.
+    pub(crate) fn names_record(&self) -> bool {
+        is_of_record_zero(self.path())
     }
 
     /// Whether several permissions let the request through, each of them alone.
@@ -145,6 +158,10 @@ impl Probe {
     pub(crate) fn same_request(&self, other: &Self) -> bool {
         self.method() == other.method() && self.path() == other.path() && self.body == other.body
     }
+}
+
+fn is_of_record_zero(path: &str) -> bool {
+    path.split('/').any(|part| part == "0")
 }
 
 /// One permission of Syncro's page *New Token > Custom Permissions*.

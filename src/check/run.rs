@@ -77,9 +77,18 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
     sender(observed, begin.elapsed(), next.is_none().then_some(end)).await;
     if let Some((user, job)) = next {
         let begin = Instant::now();
-        let (host, records, asked) = (Reachability::default(), Vec::new(), Vec::new());
-        let mut questions =
-            Questions { client, token: &token, value, lane, host, user, customers: None, records, asked };
+        let mut questions = Questions {
+            client,
+            token: &token,
+            value,
+            lane,
+            host: Reachability::default(),
+            user,
+            customers: None,
+            records: Vec::new(),
+            refused_record_zero: Vec::new(),
+            asked: Vec::new(),
+        };
         let permissions = Part::Permissions(questions.permissions(job).await);
         sender(Observation { at, part: permissions, asked: questions.asked }, begin.elapsed(), Some(end)).await;
     }
@@ -133,6 +142,8 @@ struct Questions<'a> {
     customers: Option<u64>,
     /// The records that lists have shown so far, with their kinds.
     records: Vec<(&'static str, Record)>,
+    /// The permissions for which record 0 was refused in Syncro's words for a missing one.
+    refused_record_zero: Vec<PermissionId>,
     /// The requests that have been sent so far.
     asked: Vec<Asked>,
 }
@@ -148,6 +159,7 @@ impl Questions<'_> {
         }
         observed.probes = self.ask(job.probes).await;
         observed.customers = self.customers;
+        observed.refused_record_zero = std::mem::take(&mut self.refused_record_zero);
         if let Some(audit) = job.audit {
             observed.audit = Some(self.ask(audit).await);
         }
@@ -194,7 +206,7 @@ impl Questions<'_> {
             if shown.is_empty() {
                 continue;
             }
-            let seen = if self.may_send(probe) { self.probe(probe).await } else { ProbeObservation::NotSent };
+            let seen = if self.may_send(probe) { self.probe(probe, &shown).await } else { ProbeObservation::NotSent };
             let seen = match seen {
                 // The other permission that lets the request through has just been refused.
                 ProbeObservation::LetThrough(status) if record.is_some() => ProbeObservation::Granted(status),
@@ -205,7 +217,8 @@ impl Questions<'_> {
         observations
     }
 
-    async fn probe(&mut self, probe: &'static Probe) -> ProbeObservation {
+    async fn probe(&mut self, probe: &'static Probe, shown: &[PermissionId]) -> ProbeObservation {
+        let of_record_zero = self.token.tenant.asks_for_record_zero(probe);
         match self.one(Request::Probe(probe)).await {
             Ok(answer) => {
                 if let Some(kind) = &probe.lists {
@@ -213,7 +226,19 @@ impl Questions<'_> {
                     self.records.extend(list.first.map(|record| (kind.as_str(), record)));
                     self.customers = list.total.filter(|_| kind == CUSTOMER).or(self.customers);
                 }
-                answer.probe(probe)
+                if of_record_zero && answer.is_refusal() && answer.names_permissions() {
+                    self.refused_record_zero.extend(shown);
+                }
+                match answer.probe(probe) {
+                    // That record 0 is not there shows nothing where it is searched for before the permission is checked.
+                    ProbeObservation::Granted(status @ 400..=499)
+                    | ProbeObservation::LetThrough(status @ 400..=499)
+                        if of_record_zero && self.token.tenant.calibrated.is_record_first(probe) =>
+                    {
+                        ProbeObservation::Inconclusive(status)
+                    }
+                    seen => seen,
+                }
             }
             Err(failure) => ProbeObservation::Failed(failure),
         }

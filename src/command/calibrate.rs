@@ -1,12 +1,13 @@
 //! `calibrate`: which operations check the permission before they search for the record, at one tenant. A token of which
 //! nothing is ticked asks each for record 0: 401 says that the permission was checked, 404 that the record was searched for.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Method, Permission, Probe, catalog};
+use crate::catalog::{Method, Operation, Permission, Probe, catalog};
 use crate::cli::{CalibrateArguments, Output};
 use crate::config;
 use crate::exit::Exit;
@@ -152,13 +153,35 @@ async fn ask(client: &Client, tenant: &Tenant, value: &TokenValue, probe: &'stat
 fn text(operations: &[Calibrated]) -> String {
     let row = |operation: &Calibrated| {
         vec![
-            format!("{} {}", operation.probe.method().as_str(), operation.probe.template()),
+            operation.probe.operation.to_string(),
             operation.answer.clone(),
             operation.meaning.as_text().to_owned(),
             operation.permissions.join("; "),
         ]
     };
-    table(&["OPERATION", "ANSWER", "MEANING", "PERMISSIONS"], &operations.iter().map(row).collect::<Vec<_>>())
+    let found =
+        table(&["OPERATION", "ANSWER", "MEANING", "PERMISSIONS"], &operations.iter().map(row).collect::<Vec<_>>());
+    let kept = configuration(operations);
+    format!("{found}\nTo keep what is known, put this below its [[tenants]] in the configuration:\n\n{kept}")
+}
+
+/// What is known, as the configuration takes it. An operation that was answered in both ways is known in neither.
+fn configuration(operations: &[Calibrated]) -> String {
+    let of = |meaning| {
+        let all: Vec<_> =
+            operations.iter().filter(|one| one.meaning == meaning).map(|one| &one.probe.operation).collect();
+        all
+    };
+    let (permission_first, record_first) = (of(Meaning::PermissionFirst), of(Meaning::RecordFirst));
+    let list = |ours: &[&Operation], theirs: &[&Operation]| {
+        let names: BTreeSet<_> = ours.iter().filter(|one| !theirs.contains(one)).map(ToString::to_string).collect();
+        names.iter().map(|name| format!("    \"{name}\",\n")).collect::<String>()
+    };
+    format!(
+        "[tenants.calibrated]\npermission_first = [\n{}]\nrecord_first = [\n{}]\n",
+        list(&permission_first, &record_first),
+        list(&record_first, &permission_first)
+    )
 }
 
 fn json(operations: &[Calibrated]) -> Value {

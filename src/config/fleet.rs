@@ -12,7 +12,7 @@ use super::profiles::{Profiles, permissions};
 use super::raw::{Notes, Section};
 use super::value;
 use super::zone::Zone;
-use crate::model::{Tenant, Token, TokenSource, Wanted};
+use crate::model::{Calibrated, Tenant, Token, TokenSource, Wanted};
 
 /// The tenants and tokens that have been read so far, over all files.
 pub(super) struct Fleet<'a> {
@@ -56,7 +56,9 @@ impl<'a> Fleet<'a> {
         let zone = zone.unwrap_or_else(|| self.zone.clone());
         let base_url = base_url.unwrap_or_else(|| own_address(subdomain.as_deref().unwrap_or_default()));
         let probe_records = probe_records(section.section("probe_records", notes), notes);
-        let tenant = Arc::new(Tenant { name: name.unwrap_or_default(), subdomain, base_url, probe_records });
+        let calibrated = calibrated(section.section("calibrated", notes), notes);
+        let name = name.unwrap_or_default();
+        let tenant = Arc::new(Tenant { name, subdomain, base_url, probe_records, calibrated });
         let mut names = Vec::new();
         for token in section.sections("tokens", notes) {
             self.token(token, &tenant, &zone, &mut names, notes);
@@ -136,6 +138,21 @@ fn probe_records(mut section: Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<&'
     let records = records.filter_map(|record| Some((record, section.read(record, notes, value::record)?))).collect();
     section.finish(notes);
     records
+}
+
+/// Reads what the command `calibrate` found.
+fn calibrated(mut section: Section<'_>, notes: &mut Notes<'_>) -> Calibrated {
+    const ALLOWED: &str = "a list of operations, as `calibrate` prints them";
+    let mut operations = |key| section.read_list(key, ALLOWED, notes, value::operation).unwrap_or_default();
+    let calibrated =
+        Calibrated { permission_first: operations("permission_first"), record_first: operations("record_first") };
+    let path = section.path("record_first");
+    section.finish(notes);
+    if let Some(both) = calibrated.record_first.iter().find(|both| calibrated.permission_first.contains(both)) {
+        let problem = format!("`{both}` is in `permission_first` too");
+        notes.fault(&path, Problem::new(problem, "each operation in one of the two lists"));
+    }
+    calibrated
 }
 
 fn required<T>(

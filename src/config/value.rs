@@ -10,6 +10,8 @@ use toml::Value;
 use url::{Host, Url};
 
 use super::context::Context;
+use crate::catalog::{Operation, catalog};
+
 use super::fault::{Problem, nearest, resembles_token, shown};
 use super::zone::Zone;
 
@@ -55,6 +57,20 @@ pub(super) fn record(value: &Value) -> Parsed<u64> {
     let allowed = "the number of a record in Syncro, from 1 on, as its address in the browser shows it";
     let number = value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
     number.ok_or_else(|| Problem::new("not the number of a record", allowed))
+}
+
+/// Reads an operation on one record, such as `GET /tickets/{id}`.
+pub(super) fn operation(value: &Value) -> Parsed<&'static Operation> {
+    let allowed = "an operation as `calibrate` prints it, such as \"GET /tickets/{id}\"";
+    let word = text(value, allowed)?;
+    let operations = catalog().record_operations();
+    let known = operations.iter().find(|operation| operation.to_string() == word).copied();
+    known.ok_or_else(|| {
+        let names: Vec<_> = operations.iter().map(ToString::to_string).collect();
+        let near = nearest(word, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let problem = format!("{} is no operation that is asked for record 0", shown(word));
+        Problem::new(problem, near.unwrap_or_else(|| allowed.to_owned()))
+    })
 }
 
 /// Reads a duration within bounds, such as `"30s"`, `"5m"`, `"1h 30m"` or `"14d"`.

@@ -115,6 +115,11 @@ impl Answer {
         self.broken.as_ref().filter(|_| !self.is_json())
     }
 
+    /// Whether the request was refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status == 401 && self.failure().is_none()
+    }
+
     /// Whether a refusal has the sentence that Syncro's API document has for a missing permission (`GET /contacts`).
     pub(crate) fn names_permissions(&self) -> bool {
         let error = |text| json::string(json::member(&json::members(text, |name| name == "error").ok()?, "error")?);

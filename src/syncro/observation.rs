@@ -56,6 +56,8 @@ pub struct PermissionObservations {
     pub user: Option<UserObservation>,
     /// How many customers the token sees, if the list of customers said so.
     pub customers: Option<u64>,
+    /// The permissions for which record 0 was refused in Syncro's words for a missing permission.
+    pub refused_record_zero: Vec<PermissionId>,
     /// What each probe shows, by the permission that it is about.
     pub probes: Vec<(PermissionId, ProbeObservation)>,
     /// What each probe shows of the permissions that the token does not need, if it was audited.

@@ -48,3 +48,27 @@ fn nothing_is_said_by_a_token_that_has_something_ticked_or_does_not_work() {
     let (code, out) = calibrate(&world, &[]);
     assert_eq!((code, out.contains("the token does not work")), (Some(3), true), "{out}");
 }
+
+#[test]
+fn what_was_found_can_be_kept_in_the_configuration_and_decides_what_404_shows() {
+    for (record_first, expected) in [(false, "granted (shown)"), (true, "unverified")] {
+        let world = account("", record_first);
+        let (_, out) = calibrate(&world, &[]);
+        let (_, found) = out.split_once("in the configuration:\n\n").expect("it says how to keep it");
+        let wide = World::new(&format!(
+            "requests_per_minute = 0\n[[tenants]]\nsubdomain = \"acme\"\nrecord_first = {record_first}\n\
+             groups = []\nusers = [{{ id = 1, admin = true }}]\n\
+             tokens = [{{ value = \"value-of-acme\", user = 1, permissions = \"all\" }}]\n"
+        ));
+        let mut configuration = Configuration::acme("permissions = [\"Assets - View Details\"]");
+        configuration.requests_per_minute = 10_000;
+        configuration.tenants[0].more = found.to_owned();
+        let path = wide.configure(&configuration);
+        let output =
+            program().args(["--config", path.to_str().unwrap(), "check", "--output", "json"]).output().unwrap();
+        let checked: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+        let permission = &checked["tokens"][0]["permissions"][0];
+        let strength = permission["strength"].as_str().map_or_else(String::new, |strength| format!(" ({strength})"));
+        assert_eq!(format!("{}{strength}", permission["state"].as_str().unwrap()), expected, "{checked}");
+    }
+}

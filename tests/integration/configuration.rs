@@ -120,6 +120,7 @@ token = "secret"
 [[tenants]]
 name = "acme"
 probe_records = { ticket = 0, tikcet = 3, asset = "7" }
+calibrated = { permission_first = ["GET /tickets/{id}", "GET /ticket/{id}"], record_first = ["GET /tickets/{id}", 7] }
 base_url = "http://acme.example/api/v1"
 tokens = "none"
 

@@ -119,6 +119,7 @@ fn every_key_that_the_program_knows_is_documented() {
         ("[profiles.NAME]", ""),
         ("[[tenants]]", ""),
         ("[tenants.probe_records]", "[[tenants]]\n"),
+        ("[tenants.calibrated]", "[[tenants]]\n"),
         ("[[tenants.tokens]]", "[[tenants]]\n"),
     ];
     for (table, before) in tables {

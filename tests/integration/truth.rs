@@ -203,3 +203,26 @@ fn a_ticket_that_is_not_the_users_own_tells_the_two_apart() {
     assert_eq!((&own["state"], &own["shown_by"]), (&"granted".into(), &"GET /tickets/0 answered 404".into()), "{own}");
     assert_eq!(daemon.notified(), ["PermissionLost firing"]);
 }
+
+#[test]
+fn that_record_0_is_not_there_shows_a_permission_once_it_was_refused_for_it() {
+    const ASSETS: &str = "Assets - View Details";
+    let groups = "{ name = \"Technicians\", permissions = \"all\" }";
+    let world = World::new(&account(groups, &[(1, "Technicians"), (2, "Technicians")], ""));
+    let mut daemon = world.run(&watching(&[1, 2], &format!("permissions = [\"{ASSETS}\"]")));
+    all_checked(&mut daemon, &[1, 2]);
+    assert_eq!(state(&mut daemon, ASSETS)["strength"], "indicated", "the record may be searched for first");
+    // The other token of the tenant shows it, and it is known of both from then on, after a restart too.
+    let (token, permission) = ("value-2".to_owned(), ASSETS.to_owned());
+    world.happens(Incident::TokenLoses { token: token.clone(), permission: permission.clone() });
+    daemon.alert("PermissionLost", "firing");
+    world.happens(Incident::TokenGains { token, permission });
+    daemon.alert("PermissionLost", "resolved");
+    daemon.checks("acme", "permissions", 4);
+    let strength = |daemon: &mut Daemon| state(daemon, ASSETS)["strength"].clone();
+    assert_eq!(strength(&mut daemon), "shown");
+    daemon.signal("TERM");
+    daemon.ended();
+    let mut daemon = world.run(&watching(&[1], &format!("permissions = [\"{ASSETS}\"]")));
+    assert_eq!(strength(&mut daemon), "shown");
+}

@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::belief::User;
-use crate::belief::user::GroupChange;
 use crate::belief::confirmed::{Belief, Confirmation};
 use crate::belief::permissions::{PermissionObservation, RightStatus};
+use crate::belief::user::GroupChange;
 use crate::syncro::Right;
 use crate::testing::{at, permission};
 

@@ -90,6 +90,7 @@ impl Changes<'_> {
             }
         }
         token_status.permissions.retain(|entry| is_wanted(entry.permission));
+        token_status.refused_record_zero(&observations.refused_record_zero);
     }
 
     /// Takes in that a request was let through, by this permission or for another reason. That ends the belief that the

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
 use crate::belief::{TenantContact, TenantObservation, TokenStatus};
+use crate::catalog::PermissionId;
 use crate::check::WatchKey;
 use crate::config::Config;
 use crate::model::{Token, TokenId};
@@ -184,6 +185,15 @@ impl Fleet {
         let others = self.members(&watch.token.tenant.name).iter().filter(|other| **other != key);
         let others = others.filter_map(|other| Some((*other, Arc::clone(&self.get(*other)?.status))));
         others.filter(|(_, other)| watch.status.shares_side_with(other)).collect()
+    }
+
+    /// The permissions that the tenant of a token is known to check before it searches for a record.
+    pub(super) fn checked_first(&self, key: WatchKey) -> Vec<PermissionId> {
+        let Some(tenant) = self.get(key).map(|watch| &watch.token.tenant) else { return Vec::new() };
+        let members = self.members(&tenant.name).iter().filter_map(|member| self.get(*member));
+        let shown = members.flat_map(|member| member.status.checked_first());
+        let known: BTreeSet<_> = shown.chain(tenant.calibrated.checked_first()).collect();
+        known.into_iter().collect()
     }
 
     /// What is seen of a tenant; none if no token of it worked.

@@ -71,6 +71,7 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let frozen = self.outages.is_frozen();
+        let checked_first = if check == Check::Permissions { self.fleet.checked_first(key) } else { Vec::new() };
         let Some(watch) = self.fleet.get_mut(key) else { return false };
         watch.timing.catch_up = None;
         watch.asked = asked(&watch.asked, observation);
@@ -89,6 +90,7 @@ impl Core {
             frozen,
         };
         let transitions = step(status, observation, policy);
+        status.take_checked_first(&checked_first);
         watch.timing.audit_from = audit_from(watch.phase, status.audited(), &self.config, self.sweep, now);
         let problem = status.group_problem().map(str::to_owned);
         if problem.is_some() != had_problem {
