@@ -175,7 +175,7 @@ fn configuration(operations: &[Calibrated]) -> String {
     let (permission_first, record_first) = (of(Meaning::PermissionFirst), of(Meaning::RecordFirst));
     let list = |ours: &[&Operation], theirs: &[&Operation]| {
         let names: BTreeSet<_> = ours.iter().filter(|one| !theirs.contains(one)).map(ToString::to_string).collect();
-        names.iter().map(|name| format!("    \"{name}\",\n")).collect::<String>()
+        names.iter().map(|name| format!("    \"{name}\",\n")).collect::<Vec<_>>().concat()
     };
     format!(
         "[tenants.calibrated]\npermission_first = [\n{}]\nrecord_first = [\n{}]\n",

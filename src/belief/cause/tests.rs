@@ -217,7 +217,7 @@ fn a_user_who_came_from_another_group_is_the_cause_unless_the_group_may_have_bee
     };
     let narrow = World { groups: vec![0b101], ..world.clone() };
     let cause_after = |came: &[usize]| {
-        let mut statuses = vec![TokenStatus::default(), TokenStatus::default()];
+        let mut statuses = [TokenStatus::default(), TokenStatus::default()];
         for (round, world) in [(0, &world), (1, &narrow)] {
             for (token, status) in statuses.iter_mut().enumerate() {
                 world.check(token, status, at(round * 100));
