@@ -30,6 +30,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             subdomain: Some(name.clone()),
             base_url: String::new(),
             probe_records: std::collections::BTreeMap::new(),
+            calibrated: syncro_token_monitor::model::Calibrated::default(),
             name,
         };
         let token = Token {

@@ -95,9 +95,8 @@ fn main() {
                 let part = Part::Permissions(PermissionObservations {
                     full: true,
                     user,
-                    customers: None,
                     probes,
-                    audit: None,
+                    ..PermissionObservations::default()
                 });
                 let observed = Box::new(Observation { at, part, asked: Vec::new() });
                 effects.extend(core.handle(Event::Observed { key: job.key, observed, ended: Some(end) }, at));

@@ -146,8 +146,11 @@ impl Token {
     /// Left out are the requests that a check of the wanted permissions sends anyway, and those that another permission
     /// lets through too.
     pub fn audit(&self, probes: Probes) -> Vec<(&'static Probe, Vec<PermissionId>)> {
+        if self.needs_all() {
+            return Vec::new();
+        }
         let asked = self.probes(probes);
-        let shows = |probe: &Probe| !probe.granted.is_empty() && probe.satisfied_by_any_of.is_empty();
+        let shows = |probe: &Probe| !probe.granted.is_empty() && !probe.is_any_of() && !probe.asks_of_another_user();
         let unasked = |probe: &Probe| !asked.iter().any(|(request, _)| request.same_request(probe));
         catalog()
             .permissions()
@@ -155,6 +158,16 @@ impl Token {
             .filter_map(|(permission, _)| Some((probes.allowed(permission)?, vec![permission])))
             .filter(|(probe, _)| shows(probe) && unasked(probe))
             .collect()
+    }
+
+    /// Whether a wanted permission is shown by what is answered about another user, whom only the list of users names.
+    pub(crate) fn asks_of_another_user(&self, probes: Probes) -> bool {
+        self.wanted.iter().filter_map(|wanted| probes.allowed(wanted.permission)).any(Probe::asks_of_another_user)
+    }
+
+    /// Whether the integration asks for every permission, so that the token has none too many.
+    pub(crate) fn needs_all(&self) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.asks_for_all)
     }
 
     /// The expiry notices of the token: how long before the declared expiry each comes, and at which moment. A token

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::belief::{Evidence, PermissionState, TokenState, TokenStatus};
+use crate::belief::{Evidence, PermissionState, Strength, TokenState, TokenStatus};
 use crate::model::Token;
 
 use super::peers::{Peer, is_of_group};
@@ -19,6 +19,8 @@ pub(super) struct Condition {
     pub(super) notices: usize,
     /// When the token was last seen to have what is missing; the epoch if never, or if nothing is missing.
     pub(super) granted_at: DateTime<Utc>,
+    /// Whether what it reports is only indicated, and not shown.
+    pub(super) is_weak: bool,
     /// Whether the alert may begin to fire now; one that fires already continues in any case.
     pub(super) may_begin: bool,
     pub(super) message: Message,
@@ -28,7 +30,8 @@ impl Condition {
     /// A condition for which the alert fires as soon as it exists.
     pub(super) fn new(alert: Alert, severity: Severity, since: DateTime<Utc>, message: Message) -> Self {
         let granted_at = DateTime::default();
-        Self { alert, subject: None, severity, since, notices: 0, granted_at, may_begin: true, message }
+        let (subject, notices, is_weak, may_begin) = (None, 0, false, true);
+        Self { alert, subject, severity, since, notices, granted_at, is_weak, may_begin, message }
     }
 
     /// Whether this alert is the one that represents its security group, or is about no group; its message then names
@@ -50,7 +53,7 @@ impl Condition {
                 |peer: &Peer<'_>| peer.wants(subject?).filter(|_| works(peer) && !peer.had(subject, self.since));
             let affected: Vec<_> = peers.iter().filter_map(|peer| Some((peer, needs(peer)?))).collect();
             let required = affected.iter().any(|(_, required)| *required);
-            self.severity = self.severity.max(severity(self.alert, self.message.evidence, required));
+            self.severity = self.severity.max(severity(self.is_weak, required));
             self.message = messages::of_group(&self.message, affected.iter().map(|(peer, _)| peer.token));
         }
         true
@@ -83,13 +86,15 @@ pub(super) fn permissions(token: &Token, status: &TokenStatus) -> Vec<Condition>
     missing
         .map(|(wanted, permission)| {
             let alert = if permission.belief.lost { Alert::PermissionLost } else { Alert::PermissionMissing };
+            let is_weak = alert == Alert::PermissionMissing && permission.strength() != Some(Strength::Shown);
             Condition {
                 alert,
                 subject: Some(wanted.permission.name().to_owned()),
-                severity: severity(alert, Some(permission.evidence), wanted.required),
+                severity: severity(is_weak, wanted.required),
                 since: permission.belief.since,
                 notices: 0,
                 granted_at: permission.belief.granted_at(),
+                is_weak,
                 // What was shown before the token stopped working, or could not be probed since, makes no alert begin.
                 may_begin: permission.evidence == Evidence::Right
                     || !permission.unseen && !status.permissions_are_outdated(),
@@ -99,9 +104,8 @@ pub(super) fn permissions(token: &Token, status: &TokenStatus) -> Vec<Condition>
         .collect()
 }
 
-/// How bad a missing permission is. A right that was false from the start is weak evidence, and without a permission
-/// that is only recommended nothing breaks.
-fn severity(alert: Alert, evidence: Option<Evidence>, required: bool) -> Severity {
-    let weak = alert == Alert::PermissionMissing && evidence == Some(Evidence::Right);
-    if required && !weak { Severity::Critical } else { Severity::Warning }
+/// How bad a missing permission is. What was missing from the start, and is only indicated, is no reason to be woken, and
+/// without a permission that is only recommended nothing breaks.
+fn severity(is_weak: bool, required: bool) -> Severity {
+    if required && !is_weak { Severity::Critical } else { Severity::Warning }
 }

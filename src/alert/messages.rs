@@ -92,13 +92,7 @@ pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Messag
                 if neither helps, make a new token: {replace}"
             ),
         ),
-        Alert::TokenWrongAccount => (
-            format!(
-                "{name} works, but on another Syncro account than `{}`; {affected}",
-                token.tenant.subdomain.as_deref().unwrap_or_default()
-            ),
-            "Put the right value where this token is read from".to_owned(),
-        ),
+        Alert::TokenWrongAccount => wrong_account(token, status),
         Alert::TokenUserLockedOut => (
             format!("{} may not use Syncro any more; {affected}", user_of(token, status)),
             format!("Fix the user: {USER}, or make a token of another user: {replace}"),
@@ -119,6 +113,30 @@ pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Messag
         }
     };
     message(token, status, &what, &fix)
+}
+
+/// What is said of a token that works on another account: the account may have been renamed, or the value may be another
+/// token's. The user, whom two accounts do not share, says which.
+fn wrong_account(token: &Token, status: &TokenStatus) -> (String, String) {
+    let (name, affected) = (named(token), affected(token));
+    let ours = token.tenant.subdomain.as_deref().unwrap_or_default();
+    let put = "Put the right value where this token is read from";
+    let Some(elsewhere) = &status.elsewhere else {
+        return (format!("{name} works, but on another Syncro account than `{ours}`; {affected}"), put.to_owned());
+    };
+    let theirs = &elsewhere.subdomain;
+    let works = format!("{name} works, but on the Syncro account `{theirs}` and not on `{ours}`");
+    match elsewhere.is_same_user {
+        Some(true) => (
+            format!("{works}; its user is the same as before, so the account was probably renamed; {affected}"),
+            format!("If it was renamed, set `subdomain = \"{theirs}\"` for the tenant, here and in the integration"),
+        ),
+        Some(false) => (
+            format!("{works}; its user is another one, so it is probably the value of another token; {affected}"),
+            put.to_owned(),
+        ),
+        None => (format!("{works}; {affected}"), format!("{put}, or the right `subdomain` into the configuration")),
+    }
 }
 
 /// The message of `TokenExpiring`.

@@ -73,7 +73,7 @@ impl Audit {
 
     /// The permissions that are granted and not wanted now.
     pub fn excess(&self, token: &Token) -> impl Iterator<Item = &Excess> {
-        self.granted.iter().filter(|excess| !token.wants(excess.permission))
+        self.granted.iter().filter(|excess| !token.needs_all() && !token.wants(excess.permission))
     }
 }
 

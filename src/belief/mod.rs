@@ -28,7 +28,7 @@ pub(crate) use outage::{
     FEWEST, LONGEST_TURNED_BAD, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
 pub(crate) use permissions::{PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions};
-pub(crate) use step::{Policy, step};
+pub(crate) use step::{Policy, see_listed, step};
 pub(crate) use unverified::WhyUnverified;
 pub(crate) use user::User;
 pub(crate) use verdict::{Expectation, TokenState, Verdict, judge};
@@ -111,6 +111,15 @@ pub struct Doubt {
     pub last: DateTime<Utc>,
 }
 
+/// Where a token works that does not work on its configured account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The subdomain that `/me` names.
+    pub subdomain: String,
+    /// Whether the user is the one whom the token had on the configured account; `None` if that is not known.
+    pub is_same_user: Option<bool>,
+}
+
 /// The status of one token: what is believed of it. It is persisted as JSON over restarts and upgrades: what an older
 /// program did not know reads as its default. The attempts come first, so that a check that found nothing new rewrites
 /// only one page of the store.
@@ -140,6 +149,12 @@ pub struct TokenStatus {
     pub unreadable: Option<Unreadable>,
     /// The fingerprint of the token value that was used last.
     pub fingerprint: Option<Fingerprint>,
+    /// Where the token works instead, while it works on another account than the configured one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
+    /// When the list of the account's users was last asked for with this token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users_asked: Option<DateTime<Utc>>,
     /// How many customers the token sees, as the list of customers last said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customers_visible: Option<u64>,
@@ -168,6 +183,8 @@ impl Default for TokenStatus {
             worked_after_expiry: 0,
             unreadable: None,
             fingerprint: None,
+            elsewhere: None,
+            users_asked: None,
             customers_visible: None,
             validity: Attempts::default(),
             permission_checks: Attempts::default(),
@@ -293,7 +310,7 @@ impl TokenStatus {
             moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
         }
         let moments = [&mut self.full_check, &mut self.answered_at, &mut self.known_since, &mut self.since];
-        moments.into_iter().flatten().for_each(&mut *change);
+        moments.into_iter().chain([&mut self.users_asked]).flatten().for_each(&mut *change);
         if let Some(doubt) = &mut self.doubt {
             [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);
         }
@@ -301,6 +318,7 @@ impl TokenStatus {
             user.group_asked.iter_mut().chain(&mut user.doubted_at).for_each(&mut *change);
             user.group_change.iter_mut().for_each(|group_change| change(&mut group_change.at));
             user.admin.moments(change);
+            user.listed.moments(change);
         }
         self.rights.iter_mut().for_each(|right| right.belief.moments(change));
         self.permissions.iter_mut().for_each(|permission| permission.belief.moments(change));
@@ -344,6 +362,8 @@ pub enum TransitionKind {
     SecurityGroup,
     /// The user became a Global Admin, or is none any more.
     GlobalAdmin,
+    /// The user is not in the list of the account's users any more, or is again.
+    UserListed,
     /// Another token value is used: the token was rotated.
     Fingerprint,
     /// The same token value has another name in the configuration.

@@ -5,6 +5,8 @@
 //! and after it: had the record been searched for first, the answer would have been 404. It is remembered with the
 //! permissions of the tokens, and holds for every token of the tenant.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PermissionId;
@@ -46,7 +48,10 @@ impl TokenStatus {
 
     /// Takes in of which permissions it is known that the tenant checks them first: it does for every permission that the
     /// same operation needs.
-    pub(crate) fn take_checked_first(&mut self, known: &[PermissionId]) {
+    pub(crate) fn take_checked_first(&mut self, known: &BTreeSet<PermissionId>) {
+        if known.is_empty() {
+            return;
+        }
         let probe = |permission| Probes::WriteSafe.allowed(permission);
         let is_known = |permission| {
             let ours = probe(permission);

@@ -106,6 +106,8 @@ impl PermissionStatus {
             (Evidence::Probe, Some(400..=499)) if granted && self.permission_first != Some(PermissionFirst::Shown) => {
                 Strength::Indicated
             }
+            // That an answer is narrower than it would be is inferred.
+            (Evidence::Probe, Some(200..=299)) if !granted => Strength::Indicated,
             (Evidence::Probe, _) => Strength::Shown,
         })
     }

@@ -16,7 +16,7 @@ use super::evidence::Evidence;
 use super::permissions::{PermissionObservation, RightStatus};
 use super::user::User;
 use super::verdict::{Expectation, TokenState, Verdict, judge};
-use super::{Doubt, TokenStatus, Transition, TransitionKind};
+use super::{Doubt, Elsewhere, TokenStatus, Transition, TransitionKind};
 
 /// What decides how an observation changes a status, besides the two of them.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,23 @@ pub(crate) fn step(status: &mut TokenStatus, observation: &Observation, policy: 
     changes.transitions
 }
 
+/// Takes in whether the list of the account's users has the user of a token, and returns what changed.
+#[must_use]
+pub(crate) fn see_listed(
+    status: &mut TokenStatus,
+    is_listed: bool,
+    now: DateTime<Utc>,
+    confirmation: Confirmation,
+) -> Option<Transition> {
+    let user = status.user.as_mut()?;
+    let word = |listed| if listed { "listed" } else { "not_listed" };
+    user.see_listed(is_listed, now, confirmation).then(|| {
+        let (before, after) = (word(!is_listed).to_owned(), word(is_listed).to_owned());
+        let (kind, since) = (TransitionKind::UserListed, user.listed.since);
+        Transition { kind, subject: None, before, after, since, evidence: None, shown_by: None }
+    })
+}
+
 /// The changes that one observation makes, with what they depend on.
 struct Changes<'a> {
     /// When the observation was made.
@@ -94,6 +111,12 @@ impl Changes<'_> {
         self.state(status, state);
         self.outlived(status, state);
         status.let_in(state == TokenState::Valid);
+        if let MeObservation::Works(me) = observation {
+            status.elsewhere = me.subdomain.clone().filter(|_| state == TokenState::WrongAccount).map(|subdomain| {
+                let is_same_user = status.user.as_ref().map(|user| user.id == me.user_id);
+                Elsewhere { subdomain, is_same_user }
+            });
+        }
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
             self.user(status, me);
         } else {

@@ -26,10 +26,17 @@ pub struct User {
     pub group_problem: Option<String>,
     /// A change of the group that is still news.
     pub group_change: Option<GroupChange>,
+    /// Whether the user is in the list of the account's users. One who was and is not any more is perhaps disabled.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub listed: Belief,
     /// Since when the group may be another one: the user's rights changed in `/me`, and the group has not been read
     /// since.
     #[serde(default)]
     pub doubted_at: Option<DateTime<Utc>>,
+}
+
+fn is_unknown(belief: &Belief) -> bool {
+    belief.granted.is_none()
 }
 
 /// A change of the user's security group.
@@ -52,8 +59,24 @@ impl User {
             group_asked: None,
             group_problem: None,
             group_change: None,
+            listed: Belief::default(),
             doubted_at: None,
         }
+    }
+
+    /// Since when the user has not been in the list of the account's users any more. Syncro lets the tokens of a disabled
+    /// user go on working (docs.syncromsp.com/imported/disabledelete-restoreundelete-users).
+    pub fn unlisted_since(&self) -> Option<DateTime<Utc>> {
+        self.listed.lost.then_some(self.listed.since)
+    }
+
+    /// Takes in the list of the account's users, and returns whether the belief changed.
+    pub(super) fn see_listed(&mut self, listed: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
+        if self.listed.granted.is_none() {
+            self.listed = Belief::first(listed, now);
+            return false;
+        }
+        self.listed.see(listed, now, confirmation)
     }
 
     /// Takes in the admin flag of `/me`, and returns whether the belief changed.

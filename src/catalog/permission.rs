@@ -52,6 +52,18 @@ impl Method {
     }
 }
 
+/// What in the body of an answer shows a permission, where its status does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyEvidence {
+    /// Its member `can_manage` is `true`.
+    CanManage,
+    /// One of its entries is of another user than the token's.
+    EntryOfAnotherUser,
+    /// What was asked of another user is answered of that one, and not of the token's own.
+    AnswerOfAnotherUser,
+}
+
 /// One request that shows whether a permission is granted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +84,8 @@ pub struct Probe {
     pub query: Option<String>,
     /// A JSON body to send.
     pub body: Option<String>,
+    /// What in the body shows it, where the status does not.
+    pub shown_in_body: Option<BodyEvidence>,
     /// The HTTP statuses that mean that the permission is granted.
     pub granted: Vec<u16>,
     /// How certain the meaning of the answer is.
@@ -152,6 +166,11 @@ impl Probe {
     /// Whether several permissions let the request through, each of them alone.
     pub(crate) fn is_any_of(&self) -> bool {
         !self.satisfied_by_any_of.is_empty()
+    }
+
+    /// Whether it is asked of another user than the token's.
+    pub(crate) fn asks_of_another_user(&self) -> bool {
+        self.shown_in_body == Some(BodyEvidence::AnswerOfAnotherUser)
     }
 
     /// Whether this probe and `other` are the same request, so that one answer serves both.

@@ -11,12 +11,14 @@ pub struct Profile {
     pub name: String,
     /// The name that the integration has itself.
     pub title: String,
-    /// The address of the guide that publishes the list.
+    /// The address of the guide that publishes the list, or `public document:` and what it is.
     pub source: String,
     /// How certain the list is as a whole.
     pub certainty: Certainty,
     /// A remark for the reader of the catalogue.
     pub note: Option<String>,
+    /// Whether the guide asks for every permission there is, so that none is more than the integration needs.
+    pub asks_for_all: bool,
     /// The permissions without which the integration breaks.
     pub required: Vec<PermissionId>,
     /// The permissions that the guide asks for besides.
@@ -34,6 +36,8 @@ pub(super) struct RawProfile {
     source: String,
     certainty: Certainty,
     note: Option<String>,
+    #[serde(default)]
+    asks_for_all: bool,
     required: Vec<String>,
     recommended: Vec<String>,
     #[serde(default)]
@@ -57,6 +61,7 @@ impl RawProfile {
             source: self.source,
             certainty: self.certainty,
             note: self.note,
+            asks_for_all: self.asks_for_all,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! A job: what one check of one token asks for. Values only.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::{PermissionId, Probe};
@@ -27,7 +28,8 @@ impl Job {
     /// A full check outside of the loop, for a command, with an audit or without.
     pub fn once(token: Arc<Token>, probes: Probes, audit: bool) -> Self {
         let audit = audit.then(|| token.audit(probes));
-        let permissions = PermissionJob { full: true, user: true, probes: token.probes(probes), audit };
+        let users = token.asks_of_another_user(probes).then(BTreeSet::new);
+        let permissions = PermissionJob { full: true, user: true, users, probes: token.probes(probes), audit };
         Self { key: WatchKey(0), token, lane: CheckLane::Validity, permissions: Some(permissions) }
     }
 }
@@ -39,6 +41,8 @@ pub struct PermissionJob {
     pub full: bool,
     /// Whether to ask for the user's security group.
     pub user: bool,
+    /// The users to seek in the list of users, besides the token's own, if that is to be read.
+    pub users: Option<BTreeSet<u64>>,
     /// The requests that show the wanted permissions.
     pub probes: Requests,
     /// The requests that show what the token may do besides, if it is to be audited.

@@ -3,6 +3,7 @@
 
 mod job;
 mod run;
+mod users;
 
 pub(crate) use job::Requests;
 pub(crate) use job::{Job, PermissionJob, WatchKey};

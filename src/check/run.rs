@@ -10,7 +10,7 @@ use crate::catalog::{Method, PermissionId, Probe};
 use crate::model::Token;
 use crate::syncro::{
     Answer, Asked, CheckLane, Client, Failure, MeObservation, Observation, Part, PermissionObservations,
-    ProbeObservation, Reason, Record, Request, TokenObservation, TokenValue, UserObservation,
+    ProbeObservation, Reason, Record, Request, TokenObservation, TokenValue, UserObservation, UsersObservation,
 };
 use crate::system::clock;
 
@@ -84,6 +84,7 @@ pub(crate) async fn check_with(client: &Client, job: Job, value: &TokenValue, se
             lane,
             host: Reachability::default(),
             user,
+            another_user: None,
             customers: None,
             records: Vec::new(),
             refused_record_zero: Vec::new(),
@@ -130,7 +131,7 @@ impl Reachability {
 const CUSTOMER: &str = "customer";
 
 /// The requests about the permissions of one token.
-struct Questions<'a> {
+pub(super) struct Questions<'a> {
     client: &'a Client,
     token: &'a Token,
     value: &'a TokenValue,
@@ -138,6 +139,8 @@ struct Questions<'a> {
     host: Reachability,
     /// The number of the user behind the token.
     user: u64,
+    /// The number of another user of the account, once the list of users has named one.
+    another_user: Option<u64>,
     /// How many customers the token sees, if their list said so.
     customers: Option<u64>,
     /// The records that lists have shown so far, with their kinds.
@@ -157,6 +160,14 @@ impl Questions<'_> {
                 Err(failure) => UserObservation::Failed(failure),
             });
         }
+        if let Some(mut sought) = job.users {
+            sought.insert(self.user);
+            let users = self.users(&sought).await;
+            if let UsersObservation::Listed { listed, .. } = &users {
+                self.another_user = listed.iter().copied().find(|user| *user != self.user);
+            }
+            observed.users = Some(users);
+        }
         observed.probes = self.ask(job.probes).await;
         observed.customers = self.customers;
         observed.refused_record_zero = std::mem::take(&mut self.refused_record_zero);
@@ -171,7 +182,7 @@ impl Questions<'_> {
     /// # Errors
     ///
     /// There was no answer, or the host has been given up.
-    async fn one(&mut self, request: Request) -> Result<Answer, Failure> {
+    pub(super) async fn one(&mut self, request: Request) -> Result<Answer, Failure> {
         if let Some(failure) = &self.host.gone {
             return Err(failure.clone());
         }
@@ -219,7 +230,12 @@ impl Questions<'_> {
 
     async fn probe(&mut self, probe: &'static Probe, shown: &[PermissionId]) -> ProbeObservation {
         let of_record_zero = self.token.tenant.asks_for_record_zero(probe);
-        match self.one(Request::Probe(probe)).await {
+        let request = match self.another_user {
+            _ if !probe.asks_of_another_user() => Request::Probe(probe),
+            Some(user) => Request::OfUser(probe, user),
+            None => return ProbeObservation::NotSent,
+        };
+        match self.one(request).await {
             Ok(answer) => {
                 if let Some(kind) = &probe.lists {
                     let list = answer.list();
@@ -229,7 +245,11 @@ impl Questions<'_> {
                 if of_record_zero && answer.is_refusal() && answer.names_permissions() {
                     self.refused_record_zero.extend(shown);
                 }
-                match answer.probe(probe) {
+                let seen = match probe.shown_in_body {
+                    Some(evidence) => answer.probe_in_body(probe, evidence, self.user),
+                    None => answer.probe(probe),
+                };
+                match seen {
                     // That record 0 is not there shows nothing where it is searched for before the permission is checked.
                     ProbeObservation::Granted(status @ 400..=499)
                     | ProbeObservation::LetThrough(status @ 400..=499)

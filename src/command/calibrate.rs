@@ -87,7 +87,8 @@ async fn calibrated(path: &Path, arguments: &CalibrateArguments) -> Result<Vec<C
     let client = client(&config).map_err(|error| format!("failed to {error}"))?;
     let allowed = arguments.probes.map_or(config.syncro.probes, probes);
     works(&client, &tenant, &value).await?;
-    let list = |permission: &'static Permission| permission.probe.as_ref().filter(|probe| probe.record.is_none());
+    let shows = |probe: &&Probe| probe.record.is_none() && probe.shown_in_body.is_none();
+    let list = |permission: &'static Permission| permission.probe.as_ref().filter(shows);
     for permission in permissions() {
         let Some(probe) = list(permission).filter(|probe| !probe.granted.is_empty()) else { continue };
         if ask(&client, &tenant, &value, probe).await.is_ok_and(|answer| answer.is_let_through()) {

@@ -81,7 +81,7 @@ impl Finding {
             // Nothing was believed before, so no change needs to be recorded.
             let _ = step(&mut status, observation, policy);
         }
-        status.take_checked_first(&token.tenant.calibrated.checked_first().collect::<Vec<_>>());
+        status.take_checked_first(&token.tenant.calibrated.checked_first().collect());
         let causes = status.deduced_causes(&[]);
         status.take_causes(causes);
         let mut firing = Vec::new();

@@ -1,11 +1,15 @@
 //! What a configuration costs in requests to Syncro, against the budget. Arithmetic only. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Config, Schedule};
 
 /// The shortest time between two requests of `/users/{id}` for one token.
 pub(crate) const USER_INTERVAL: Duration = Duration::from_hours(1);
+
+/// The time between two readings of the list of a tenant's users.
+pub(crate) const USERS_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The shortest time between two audits of one token.
 pub(crate) const AUDIT_INTERVAL: Duration = Duration::from_hours(24);
@@ -32,11 +36,15 @@ impl Cost {
         let validity = config.schedule.validity.busiest_interval();
         let permissions = config.schedule.permissions.busiest_interval();
         let mut requests_per_sweep = 0;
-        let mut requests_per_minute = 0.0;
+        // Once a day the list of the users of each tenant is read.
+        let tenants: BTreeSet<_> = config.tokens.iter().map(|token| &token.tenant.name).collect();
+        let mut requests_per_minute = tenants.len() as f64 / minutes(USERS_INTERVAL);
         for token in &config.tokens {
             let probes = token.probes(config.syncro.probes).len();
             let audit = if config.syncro.audit_excess { token.audit(config.syncro.probes).len() } else { 0 };
-            requests_per_sweep += 2 + probes + audit;
+            // A command that makes one check reads the list of users for what is asked of another one.
+            let users = usize::from(token.asks_of_another_user(config.syncro.probes));
+            requests_per_sweep += 2 + users + probes + audit;
             requests_per_minute += 1.0 / minutes(validity) + (probes as f64) / minutes(permissions);
             requests_per_minute += 1.0 / minutes(permissions.max(USER_INTERVAL));
             requests_per_minute += (audit as f64) / minutes(permissions.max(AUDIT_INTERVAL));

@@ -77,6 +77,7 @@ fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
         source: OWN.to_owned(),
         certainty: Certainty::Certain,
         note: None,
+        asks_for_all: false,
         required,
         recommended,
         inferred: Vec::new(),

@@ -2,7 +2,8 @@
 //!
 //! `Fleet` has the tokens and the tenants, `Agenda` says when each is reviewed and which checks are under way,
 //! `OutageMonitor` and `Monitor` whether it is Syncro or our own machine. What happens to them: `review` one token or
-//! tenant, `observed` a check that ended, `peers` the tokens of one security group, `quick_checks` and `fleet_alerts` all
+//! tenant, `observed` a check that ended, `peers` the tokens of one security group, `users` the list of a
+//! tenant's users, `quick_checks` and `fleet_alerts` all
 //! tenants, `reload` the whole configuration, `start` the next checks.
 //!
 //! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload,
@@ -20,6 +21,7 @@ mod peers;
 mod quick_checks;
 mod reload;
 mod review;
+mod users;
 mod watch;
 
 use std::sync::Arc;
@@ -139,6 +141,7 @@ impl Core {
             next_check: if self.agenda.is_waiting() { self.last_tick } else { self.agenda.next_review() },
             last_tick: self.last_tick,
             beat: None,
+            clock_difference: None,
             first_sweep_done: self.is_first_sweep_done,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
@@ -135,6 +135,8 @@ pub struct Snapshot {
     pub last_tick: Option<DateTime<Utc>>,
     /// The same by the clock that is never set: whether the loop turns is judged by the age of this moment.
     pub beat: Option<Monotonic>,
+    /// By how much Syncro's clock is ahead of ours, if they differ by more than two minutes.
+    pub clock_difference: Option<TimeDelta>,
     /// Whether every token has been checked since the start.
     pub first_sweep_done: bool,
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::catalog::{Method, Probe};
@@ -34,10 +34,14 @@ pub enum Request {
     Me,
     /// `GET /users/{id}`: the security group of the user with this number.
     User(u64),
+    /// `GET /users`: this page of the list of users, from 1 on.
+    Users(u64),
     /// A request of the catalogue that shows whether a permission is granted.
     Probe(&'static Probe),
     /// The same read for the record with this number in place of record 0.
     Record(&'static Probe, u64),
+    /// The same read about the user with this number.
+    OfUser(&'static Probe, u64),
 }
 
 /// The client of the Syncro API; cheap to clone.
@@ -100,6 +104,11 @@ impl Client {
         Self { patience: LONGEST_PAUSE, ..self }
     }
 
+    /// By how much Syncro's clock is ahead of ours, if they differ by more than two minutes.
+    pub(crate) fn clock_difference(&self) -> Option<TimeDelta> {
+        self.clock.difference()
+    }
+
     /// Every pause after which requests do not flow again yet.
     pub fn pauses(&self, now: DateTime<Utc>) -> Vec<Pause> {
         self.budget.pauses(now)
@@ -135,7 +144,11 @@ impl Client {
             Ok(received) => self.received(tenant, &host, received),
             Err((_, failure)) => Err(failure),
         };
-        let reads_body = !matches!(request, Request::Probe(_) | Request::Record(..));
+        let reads_body = match request {
+            Request::Me | Request::User(_) | Request::Users(_) | Request::OfUser(..) => true,
+            Request::Probe(probe) => probe.shown_in_body.is_some(),
+            Request::Record(..) => false,
+        };
         let failure = answer.as_ref().map_or_else(Some, |answer| answer.body_failure().filter(|_| reads_body));
         let reason = failure.map(|failure| failure.reason);
         (Some(Asked { method, path: path(tenant, request), at, status, reason, took }), answer)
@@ -206,10 +219,11 @@ impl Client {
 
 fn outgoing<'a>(tenant: &Tenant, token: &'a TokenValue, request: Request) -> Outgoing<'a> {
     let url = format!("{}{}", tenant.base_url, path(tenant, request));
+    let read = |url| Outgoing { method: Method::Get, url, body: None, token };
     match request {
-        Request::Me | Request::User(_) | Request::Record(..) => {
-            Outgoing { method: Method::Get, url, body: None, token }
-        }
+        Request::Me | Request::User(_) | Request::Users(1) | Request::Record(..) => read(url),
+        Request::Users(page) => read(format!("{url}?page={page}")),
+        Request::OfUser(_, user) => read(format!("{url}?user_id={user}")),
         Request::Probe(probe) => {
             let query = probe.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
             Outgoing { method: probe.method(), url: format!("{url}{query}"), body: probe.body.as_deref(), token }
@@ -222,7 +236,8 @@ fn path(tenant: &Tenant, request: Request) -> Cow<'static, str> {
     match request {
         Request::Me => "/me".into(),
         Request::User(id) => format!("/users/{id}").into(),
-        Request::Probe(probe) => tenant.path_of(probe),
+        Request::Users(_) => "/users".into(),
+        Request::Probe(probe) | Request::OfUser(probe, _) => tenant.path_of(probe),
         Request::Record(probe, record) => probe.path_to(record).into(),
     }
 }

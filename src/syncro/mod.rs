@@ -2,7 +2,7 @@
 //! or bad.
 //!
 //! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with `coding`,
-//! `json`, `record` and `challenge`), `shown` has what they show, `token_value` protects the secret, `values` reads it from
+//! `json`, `record`, `users`, `in_body` and `challenge`), `shown` has what they show, `token_value` protects the secret, `values` reads it from
 //! its source.
 
 mod budget;
@@ -11,6 +11,7 @@ mod classify;
 mod client;
 mod coding;
 mod failure;
+mod in_body;
 mod instruments;
 mod json;
 mod observation;
@@ -20,6 +21,7 @@ mod server_clock;
 mod shown;
 mod token_value;
 mod transport;
+mod users;
 mod values;
 
 pub use budget::Budget;
@@ -33,7 +35,7 @@ pub use observation::{Observation, Part, PermissionObservations, TokenObservatio
 pub(crate) use pause::Host;
 pub use record::Record;
 pub(crate) use shown::MOST_RIGHTS;
-pub use shown::{Me, MeObservation, ProbeObservation, Right, UserObservation};
+pub use shown::{Me, MeObservation, ProbeObservation, Right, UserObservation, UsersObservation};
 pub use token_value::{Fingerprint, TokenValue, Unreadable};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::catalog::{Method, PermissionId};
 
-use super::{Failure, Fingerprint, MeObservation, ProbeObservation, Reason, Unreadable, UserObservation};
+use super::{
+    Failure, Fingerprint, MeObservation, ProbeObservation, Reason, Unreadable, UserObservation, UsersObservation,
+};
 
 /// The record of one request of a check: what was asked and how that ended, but nothing of the body of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct PermissionObservations {
     pub full: bool,
     /// What the answer to `/users/{id}` shows, if it was asked.
     pub user: Option<UserObservation>,
+    /// What the list of users shows, if it was asked for.
+    pub users: Option<UsersObservation>,
     /// How many customers the token sees, if the list of customers said so.
     pub customers: Option<u64>,
     /// The permissions for which record 0 was refused in Syncro's words for a missing permission.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// In bytes: a list that is longer was not asked for, and is not read.
-const LONGEST_LIST: usize = 256 * 1024;
+pub(super) const LONGEST_LIST: usize = 256 * 1024;
 
 /// A record of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,6 @@ impl Record {
         let mut lists = answer.as_object()?.values().filter_map(Value::as_array);
         let (Some(list), None) = (lists.next(), lists.next()) else { return None };
         let record = list.first()?;
-        let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         let assigned_to = match record.get("user_id") {
             Some(Value::Null) => Some(Assignee::Nobody),
             Some(user) => number(user).map(Assignee::User),
@@ -61,6 +60,11 @@ impl Record {
     pub(crate) fn is_not_of(&self, user: u64) -> bool {
         self.assigned_to.is_some_and(|assignee| assignee != Assignee::User(user))
     }
+}
+
+/// Reads a number, or a text that contains one.
+pub(super) fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the answers to the program's requests show, one by one: of `/me`, of a user, of a probe. Values only. Pure.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,20 @@ pub enum UserObservation {
     Failed(Failure),
 }
 
+/// What the list of users shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsersObservation {
+    /// The list was read.
+    Listed {
+        /// The numbers of the users who are in it.
+        listed: BTreeSet<u64>,
+        /// Whether it was read to its end, so that nobody else is in it.
+        is_whole: bool,
+    },
+    /// There is no verdict, for this reason.
+    Failed(Failure),
+}
+
 /// What the answer to a probe shows about the permissions that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeObservation {
@@ -108,7 +123,9 @@ pub enum ProbeObservation {
     Granted(u16),
     /// The request was refused, so the permission is missing.
     Missing,
-    /// The same, for a record that a list had shown to exist.
+    /// The answer, with this HTTP status, shows in its body that the permission is missing.
+    Denied(u16),
+    /// What the answer shows for a record that a list had shown to exist.
     OfRecord {
         /// Whether the permission is granted.
         granted: bool,
@@ -140,6 +157,7 @@ impl ProbeObservation {
             Self::Failed(failure) => Some(failure),
             Self::Granted(_)
             | Self::Missing
+            | Self::Denied(_)
             | Self::OfRecord { .. }
             | Self::LetThrough(_)
             | Self::Inconclusive(_)

@@ -1,10 +1,11 @@
 //! The JSON API: the snapshot that the page and the metrics show too, and the history. `views` has what the answers hold
 //! and `description` makes the OpenAPI document of it; a test compares the answers with that. No answer holds a token
-//! value, the name of a user or an e-mail address.
+//! value or an e-mail address, nor the name of a user where `user_names` forbids it.
 
 mod description;
 mod handlers;
 mod pieces;
+mod user;
 mod views;
 
 use axum::Router;

@@ -62,10 +62,13 @@ fn checks_and_alerts_go_on_when_the_clock_is_set() {
         assert_eq!(said, ["WARN"], "{off} s: once, not with every answer");
         let shown = daemon.metric("syncro_monitor_clock_offset_seconds").unwrap();
         assert!((shown + off as f64).abs() < 30.0, "{shown}, {off}");
+        let clock = "The clock of this machine is";
+        assert!(daemon.get("/").1.contains(clock), "{off} s");
         set_clock(&world, 0);
         daemon.wait("the clocks agree", |line| line["event"] == "syncro_clock" && line["level"] == "INFO");
         daemon.checks("acme", "validity", 1);
         assert_eq!(daemon.get("/-/healthy").0, 200, "{off} s");
+        assert!(!daemon.get("/").1.contains(clock), "{off} s");
         world.happens(refused());
         daemon.alert("TokenRejected", "firing");
         set_clock(&world, off);
@@ -111,4 +114,32 @@ fn history_outlives_starts_with_a_clock_years_off() {
     daemon.checks("acme", "validity", 1);
     stop(&mut daemon);
     assert_eq!(history(), before);
+}
+
+#[test]
+fn a_user_who_is_disabled_is_shown_a_day_later_and_nobody_says_that_the_token_is_broken() {
+    let Some(library) = faketime() else { return };
+    let two = ACME.replace("users = [", "users = [{ id = 2 }, ");
+    let world = World::new(&format!("requests_per_minute = 0\n{two}"));
+    set_clock(&world, 0);
+    let mut configuration = Configuration::acme("permissions = [\"Tickets - List/Search\"]");
+    configuration.requests_per_minute = 10_000;
+    let mut daemon = run(&world, &library, &configuration);
+    while !world.log().iter().any(|request| request.path == "/users") {
+        daemon.checks("acme", "permissions", 1);
+    }
+    world.happens(Incident::UserDisabled { tenant: "acme".to_owned(), user: 1, disabled: true });
+    set_clock(&world, 25 * 3600);
+    let line = daemon.wait("a user who is gone", |line| line["kind"] == "user_listed");
+    assert_eq!((&line["before"], &line["after"]), (&"listed".into(), &"not_listed".into()), "{line}");
+    daemon.checks("acme", "permissions", 1);
+    let page = daemon.get("/tenants/acme/tokens/jumpcloud").1;
+    assert!(
+        page.contains("not in the account&#39;s list of users") || page.contains("not in the account's list of users"),
+        "{page}"
+    );
+    let token: serde_json::Value = serde_json::from_str(&daemon.get("/api/v1/tokens/acme/jumpcloud").1).unwrap();
+    assert_eq!((&token["user"]["listed"], &token["state"]), (&false.into(), &"valid".into()), "{token}");
+    assert_eq!(daemon.notified(), Vec::<String>::new());
+    stop(&mut daemon);
 }

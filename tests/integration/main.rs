@@ -18,6 +18,7 @@ mod commands;
 mod configuration;
 mod docs;
 mod document;
+mod evidence;
 mod files;
 mod flood;
 mod harness;

@@ -27,7 +27,7 @@ fn a_full_check_costs_one_me_one_user_and_one_request_for_each_probe() {
             "GET /customers/latest",
             "GET /schedules?per_page=1",
             "GET /tickets/0",
-            "GET /canned_responses?per_page=1",
+            "GET /canned_responses/settings",
         ],
         "two permissions of one request cost one request, and lists come first"
     );
@@ -75,7 +75,8 @@ fn read_only_sends_only_get_and_write_safe_only_adds_requests_to_record_zero() {
 
 /// Everything that can be configured to be asked: every permission there is, real records for all reads by number.
 fn everything(probes: &str) -> (World, std::path::PathBuf) {
-    let world = World::new(&format!("requests_per_minute = 0\n{ACME}"));
+    let two = ACME.replace("users = [", "users = [{ id = 2 }, ");
+    let world = World::new(&format!("requests_per_minute = 0\n{two}"));
     let mut configuration = Configuration::acme("profile = \"everything\"");
     configuration.requests_per_minute = 10_000;
     configuration.syncro = format!("probes = \"{probes}\"");

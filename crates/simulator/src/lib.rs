@@ -4,6 +4,7 @@
 //! The API of a tenant is at `/SUBDOMAIN/api/v1`; the first tenant's also at `/api/v1`. What was asked is at
 //! `GET /simulator/requests`; `POST /simulator/incidents` makes one happen now.
 
+mod answers;
 mod misbehaviour;
 mod operations;
 mod scenario;

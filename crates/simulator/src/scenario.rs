@@ -33,6 +33,7 @@ fn requests_per_minute() -> u32 {
 
 /// One account.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own: what Syncro does is not published")]
 #[serde(deny_unknown_fields)]
 pub struct Tenant {
     /// Its subdomain.
@@ -52,9 +53,32 @@ pub struct Tenant {
     /// Its tickets, the newest first.
     #[serde(default)]
     pub tickets: Vec<Ticket>,
+    /// Its appointments.
+    #[serde(default)]
+    pub appointments: Vec<Ticket>,
+    /// Whether a right of `/me` is there with any of the permissions of its kind, or only with the one that it is named for.
+    /// Which of the two Syncro does is not published.
+    #[serde(default)]
+    pub coarse_rights: bool,
+    /// Whether who lacks a permission is shown their own appointments, and that they may not manage canned responses, rather
+    /// than refused. Which of the two Syncro does is not published.
+    #[serde(default)]
+    pub narrows: bool,
+    /// The modules that are switched off, by the beginning of their paths: `/invoices`. Everything below answers 404.
+    #[serde(default)]
+    pub modules_off: Vec<String>,
+    /// Whether disabled users are in the list of users. Whether they are at Syncro is not published.
+    #[serde(default)]
+    pub lists_disabled_users: bool,
+    /// How many users a page of their list has; all of them, and nothing said of pages, if left out.
+    #[serde(default)]
+    pub users_per_page: Option<usize>,
+    /// How many characters every list has besides.
+    #[serde(default)]
+    pub padding: usize,
 }
 
-/// A ticket.
+/// A ticket or an appointment.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
@@ -82,9 +106,15 @@ pub struct Group {
 pub struct User {
     /// The number.
     pub id: u64,
-    /// The security group; none for an account without.
+    /// The security group that `/users/{id}` names; none for an account without.
     #[serde(default)]
     pub group: Option<String>,
+    /// Further security groups, which nothing names. Whether Syncro has users in several is not published.
+    #[serde(default)]
+    pub more_groups: Vec<String>,
+    /// Whether disabled: the tokens go on working.
+    #[serde(default)]
+    pub disabled: bool,
     /// Whether a Global Admin.
     #[serde(default)]
     pub admin: bool,
@@ -243,6 +273,22 @@ pub enum Incident {
         user: u64,
         /// The new group.
         group: String,
+    },
+    /// A user is disabled, or enabled again. The tokens go on working.
+    UserDisabled {
+        /// The account.
+        tenant: String,
+        /// The user.
+        user: u64,
+        /// Which.
+        disabled: bool,
+    },
+    /// An account is known by another subdomain from now on; it still answers by the old one.
+    TenantRenamed {
+        /// The account, by its first subdomain.
+        tenant: String,
+        /// The new one.
+        subdomain: String,
     },
     /// A user becomes, or no longer is, a Global Admin.
     UserAdmin {

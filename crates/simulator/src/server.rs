@@ -166,7 +166,12 @@ async fn react(State(simulator): State<Simulator>, request: Request) -> Response
     let scheme = authorization.split_once(' ').map_or("", |(scheme, _)| scheme).to_owned();
     let logged = Logged { at: 0, tenant, method, path: format!("{path}{query}"), status: 0, scheme, user_agent };
     let body = to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
-    let asked = Asked { path, authorization: &authorization, sole_key: sole_key(&body) };
+    let asked = Asked {
+        path,
+        query: request.uri.query().unwrap_or_default(),
+        authorization: &authorization,
+        sole_key: sole_key(&body),
+    };
     let (index, reaction, retry_after) = simulator.note(logged, &asked);
     let response = match reaction {
         None => retry_later(retry_after),

@@ -41,6 +41,9 @@ impl Changes<'_> {
                 user.record_group_problem(seen);
             }
         }
+        if observations.users.is_some() {
+            token_status.users_asked = Some(self.now);
+        }
         token_status.customers_visible = observations.customers.or(token_status.customers_visible);
         // To a token that stopped working during the check everything is refused, whatever it may do.
         let works = token_status.works() && !self.policy.frozen;
@@ -77,6 +80,9 @@ impl Changes<'_> {
                         entry(token_status, *permission, Evidence::Probe).unseen = true;
                     }
                 }
+                ProbeObservation::Denied(status) if works => {
+                    self.permission(token_status, *permission, by_probe(false, *status, false));
+                }
                 ProbeObservation::Granted(status) => {
                     self.permission(token_status, *permission, by_probe(true, *status, false));
                 }
@@ -86,7 +92,9 @@ impl Changes<'_> {
                 ProbeObservation::LetThrough(status) => self.let_through(token_status, *permission, *status),
                 ProbeObservation::Inconclusive(_) => entry(token_status, *permission, Evidence::Probe).unseen = false,
                 ProbeObservation::NotSent => {}
-                ProbeObservation::Failed(_) => entry(token_status, *permission, Evidence::Probe).unseen = true,
+                ProbeObservation::Denied(_) | ProbeObservation::Failed(_) => {
+                    entry(token_status, *permission, Evidence::Probe).unseen = true;
+                }
             }
         }
         token_status.permissions.retain(|entry| is_wanted(entry.permission));

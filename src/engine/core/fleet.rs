@@ -73,8 +73,8 @@ impl Fleet {
         let (mut remaining, mut added) = (Vec::new(), Vec::new());
         for token in &config.tokens {
             let name = &token.tenant.name;
-            if let Some(Tenant { firing, .. }) = former_tenants.remove(name) {
-                self.tenants.insert(name.clone(), Tenant { members: Vec::new(), firing });
+            if let Some(tenant) = former_tenants.remove(name) {
+                self.tenants.insert(name.clone(), Tenant { members: Vec::new(), ..tenant });
             }
             let Some(key) = former.remove(&token.id()) else {
                 added.push(self.add(Arc::clone(token), config, sweep, now));
@@ -142,6 +142,25 @@ impl Fleet {
         Some(&mut self.tenants.get_mut(name)?.firing)
     }
 
+    /// When a check that reads the list of a tenant's users was last started.
+    pub(super) fn users_asked(&self, name: &str) -> Option<DateTime<Utc>> {
+        self.tenants.get(name)?.users_asked
+    }
+
+    /// Sets when a check that reads the list of a tenant's users was last started; `None` if it came to nothing.
+    pub(super) fn set_users_asked(&mut self, name: &str, at: Option<DateTime<Utc>>) {
+        if let Some(tenant) = self.tenants.get_mut(name) {
+            tenant.users_asked = at;
+        }
+    }
+
+    /// The clock was set back to `now`: nothing was asked after it.
+    pub(super) fn set_back(&mut self, now: DateTime<Utc>) {
+        for asked in self.tenants.values_mut().filter_map(|tenant| tenant.users_asked.as_mut()) {
+            *asked = now.min(*asked);
+        }
+    }
+
     /// What fires for each tenant as a whole, to be changed.
     pub(super) fn tenants_firing(&mut self) -> impl Iterator<Item = (&String, &mut Arc<Vec<Firing>>)> {
         self.tenants.iter_mut().map(|(name, tenant)| (name, &mut tenant.firing))
@@ -188,12 +207,18 @@ impl Fleet {
     }
 
     /// The permissions that the tenant of a token is known to check before it searches for a record.
-    pub(super) fn checked_first(&self, key: WatchKey) -> Vec<PermissionId> {
-        let Some(tenant) = self.get(key).map(|watch| &watch.token.tenant) else { return Vec::new() };
-        let members = self.members(&tenant.name).iter().filter_map(|member| self.get(*member));
-        let shown = members.flat_map(|member| member.status.checked_first());
-        let known: BTreeSet<_> = shown.chain(tenant.calibrated.checked_first()).collect();
-        known.into_iter().collect()
+    pub(super) fn checked_first(&self, key: WatchKey) -> BTreeSet<PermissionId> {
+        let Some(tenant) = self.get(key).map(|watch| &watch.token.tenant) else { return BTreeSet::new() };
+        let shown = self.tenants.get(&tenant.name).map(|tenant| tenant.checked_first.iter().copied());
+        shown.into_iter().flatten().chain(tenant.calibrated.checked_first()).collect()
+    }
+
+    /// Takes in what the status of a token shows of how its tenant answers.
+    pub(super) fn note_checked_first(&mut self, key: WatchKey) {
+        let Some(watch) = self.watches.get(&key) else { return };
+        if let Some(tenant) = self.tenants.get_mut(&watch.token.tenant.name) {
+            tenant.checked_first.extend(watch.status.checked_first());
+        }
     }
 
     /// What is seen of a tenant; none if no token of it worked.

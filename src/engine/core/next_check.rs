@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::belief::TokenStatus;
+use crate::belief::{Confirmation, TokenStatus};
 use crate::check::{Job, PermissionJob, Requests, WatchKey};
 use crate::config::Config;
 use crate::engine::effect::Effect;
@@ -12,6 +12,7 @@ use crate::plan::{PermissionScope, is_doubtful, wants_user};
 use crate::syncro::CheckLane;
 
 use super::Core;
+use super::users;
 use super::watch::Watch;
 
 impl Core {
@@ -26,10 +27,15 @@ impl Core {
             scope.is_some()
         });
         for (key, lane, scope) in chosen {
+            let (probes, confirmation) = (config.syncro.probes, Confirmation::of(&config.alerts));
+            let users = match scope {
+                Some(PermissionScope::Full) => users::sought(fleet, key, probes, confirmation, now),
+                _ => None,
+            };
             let Some(watch) = fleet.get_mut(key) else { continue };
             watch.timing.quick_check_at.take_if(|at| *at <= now);
             watch.timing.check_at.take_if(|at| *at <= now);
-            let permissions = scope.map(|scope| permissions(scope, watch, config, now));
+            let permissions = scope.map(|scope| PermissionJob { users, ..permissions(scope, watch, config, now) });
             effects.push(Effect::Start(Job { key, token: Arc::clone(&watch.token), lane, permissions }));
         }
     }
@@ -51,14 +57,14 @@ fn permissions(scope: PermissionScope, watch: &Watch, config: &Config, now: Date
             let audits = config.syncro.audit_excess && watch.timing.audit_from <= now;
             let probes_now = rotated(token.probes(probes), status);
             let audit = audits.then(|| token.audit(probes));
-            PermissionJob { full: true, user: wants_user(status, now), probes: probes_now, audit }
+            PermissionJob { full: true, user: wants_user(status, now), users: None, probes: probes_now, audit }
         }
         PermissionScope::Doubtful => {
             let is_doubted = |permission| {
                 status.permissions.iter().any(|status| status.permission == permission && is_doubtful(status))
             };
             let probes = rotated(token.probes_of(probes, is_doubted), status);
-            PermissionJob { full: false, user: false, probes, audit: None }
+            PermissionJob { full: false, user: false, users: None, probes, audit: None }
         }
     }
 }

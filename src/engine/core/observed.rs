@@ -1,5 +1,6 @@
 //! What a check that ended changes: the status of its token, what fires, and which other tokens are checked. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -41,6 +42,8 @@ impl Core {
         let Some(watch) = self.fleet.get(key) else { return };
         let (fired, tenant) = (Arc::clone(&watch.firing), watch.token.tenant.name.clone());
         let concerns_group = self.step(key, check, observation, now, effects);
+        let ended_early = check == Check::Validity && ended.is_some_and(|ended| ended.permissions);
+        self.users_listed(key, observation, ended_early, now, effects);
         self.monitor.observe(observation);
         if check == Check::Validity {
             self.note_tenant(key, now, effects);
@@ -71,7 +74,7 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let frozen = self.outages.is_frozen();
-        let checked_first = if check == Check::Permissions { self.fleet.checked_first(key) } else { Vec::new() };
+        let checked_first = if check == Check::Permissions { self.fleet.checked_first(key) } else { BTreeSet::new() };
         let Some(watch) = self.fleet.get_mut(key) else { return false };
         watch.timing.catch_up = None;
         watch.asked = asked(&watch.asked, observation);
@@ -100,6 +103,7 @@ impl Core {
         effects.push(Effect::Checked(Checked { token: id.clone(), check, outcome }));
         effects.push(Effect::Record(Record::TokenStatus { token: id.clone(), status: Arc::clone(&watch.status) }));
         self.monitor.note(key, &watch.status);
+        self.fleet.note_checked_first(key);
         let concerns_group = transitions.iter().any(concerns_group);
         effects.extend(transitions.into_iter().map(|transition| entry(&id, now, transition)));
         concerns_group
@@ -115,7 +119,8 @@ fn concerns_group(transition: &Transition) -> bool {
     matches!(transition.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
 }
 
-fn entry(token: &TokenId, at: DateTime<Utc>, transition: Transition) -> Effect {
+/// An entry of the history.
+pub(super) fn entry(token: &TokenId, at: DateTime<Utc>, transition: Transition) -> Effect {
     Effect::Record(Record::Entry(Entry::Changed { token: token.clone(), at, transition }))
 }
 

@@ -86,6 +86,7 @@ impl Core {
         if was_checked {
             self.fleet.mark_checked(key);
         }
+        self.fleet.note_checked_first(key);
     }
 
     /// Takes over another configuration.

@@ -39,6 +39,7 @@ impl Core {
     fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         self.cached = None;
         self.outages.set_back(now);
+        self.fleet.set_back(now);
         effects.extend(not_after(|| Scope::Fleet, self.fleet.firing_mut(), now));
         for (name, firing) in self.fleet.tenants_firing() {
             effects.extend(not_after(|| Scope::Tenant(name.clone()), firing, now));

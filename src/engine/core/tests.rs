@@ -7,6 +7,7 @@ mod monitor;
 mod outages;
 mod repeats;
 mod restarts;
+mod users;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

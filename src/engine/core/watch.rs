@@ -1,5 +1,6 @@
 //! One token that is watched, and the tokens of one tenant. Values only.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -79,4 +80,8 @@ impl Watch {
 pub(super) struct Tenant {
     pub(super) members: Vec<WatchKey>,
     pub(super) firing: Arc<Vec<Firing>>,
+    /// The permissions that it is known to check before it searches for a record.
+    pub(super) checked_first: BTreeSet<PermissionId>,
+    /// When a check that reads the list of its users was last started.
+    pub(super) users_asked: Option<DateTime<Utc>>,
 }

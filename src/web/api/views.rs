@@ -12,6 +12,8 @@ use crate::model::{Scope, TokenId};
 use crate::state::{Health, HistoryLine, PermissionView, Snapshot, TokenSnapshot};
 use crate::syncro::{self, Fingerprint, Reason};
 
+use super::user::User;
+
 /// What is believed of one token.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Token<'a> {
@@ -84,16 +86,6 @@ struct Attempts {
     /// Why the last attempt gave no verdict.
     #[schema(required)]
     reason: Option<Reason>,
-}
-
-/// The user behind a token.
-#[derive(Debug, Serialize, ToSchema)]
-struct User<'a> {
-    /// The number of the user.
-    id: u64,
-    /// The name of the user, if names may be shown.
-    #[schema(required)]
-    name: Option<&'a str>,
 }
 
 /// A permission that is granted and not wanted.
@@ -264,7 +256,7 @@ impl<'a> Token<'a> {
             fingerprint: status.fingerprint.as_ref(),
             security_group: status.security_group(),
             customers_visible: status.customers_visible,
-            user: status.user.as_ref().map(|user| User { id: user.id, name: user.name.as_deref() }),
+            user: status.user.as_ref().map(User::of),
             global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
             checks: Checks {
                 validity: Attempts::of(&status.validity),

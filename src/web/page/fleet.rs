@@ -11,7 +11,7 @@ use crate::syncro::Reason;
 
 use super::alerts::{Card, of_fleet};
 use super::expiry::Expiry;
-use super::when::When;
+use super::when::{When, span};
 use super::{Badge, Counts, Frame, state};
 
 /// How many tokens are on one page: more than fit a screen, few enough for a phone.
@@ -97,6 +97,8 @@ struct Page<'a> {
     frame: Frame<'a>,
     pulse: Option<When>,
     first_sweep_done: bool,
+    /// How far our clock is from Syncro's, in words, if they differ.
+    clock: Option<String>,
     /// How many tenants have their alerts suppressed by maintenance.
     suppressed: usize,
     tokens: usize,
@@ -147,6 +149,9 @@ pub(in super::super) fn fleet(
         frame,
         pulse: snapshot.last_tick.map(|tick| When::new(tick, frame.now)),
         first_sweep_done: snapshot.first_sweep_done,
+        clock: snapshot.clock_difference.map(|ahead| {
+            format!("{} {}", span(ahead.abs()), if ahead.num_seconds() > 0 { "behind" } else { "ahead of" })
+        }),
         suppressed: snapshot.tenants.iter().filter(|tenant| maintained(&tenant.name)).count(),
         tokens: snapshot.tokens.len(),
         broken: counts[Health::Broken as usize],

@@ -1,6 +1,6 @@
 //! The pages for people, as HTML. Pure: a snapshot, a query and `now` become text. The templates are in the same
-//! folder; whatever they are given is escaped. Nothing here knows a token value, the name of a user or an e-mail
-//! address.
+//! folder; whatever they are given is escaped. Nothing here knows a token value or an e-mail address, nor the name of a
+//! user where `user_names` forbids it.
 
 mod alerts;
 mod expiry;

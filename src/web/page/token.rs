@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use crate::belief::{Attempts, Cause, PermissionState};
+use crate::belief::{Attempts, Cause, PermissionState, User};
 use crate::model::Probes;
 use crate::state::{HistoryLine, PermissionView, Snapshot, TokenSnapshot};
 use crate::syncro::Asked;
@@ -82,6 +82,8 @@ struct Page<'a> {
     profile: Option<&'a str>,
     customers_visible: Option<u64>,
     user: Option<String>,
+    /// Since when the user has not been in the list of users any more.
+    unlisted_since: Option<When>,
     security_group: Option<&'a str>,
     group_problem: Option<&'a str>,
     global_admin: Option<bool>,
@@ -128,6 +130,7 @@ pub(in super::super) fn token(
             Some(name) => format!("{name} (number {})", user.id),
             None => format!("number {}", user.id),
         }),
+        unlisted_since: status.user.as_ref().and_then(User::unlisted_since).map(|at| When::new(at, now)),
         security_group: status.security_group(),
         group_problem: status.group_problem(),
         global_admin: status.user.as_ref().and_then(|user| user.admin.granted),

@@ -5,7 +5,7 @@ use crate::alert::Notification;
 use crate::belief::TransitionKind;
 use crate::model::Scope;
 use crate::state::{Batch, Entry, PersistedToken};
-use crate::syncro::{Observation, Part, TokenObservation, TokenValue, UserObservation};
+use crate::syncro::{Observation, Part, TokenObservation, TokenValue, UserObservation, UsersObservation};
 
 /// A store in memory: what was committed, as the real one would give it back.
 #[derive(Default)]
@@ -78,6 +78,8 @@ pub(super) struct Machine {
     pub(super) groups: HashMap<String, UserObservation>,
     /// How many seconds the probes of a check take, as when the budget is short.
     pub(super) probes_take: i64,
+    /// What the list of users shows, and how often it was read.
+    pub(super) users: (UsersObservation, usize),
     /// Checks whose probes are under way, and since when.
     pub(super) probing: Vec<(i64, crate::check::Job)>,
 }
@@ -91,6 +93,11 @@ pub(super) struct Answer {
 
 pub(super) fn granted() -> Answer {
     Answer { value: "value".to_owned(), me: works(&[("ticket.list", true)]), list: ProbeObservation::Granted(200) }
+}
+
+/// The number of the user of a token.
+pub(super) fn user_of(token: &str) -> u64 {
+    token.bytes().fold(1, |id, byte| id * 31 % 1_000_003 + u64::from(byte))
 }
 
 /// Tokens of one tenant that all need the list.
@@ -119,6 +126,7 @@ impl Machine {
             grouped: false,
             groups: HashMap::new(),
             probes_take: 0,
+            users: (UsersObservation::Failed(failure()), 0),
             probing: Vec::new(),
         }
     }
@@ -169,7 +177,7 @@ impl Machine {
             let mut answer = self.answers.get(&job.token.name).cloned().unwrap_or_else(granted);
             if let MeObservation::Works(me) = &mut answer.me {
                 // Each token has a user of its own.
-                me.user_id = job.token.name.bytes().fold(1, |id, byte| id * 31 % 1_000_003 + u64::from(byte));
+                me.user_id = user_of(&job.token.name);
             }
             let fingerprint = TokenValue::for_test(&answer.value).fingerprint();
             let asks = job.permissions.as_ref().filter(|_| matches!(answer.me, MeObservation::Works(_)));
@@ -195,6 +203,8 @@ impl Machine {
         if let (Part::Permissions(observed), Some(asks)) = (&mut observed.part, &job.permissions) {
             observed.full = asks.full;
             observed.user = self.user(&job.token.name).filter(|_| asks.user);
+            observed.users = asks.users.as_ref().map(|_| self.users.0.clone());
+            self.users.1 += usize::from(asks.users.is_some());
         }
         self.handle(Event::Observed { key: job.key, observed, ended: Some(ended(job)) })
     }
