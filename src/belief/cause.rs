@@ -23,13 +23,16 @@ struct UserSide {
 impl TokenStatus {
     /// Deduces the cause of every permission that was refused, and returns those that are not what was believed, by the
     /// index of the permission. `others` are the other tokens of the tenant with which this one
-    /// [shares its user's side](Self::shares_side_with).
+    /// [shares its user's side](Self::shares_side_with); one that has the same value is this token under another name, and
+    /// shows nothing besides.
     pub(crate) fn deduced_causes(&self, others: &[&Self]) -> Vec<(usize, Deduced)> {
+        let is_itself = |other: &&&Self| self.fingerprint.is_some() && self.fingerprint == other.fingerprint;
+        let others: Vec<&Self> = others.iter().filter(|other| !is_itself(other)).copied().collect();
         // What was known stays until what has just been observed in `/me` has been followed by a check.
         let waits = |entry: &PermissionStatus| self.recheck && entry.ground.is_some();
         let refused = self.permissions.iter().enumerate().filter(|(_, entry)| entry.belief.refused_since().is_some());
         let deduced =
-            refused.filter(|(_, entry)| !waits(entry)).map(|(index, entry)| (index, cause(entry, self, others)));
+            refused.filter(|(_, entry)| !waits(entry)).map(|(index, entry)| (index, cause(entry, self, &others)));
         deduced
             .filter(|(index, cause)| (self.permissions[*index].cause, self.permissions[*index].ground) != *cause)
             .collect()

@@ -143,7 +143,7 @@ pub struct TokenStatus {
     pub since: Option<DateTime<Utc>>,
     /// Another state that is being confirmed.
     pub doubt: Option<Doubt>,
-    /// How often in a row the token worked after its declared expiry.
+    /// How often `/me` let the token in after its declared expiry.
     pub worked_after_expiry: u32,
     /// Why the token value could not be read the last time; `None` if it could.
     pub unreadable: Option<Unreadable>,
@@ -358,6 +358,8 @@ pub enum TransitionKind {
     Permission,
     /// A right of the user was lost or came back.
     Right,
+    /// Another user is behind the token: its value is of another user's token now.
+    User,
     /// The user is in another security group.
     SecurityGroup,
     /// The user became a Global Admin, or is none any more.

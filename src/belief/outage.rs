@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{TokenState, TokenStatus};
+use super::{Doubt, TokenState, TokenStatus};
 
 /// The least number of tenants in an outage: fewer turn bad alike by chance.
 pub(crate) const FEWEST: usize = 4;
@@ -89,7 +89,8 @@ impl TenantObservation {
     pub(crate) fn of<'a>(statuses: impl Iterator<Item = &'a TokenStatus>) -> Option<Self> {
         let mut observation: Option<Self> = None;
         let turns_anew = |status: &TokenStatus| {
-            is_alike(status.state) && status.doubt.as_ref().is_some_and(|doubt| is_alike(doubt.state))
+            let turns = |doubt: &Doubt| is_alike(doubt.state) || outlived(status, doubt.state);
+            is_alike(status.state) && status.doubt.as_ref().is_some_and(turns)
         };
         for status in statuses.filter(|status| status.state == TokenState::Valid || turns_anew(status)) {
             let observation = observation.get_or_insert(Self { turned: None, worked: None, is_silent: true });
@@ -121,7 +122,7 @@ fn is_alike(state: TokenState) -> bool {
     }
 }
 
-/// Whether a token is refused that had worked after its declared expiry: the expiry is not the reason.
+/// Whether a token is refused that `/me` had let in after its declared expiry: the expiry is not the reason.
 fn outlived(status: &TokenStatus, state: TokenState) -> bool {
     state == TokenState::Expired && status.worked_after_expiry > 0
 }
@@ -192,8 +193,9 @@ pub(crate) fn unreachable(
 mod tests {
     use super::*;
     use crate::belief::{Policy, step};
+    use crate::syncro::Me;
     use crate::syncro::MeObservation;
-    use crate::testing::{at, observed, token, works};
+    use crate::testing::{at, me, observed, token, works};
 
     fn bad(first: i64) -> TenantObservation {
         TenantObservation { turned: Some((TokenState::Rejected, at(first))), worked: None, is_silent: false }
@@ -299,5 +301,36 @@ mod tests {
         }
         let believed = observe(40, MeObservation::Refused, false);
         assert_eq!(believed, (None, TokenState::Rejected), "confirmed enough when it is no longer frozen");
+    }
+
+    #[test]
+    fn a_token_that_was_let_in_after_its_expiry_turns_bad_when_it_is_refused_whatever_was_wrong_with_it() {
+        let token = crate::model::Token { expires: Some(at(5)), ..token("t", &[]) };
+        let locked = || MeObservation::Works(Me { can_use_app: Some(false), ..me(&[]) });
+        let turned = |until: i64| {
+            let mut status = TokenStatus::default();
+            for seconds in [0, 1, until] {
+                let policy = Policy {
+                    user_names: true,
+                    token: &token,
+                    confirmation: crate::testing::confirmed(2),
+                    probes: crate::model::Probes::ReadOnly,
+                    news_for: std::time::Duration::from_hours(24),
+                    frozen: false,
+                };
+                let _ = step(&mut status, &observed(seconds, locked()), policy);
+                let _ = step(&mut status, &observed(seconds, locked()), policy);
+                if seconds == until {
+                    let _ = step(&mut status, &observed(seconds + 10, MeObservation::Refused), policy);
+                }
+            }
+            TenantObservation::of([&status].into_iter()).and_then(|observation| observation.turned)
+        };
+        assert_eq!(
+            turned(6),
+            Some((TokenState::Rejected, at(16))),
+            "it worked after its expiry, which is not the reason"
+        );
+        assert_eq!(turned(2), None, "it expired");
     }
 }

@@ -83,6 +83,12 @@ impl PermissionStatus {
         }
     }
 
+    /// Discards what is believed, since it was about another user. How the tenant answers stays as it was.
+    pub(super) fn begin_anew(&mut self) {
+        let permission_first = self.permission_first;
+        *self = Self { permission_first, ..Self::new(self.permission, self.evidence) };
+    }
+
     /// The state of the permission, as far as it has been confirmed.
     pub fn state(&self) -> PermissionState {
         match (self.belief.granted, self.evidence) {

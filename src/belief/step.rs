@@ -13,7 +13,7 @@ use crate::syncro::{Fingerprint, MOST_RIGHTS, Me, MeObservation, Observation, Pa
 
 use super::confirmed::{Belief, Confirmation};
 use super::evidence::Evidence;
-use super::permissions::{PermissionObservation, RightStatus};
+use super::permissions::{PermissionObservation, PermissionStatus, RightStatus};
 use super::user::User;
 use super::verdict::{Expectation, TokenState, Verdict, judge};
 use super::{Doubt, Elsewhere, TokenStatus, Transition, TransitionKind};
@@ -127,13 +127,13 @@ impl Changes<'_> {
         }
     }
 
-    /// Counts how often the token worked after its declared expiry. One check at which it did not is no proof that this
-    /// is over; a date that was moved is.
+    /// Counts how often `/me` let the token in after its declared expiry. One check at which it did not is no proof that
+    /// this is over; a date that was moved is.
     fn outlived(&self, status: &mut TokenStatus, seen: TokenState) {
         let has_expired = self.policy.token.expires.is_some_and(|expires| self.now >= expires);
-        if !has_expired || status.state != TokenState::Valid {
+        if !has_expired || !status.state.is_let_in() {
             status.worked_after_expiry = 0;
-        } else if seen == TokenState::Valid {
+        } else if seen.is_let_in() {
             status.worked_after_expiry = status.worked_after_expiry.saturating_add(1);
         }
     }
@@ -168,10 +168,16 @@ impl Changes<'_> {
     }
 
     fn user(&mut self, status: &mut TokenStatus, me: &Me) {
-        if status.user.as_ref().is_none_or(|user| user.id != me.user_id) {
-            // Another user is behind the token now: no right was lost, these are the rights of another user.
+        let before = status.user.as_ref().map(|user| user.id);
+        if before != Some(me.user_id) {
+            // Another user is behind the token now: nothing was lost, this is what another user may do.
             status.user = Some(User::new(me.user_id));
             status.rights.clear();
+        }
+        if let Some(before) = before.filter(|before| *before != me.user_id) {
+            self.push(TransitionKind::User, None, &before.to_string(), &me.user_id.to_string(), self.now);
+            status.permissions.iter_mut().for_each(PermissionStatus::begin_anew);
+            (status.audit, status.customers_visible, status.recheck) = (None, None, true);
         }
         if let Some(user) = &mut status.user {
             user.name = me.user_name.clone().filter(|_| self.policy.user_names);

@@ -35,6 +35,11 @@ pub enum TokenState {
 }
 
 impl TokenState {
+    /// Whether `/me` lets a token in this state in, so that it has not expired.
+    pub(crate) fn is_let_in(self) -> bool {
+        matches!(self, Self::Valid | Self::LockedOut | Self::WrongAccount)
+    }
+
     /// Every state, so that each has its series in the metrics.
     pub const ALL: &[Self] = Self::VARIANTS;
 

@@ -208,6 +208,32 @@ fn in_no_random_world_is_anything_shown_that_is_not_so() {
 }
 
 #[test]
+fn two_names_of_one_value_are_one_token_and_show_nothing_of_each_other() {
+    let world = World {
+        groups: vec![0b111],
+        users: vec![(vec![0], false)],
+        tokens: vec![(0, 0b111), (0, 0b111)],
+        right_is_coarse: true,
+    };
+    let after = World { tokens: vec![(0, 0b000), (0, 0b000)], ..world.clone() };
+    let causes = |same_value: bool| {
+        let mut statuses = [TokenStatus::default(), TokenStatus::default()];
+        for (token, status) in statuses.iter_mut().enumerate() {
+            let value = if same_value { "one" } else { ["one", "another"][token] };
+            status.fingerprint = Some(crate::syncro::TokenValue::for_test(value).fingerprint());
+            world.check(token, status, at(0));
+            after.check(token, status, at(100));
+        }
+        let vendors = permission("Vendors - List");
+        let index = statuses[0].permissions.iter().position(|entry| entry.permission == vendors);
+        let deduced = statuses[0].deduced_causes(&[&statuses[1]]);
+        deduced.into_iter().find(|(one, _)| Some(*one) == index).map(|(_, (cause, _))| cause)
+    };
+    assert_eq!(causes(false), Some(Cause::SecurityGroup), "both lost it together");
+    assert_eq!(causes(true), None, "undetermined, as before");
+}
+
+#[test]
 fn a_user_who_came_from_another_group_is_the_cause_unless_the_group_may_have_been_renamed() {
     let world = World {
         groups: vec![0b111],

@@ -213,9 +213,12 @@ impl Bench<'_> {
                     ));
                 }
             }
-            // The group of the user at the onset of the loss or later, never the one before.
-            let onset = Spans::one(0, self.case.end).without(&self.timeline.user_has(token, permission));
-            let onset = onset.iter().filter(|(from, _)| *from <= received.at).last().map_or(since, |(from, _)| from);
+            // The group of the user at the onset of the loss or later, never the one before. Of several losses it is any
+            // that was there when it may have been decided, for what waits for its receiver may be about the first.
+            let losses = Spans::one(0, self.case.end).without(&self.timeline.user_has(token, permission));
+            let begun = |by: Ms| losses.iter().map(|(from, _)| from).filter(move |from| *from <= by);
+            let onset = begun(self.decided_since(received.at)).last().or_else(|| begun(received.at).next());
+            let onset = onset.unwrap_or(since);
             let right_group = received.group.is_empty()
                 || (0..self.case.groups).any(|group| {
                     received.group == format!("group-{group}")

@@ -104,7 +104,7 @@ fn a_renamed_token_is_known_again_by_its_value() {
         |machine, config| drop(machine.handle(Event::Reload(Arc::new(config)))),
     ];
     for rename in renamings {
-        let mut machine = Machine::new(fleet(&["old"]));
+        let mut machine = Machine { one_user: true, ..Machine::new(fleet(&["old"])) };
         machine.seconds(10);
         machine.answer("old", works(&[]), ProbeObservation::Missing);
         machine.seconds(4000);
