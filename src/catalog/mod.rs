@@ -249,6 +249,11 @@ mod tests {
                 "Tickets - List/Search"
             ]
         );
+        assert_eq!(profile.user_required, profile.required, "the guide asks them of the user too");
+        let parts: Vec<_> = profile.parts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(parts, ["billing", "ticketing"]);
+        let listed = |id: &&PermissionId| !profile.required.contains(id) && !profile.recommended.contains(id);
+        assert_eq!(profile.parts.iter().flat_map(|(_, needed)| needed).find(listed), None);
         assert_eq!(profile.recommended.len(), 29);
         assert_eq!(profile.inferred.len(), 19);
         assert!(profile.inferred.iter().all(|id| profile.recommended.contains(id)));
@@ -267,7 +272,7 @@ mod tests {
     fn a_profile_that_asks_for_an_unknown_permission_is_refused() {
         let permissions = "[[permission]]\nname = \"A - B\"\ncertainty = \"certain\"\nsource = \"here\"\n";
         let profiles = "[[profile]]\nname = \"p\"\ntitle = \"P\"\nsource = \"x\"\ncertainty = \"certain\"\n\
-            required = [\"A - C\"]\nrecommended = []\n";
+            token_required = [\"A - C\"]\ntoken_recommended = []\n";
         assert_eq!(parse(permissions, profiles).map(|_| ()), Err("unknown permission `A - C`".to_owned()));
     }
 }

@@ -1,5 +1,7 @@
 //! What one integration needs of its token, as its set-up guide says. Pure.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::permission::{Certainty, PermissionId};
@@ -19,10 +21,14 @@ pub struct Profile {
     pub note: Option<String>,
     /// Whether the guide asks for every permission there is, so that none is more than the integration needs.
     pub asks_for_all: bool,
-    /// The permissions without which the integration breaks.
+    /// The permissions without which the integration breaks, whichever side lacks them.
     pub required: Vec<PermissionId>,
-    /// The permissions that the guide asks for besides.
+    /// The permissions that the guide asks to tick in the token besides.
     pub recommended: Vec<PermissionId>,
+    /// Those that the guide asks of the user, by a security group or as a Global Admin; they are among the required ones.
+    pub user_required: Vec<PermissionId>,
+    /// The parts of the integration by their names, with what each needs, where it has several.
+    pub parts: Vec<(String, Vec<PermissionId>)>,
     /// The members of either list that the guide does not spell out.
     pub inferred: Vec<PermissionId>,
 }
@@ -38,8 +44,12 @@ pub(super) struct RawProfile {
     note: Option<String>,
     #[serde(default)]
     asks_for_all: bool,
-    required: Vec<String>,
-    recommended: Vec<String>,
+    token_required: Vec<String>,
+    token_recommended: Vec<String>,
+    #[serde(default)]
+    user_required: Vec<String>,
+    #[serde(default)]
+    parts: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     inferred: Vec<String>,
 }
@@ -52,9 +62,15 @@ impl RawProfile {
     /// The error of `find`, for a permission that it does not have.
     pub(super) fn resolve(self, find: impl Fn(&str) -> Result<PermissionId, String>) -> Result<Profile, String> {
         let all = |names: Vec<String>| names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>();
+        let (mut required, user_required) = (all(self.token_required)?, all(self.user_required)?);
+        let of_user_alone: Vec<_> = user_required.iter().filter(|one| !required.contains(one)).copied().collect();
+        required.extend(of_user_alone);
+        let parts = self.parts.into_iter().map(|(name, needed)| Ok((name, all(needed)?)));
         Ok(Profile {
-            required: all(self.required)?,
-            recommended: all(self.recommended)?,
+            required,
+            recommended: all(self.token_recommended)?,
+            user_required,
+            parts: parts.collect::<Result<_, String>>()?,
             inferred: all(self.inferred)?,
             name: self.name,
             title: self.title,

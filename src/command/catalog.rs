@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::catalog::{Certainty, Permission, Probe, Profile, catalog as catalogue};
 use crate::cli::{CatalogSubject, Output};
@@ -138,6 +138,8 @@ fn profiles_json(profiles: &[Arc<Profile>]) -> Value {
                 "note": profile.note,
                 "required": names(&profile.required),
                 "recommended": names(&profile.recommended),
+                "user_required": names(&profile.user_required),
+                "parts": profile.parts.iter().map(|(name, needed)| (name.clone(), json!(names(needed)))).collect::<Map<_, _>>(),
                 "inferred": names(&profile.inferred),
             })
         })

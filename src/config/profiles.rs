@@ -56,8 +56,9 @@ fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
     let mut required = permissions(&mut section, "required", notes);
     let mut recommended = permissions(&mut section, "recommended", notes);
     // Whether the token or its user lacks a permission, a call that needs it is refused.
-    for key in ["token_required", "user_required"] {
-        let more = permissions(&mut section, key, notes);
+    let token_required = permissions(&mut section, "token_required", notes);
+    let user_required = permissions(&mut section, "user_required", notes);
+    for more in [token_required, user_required.clone()] {
         required.extend(more.into_iter().filter(|permission| !required.contains(permission)).collect::<Vec<_>>());
     }
     recommended.extend(permissions(&mut section, "token_recommended", notes));
@@ -80,6 +81,8 @@ fn own(name: &str, mut section: Section<'_>, notes: &mut Notes<'_>) -> Profile {
         asks_for_all: false,
         required,
         recommended,
+        user_required,
+        parts: Vec::new(),
         inferred: Vec::new(),
     }
 }
