@@ -36,6 +36,8 @@ pub enum Command {
     Run,
     /// Check every token once, now; exit 0 ok, 1 warning, 2 critical, 3 unknown.
     Check(CheckArguments),
+    /// What the daemon believes, from its store, without asking Syncro; exit 0 ok, 1 warning, 2 critical, 3 unknown.
+    Status(StatusArguments),
     /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 not known.
     Preflight(PreflightArguments),
     /// Which operations of a tenant check the permission before they search for the record? Exit 0 known, 3 not known.
@@ -76,12 +78,12 @@ pub enum Command {
 }
 
 /// The names of the commands that run as monitoring plugins, whose exit codes are those of Nagios.
-const PLUGINS: [&str; 3] = ["check", "preflight", "calibrate"];
+const PLUGINS: [&str; 4] = ["check", "status", "preflight", "calibrate"];
 
 impl Command {
     /// Whether the command runs as a monitoring plugin.
     pub fn is_plugin(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::Preflight(_) | Self::Calibrate(_))
+        matches!(self, Self::Check(_) | Self::Status(_) | Self::Preflight(_) | Self::Calibrate(_))
     }
 }
 
@@ -122,6 +124,31 @@ pub struct CheckArguments {
     /// How to print the findings.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub struct StatusArguments {
+    /// Only this tenant.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// Only tokens of this name.
+    #[arg(long, value_name = "NAME")]
+    pub token_name: Option<String>,
+    /// How to print it.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: StatusOutput,
+}
+
+/// How `status` is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusOutput {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// One line for Nagios, with its numbers.
+    Nagios,
 }
 
 /// The probes that may be sent, as `syncro.probes` spells them.
@@ -286,6 +313,7 @@ mod tests {
             ("--log-level a=b=c preflight", true),
             ("--nope check", true),
             ("--tenant x check", true),
+            ("status --output xml", true),
             ("--config=validate check --output xml", true),
             ("-c validate check --tenant", true),
             ("-c check validate --nope", false),

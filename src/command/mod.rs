@@ -14,6 +14,7 @@ mod preflight;
 mod readiness;
 mod run;
 mod simulate;
+mod status;
 mod table;
 mod test_alert;
 mod validate;
@@ -81,6 +82,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Validate, _) => validate::validate(&path),
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),
         (Command::History(arguments), _) => history::history(&path, arguments),
+        (Command::Status(arguments), _) => status::status(&path, &arguments),
         (Command::HashPassword, _) => hash_password::hash_password(),
         (Command::Completions { shell }, _) => packaging::completions(shell),
         (Command::Man, _) => packaging::man(),

@@ -1,4 +1,4 @@
-//! Reads the history from the store, beside a daemon that may be writing to it.
+//! Reads the history and the statuses from the store, beside a daemon that may be writing to it.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -7,10 +7,11 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Row, params};
 
-use crate::state::{HistoryLine, HistoryQuery};
+use crate::state::{HistoryLine, HistoryQuery, PersistedState};
 
 use super::database::{limit_reader, version};
 use super::error::{Problem, StoreError};
+use super::read::persisted_state;
 use super::written;
 
 /// The lines of the history that `query` asks for, in the order of time; the newest first if it limits their number.
@@ -21,13 +22,34 @@ pub fn history(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, St
     read(path, query).map_err(|problem| problem.at(path))
 }
 
-fn read(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, Problem> {
+/// What is believed of the tokens, and what fires.
+///
+/// # Errors
+/// When there is no store at `path`, a newer version or another program wrote it, or it cannot be read.
+pub fn state(path: &Path) -> Result<PersistedState, StoreError> {
+    let read = || {
+        let connection = open(path)?;
+        // What is believed and what fires are of one moment.
+        let connection = connection.unchecked_transaction()?;
+        // Of a file that the daemon has just made, nothing is known yet.
+        version(&connection)?.map_or_else(|| Ok(PersistedState::default()), |_| persisted_state(&connection))
+    };
+    read().map_err(|problem: Problem| problem.at(path))
+}
+
+/// Opens the file to be read.
+fn open(path: &Path) -> Result<Connection, Problem> {
     if !path.try_exists().map_err(|error| Problem::Other(error.to_string()))? {
         return Err(Problem::Missing);
     }
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     limit_reader(&connection)?;
+    Ok(connection)
+}
+
+fn read(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, Problem> {
+    let connection = open(path)?;
     let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
     // A daemon that has not been restarted since the program was upgraded may still write the older schema.
     let shown_by = if version < 2 { "NULL" } else { "shown_by" };

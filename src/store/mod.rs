@@ -1,6 +1,6 @@
 //! What is persisted: the statuses of tokens, what fires, the history and the outbox, in one SQLite file. No rules.
 //!
-//! `database` reads and writes the file, `history` reads the past, `writer` is the one writer while the daemon runs, on
+//! `database` reads and writes the file, `history` reads beside a daemon, `writer` is the one writer while the daemon runs, on
 //! a `disk`.
 
 mod database;
@@ -30,7 +30,7 @@ use retention::Retention;
 pub(crate) use disk::Blocking;
 pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};
-pub use history::history;
+pub use history::{history, state};
 pub use instruments::Instruments;
 pub use writer::{Handles, Writer};
 

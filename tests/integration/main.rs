@@ -44,6 +44,7 @@ mod requests;
 mod secrets;
 mod sink;
 mod states;
+mod status;
 mod systemd;
 mod tls;
 mod truth;
