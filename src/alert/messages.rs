@@ -79,7 +79,10 @@ pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Messag
             )
         }
         Alert::TokenRejected => (
-            format!("{name} is refused: revoked, deleted or mistyped, or its user is gone; {affected}"),
+            {
+                let expired = if token.expires.is_none() { "expired, " } else { "" };
+                format!("{name} is refused: {expired}revoked, deleted or mistyped, or its user is gone; {affected}")
+            },
             format!(
                 "Check whether it is still listed under More > Admin > API > API Tokens; if not, make a new one: \
                 {replace}"
@@ -126,13 +129,17 @@ fn wrong_account(token: &Token, status: &TokenStatus) -> (String, String) {
     };
     let theirs = &elsewhere.subdomain;
     let works = format!("{name} works, but on the Syncro account `{theirs}` and not on `{ours}`");
-    match elsewhere.is_same_user {
+    match elsewhere.is_same_token {
         Some(true) => (
-            format!("{works}; its user is the same as before, so the account was probably renamed; {affected}"),
+            format!(
+                "{works}; its value and its user are the same as before, so the account was probably renamed; {affected}"
+            ),
             format!("If it was renamed, set `subdomain = \"{theirs}\"` for the tenant, here and in the integration"),
         ),
         Some(false) => (
-            format!("{works}; its user is another one, so it is probably the value of another token; {affected}"),
+            format!(
+                "{works}; its value or its user is another one, so it is probably the value of another token; {affected}"
+            ),
             put.to_owned(),
         ),
         None => (format!("{works}; {affected}"), format!("{put}, or the right `subdomain` into the configuration")),
@@ -184,8 +191,14 @@ pub(super) fn permission(
     let group = status.current_group();
     let name = named(token);
     let happened = match (alert, evidence) {
+        (Alert::PermissionLost, Evidence::Probe) if missing.strength() != Some(Strength::Shown) => {
+            format!("{name} probably lost `{permission}`")
+        }
         (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
         (Alert::PermissionLost, Evidence::Right) => format!("{name} lost `{permission}`, as its user's rights show"),
+        (_, Evidence::Probe) if missing.strength() != Some(Strength::Shown) => {
+            format!("{name} probably lacks `{permission}`")
+        }
         (_, Evidence::Probe) => format!("{name} lacks `{permission}`"),
         (_, Evidence::Right) => format!("{name} probably lacks `{permission}`, as its user's rights show"),
     };

@@ -51,6 +51,12 @@ impl TokenStatus {
         let ours = restricting(self);
         is_same_user(self, other) || ours.is_some() && ours == restricting(other)
     }
+
+    /// The same by what was last read of both users' security groups, whether that is in doubt or not.
+    pub(crate) fn may_share_side_with(&self, other: &Self) -> bool {
+        let ours = self.restricting_group();
+        is_same_user(self, other) || ours.is_some() && ours == other.restricting_group()
+    }
 }
 
 /// A cause, and what it rests on.

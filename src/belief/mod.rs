@@ -31,7 +31,7 @@ pub(crate) use permissions::{PermissionState, PermissionStatus, RightStatus, dis
 pub(crate) use step::{Policy, see_listed, step};
 pub(crate) use unverified::WhyUnverified;
 pub(crate) use user::User;
-pub(crate) use verdict::{Expectation, TokenState, Verdict, judge};
+pub(crate) use verdict::{Elsewhere, Expectation, TokenState, Verdict, judge};
 
 /// One of the two checks of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
@@ -111,15 +111,6 @@ pub struct Doubt {
     pub last: DateTime<Utc>,
 }
 
-/// Where a token works that does not work on its configured account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Elsewhere {
-    /// The subdomain that `/me` names.
-    pub subdomain: String,
-    /// Whether the user is the one whom the token had on the configured account; `None` if that is not known.
-    pub is_same_user: Option<bool>,
-}
-
 /// The status of one token: what is believed of it. It is persisted as JSON over restarts and upgrades: what an older
 /// program did not know reads as its default. The attempts come first, so that a check that found nothing new rewrites
 /// only one page of the store.
@@ -143,6 +134,9 @@ pub struct TokenStatus {
     pub since: Option<DateTime<Utc>>,
     /// Another state that is being confirmed.
     pub doubt: Option<Doubt>,
+    /// Whether another value has been read since the token last worked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_value_new: bool,
     /// How often `/me` let the token in after its declared expiry.
     pub worked_after_expiry: u32,
     /// Why the token value could not be read the last time; `None` if it could.
@@ -180,6 +174,7 @@ impl Default for TokenStatus {
             state: TokenState::Unknown,
             since: None,
             doubt: None,
+            is_value_new: false,
             worked_after_expiry: 0,
             unreadable: None,
             fingerprint: None,
@@ -268,6 +263,13 @@ impl TokenStatus {
             });
             shown_at > self.permission_checks.last_attempt
         })
+    }
+
+    /// The security group may be another one by now: it is read by the next check.
+    pub(crate) fn doubt_group(&mut self, now: DateTime<Utc>) {
+        if let Some(user) = &mut self.user {
+            user.doubt_group(now);
+        }
     }
 
     /// The status of a permission, if anything is believed of it.

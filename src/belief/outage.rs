@@ -70,6 +70,9 @@ pub(crate) struct TenantObservation {
     pub turned: Option<(TokenState, DateTime<Utc>)>,
     /// When a token of the tenant was last observed to work.
     pub worked: Option<DateTime<Utc>>,
+    /// When a token of the tenant that is known to be bad was last let in by `/me` all the same: its user is locked out, or
+    /// it is of another account. What refuses everybody would have refused it.
+    pub let_in: Option<DateTime<Utc>>,
     /// Whether nothing can be learnt about the tenant now.
     pub is_silent: bool,
 }
@@ -84,7 +87,7 @@ pub(crate) struct TenantContact {
 }
 
 impl TenantObservation {
-    /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked. A token that was bad already
+    /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked or was let in. A token that was bad already
     /// turns too when it is refused in another way: an outage hides what is wrong with it.
     pub(crate) fn of<'a>(statuses: impl Iterator<Item = &'a TokenStatus>) -> Option<Self> {
         let mut observation: Option<Self> = None;
@@ -92,8 +95,10 @@ impl TenantObservation {
             let turns = |doubt: &Doubt| is_alike(doubt.state) || outlived(status, doubt.state);
             is_alike(status.state) && status.doubt.as_ref().is_some_and(turns)
         };
-        for status in statuses.filter(|status| status.state == TokenState::Valid || turns_anew(status)) {
-            let observation = observation.get_or_insert(Self { turned: None, worked: None, is_silent: true });
+        let counts = |status: &&TokenStatus| status.state.is_let_in() || turns_anew(status);
+        for status in statuses.filter(counts) {
+            let observation =
+                observation.get_or_insert(Self { turned: None, worked: None, let_in: None, is_silent: true });
             observation.is_silent &= status.validity.failures > 0;
             match &status.doubt {
                 Some(doubt) if is_alike(doubt.state) || outlived(status, doubt.state) => {
@@ -102,7 +107,10 @@ impl TenantObservation {
                     observation.turned = earlier.or(Some((state, doubt.first)));
                 }
                 Some(_) => {}
-                None => observation.worked = observation.worked.max(status.validity.last_success),
+                None if status.state == TokenState::Valid => {
+                    observation.worked = observation.worked.max(status.validity.last_success);
+                }
+                None => observation.let_in = observation.let_in.max(status.validity.last_success),
             }
         }
         observation
@@ -146,11 +154,16 @@ fn turned_to(state: TokenState, observations: &[TenantObservation], now: DateTim
     let tenants = turned.count();
     let is_other = |tenant: &&TenantObservation| match tenant.turned {
         Some((other, _)) => other != state,
-        None => tenant.worked >= Some(since),
+        None => tenant.worked >= Some(since) || !state.is_let_in() && tenant.let_in >= Some(since),
     };
     let of = tenants + observations.iter().filter(is_other).count();
     // A tenant that cannot be checked is not waited for.
-    let reachable = observations.iter().filter(|tenant| !tenant.is_silent || tenant.turned.is_some()).count();
+    // Of tenants that are known to be bad in this way already, none is waited for.
+    let is_bad_already = |tenant: &TenantObservation| tenant.worked.is_none() && tenant.let_in.is_some();
+    let is_reachable = |tenant: &&TenantObservation| {
+        tenant.turned.is_some() || !(tenant.is_silent || state.is_let_in() && is_bad_already(tenant))
+    };
+    let reachable = observations.iter().filter(is_reachable).count();
     let certain = of >= reachable.min(SAMPLE) || now - since >= PATIENCE;
     (2 * tenants > of.max(FEWEST)).then_some(Outage::TurnedBad { state, since, tenants, of, certain })
 }
@@ -198,15 +211,17 @@ mod tests {
     use crate::testing::{at, me, observed, token, works};
 
     fn bad(first: i64) -> TenantObservation {
-        TenantObservation { turned: Some((TokenState::Rejected, at(first))), worked: None, is_silent: false }
+        let turned = Some((TokenState::Rejected, at(first)));
+        TenantObservation { turned, worked: None, let_in: None, is_silent: false }
     }
 
     fn working(worked: i64) -> TenantObservation {
-        TenantObservation { turned: None, worked: Some(at(worked)), is_silent: false }
+        TenantObservation { turned: None, worked: Some(at(worked)), let_in: None, is_silent: false }
     }
 
     #[test]
     fn over_half_of_at_least_four_tenants_alike_are_an_outage_for_ten_minutes() {
+        let let_in = |at: i64| TenantObservation { worked: None, let_in: working(at).worked, ..working(at) };
         let blocked = TenantObservation { turned: Some((TokenState::Blocked, at(5))), ..bad(5) };
         let cases = [
             ("three of three", vec![bad(1), bad(2), bad(3)], 5, None),
@@ -224,6 +239,13 @@ mod tests {
                 [vec![bad(1); 16], vec![working(2); 16], vec![working(0); 68]].concat(),
                 5,
                 None,
+            ),
+            ("three of six, one locked out", vec![bad(1), bad(2), bad(3), working(2), working(2), let_in(2)], 5, None),
+            (
+                "three of five, one locked out before",
+                vec![bad(1), bad(2), bad(3), working(2), let_in(0)],
+                5,
+                Some(false),
             ),
             ("not alike", vec![bad(1), bad(2), blocked, blocked], 5, None),
             ("half of them not", vec![bad(1), bad(2), bad(3), blocked, working(2), working(2)], 5, None),

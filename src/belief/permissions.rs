@@ -160,7 +160,12 @@ impl PermissionStatus {
                 let answered = self.answer.map_or_else(String::new, |status| format!(" answered {status}"));
                 Some(format!("{} {}{answered}", probe.method().as_str(), probe.template()))
             }
-            Evidence::Probe => shown_by_probe(tenant, self.permission, self.answer),
+            Evidence::Probe => {
+                let text = shown_by_probe(tenant, self.permission, self.answer)?;
+                let in_body = self.permission.get().probe.as_ref().and_then(|probe| probe.shown_in_body);
+                let denies = in_body.filter(|_| !granted && matches!(self.answer, Some(200..=299)));
+                Some(denies.map_or_else(|| text.clone(), |how| format!("{text}, {}", how.denial())))
+            }
             Evidence::Right => {
                 let right = catalog().right(self.permission)?.name;
                 Some(format!("its user {} the right {right}", if granted { "has" } else { "lacks" }))

@@ -95,6 +95,7 @@ impl Changes<'_> {
             self.push(TransitionKind::Fingerprint, None, &before.to_string(), &fingerprint.to_string(), self.now);
             // What the other value was refused, this one does not confirm.
             status.let_in(false);
+            status.is_value_new = true;
         }
         status.fingerprint = Some(fingerprint.clone());
     }
@@ -110,11 +111,12 @@ impl Changes<'_> {
         status.answered_at = Some(self.now);
         self.state(status, state);
         self.outlived(status, state);
+        status.is_value_new &= state != TokenState::Valid;
         status.let_in(state == TokenState::Valid);
         if let MeObservation::Works(me) = observation {
             status.elsewhere = me.subdomain.clone().filter(|_| state == TokenState::WrongAccount).map(|subdomain| {
-                let is_same_user = status.user.as_ref().map(|user| user.id == me.user_id);
-                Elsewhere { subdomain, is_same_user }
+                let is_same = |user: &User| user.id == me.user_id && !status.is_value_new;
+                Elsewhere { subdomain, is_same_token: status.user.as_ref().map(is_same) }
             });
         }
         if let (TokenState::Valid, MeObservation::Works(me)) = (state, observation) {
@@ -196,9 +198,9 @@ impl Changes<'_> {
         }
         doubtful |= self.rights(status, me);
         status.recheck |= doubtful;
-        if let Some(user) = status.user.as_mut().filter(|user| doubtful && user.group.is_some()) {
+        if let Some(user) = status.user.as_mut().filter(|_| doubtful) {
             // The user may have been moved to another group. The group is read again before any is named as a cause.
-            user.doubted_at.get_or_insert(self.now);
+            user.doubt_group(self.now);
         }
         self.by_right(status);
     }

@@ -39,8 +39,10 @@ impl WhyUnverified {
             _ if !matches!(status.state, TokenState::Valid | TokenState::Unknown) => Self::TokenDoesNotWork,
             None if permission.get().write_probe.is_some() => Self::OnlyAWriteShowsIt,
             None => Self::NothingShowsIt,
+            Some(probe) if probe.is_any_of() && entry.map_or(status.full_check.is_some(), |entry| !entry.unseen) => {
+                Self::AnotherLetsItThrough
+            }
             Some(_) if entry.is_none() => Self::NotCheckedYet,
-            Some(probe) if probe.is_any_of() && entry.is_some_and(|entry| !entry.unseen) => Self::AnotherLetsItThrough,
             Some(_) => Self::NoVerdict,
         })
     }
@@ -48,11 +50,11 @@ impl WhyUnverified {
     /// The reason in words, to be read after a colon.
     pub fn as_text(self) -> &'static str {
         match self {
-            Self::TokenDoesNotWork => "the token does not work",
+            Self::TokenDoesNotWork => "nothing but `/me` is asked while the token is not valid",
             Self::OnlyAWriteShowsIt => "only a write shows it: `probes = \"write-safe\"`",
             Self::NothingShowsIt => "nothing shows it",
             Self::NotCheckedYet => "not checked yet",
-            Self::AnotherLetsItThrough => "another permission lets the request through too",
+            Self::AnotherLetsItThrough => "another permission may let the request through too",
             Self::NoVerdict => "what the request was answered shows neither, or it was not answered",
         }
     }

@@ -70,6 +70,13 @@ impl User {
         self.listed.lost.then_some(self.listed.since)
     }
 
+    /// The group that was read, if one was, may be another one by now.
+    pub(super) fn doubt_group(&mut self, now: DateTime<Utc>) {
+        if self.group.is_some() {
+            self.doubted_at.get_or_insert(now);
+        }
+    }
+
     /// Takes in the list of the account's users, and returns whether the belief changed.
     pub(super) fn see_listed(&mut self, listed: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         if self.listed.granted.is_none() {

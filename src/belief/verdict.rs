@@ -34,6 +34,15 @@ pub enum TokenState {
     Unknown,
 }
 
+/// Where a token works that does not work on its configured account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The subdomain that `/me` names.
+    pub subdomain: String,
+    /// Whether the value and its user are those that worked on the configured account; `None` if none has.
+    pub is_same_token: Option<bool>,
+}
+
 impl TokenState {
     /// Whether `/me` lets a token in this state in, so that it has not expired.
     pub(crate) fn is_let_in(self) -> bool {

@@ -64,6 +64,17 @@ pub enum BodyEvidence {
     AnswerOfAnotherUser,
 }
 
+impl BodyEvidence {
+    /// How an answer that is let through denies the permission, to be read after the status.
+    pub(crate) fn denial(self) -> &'static str {
+        match self {
+            Self::CanManage => "and says `can_manage: false`",
+            Self::EntryOfAnotherUser => "and has no entry of another user",
+            Self::AnswerOfAnotherUser => "but about the token's own user and not the one who was asked for",
+        }
+    }
+}
+
 /// One request that shows whether a permission is granted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

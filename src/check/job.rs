@@ -29,7 +29,8 @@ impl Job {
     pub fn once(token: Arc<Token>, probes: Probes, audit: bool) -> Self {
         let audit = audit.then(|| token.audit(probes));
         let users = token.asks_of_another_user(probes).then(BTreeSet::new);
-        let permissions = PermissionJob { full: true, user: true, users, probes: token.probes(probes), audit };
+        let permissions =
+            PermissionJob { full: true, user: true, users, another_user: None, probes: token.probes(probes), audit };
         Self { key: WatchKey(0), token, lane: CheckLane::Validity, permissions: Some(permissions) }
     }
 }
@@ -43,6 +44,8 @@ pub struct PermissionJob {
     pub user: bool,
     /// The users to seek in the list of users, besides the token's own, if that is to be read.
     pub users: Option<BTreeSet<u64>>,
+    /// The number of another user of the account, if one is known, for what is asked about another user.
+    pub another_user: Option<u64>,
     /// The requests that show the wanted permissions.
     pub probes: Requests,
     /// The requests that show what the token may do besides, if it is to be audited.

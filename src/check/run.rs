@@ -160,6 +160,7 @@ impl Questions<'_> {
                 Err(failure) => UserObservation::Failed(failure),
             });
         }
+        self.another_user = job.another_user.filter(|user| *user != self.user);
         if let Some(mut sought) = job.users {
             sought.insert(self.user);
             let users = self.users(&sought).await;
@@ -239,7 +240,7 @@ impl Questions<'_> {
             Ok(answer) => {
                 if let Some(kind) = &probe.lists {
                     let list = answer.list();
-                    self.records.extend(list.first.map(|record| (kind.as_str(), record)));
+                    self.records.extend(list.records.into_iter().map(|record| (kind.as_str(), record)));
                     self.customers = list.total.filter(|_| kind == CUSTOMER).or(self.customers);
                 }
                 if of_record_zero && answer.is_refusal() && answer.names_permissions() {
@@ -268,8 +269,8 @@ impl Questions<'_> {
     /// another one; and where a permission may be about the user's own records alone, it must not be one of these.
     fn record_for(&self, probe: &Probe) -> Option<Record> {
         let kind = probe.record.as_deref().filter(|kind| !self.token.tenant.probe_records.contains_key(kind))?;
-        let (_, record) = self.records.iter().find(|(listed, _)| *listed == kind)?;
-        Some(*record).filter(|record| !probe.is_any_of() || record.is_not_of(self.user))
+        let mut listed = self.records.iter().filter(|(listed, _)| *listed == kind).map(|(_, record)| *record);
+        listed.find(|record| !probe.is_any_of() || record.is_not_of(self.user))
     }
 
     /// Asks for a listed record. Returns the permissions of which that shows nothing, though record 0 may: those that are

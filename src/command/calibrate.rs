@@ -26,6 +26,8 @@ enum Meaning {
     PermissionFirst,
     /// The record was searched for, whatever the token may do.
     RecordFirst,
+    /// The record was searched for first, or the token has the permission ticked.
+    PerhapsTicked,
     /// The answer says neither.
     Unknown,
 }
@@ -35,6 +37,7 @@ impl Meaning {
         match self {
             Self::PermissionFirst => "permission_first",
             Self::RecordFirst => "record_first",
+            Self::PerhapsTicked => "perhaps_ticked",
             Self::Unknown => "unknown",
         }
     }
@@ -43,6 +46,7 @@ impl Meaning {
         match self {
             Self::PermissionFirst => "the permission is checked first: 404 shows that it is granted",
             Self::RecordFirst => "the record is searched for first: 404 shows nothing",
+            Self::PerhapsTicked => "not known: the record is searched for first, or the token has one of these ticked",
             Self::Unknown => "not known",
         }
     }
@@ -64,7 +68,8 @@ pub(super) async fn calibrate(path: &Path, arguments: CalibrateArguments) -> Exi
             Exit::Unknown
         }
         Ok(operations) => {
-            let is_known = operations.iter().all(|operation| operation.meaning != Meaning::Unknown);
+            let is_unknown = |meaning| matches!(meaning, Meaning::Unknown | Meaning::PerhapsTicked);
+            let is_known = operations.iter().all(|operation| !is_unknown(operation.meaning));
             let exit = if is_known { Exit::Success } else { Exit::Unknown };
             match arguments.output {
                 Output::Table => finish(&text(&operations), exit),
@@ -113,9 +118,20 @@ async fn calibrated(path: &Path, arguments: &CalibrateArguments) -> Result<Vec<C
             operations.push(Calibrated { probe, permissions: vec![&permission.name], answer, meaning });
         }
     }
+    doubt_what_is_mixed(&mut operations);
     // A token that stopped working in between would have been refused everything.
     works(&client, &tenant, &value).await?;
     Ok(operations)
+}
+
+/// Where some operations check the permission first and others seem to search for the record first, the token may have the
+/// permissions of the latter ticked: that would answer 404 just so.
+fn doubt_what_is_mixed(operations: &mut [Calibrated]) {
+    if operations.iter().any(|operation| operation.meaning == Meaning::PermissionFirst) {
+        for operation in operations.iter_mut().filter(|operation| operation.meaning == Meaning::RecordFirst) {
+            operation.meaning = Meaning::PerhapsTicked;
+        }
+    }
 }
 
 fn permissions() -> impl Iterator<Item = &'static Permission> {

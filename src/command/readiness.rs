@@ -96,6 +96,9 @@ impl<'a> Readiness<'a> {
             (Verdict::Ready, _) if !indicated.is_empty() => {
                 format!("ready{unverified}; only suggested, by what a record that does not exist answered: {indicated}")
             }
+            (Verdict::Ready, _) if self.required(|_| true).is_empty() => {
+                "ready: the token works, and the profile requires nothing".to_owned()
+            }
             (Verdict::Ready, _) => format!("ready{unverified}"),
             (Verdict::NotReady, TokenState::Valid) => format!("not ready: missing {missing}{unverified}"),
             (Verdict::NotReady, state) => format!("not ready: the token is {}", state.as_str()),

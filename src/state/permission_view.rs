@@ -49,7 +49,9 @@ impl PermissionView {
     /// The evidence as a text; for an unverified permission, why nothing shows it, and what there is.
     pub(crate) fn evidence_text(&self) -> String {
         let why = self.why_unverified.map(WhyUnverified::as_text);
-        why.into_iter().chain(self.shown_by.as_deref()).collect::<Vec<_>>().join("; ")
+        let text = why.into_iter().chain(self.shown_by.as_deref()).collect::<Vec<_>>().join("; ");
+        let only_indicates = self.strength == Some(Strength::Indicated) && self.why_unverified.is_none();
+        if only_indicates { format!("indicated: {text}") } else { text }
     }
 
     /// Every permission that a token needs, in the order of its configuration, where these probes may be sent.

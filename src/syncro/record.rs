@@ -24,10 +24,10 @@ pub enum Assignee {
 }
 
 /// What a list shows besides that it may be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct List {
-    /// Its first record.
-    pub first: Option<Record>,
+    /// Its records, as far as each has a number.
+    pub records: Vec<Record>,
     /// How many records there are in all, if it says so.
     pub total: Option<u64>,
 }
@@ -39,15 +39,12 @@ impl List {
             Some(text).filter(|text| text.len() <= LONGEST_LIST).and_then(|text| serde_json::from_str(text).ok());
         let answer: Value = answer.unwrap_or_default();
         let total = answer.pointer("/meta/total_entries").and_then(Value::as_u64);
-        Self { first: Record::first(&answer), total }
+        Self { records: records(&answer), total }
     }
 }
 
 impl Record {
-    fn first(answer: &Value) -> Option<Self> {
-        let mut lists = answer.as_object()?.values().filter_map(Value::as_array);
-        let (Some(list), None) = (lists.next(), lists.next()) else { return None };
-        let record = list.first()?;
+    fn of(record: &Value) -> Option<Self> {
         let assigned_to = match record.get("user_id") {
             Some(Value::Null) => Some(Assignee::Nobody),
             Some(user) => number(user).map(Assignee::User),
@@ -60,6 +57,13 @@ impl Record {
     pub(crate) fn is_not_of(&self, user: u64) -> bool {
         self.assigned_to.is_some_and(|assignee| assignee != Assignee::User(user))
     }
+}
+
+/// The records of the only list in an answer.
+fn records(answer: &Value) -> Vec<Record> {
+    let mut lists = answer.as_object().into_iter().flat_map(serde_json::Map::values).filter_map(Value::as_array);
+    let (Some(list), None) = (lists.next(), lists.next()) else { return Vec::new() };
+    list.iter().filter_map(Record::of).collect()
 }
 
 /// Reads a number, or a text that contains one.
@@ -83,7 +87,8 @@ mod tests {
 
     #[test]
     fn the_first_record_of_a_list_has_a_number_and_perhaps_an_assignee() {
-        let first = |text| List::of(text).first.map(|record| (record.id, record.is_not_of(7)));
+        let first = |text| List::of(text).records.first().map(|record| (record.id, record.is_not_of(7)));
+        assert_eq!(List::of(r#"{"tickets":[{"id":3},{"id":4},{"number":5}]}"#).records.len(), 2);
         assert_eq!(first(r#"{"tickets":[{"id":3,"user_id":null},{"id":4}],"meta":{"page":1}}"#), Some((3, true)));
         assert_eq!(first(r#"{"tickets":[{"id":"3","user_id":"7"}]}"#), Some((3, false)));
         assert_eq!(first(r#"{"tickets":[{"id":3,"user_id":8}]}"#), Some((3, true)));

@@ -72,3 +72,10 @@ fn what_was_found_can_be_kept_in_the_configuration_and_decides_what_404_shows() 
         assert_eq!(format!("{}{strength}", permission["state"].as_str().unwrap()), expected, "{checked}");
     }
 }
+
+#[test]
+fn a_permission_that_is_ticked_is_not_mistaken_for_a_record_that_is_searched_for_first() {
+    let (code, out) = calibrate(&account("\"Assets - View Details\"", false), &[]);
+    assert_eq!((code, out.contains("or the token has one of these ticked")), (Some(3), true), "{out}");
+    assert!(out.ends_with("record_first = [\n]\n"), "nothing is kept of it: {out}");
+}

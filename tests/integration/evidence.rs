@@ -120,7 +120,10 @@ fn an_account_that_was_renamed_is_told_apart_from_a_value_of_another_account() {
         (daemon, message(&line))
     };
     let said = &renamed.1;
-    assert!(said.contains("the Syncro account `acme-new` and not on `acme`; its user is the same as before"), "{said}");
+    assert!(
+        said.contains("the Syncro account `acme-new` and not on `acme`; its value and its user are the same as before"),
+        "{said}"
+    );
     assert!(said.contains("If it was renamed, set `subdomain = \"acme-new\"`"), "{said}");
     renamed.0.signal("TERM");
     renamed.0.ended();
@@ -130,7 +133,10 @@ fn an_account_that_was_renamed_is_told_apart_from_a_value_of_another_account() {
     daemon.checks("acme", "validity", 1);
     world.write("acme-jumpcloud", "other");
     let said = message(&daemon.alert("TokenWrongAccount", "firing"));
-    assert!(said.contains("its user is another one, so it is probably the value of another token"), "{said}");
+    assert!(
+        said.contains("its value or its user is another one, so it is probably the value of another token"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -146,4 +152,21 @@ fn the_users_are_read_after_the_first_check_and_not_shown_to_be_gone_by_one_list
     assert_eq!(asked, ["/users/1", "/users"]);
     let token: Value = serde_json::from_str(&daemon.get("/api/v1/tokens/acme/jumpcloud").1).unwrap();
     assert_eq!(token["user"]["listed"], true, "{token}");
+}
+
+#[test]
+fn what_is_asked_of_another_user_is_asked_with_every_check_and_a_denial_says_what_shows_it() {
+    let world = account("\"all\"", "");
+    let mut configuration = Configuration::acme(&format!("permissions = [\"{TIMELOGS}\"]"));
+    configuration.requests_per_minute = 10_000;
+    let mut daemon = world.run(&configuration);
+    daemon.checks("acme", "permissions", 2);
+    let (token, permission) = ("value-of-acme".to_owned(), TIMELOGS.to_owned());
+    world.happens(Incident::TokenLoses { token, permission });
+    let line = daemon.alert("PermissionLost", "firing");
+    let expected = "GET /timelogs/last answered 200, but about the token's own user and not the one who was asked for";
+    assert_eq!(line["shown_by"], expected, "{line}");
+    assert!(line["message"].as_str().unwrap().contains("probably lost `Timelogs - Manage`"), "{line}");
+    let asked = world.log().into_iter().filter(|request| request.path.starts_with("/users"));
+    assert!(asked.filter(|request| request.path == "/users").count() <= 2, "the list is not read with every check");
 }

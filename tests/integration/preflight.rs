@@ -66,7 +66,7 @@ fn a_write_to_a_record_that_does_not_exist_shows_the_rest() {
         "ready; only suggested, by what a record that does not exist answered: Tickets - Create, Tickets - Edit\n";
     assert!(out.starts_with(suggested), "{out}");
     assert!(
-        out.contains("Tickets - Edit\trequired\tgranted\tPOST /tickets/0/remove_line_item answered 404\n"),
+        out.contains("Tickets - Edit\trequired\tgranted\tindicated: POST /tickets/0/remove_line_item answered 404\n"),
         "{out}"
     );
     world.happens(token_loses("Tickets - Edit"));

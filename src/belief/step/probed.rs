@@ -98,6 +98,13 @@ impl Changes<'_> {
             }
         }
         token_status.permissions.retain(|entry| is_wanted(entry.permission));
+        // The user may have come to another group since it was read. It is read again before any is named as a cause.
+        let is_refused_anew = token_status.permissions.iter().any(|entry| entry.is_refused_since(self.now));
+        if let Some(user) =
+            token_status.user.as_mut().filter(|user| is_refused_anew && user.group_asked < Some(self.now))
+        {
+            user.doubt_group(self.now);
+        }
         token_status.refused_record_zero(&observations.refused_record_zero);
     }
 

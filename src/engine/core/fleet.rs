@@ -147,6 +147,21 @@ impl Fleet {
         self.tenants.get(name)?.users_asked
     }
 
+    /// A user of the tenant of a token who is not the token's own, if the list of users has named one.
+    pub(super) fn another_user(&self, key: WatchKey) -> Option<u64> {
+        let watch = self.get(key)?;
+        let own = watch.status.user.as_ref().map(|user| user.id);
+        let users = &self.tenants.get(&watch.token.tenant.name)?.two_users;
+        users.iter().copied().find(|user| Some(*user) != own)
+    }
+
+    /// Keeps two of the users of a tenant, so that what is asked of another user can be.
+    pub(super) fn keep_two_users(&mut self, name: &str, listed: &BTreeSet<u64>) {
+        if let Some(tenant) = self.tenants.get_mut(name) {
+            tenant.two_users = listed.iter().copied().take(2).collect();
+        }
+    }
+
     /// Sets when a check that reads the list of a tenant's users was last started; `None` if it came to nothing.
     pub(super) fn set_users_asked(&mut self, name: &str, at: Option<DateTime<Utc>>) {
         if let Some(tenant) = self.tenants.get_mut(name) {
@@ -198,12 +213,16 @@ impl Fleet {
         others.filter(|(_, other)| other.status.restricting_group() == Some(group)).collect()
     }
 
-    /// The statuses of the other tokens of the tenant that may show something of this one's user.
-    pub(super) fn sharing_side(&self, key: WatchKey) -> Vec<(WatchKey, Arc<TokenStatus>)> {
+    /// The statuses of the other tokens of the tenant for which `shares` holds, given this one's and theirs.
+    pub(super) fn sharing_side(
+        &self,
+        key: WatchKey,
+        shares: fn(&TokenStatus, &TokenStatus) -> bool,
+    ) -> Vec<(WatchKey, Arc<TokenStatus>)> {
         let Some(watch) = self.get(key) else { return Vec::new() };
         let others = self.members(&watch.token.tenant.name).iter().filter(|other| **other != key);
         let others = others.filter_map(|other| Some((*other, Arc::clone(&self.get(*other)?.status))));
-        others.filter(|(_, other)| watch.status.shares_side_with(other)).collect()
+        others.filter(|(_, other)| shares(&watch.status, other)).collect()
     }
 
     /// The permissions that the tenant of a token is known to check before it searches for a record.

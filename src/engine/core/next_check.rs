@@ -32,10 +32,12 @@ impl Core {
                 Some(PermissionScope::Full) => users::sought(fleet, key, probes, confirmation, now),
                 _ => None,
             };
+            let another_user = fleet.another_user(key);
             let Some(watch) = fleet.get_mut(key) else { continue };
             watch.timing.quick_check_at.take_if(|at| *at <= now);
             watch.timing.check_at.take_if(|at| *at <= now);
-            let permissions = scope.map(|scope| PermissionJob { users, ..permissions(scope, watch, config, now) });
+            let permissions =
+                scope.map(|scope| PermissionJob { users, another_user, ..permissions(scope, watch, config, now) });
             effects.push(Effect::Start(Job { key, token: Arc::clone(&watch.token), lane, permissions }));
         }
     }
@@ -57,14 +59,22 @@ fn permissions(scope: PermissionScope, watch: &Watch, config: &Config, now: Date
             let audits = config.syncro.audit_excess && watch.timing.audit_from <= now;
             let probes_now = rotated(token.probes(probes), status);
             let audit = audits.then(|| token.audit(probes));
-            PermissionJob { full: true, user: wants_user(status, now), users: None, probes: probes_now, audit }
+            PermissionJob {
+                full: true,
+                user: wants_user(status, now),
+                users: None,
+                another_user: None,
+                probes: probes_now,
+                audit,
+            }
         }
         PermissionScope::Doubtful => {
             let is_doubted = |permission| {
                 status.permissions.iter().any(|status| status.permission == permission && is_doubtful(status))
             };
             let probes = rotated(token.probes_of(probes, is_doubted), status);
-            PermissionJob { full: false, user: false, users: None, probes, audit: None }
+            let user = status.user.as_ref().is_some_and(|user| user.doubted_at.is_some());
+            PermissionJob { full: false, user, users: None, another_user: None, probes, audit: None }
         }
     }
 }

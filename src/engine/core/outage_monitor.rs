@@ -157,8 +157,12 @@ mod tests {
     fn judge(monitor: &mut OutageMonitor, bad: usize, of: usize, now: i64) -> Option<Outage> {
         let observations = || {
             let turned = |number| (number < bad).then_some((TokenState::Rejected, at(0)));
-            let observation =
-                |number| TenantObservation { turned: turned(number), worked: Some(at(1)), is_silent: false };
+            let observation = |number| TenantObservation {
+                turned: turned(number),
+                worked: Some(at(1)),
+                let_in: None,
+                is_silent: false,
+            };
             (0..of).map(observation).collect()
         };
         let contacts = |_: &dyn Fn(&str) -> bool| Vec::new();

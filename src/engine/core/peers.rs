@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
-use crate::belief::PermissionStatus;
+use crate::belief::{PermissionStatus, TokenStatus};
 use crate::check::WatchKey;
 use crate::engine::effect::Effect;
 use crate::state::Record;
@@ -34,7 +34,7 @@ impl Core {
         if !self.fleet.get(key).is_some_and(was_refused) {
             return;
         }
-        let others = self.fleet.sharing_side(key);
+        let others = self.fleet.sharing_side(key, TokenStatus::shares_side_with);
         let others: Vec<_> = others.iter().map(|(_, status)| &**status).collect();
         let Some(watch) = self.fleet.get_mut(key) else { return };
         let deduced = watch.status.deduced_causes(&others);
@@ -46,7 +46,7 @@ impl Core {
     }
 
     /// What a token was refused at `at` for the first time is asked at once with the others that may show why, unless they
-    /// have lost it too.
+    /// have lost it too. Their security groups are read again as well, since what they show counts for one group only.
     pub(super) fn ask_others(
         &mut self,
         key: WatchKey,
@@ -55,7 +55,7 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         let Some(refused) = self.fleet.get(key).map(|watch| Arc::clone(&watch.status)) else { return };
-        for (other, status) in self.fleet.sharing_side(key) {
+        for (other, status) in self.fleet.sharing_side(key, TokenStatus::may_share_side_with) {
             let may_show = |one: &PermissionStatus| {
                 let theirs = status.of_permission(one.permission).map(|theirs| &theirs.belief);
                 one.is_refused_since(at) && theirs.is_some_and(|theirs| theirs.last_seen() == Some(true))
@@ -64,6 +64,7 @@ impl Core {
                 && let Some(watch) = self.fleet.get_mut(other)
             {
                 watch.timing.check_at = Some(now);
+                Arc::make_mut(&mut watch.status).doubt_group(now);
                 self.review(other, now, effects);
             }
         }

@@ -30,8 +30,11 @@ pub(super) fn sought(
     let watch = fleet.get(key)?;
     let tenant = watch.token.tenant.name.clone();
     let interval = TimeDelta::from_std(USERS_INTERVAL).unwrap_or(TimeDelta::MAX);
+    // After a start it is not asked for anew with every check, should it name nobody else.
+    let is_past = |asked: DateTime<Utc>| now - asked >= TimeDelta::hours(1);
     let is_due = |asked: Option<DateTime<Utc>>| asked.is_none_or(|asked| now - asked >= interval);
-    let is_own_due = watch.token.asks_of_another_user(probes) && is_due(watch.status.users_asked);
+    let asks = watch.token.asks_of_another_user(probes);
+    let is_own_due = asks && fleet.another_user(key).is_none() && fleet.users_asked(&tenant).is_none_or(is_past);
     let members = fleet.members(&tenant).iter().filter_map(|member| fleet.get(*member));
     let users = members.clone().filter_map(|member| member.status.user.as_ref());
     let is_doubted = users.clone().any(|user| user.listed.confirmable_at(confirmation).is_some_and(|at| at <= now));
@@ -61,6 +64,7 @@ impl Core {
         }
         let Part::Permissions(observed) = &observation.part else { return };
         let Some(UsersObservation::Listed { listed, is_whole }) = &observed.users else { return };
+        self.fleet.keep_two_users(&tenant, listed);
         let confirmation = Confirmation::of(&self.config.alerts);
         for member in self.fleet.members(&tenant).to_vec() {
             let Some(watch) = self.fleet.get_mut(member) else { continue };

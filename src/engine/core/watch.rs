@@ -82,6 +82,8 @@ pub(super) struct Tenant {
     pub(super) firing: Arc<Vec<Firing>>,
     /// The permissions that it is known to check before it searches for a record.
     pub(super) checked_first: BTreeSet<PermissionId>,
+    /// Two of its users, by the list of them; they are kept in memory only.
+    pub(super) two_users: Vec<u64>,
     /// When a check that reads the list of its users was last started.
     pub(super) users_asked: Option<DateTime<Utc>>,
 }

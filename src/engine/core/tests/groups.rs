@@ -239,3 +239,22 @@ fn a_loss_is_notified_of_although_the_next_check_is_due_before_the_last_one_ends
     machine.seconds(300);
     assert_eq!(since(&machine, 0), lost("a"));
 }
+
+/// Nothing in `/me` shows that users came to another group with the same rights; it is read when something is lost.
+#[test]
+fn a_group_is_read_again_before_it_is_named_though_nothing_else_showed_a_move() {
+    let names = ["a", "b"];
+    let mut machine = Machine::grouped(&names);
+    machine.seconds(600);
+    for name in names {
+        machine.groups.insert(name.to_owned(), UserObservation::Group(Some("Others".to_owned())));
+        machine.is_narrow(name);
+    }
+    machine.seconds(2 * 3600);
+    let lost = losses(&mut machine);
+    assert!(!lost.is_empty());
+    for message in lost {
+        assert!(!message.text.contains("`Technicians` >"), "{}", message.text);
+        assert_eq!(message.security_group.as_deref(), Some("Others"), "{}", message.text);
+    }
+}
