@@ -275,7 +275,18 @@ pub(super) fn right(token: &Token, status: &TokenStatus, right: &str) -> Message
     let group = status.current_group();
     let group = group.map_or_else(|| "the group of its user".to_owned(), |group| format!("`{group}`"));
     let what = format!("{} lost the right `{right}`; what needs it may fail", user_of(token, status));
-    let fix = format!("See what was unticked: {GROUP} > {group}");
+    // The group is read once an hour, so that a move may be found that long before or after what it changed.
+    let lost_at = status.rights.iter().find(|known| known.right.as_str() == right).map(|known| known.belief.since);
+    let is_near = |at: DateTime<Utc>| lost_at.is_some_and(|lost_at| (at - lost_at).abs() <= TimeDelta::hours(1));
+    let was_changed = status.user.as_ref().is_some_and(|user| {
+        let moved_at = user.group_change.as_ref().map(|change| change.at);
+        moved_at.is_some_and(is_near) || user.admin.lost && is_near(user.admin.since)
+    });
+    let fix = if was_changed {
+        format!("{}, or see what {group} allows: {GROUP} > {group}", moved(status))
+    } else {
+        format!("See what was unticked: {GROUP} > {group}")
+    };
     Message { right: Some(right.to_owned()), ..message(token, status, &what, &fix) }
 }
 

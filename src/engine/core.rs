@@ -2,9 +2,8 @@
 //!
 //! `Fleet` has the tokens and the tenants, `Agenda` says when each is reviewed and which checks are under way,
 //! `OutageMonitor` and `Monitor` whether it is Syncro or our own machine. What happens to them: `review` one token or
-//! tenant, `observed` a check that ended, `peers` the tokens of one security group, `users` the list of a
-//! tenant's users, `quick_checks` and `fleet_alerts` all
-//! tenants, `reload` the whole configuration, `start` the next checks.
+//! tenant, `observed` a check that ended, `peers` the tokens of one security group, `users` the list of a tenant's users,
+//! `quick_checks` and `fleet_alerts` all tenants, `reload` the whole configuration, `next_check` what starts next.
 //!
 //! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload,
 //! a clock set back, and what is judged of all tenants while many of them fail.
