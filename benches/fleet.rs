@@ -38,6 +38,8 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             name: "jumpcloud".to_owned(),
             source: TokenSource::Environment("X".to_owned()),
             auto_rotated: false,
+            contact: None,
+            note: None,
             expires: chrono::DateTime::from_timestamp(1_900_000_000, 0),
             profile: catalog().profile("jumpcloud").cloned(),
             wanted: wanted.clone(),

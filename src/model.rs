@@ -88,6 +88,10 @@ pub struct Token {
     pub expires: Option<DateTime<Utc>>,
     /// Whether something renews the token by itself, so that nobody has to be notified of its declared expiry.
     pub auto_rotated: bool,
+    /// Whom to ask about the token, as the operator wrote it.
+    pub contact: Option<String>,
+    /// What the operator wants to be remembered when an alert comes.
+    pub note: Option<String>,
     /// The profile of the integration that uses the token, if one is configured.
     pub profile: Option<Arc<Profile>>,
     /// The permissions that the token needs, each once; the required ones come first.

@@ -52,6 +52,8 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         source: TokenSource::File(PathBuf::from("token")),
         expires: None,
         auto_rotated: false,
+        contact: None,
+        note: None,
         profile: None,
         wanted,
     }

@@ -28,6 +28,12 @@ pub struct Message {
     pub security_group: Option<String>,
     /// The name of the profile of the integration that is affected.
     pub profile: Option<String>,
+    /// Whom to ask about the token, as the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// The note of the configuration on the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What stands between the two parts of a message.

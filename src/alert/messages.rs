@@ -61,7 +61,13 @@ pub(super) fn day(moment: DateTime<Utc>) -> String {
 /// A message about a token, with the fields that all such messages have in common.
 fn message(token: &Token, status: &TokenStatus, what: &str, fix: &str) -> Message {
     let security_group = status.current_group().map(str::to_owned);
-    Message { security_group, profile: token.profile_name().map(str::to_owned), ..Message::new(what, fix) }
+    Message {
+        security_group,
+        profile: token.profile_name().map(str::to_owned),
+        contact: token.contact.clone(),
+        note: token.note.clone(),
+        ..Message::new(what, fix)
+    }
 }
 
 /// The message of an alert that follows from the state of a token.

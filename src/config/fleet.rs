@@ -84,6 +84,8 @@ impl<'a> Fleet<'a> {
         }
         let source = self.source(&mut section, notes);
         let expires = section.read("expires", notes, |value| value::moment(value, zone));
+        let contact = section.read("contact", notes, value::remark);
+        let note = section.read("note", notes, value::remark);
         let auto_rotated = section.read("auto_rotated", notes, value::flag).unwrap_or(false);
         let profile = section.read("profile", notes, |value| self.profiles.find(value));
         let own = permissions(&mut section, "permissions", notes);
@@ -96,6 +98,8 @@ impl<'a> Fleet<'a> {
                 source,
                 expires,
                 auto_rotated,
+                contact,
+                note,
                 profile,
                 wanted,
             }));

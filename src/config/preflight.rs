@@ -43,6 +43,8 @@ pub(crate) fn candidate(
         source: TokenSource::File(PathBuf::new()),
         expires: None,
         auto_rotated: false,
+        contact: None,
+        note: None,
         wanted: wanted(Some(&profile), &[]),
         profile: Some(profile),
     })

@@ -52,6 +52,20 @@ pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZer
         .ok_or_else(|| Problem::new(format!("{number} is out of bounds"), allowed))
 }
 
+/// Reads a remark of the operator: one line that is no token value.
+pub(super) fn remark(value: &Value) -> Parsed<String> {
+    let allowed = "1 to 200 characters on one line";
+    let remark = text(value, allowed)?;
+    let is_one_line = !remark.trim().is_empty() && !remark.chars().any(char::is_control);
+    if !is_one_line || remark.chars().count() > 200 {
+        return Err(Problem::new("not a remark", allowed));
+    }
+    if remark.split_whitespace().any(resembles_token) {
+        return Err(Problem::new("looks like a token value", allowed));
+    }
+    Ok(remark.to_owned())
+}
+
 /// Reads the number of a record in Syncro.
 pub(super) fn record(value: &Value) -> Parsed<u64> {
     let allowed = "the number of a record in Syncro, from 1 on, as its address in the browser shows it";

@@ -234,6 +234,8 @@ fn alert(
         ("cause", message.cause.map(Cause::as_str)),
         ("evidence", message.evidence.map(Evidence::as_str)),
         ("shown_by", message.shown_by.as_deref()),
+        ("contact", message.contact.as_deref()),
+        ("note", message.note.as_deref()),
     ];
     annotations.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), field(value?).into()))));
     let mut alert = json!({

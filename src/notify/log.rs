@@ -20,6 +20,8 @@ pub(super) fn deliver(notification: &Notification, external_url: &str) {
                 cause = notification.message.cause.map(|cause| cause.as_str()),
                 evidence = notification.message.evidence.map(|evidence| evidence.as_str()),
                 shown_by = notification.message.shown_by.as_deref(),
+                contact = notification.message.contact.as_deref(),
+                note = notification.message.note.as_deref(),
                 since = %notification.since.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
                 runbook = runbook(external_url, notification.key.alert),
                 "{}",

@@ -49,6 +49,8 @@ fn ours(delivery: &Delivery, external_url: &str) -> Value {
         "cause": message.cause,
         "evidence": message.evidence,
         "shown_by": field(&message.shown_by),
+        "contact": field(&message.contact),
+        "note": field(&message.note),
         "since": moment(&notification.since),
         "message": cut(&message.text, LONGEST_MESSAGE),
         "runbook": runbook(external_url, notification.key.alert),
@@ -74,6 +76,10 @@ fn slack(delivery: &Delivery, external_url: &str) -> Value {
     ];
     let links: Vec<_> = links.into_iter().filter(|link| link.chars().count() <= LONGEST_LINKS / 2).collect();
     let message = cut_escaped(&notification.message.text, LONGEST_MESSAGE);
+    let contact = notification.message.contact.as_ref().map(|contact| format!("Contact: {contact}"));
+    let note = notification.message.note.as_ref().map(|note| format!("Note: {note}"));
+    let remarks = contact.into_iter().chain(note).map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
+    let message = message + &remarks.collect::<String>();
     json!({
         "text": title.trim_end(),
         "attachments": [{

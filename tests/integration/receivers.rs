@@ -264,3 +264,23 @@ fn a_certificate_that_is_not_trusted_is_named_and_one_that_is_needed_is_shown() 
     let (code, said) = test("ca_file = \"ca.pem\"\ncertificate_file = \"client.pem\"\nkey_file = \"client.key\"\n");
     assert_eq!((code, said.contains("firing\tsecret: ")), (Some(1), true), "{said}");
 }
+
+#[test]
+fn whom_to_ask_and_what_to_remember_come_with_every_alert() {
+    let (world, json, slack) = (World::new(ACME), Sink::new(), Sink::new());
+    let receivers = webhook(&json, "") + &webhook(&slack, "format = \"slack\"").replace("\"hook\"", "\"chat\"");
+    let lines = "profile = \"jumpcloud\"\ncontact = \"Pat <billing>\"\nnote = \"renew with the vendor\"";
+    let mut daemon = world.run(&Configuration::acme(lines).alerts(&receivers));
+    daemon.checks("acme", "validity", 1);
+    world.happens(refused());
+    let line = daemon.alert("TokenRejected", "firing");
+    assert_eq!((&line["contact"], &line["note"]), (&"Pat <billing>".into(), &"renew with the vendor".into()), "{line}");
+    let body = json.wait_for(1).remove(0);
+    assert_eq!((&body["contact"], &body["note"]), (&line["contact"], &line["note"]), "{body}");
+    let text = slack.wait_for(1)[0]["attachments"][0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("\nContact: Pat &lt;billing&gt;\nNote: renew with the vendor\n"), "{text}");
+    let page = daemon.get("/tenants/acme/tokens/jumpcloud").1;
+    assert!(page.contains("Contact: Pat &#60;billing&#62;") && page.contains("<dt>Note</dt>"), "{page}");
+    let token: serde_json::Value = serde_json::from_str(&daemon.get("/api/v1/tokens/acme/jumpcloud").1).unwrap();
+    assert_eq!(token["contact"], line["contact"], "{token}");
+}

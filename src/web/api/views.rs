@@ -41,6 +41,12 @@ pub(super) struct Token<'a> {
     expires: Option<DateTime<Utc>>,
     /// Whether something renews it by itself.
     auto_rotated: bool,
+    /// Whom to ask about it, as the configuration says.
+    #[schema(required)]
+    contact: Option<&'a str>,
+    /// The note of the configuration on it.
+    #[schema(required)]
+    note: Option<&'a str>,
     /// The first 12 hex digits of SHA-256 of the token value.
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{12}$")]
     fingerprint: Option<&'a Fingerprint>,
@@ -253,6 +259,8 @@ impl<'a> Token<'a> {
             unreadable: status.unreadable.as_ref().map(ToString::to_string),
             expires: token.expires,
             auto_rotated: token.auto_rotated,
+            contact: token.contact.as_deref(),
+            note: token.note.as_deref(),
             fingerprint: status.fingerprint.as_ref(),
             security_group: status.security_group(),
             customers_visible: status.customers_visible,

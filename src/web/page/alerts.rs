@@ -29,6 +29,8 @@ pub(super) struct Card {
     /// How to fix it.
     pub(super) fix: Vec<Piece>,
     pub(super) shown_by: Option<String>,
+    pub(super) contact: Option<String>,
+    pub(super) note: Option<String>,
 }
 
 /// The order of alerts: the worst and newest come first, and before all of them the one that may explain the others.
@@ -52,6 +54,8 @@ fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) 
         what: pieces(&sentence(firing.message.what())),
         fix: pieces(&sentence(firing.message.fix())),
         shown_by: firing.message.shown_by.clone(),
+        contact: firing.message.contact.clone(),
+        note: firing.message.note.clone(),
     }
 }
 

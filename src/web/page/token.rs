@@ -80,6 +80,8 @@ struct Page<'a> {
     alerts: Vec<Card>,
     subdomain: Option<&'a str>,
     profile: Option<&'a str>,
+    contact: Option<&'a str>,
+    note: Option<&'a str>,
     customers_visible: Option<u64>,
     user: Option<String>,
     /// Since when the user has not been in the list of users any more.
@@ -125,6 +127,8 @@ pub(in super::super) fn token(
         alerts: of_token(frame, entry),
         subdomain: token.tenant.subdomain.as_deref(),
         profile: profile.map(|profile| profile.title.as_str()),
+        contact: token.contact.as_deref(),
+        note: token.note.as_deref(),
         customers_visible: status.customers_visible,
         user: status.user.as_ref().map(|user| match &user.name {
             Some(name) => format!("{name} (number {})", user.id),
