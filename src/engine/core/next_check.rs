@@ -35,7 +35,9 @@ impl Core {
             let another_user = fleet.another_user(key);
             let Some(watch) = fleet.get_mut(key) else { continue };
             watch.timing.quick_check_at.take_if(|at| *at <= now);
-            watch.timing.check_at.take_if(|at| *at <= now);
+            if scope.is_some() || !agenda.is_checking_permissions(key) {
+                watch.timing.check_at.take_if(|at| *at <= now);
+            }
             let permissions =
                 scope.map(|scope| PermissionJob { users, another_user, ..permissions(scope, watch, config, now) });
             effects.push(Effect::Start(Job { key, token: Arc::clone(&watch.token), lane, permissions }));

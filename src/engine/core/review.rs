@@ -78,14 +78,17 @@ impl Core {
         let suppressed = suppressed_until.is_some() || self.outages.is_frozen();
         self.update_token(key, suppressed, probed, now, effects);
         let Some(watch) = self.fleet.get_mut(key) else { return };
-        if self.agenda.is_checking_permissions(key) {
+        let is_checking_permissions = self.agenda.is_checking_permissions(key);
+        if is_checking_permissions {
             watch.timing.plan.permissions = None;
         }
         // While alerts are suppressed nothing changes but that they no longer are.
         let rules = Rules::new(&self.config.alerts, now);
         let change =
             if suppressed { suppressed_until } else { next_change(rules, &watch.token, &watch.status, &watch.firing) };
-        let requested = watch.timing.requested_at();
+        // A full check that is requested comes after the one that is under way, which began before.
+        let timing = &watch.timing;
+        let requested = if is_checking_permissions { timing.quick_check_at } else { timing.requested_at() };
         let due = requested.map_or(watch.timing.plan.at(), |at| at.min(watch.timing.plan.at()));
         if self.agenda.is_checking_token(key) {
             // It comes back here when the answer does.
