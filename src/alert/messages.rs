@@ -125,7 +125,7 @@ pub(super) fn state(alert: Alert, token: &Token, status: &TokenStatus) -> Messag
 }
 
 /// What is said of a token that works on another account: the account may have been renamed, or the value may be another
-/// token's. The user, whom two accounts do not share, says which.
+/// token's. Whether the value and its user are those of before says which.
 fn wrong_account(token: &Token, status: &TokenStatus) -> (String, String) {
     let (name, affected) = (named(token), affected(token));
     let ours = token.tenant.subdomain.as_deref().unwrap_or_default();
@@ -196,16 +196,11 @@ pub(super) fn permission(
     let (permission, cause, evidence) = (missing.permission.name(), missing.cause, missing.evidence);
     let group = status.current_group();
     let name = named(token);
+    let probably = if missing.strength() == Some(Strength::Shown) { "" } else { "probably " };
     let happened = match (alert, evidence) {
-        (Alert::PermissionLost, Evidence::Probe) if missing.strength() != Some(Strength::Shown) => {
-            format!("{name} probably lost `{permission}`")
-        }
-        (Alert::PermissionLost, Evidence::Probe) => format!("{name} lost `{permission}`"),
+        (Alert::PermissionLost, Evidence::Probe) => format!("{name} {probably}lost `{permission}`"),
         (Alert::PermissionLost, Evidence::Right) => format!("{name} lost `{permission}`, as its user's rights show"),
-        (_, Evidence::Probe) if missing.strength() != Some(Strength::Shown) => {
-            format!("{name} probably lacks `{permission}`")
-        }
-        (_, Evidence::Probe) => format!("{name} lacks `{permission}`"),
+        (_, Evidence::Probe) => format!("{name} {probably}lacks `{permission}`"),
         (_, Evidence::Right) => format!("{name} probably lacks `{permission}`, as its user's rights show"),
     };
     let affected =

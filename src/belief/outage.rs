@@ -87,8 +87,8 @@ pub(crate) struct TenantContact {
 }
 
 impl TenantObservation {
-    /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked or was let in. A token that was bad already
-    /// turns too when it is refused in another way: an outage hides what is wrong with it.
+    /// What the statuses of the tokens of a tenant show; `None` if none of the tokens worked or was let in. A token that was
+    /// bad already turns too when it is refused in another way: an outage hides what is wrong with it.
     pub(crate) fn of<'a>(statuses: impl Iterator<Item = &'a TokenStatus>) -> Option<Self> {
         let mut observation: Option<Self> = None;
         let turns_anew = |status: &TokenStatus| {
@@ -206,9 +206,20 @@ pub(crate) fn unreachable(
 mod tests {
     use super::*;
     use crate::belief::{Policy, step};
-    use crate::syncro::Me;
-    use crate::syncro::MeObservation;
+    use crate::model::Token;
+    use crate::syncro::{Me, MeObservation};
     use crate::testing::{at, me, observed, token, works};
+
+    fn policy(token: &Token, frozen: bool) -> Policy<'_> {
+        Policy {
+            user_names: true,
+            token,
+            confirmation: crate::testing::confirmed(2),
+            probes: crate::model::Probes::ReadOnly,
+            news_for: std::time::Duration::from_hours(24),
+            frozen,
+        }
+    }
 
     fn bad(first: i64) -> TenantObservation {
         let turned = Some((TokenState::Rejected, at(first)));
@@ -305,15 +316,7 @@ mod tests {
         let token = token("t", &[]);
         let mut status = TokenStatus::default();
         let mut observe = |seconds, me, frozen| {
-            let policy = Policy {
-                user_names: true,
-                token: &token,
-                confirmation: crate::testing::confirmed(2),
-                probes: crate::model::Probes::ReadOnly,
-                news_for: std::time::Duration::from_hours(24),
-                frozen,
-            };
-            let _ = step(&mut status, &observed(seconds, me), policy);
+            let _ = step(&mut status, &observed(seconds, me), policy(&token, frozen));
             (TenantObservation::of([&status].into_iter()), status.state)
         };
         assert_eq!(observe(0, works(&[]), false).0, Some(working(0)));
@@ -327,23 +330,15 @@ mod tests {
 
     #[test]
     fn a_token_that_was_let_in_after_its_expiry_turns_bad_when_it_is_refused_whatever_was_wrong_with_it() {
-        let token = crate::model::Token { expires: Some(at(5)), ..token("t", &[]) };
+        let token = Token { expires: Some(at(5)), ..token("t", &[]) };
         let locked = || MeObservation::Works(Me { can_use_app: Some(false), ..me(&[]) });
         let turned = |until: i64| {
             let mut status = TokenStatus::default();
             for seconds in [0, 1, until] {
-                let policy = Policy {
-                    user_names: true,
-                    token: &token,
-                    confirmation: crate::testing::confirmed(2),
-                    probes: crate::model::Probes::ReadOnly,
-                    news_for: std::time::Duration::from_hours(24),
-                    frozen: false,
-                };
-                let _ = step(&mut status, &observed(seconds, locked()), policy);
-                let _ = step(&mut status, &observed(seconds, locked()), policy);
+                let _ = step(&mut status, &observed(seconds, locked()), policy(&token, false));
+                let _ = step(&mut status, &observed(seconds, locked()), policy(&token, false));
                 if seconds == until {
-                    let _ = step(&mut status, &observed(seconds + 10, MeObservation::Refused), policy);
+                    let _ = step(&mut status, &observed(seconds + 10, MeObservation::Refused), policy(&token, false));
                 }
             }
             TenantObservation::of([&status].into_iter()).and_then(|observation| observation.turned)

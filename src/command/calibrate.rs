@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Method, Operation, Permission, Probe, catalog};
+use crate::catalog::{Method, Permission, Probe, catalog};
 use crate::cli::{CalibrateArguments, Output};
 use crate::config;
 use crate::exit::Exit;
@@ -182,23 +182,15 @@ fn text(operations: &[Calibrated]) -> String {
     format!("{found}\nTo keep what is known, put this below its [[tenants]] in the configuration:\n\n{kept}")
 }
 
-/// What is known, as the configuration takes it. An operation that was answered in both ways is known in neither.
+/// What is known, as the configuration takes it.
 fn configuration(operations: &[Calibrated]) -> String {
-    let of = |meaning| {
-        let all: Vec<_> =
-            operations.iter().filter(|one| one.meaning == meaning).map(|one| &one.probe.operation).collect();
-        all
-    };
-    let (permission_first, record_first) = (of(Meaning::PermissionFirst), of(Meaning::RecordFirst));
-    let list = |ours: &[&Operation], theirs: &[&Operation]| {
-        let names: BTreeSet<_> = ours.iter().filter(|one| !theirs.contains(one)).map(ToString::to_string).collect();
+    let list = |meaning| {
+        let known = operations.iter().filter(|one| one.meaning == meaning);
+        let names: BTreeSet<_> = known.map(|one| one.probe.operation.to_string()).collect();
         names.iter().map(|name| format!("    \"{name}\",\n")).collect::<Vec<_>>().concat()
     };
-    format!(
-        "[tenants.calibrated]\npermission_first = [\n{}]\nrecord_first = [\n{}]\n",
-        list(&permission_first, &record_first),
-        list(&record_first, &permission_first)
-    )
+    let (permission_first, record_first) = (list(Meaning::PermissionFirst), list(Meaning::RecordFirst));
+    format!("[tenants.calibrated]\npermission_first = [\n{permission_first}]\nrecord_first = [\n{record_first}]\n")
 }
 
 fn json(operations: &[Calibrated]) -> Value {

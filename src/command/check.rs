@@ -49,12 +49,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
         Err(error) => return failed(&anyhow::Error::msg(error)),
     };
     let findings = check_all(&config, &client, tokens).await;
-    let exit = match findings.iter().map(Finding::level).max() {
-        Some(Level::Critical) => Exit::Critical,
-        Some(Level::Warning) => Exit::Warning,
-        Some(Level::Unknown) => Exit::Unknown,
-        Some(Level::Ok) | None => Exit::Success,
-    };
+    let exit = findings.iter().map(Finding::level).max().map_or(Exit::Success, Exit::from);
     match arguments.output {
         Output::Table => finish(&text(&findings), exit),
         Output::Json => finish_json(&json(&findings), exit),

@@ -12,6 +12,7 @@ use crate::alert::{Firing, Rules, Severity, token_alerts};
 use crate::belief::{Excess, Policy, TokenStatus, step};
 use crate::check::Observed;
 use crate::config::{self, Config};
+use crate::exit::Exit;
 use crate::model::{Probes, Token};
 use crate::state::PermissionView;
 use crate::syncro::{Budget, Client, Failure, Instruments, Observation};
@@ -45,12 +46,31 @@ impl Level {
     }
 }
 
+impl From<Severity> for Level {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Warning => Self::Warning,
+            Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<Level> for Exit {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Ok => Self::Success,
+            Level::Warning => Self::Warning,
+            Level::Critical => Self::Critical,
+            Level::Unknown => Self::Unknown,
+        }
+    }
+}
+
 impl Finding {
     pub(super) fn level(&self) -> Level {
         let worst = self.alerts.iter().map(|firing| firing.severity).max();
         match worst {
-            Some(Severity::Critical) => Level::Critical,
-            Some(Severity::Warning) => Level::Warning,
+            Some(severity) => severity.into(),
             None if self.failure.is_some() => Level::Unknown,
             None => Level::Ok,
         }

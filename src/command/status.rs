@@ -12,7 +12,6 @@ use crate::exit::Exit;
 use crate::store;
 use crate::system::clock;
 
-use super::finding::Level;
 use super::{finish, finish_json};
 use report::Report;
 
@@ -22,7 +21,7 @@ pub(super) fn status(path: &Path, arguments: &StatusArguments) -> Exit {
         config::load(path).map_err(|faults| faults.to_string()).and_then(|config| read(&config, arguments, now));
     match report {
         Ok(report) => {
-            let exit = exit(report.level());
+            let exit = report.level().into();
             match arguments.output {
                 StatusOutput::Table => finish(&report.text(), exit),
                 StatusOutput::Json => finish_json(&report.json(), exit),
@@ -42,13 +41,4 @@ fn read(config: &Config, arguments: &StatusArguments, now: DateTime<Utc>) -> Res
     let state = store::state(&config.storage.path).map_err(|error| error.to_string())?;
     let report = Report::of(config, state, arguments.tenant.as_deref(), arguments.token_name.as_deref(), now);
     if report.is_empty() { Err("no configured token fits; `validate` counts them".to_owned()) } else { Ok(report) }
-}
-
-fn exit(level: Level) -> Exit {
-    match level {
-        Level::Ok => Exit::Success,
-        Level::Warning => Exit::Warning,
-        Level::Critical => Exit::Critical,
-        Level::Unknown => Exit::Unknown,
-    }
 }

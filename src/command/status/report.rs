@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::alert::{Firing, Severity};
+use crate::alert::Firing;
 use crate::belief::TokenState;
 use crate::config::{Config, Schedule};
 use crate::state::{PersistedState, PersistedToken, in_milliseconds};
@@ -95,7 +95,7 @@ impl Report {
     /// How bad it is as a whole.
     pub(super) fn level(&self) -> Level {
         let tokens = self.rows.iter().map(|row| row.level);
-        let tenants = self.of_tenants.iter().map(|(_, firing)| of_severity(firing.severity));
+        let tenants = self.of_tenants.iter().map(|(_, firing)| Level::from(firing.severity));
         tokens.chain(tenants).max().unwrap_or(Level::Unknown)
     }
 
@@ -219,14 +219,7 @@ impl Row {
 }
 
 fn level(firing: &[Firing]) -> Level {
-    firing.iter().map(|firing| of_severity(firing.severity)).max().unwrap_or(Level::Ok)
-}
-
-fn of_severity(severity: Severity) -> Level {
-    match severity {
-        Severity::Warning => Level::Warning,
-        Severity::Critical => Level::Critical,
-    }
+    firing.iter().map(|firing| Level::from(firing.severity)).max().unwrap_or(Level::Ok)
 }
 
 /// From when on a verdict of this moment says nothing about the present.
@@ -248,7 +241,7 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{Alert, Message};
+    use crate::alert::{Alert, Message, Severity};
     use crate::belief::TokenStatus;
     use crate::testing::{at, config, token};
 
