@@ -166,3 +166,15 @@ fn a_clock_set_back_by_years_makes_no_old_news_new() {
     machine.seconds(A_WHILE);
     assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
 }
+
+#[test]
+fn a_full_check_that_is_requested_while_another_is_under_way_comes_after_it() {
+    let mut machine = Machine { probes_take: 5, ..Machine::new(fleet(&["a"])) };
+    machine.seconds(1);
+    let begun: Vec<_> = machine.probing.iter().map(|(at, _)| *at).collect();
+    assert_eq!(begun.len(), 1, "its probes are under way");
+    assert_eq!(machine.check("a"), 0, "a check of `/me` alone is not what was requested");
+    machine.seconds(5);
+    let later: Vec<_> = machine.probing.iter().map(|(at, _)| *at).collect();
+    assert!(later.len() == 1 && later > begun, "{begun:?}, {later:?}");
+}
