@@ -1,37 +1,53 @@
 //! The log as a receiver: one line for each notification, with the same fields as text and as JSON.
 
-use crate::alert::{Notification, Severity, Status, runbook};
+use tracing::field::{DebugValue, debug};
+
+use crate::alert::Severity;
+use crate::system::telemetry::LogList;
+
+use super::fields::{Fields, moment};
 
 /// Writes one notification: critical as ERROR, warning as WARN, resolved as INFO.
-pub(super) fn deliver(notification: &Notification, external_url: &str) {
+pub(super) fn deliver(fields: &Fields) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 event = "alert",
-                alert = notification.key.alert.as_str(),
-                status = notification.status.as_str(),
-                severity = notification.severity.as_str(),
-                tenant = notification.key.of.tenant(),
-                token_name = notification.key.of.token_name(),
-                profile = notification.message.profile.as_deref(),
-                security_group = notification.message.security_group.as_deref(),
-                permission = notification.message.permission.as_deref(),
-                right = notification.message.right.as_deref(),
-                cause = notification.message.cause.map(|cause| cause.as_str()),
-                evidence = notification.message.evidence.map(|evidence| evidence.as_str()),
-                shown_by = notification.message.shown_by.as_deref(),
-                contact = notification.message.contact.as_deref(),
-                note = notification.message.note.as_deref(),
-                since = %notification.since.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
-                runbook = runbook(external_url, notification.key.alert),
+                id = fields.id,
+                alert = fields.alert,
+                status = fields.status,
+                change = fields.change.as_str(),
+                severity = fields.severity.as_str(),
+                tenant = fields.tenant,
+                scope = fields.scope,
+                security_group = fields.security_group,
+                user_id = fields.user_id,
+                token_name = fields.token_name,
+                token_names = list(&fields.token_names),
+                permissions = list(&fields.permissions),
+                rights = list(&fields.rights),
+                profiles = list(&fields.profiles),
+                cause = fields.cause.map(|cause| cause.as_str()),
+                strength = fields.strength,
+                evidence = fields.evidence.map(|evidence| evidence.as_str()),
+                shown_by = fields.shown_by,
+                contact = fields.contact,
+                note = fields.note,
+                since = moment(fields.since),
+                runbook = fields.runbook,
                 "{}",
-                notification.message.text
+                fields.message
             )
         };
     }
-    match (notification.status, notification.severity) {
-        (Status::Resolved, _) => line!(info),
-        (_, Severity::Critical) => line!(error),
-        (_, Severity::Warning) => line!(warn),
+    match fields.severity {
+        _ if fields.is_resolved() => line!(info),
+        Severity::Critical => line!(error),
+        Severity::Warning => line!(warn),
     }
+}
+
+/// A list as a field; none if it has no members.
+fn list(members: &[String]) -> Option<DebugValue<LogList<'_>>> {
+    (!members.is_empty()).then(|| debug(LogList(members)))
 }

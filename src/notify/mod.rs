@@ -7,6 +7,8 @@ mod answer;
 mod backoff;
 mod clocks;
 mod deliver;
+mod fields;
+mod format;
 mod instruments;
 mod log;
 mod post;
@@ -32,6 +34,7 @@ use crate::state::{Delivery, Settled};
 use crate::system::telemetry;
 
 use alertmanager::Board;
+use fields::Fields;
 
 pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
 pub use instruments::Instruments;
@@ -172,7 +175,7 @@ impl<P: Post + Clone> Workers<P> {
         let name = Arc::clone(&delivery.receiver);
         let id = delivery.id;
         if *name == *LOG {
-            log::deliver(&delivery.notification, &self.receivers.borrow().external_url);
+            log::deliver(&Fields::of(&delivery, &self.receivers.borrow().external_url));
             // It is marked as delivered below: a crash before the line is written would lose it.
             telemetry::written().await;
         } else if let Some(worker) = self.by_name.get_mut(&*name) {

@@ -312,16 +312,23 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     assert!(ours.put && ours.headers.contains(&("X-Team".into(), "ops".into())));
     assert!(ours.headers.contains(&("Idempotency-Key".into(), "7".into())), "the same at each attempt");
     let body: Value = serde_json::from_str(&ours.body).unwrap();
+    assert!(ours.body.starts_with("{\"version\":2,\"delivery\":7,\"at\":"), "in order: {}", ours.body);
+    let delivery_id = crate::state::alert_id(&delivery.notification);
     let expected = [
-        ("version", 1.into()),
-        ("id", 7.into()),
+        ("version", 2.into()),
+        ("delivery", 7.into()),
+        ("id", delivery_id.into()),
         ("at", "2027-01-15T08:01:00.000Z".into()),
         ("since", "2023-11-14T22:13:20.000Z".into()),
-        ("key", "TokenRejected/acme/a".into()),
         ("alert", "TokenRejected".into()),
         ("status", "firing".into()),
+        ("change", "new".into()),
         ("severity", "critical".into()),
-        ("permission", Value::Null),
+        ("scope", "token".into()),
+        ("user_id", Value::Null),
+        ("token_names", serde_json::json!(["a"])),
+        ("permissions", serde_json::json!([])),
+        ("affected", serde_json::json!(["a"])),
         ("runbook", "http://here/runbooks/TokenRejected".into()),
     ];
     for (key, value) in expected {

@@ -1,12 +1,14 @@
 //! What passes between the engine, the store, the receivers and the web: records, the history, deliveries and the
 //! snapshot of the fleet, with views of it. Values only.
 
+mod change;
 mod deliveries;
 mod history;
 mod permission_view;
 mod records;
 mod snapshot;
 
+pub(crate) use change::{Change, alert_id};
 #[cfg(test)]
 pub(crate) use deliveries::MOST_WAITING;
 pub(crate) use deliveries::{Delivery, Settled, thin};

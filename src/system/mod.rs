@@ -5,6 +5,7 @@ pub mod clock;
 pub mod files;
 pub(crate) mod http;
 pub(crate) mod journal;
+mod json_lines;
 pub(crate) mod limits;
 mod log_writer;
 pub(crate) mod output;

@@ -19,7 +19,10 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::clock;
 use super::journal::{Journal, MessageId, Socket};
+use super::json_lines::JsonLines;
 use super::log_writer::{Queue, StandardError};
+
+pub(crate) use super::json_lines::LogList;
 
 /// The queue of log lines, once logging has been started.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
@@ -79,7 +82,7 @@ pub(crate) fn start(json: bool, filter: &str, message_id: MessageId) -> Result<L
         let lines = fmt::layer().with_timer(Timestamp).with_writer(queue.clone()).with_target(false);
         let lines = lines.log_internal_errors(false);
         let started = if json {
-            registry.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+            registry.with(lines.event_format(JsonLines(Timestamp))).try_init()
         } else {
             let colours = colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
             registry.with(lines.with_ansi(colours)).try_init()

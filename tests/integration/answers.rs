@@ -171,7 +171,7 @@ fn is_lost_all_the_same(both: bool, how: impl Fn() -> Reply + Send + Sync + 'sta
     daemon.checks("acme", "permissions", 1);
     begun.store(true, Ordering::SeqCst);
     let line = daemon.alert("PermissionLost", "firing");
-    assert_eq!(line["permission"], "Tickets - List/Search");
+    assert_eq!(line["permissions"][0], "Tickets - List/Search");
     assert_eq!(
         daemon.metric(&granted("acme", "Customers - List/Search")),
         Some(1.0),

@@ -299,7 +299,7 @@ impl Daemon {
     /// Waits until an alert is notified.
     pub(crate) fn alert(&mut self, alert: &str, status: &str) -> Value {
         self.wait(&format!("{alert} {status}"), |line| {
-            line["event"] == "alert" && line["alert"] == alert && line["status"] == status
+            line["event"] == "alert" && line["alert"] == alert && happened(line) == status
         })
     }
 
@@ -317,7 +317,7 @@ impl Daemon {
     /// Everything that was notified so far, as `alert status`.
     pub(crate) fn notified(&self) -> Vec<String> {
         let alerts = self.seen.iter().filter(|line| line["event"] == "alert");
-        alerts.map(|line| format!("{} {}", line["alert"].as_str().unwrap(), line["status"].as_str().unwrap())).collect()
+        alerts.map(|line| format!("{} {}", line["alert"].as_str().unwrap(), happened(line))).collect()
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
@@ -350,6 +350,11 @@ impl Daemon {
         while self.next(PATIENCE).is_ok() {}
         self.child.wait().expect("a child")
     }
+}
+
+/// What a notification says has happened: `firing`, `reminder`, `resolved`, or what else has changed.
+pub(crate) fn happened(line: &Value) -> &str {
+    line["change"].as_str().filter(|change| *change != "new").unwrap_or("firing")
 }
 
 /// The value of one series in an exposition.

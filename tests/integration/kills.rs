@@ -64,10 +64,10 @@ impl Victim {
     /// Takes in a line about this token; returns whether it is news that its present incident was notified, or its end.
     fn takes_in(&mut self, line: &Value) -> bool {
         let since = line["since"].as_str().unwrap().to_owned();
-        let key = format!("{} {}", line["alert"], line["permission"]);
+        let key = format!("{} {}", line["alert"], line["permissions"]);
         self.keys.insert(key);
-        let firing = line["status"] == "firing";
-        assert!(firing || line["status"] == "resolved", "{line}");
+        let firing = line["change"] == "new";
+        assert!(firing || line["change"] == "resolved", "{line}");
         let received = if firing { &self.fired } else { &self.resolved };
         if received.contains(&since) {
             self.repeats += 1;

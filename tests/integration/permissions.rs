@@ -32,7 +32,7 @@ fn count(daemon: &Daemon, state: &str) -> Option<f64> {
 }
 
 fn field<'a>(line: &'a Value, name: &str) -> &'a str {
-    line[name].as_str().unwrap_or_default()
+    line[name].as_str().or(line[name][0].as_str()).unwrap_or_default()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_permission_taken_from_the_group_is_lost_with_the_cause_and_the_clicks() {
         ("tenant", "acme"),
         ("token_name", "jumpcloud"),
         ("security_group", "Technicians"),
-        ("permission", "Tickets - List/Search"),
+        ("permissions", "Tickets - List/Search"),
         ("cause", "security_group"),
         ("evidence", "probe"),
     ];
@@ -161,7 +161,7 @@ fn a_permission_that_no_read_shows_is_unverified_until_its_right_is_gone() {
     assert_eq!(count(&daemon, "unverified"), Some(2.0));
     world.happens(group(true, "Tickets - Edit"));
     let line = daemon.alert("PermissionLost", "firing");
-    let seen = ["permission", "cause", "evidence", "severity"].map(|name| field(&line, name));
+    let seen = ["permissions", "cause", "evidence", "severity"].map(|name| field(&line, name));
     assert_eq!(seen, ["Tickets - Edit", "security_group", "right", "critical"]);
     assert_eq!(granted(&daemon, "Tickets - Edit"), Some(0.0));
     assert_eq!((count(&daemon, "missing"), count(&daemon, "unverified")), (Some(1.0), Some(1.0)));
@@ -180,7 +180,7 @@ fn what_was_missing_from_the_start_is_missing_and_by_right_alone_only_a_warning(
     let mut daemon = world.run(&Configuration::acme(wants));
     let (first, second) = (daemon.alert("PermissionMissing", "firing"), daemon.alert("PermissionMissing", "firing"));
     let mut seen =
-        [&first, &second].map(|line| (field(line, "permission"), field(line, "evidence"), field(line, "severity")));
+        [&first, &second].map(|line| (field(line, "permissions"), field(line, "evidence"), field(line, "severity")));
     seen.sort_unstable();
     assert_eq!(seen, [("Tickets - Edit", "right", "warning"), ("Tickets - List/Search", "probe", "critical")]);
     assert!(daemon.notified().iter().all(|notified| notified == "PermissionMissing firing"), "{:?}", daemon.notified());
@@ -196,7 +196,7 @@ fn a_recommended_permission_is_never_critical() {
     daemon.checks("acme", "permissions", 1);
     world.happens(token(true, "Customers - Edit"));
     let line = daemon.alert("PermissionLost", "firing");
-    let seen = ["permission", "severity", "profile"].map(|name| field(&line, name));
+    let seen = ["permissions", "severity", "profiles"].map(|name| field(&line, name));
     assert_eq!(seen, ["Customers - Edit", "warning", "jumpcloud"]);
 }
 

@@ -137,7 +137,7 @@ fn every_permission_with_a_probe_is_lost_and_found_in_the_group_and_in_the_token
         granted(&daemon, 0.0);
         for case in &cases {
             let line = &lines[&case.tenant];
-            assert_eq!(line["permission"], *case.permission.name, "{line}");
+            assert_eq!(line["permissions"][0], *case.permission.name, "{line}");
             assert_eq!((&line["cause"], &line["evidence"]), (&case.cause(of_group).into(), &"probe".into()), "{line}");
         }
         change(false);
@@ -169,7 +169,7 @@ fn a_permission_whose_probe_can_only_be_refused_is_missing_until_the_request_is_
         assert_eq!(daemon.metric(&granted), None, "its own appointments may be all there is");
         world.happens(loses);
         let line = daemon.alert("PermissionMissing", "firing");
-        assert_eq!((&line["permission"], &line["cause"]), (&VIEW_ALL.into(), &"undetermined".into()), "{line}");
+        assert_eq!((&line["permissions"][0], &line["cause"]), (&VIEW_ALL.into(), &"undetermined".into()), "{line}");
         assert_eq!(line["shown_by"], "GET /appointments answered 401");
         assert_eq!(daemon.metric(&granted), Some(0.0));
         world.happens(gains);

@@ -50,7 +50,7 @@ fn an_incident_reaches_a_webhook_signed_and_with_who_is_affected() {
         (&body["alert"], &body["status"], &body["tenant"]),
         (&"TokenRejected".into(), &"firing".into(), &"acme".into())
     );
-    assert_eq!((&body["profile"], &body["severity"]), (&"jumpcloud".into(), &"critical".into()));
+    assert_eq!((&body["profiles"][0], &body["severity"]), (&"jumpcloud".into(), &"critical".into()));
     assert!(body["message"].as_str().unwrap().contains("JumpCloud"), "{body}");
     let (status, runbook) = daemon.get(body["runbook"].as_str().unwrap().strip_prefix(&daemon.address).unwrap());
     assert_eq!((status, runbook.starts_with("TokenRejected\n")), (200, true), "{runbook}");

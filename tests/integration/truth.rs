@@ -195,7 +195,7 @@ fn a_ticket_that_is_not_the_users_own_tells_the_two_apart() {
     world.happens(group_loses("Technicians", DETAILS));
     let line = daemon.alert("PermissionLost", "firing");
     assert_eq!(
-        (&line["permission"], &line["shown_by"]),
+        (&line["permissions"][0], &line["shown_by"]),
         (&DETAILS.into(), &"GET /tickets/{id} answered 401".into()),
         "{line}"
     );

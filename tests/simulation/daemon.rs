@@ -424,19 +424,20 @@ impl Post for Hook {
         let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
         let body: Value = serde_json::from_str(&outgoing.body).expect("JSON");
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let right = text("right");
-        let status = match body["status"].as_str() {
-            Some("firing") => Status::Firing,
+        let one = |name: &str| body[name][0].as_str().unwrap_or_default().to_owned();
+        let right = one("rights");
+        let status = match body["change"].as_str() {
+            Some("new") => Status::Firing,
             Some("reminder") => Status::Reminder,
             _ => Status::Resolved,
         };
         hearing.received.push(Received {
             at,
-            id: body["id"].as_i64().unwrap_or_default(),
+            id: body["delivery"].as_i64().unwrap_or_default(),
             alert: text("alert"),
             tenant: text("tenant"),
             token: text("token_name"),
-            subject: if right.is_empty() { text("permission") } else { right },
+            subject: if right.is_empty() { one("permissions") } else { right },
             status,
             critical: body["severity"] == "critical",
             cause: text("cause"),
