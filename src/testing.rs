@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::belief::Confirmation;
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
-    Address, Alerts, Auth, Authorization, Config, Format, Receiver, ReceiverKind, Schedule, Schedules, Storage, Syncro,
-    Web, Webhook,
+    Address, Alerts, Auth, Authorization, Config, Format, Only, Receiver, ReceiverKind, Schedule, Schedules, Storage,
+    Syncro, Web, Webhook,
 };
 use crate::model::{Calibrated, Probes, Tenant, Token, TokenSource, Wanted};
 use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble};
@@ -227,6 +227,7 @@ pub(crate) fn receiver(name: &str, kind: ReceiverKind) -> Arc<Receiver> {
         ca_file: None,
         identity: None,
         timeout: std::time::Duration::from_secs(10),
+        only: Only::default(),
     })
 }
 

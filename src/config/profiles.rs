@@ -24,6 +24,10 @@ impl Profiles {
         Self(profiles)
     }
 
+    pub(super) fn all(&self) -> &[Arc<Profile>] {
+        &self.0
+    }
+
     pub(super) fn into_all(self) -> Vec<Arc<Profile>> {
         self.0
     }

@@ -49,6 +49,11 @@ impl<'a> Section<'a> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Whether the file has a list here that has no members.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        self.table.and_then(|table| table.get(key)).and_then(Value::as_array).is_some_and(Vec::is_empty)
+    }
+
     /// Reads one value; a faulty one is reported and counts as absent.
     pub(super) fn read<T>(
         &mut self,

@@ -13,7 +13,7 @@ use super::fleet::{Fleet, path_from};
 use super::maintenance::maintenance;
 use super::profiles::Profiles;
 use super::raw::{Notes, Section};
-use super::receivers::receivers;
+use super::receivers::{Named, receivers, unknown_names};
 use super::schedule::{Schedule, schedule};
 use super::web::web;
 use super::zone::Zone;
@@ -67,7 +67,7 @@ pub(super) fn validate(
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
     let (schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
     let mut warnings = Vec::new();
-    let alerts = alerts(root.section("alerts", &mut notes), context, &mut notes, &mut warnings);
+    let (alerts, in_filters) = alerts(root.section("alerts", &mut notes), context, &mut notes, &mut warnings);
     let maintenance = maintenance(&mut root, &zone, context, &mut notes);
     let storage = storage(root.section("storage", &mut notes), context, &mut notes);
     let mut fleet = Fleet::new(context, zone, Profiles::read(&mut root, &mut notes));
@@ -80,6 +80,7 @@ pub(super) fn validate(
         root.finish(&mut notes);
     }
     let Fleet { profiles, tokens, tenants, .. } = fleet;
+    faults.0.extend(unknown_names(&main.file, &in_filters, &tenants, profiles.all()));
     warnings.extend(unknown_tenants(&main.file, &maintenance.named, &tenants));
     let maintenance = maintenance.maintenance.into();
     let profiles = profiles.into_all();
@@ -168,7 +169,12 @@ fn schedules(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<
     (schedules, zone)
 }
 
-fn alerts(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>, warnings: &mut Vec<Fault>) -> Alerts {
+fn alerts(
+    mut section: Section<'_>,
+    context: &Context<'_>,
+    notes: &mut Notes<'_>,
+    warnings: &mut Vec<Fault>,
+) -> (Alerts, Named) {
     let confirmations = section.read("confirmations", notes, |value| value::count(value, 1..=10));
     let confirm_after = section.read("confirm_after", notes, |value| value::duration(value, Duration::ZERO..=HOUR));
     let before_expiry = |value: &toml::Value| value::duration(value, SECOND..=5 * 365 * DAY);
@@ -180,19 +186,20 @@ fn alerts(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>
     );
     let remind_every = section.read("remind_every", notes, |value| value::duration(value, SECOND..=31 * DAY));
     let unreachable_after = section.read("unreachable_after", notes, |value| value::duration(value, SECOND..=7 * DAY));
-    let receivers = receivers(&mut section, context, notes, warnings);
+    let (receivers, named) = receivers(&mut section, context, notes, warnings);
     section.finish(notes);
     let mut expiry_notice = expiry_notice.unwrap_or_else(|| EXPIRY_NOTICE.to_vec());
     expiry_notice.sort_unstable_by(|left, right| right.cmp(left));
     expiry_notice.dedup();
-    Alerts {
+    let alerts = Alerts {
         confirmations: confirmations.unwrap_or(non_zero(CONFIRMATIONS)),
         confirm_after: confirm_after.unwrap_or(CONFIRM_AFTER),
         expiry_notice: expiry_notice.into(),
         remind_every: remind_every.unwrap_or(REMIND_EVERY),
         unreachable_after: unreachable_after.unwrap_or(UNREACHABLE_AFTER),
         receivers,
-    }
+    };
+    (alerts, named)
 }
 
 fn storage(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Storage {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::notify::{self, Post, Targets};
-use crate::state::{Batch, Snapshot};
+use crate::state::{Batch, Snapshot, Subscription};
 use crate::store::{self, Blocking, Store, Writer};
 
 use super::supervisor::Supervisor;
@@ -22,7 +22,7 @@ const DELIVERIES: usize = 64;
 #[derive(Debug)]
 pub(super) struct NotificationDispatch {
     targets: watch::Sender<Arc<Targets>>,
-    names: watch::Sender<Arc<[Arc<str>]>>,
+    subscriptions: watch::Sender<Arc<[Subscription]>>,
     keep: watch::Sender<Duration>,
 }
 
@@ -56,7 +56,7 @@ impl NotificationDispatch {
         let Wiring { store, instruments, batches, snapshots } = wiring;
         let (to_deliver, deliveries) = mpsc::channel(DELIVERIES);
         let (done, reports) = mpsc::channel(DELIVERIES);
-        let (names, configured_names) = watch::channel(Arc::from(targets.names()));
+        let (subscriptions, subscribed) = watch::channel(Arc::from(targets.subscriptions()));
         let (targets, configured_targets) = watch::channel(Arc::new(targets));
         let (keep, configured_keep) = watch::channel(keep);
         let receivers = notify::Handles {
@@ -73,22 +73,22 @@ impl NotificationDispatch {
         let handles = store::Handles {
             batches,
             deliveries: to_deliver,
-            receivers: configured_names,
+            receivers: subscribed,
             done: reports,
             snapshots,
             keep: configured_keep,
             disk: Arc::new(Blocking),
         };
         supervisor.start("the store's writer", Writer::new(store, instruments.store, handles).run());
-        Self { targets, names, keep }
+        Self { targets, subscriptions, keep }
     }
 
     /// Changes the receivers, and how long history is retained.
     pub(super) fn configure(&self, targets: Targets, keep: Duration) {
-        let names = targets.names();
+        let subscriptions = targets.subscriptions();
         // A receiver must be running before anything is sent to it.
         self.targets.send_replace(Arc::new(targets));
-        self.names.send_replace(Arc::from(names));
+        self.subscriptions.send_replace(Arc::from(subscriptions));
         self.keep.send_replace(keep);
     }
 }
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
-    use crate::config::{Format, Receiver, ReceiverKind};
+    use crate::config::{Format, Only, Receiver, ReceiverKind};
     use crate::model::TokenId;
     use crate::notify::DeliveryFailure;
     use crate::state::Record;
@@ -196,6 +196,29 @@ mod tests {
         sleep(Duration::from_mins(3)).await;
         assert_eq!(fake.taken("hook").len(), 61, "nothing is delivered again after another restart");
         run.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_leaves_a_filter_after_a_restart_is_over_there() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+        let only = Only { severities: Some(vec!["critical"]), ..Only::default() };
+        let filtered = || {
+            let (hook, am) = (webhook("hook", Format::Json), receiver("am", ReceiverKind::Alertmanager));
+            [hook, am].map(|receiver| Arc::new(Receiver { only: only.clone(), ..(*receiver).clone() })).to_vec()
+        };
+        let run = Run::begin(&folder, &fake, filtered());
+        run.notify(1).await;
+        run.end().await;
+        let run = Run::begin(&folder, &fake, filtered());
+        for number in [1, 2] {
+            let milder = Notification { severity: Severity::Warning, status: Status::Reminder, ..notification(number) };
+            let mut batch = Batch::default();
+            batch.add(Record::Notification(milder));
+            run.batches.send(batch).await.unwrap();
+        }
+        run.end().await;
+        let changes: Vec<_> = fake.taken("hook").iter().map(|body| body["change"].clone()).collect();
+        assert_eq!(changes, ["new", "resolved"], "and nothing about the other one");
     }
 
     #[tokio::test(start_paused = true)]

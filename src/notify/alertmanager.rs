@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::{Alert, Firing, Message, Severity, Status, page, runbook};
 use crate::belief::{Cause, Evidence};
+use crate::config::Only;
 use crate::model::Scope;
-use crate::state::Delivery;
-use crate::state::Snapshot;
+use crate::state::{Delivery, Snapshot, passes};
 
 use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
 
@@ -89,13 +89,13 @@ impl Clocks {
 impl Board {
     /// What was sent as firing before the program ended: what does not fire any more, under the same labels, is ended
     /// by the first update.
-    pub(super) fn recall(fired: &[(Scope, Firing)], external_url: &str) -> Self {
+    pub(super) fn recall(fired: &[(Scope, Firing)], only: &Only, external_url: &str) -> Self {
         let recall = |(of, firing): &(Scope, Firing)| {
             let labels = labels(of, firing.alert, firing.severity, &firing.message);
             let alert = alert(&labels, of, firing.alert, &firing.message, (firing.since, None), external_url);
             (labels, alert)
         };
-        let sent = fired.iter().map(recall).collect();
+        let sent = fired.iter().filter(|(of, firing)| is_wanted(only, of, firing)).map(recall).collect();
         Self { sent, refused: BTreeMap::new(), per_request: ALERTS_PER_REQUEST }
     }
 
@@ -104,12 +104,13 @@ impl Board {
     pub(super) fn update<'a>(
         &self,
         snapshot: &Snapshot,
+        only: &Only,
         news: impl Iterator<Item = &'a Delivery>,
         external_url: &str,
         clocks: Clocks,
     ) -> Update {
         let mut firing = BTreeMap::new();
-        for (of, one) in snapshot.firing() {
+        for (of, one) in snapshot.firing().filter(|(of, firing)| is_wanted(only, of, firing)) {
             let labels = labels(&of, one.alert, one.severity, &one.message);
             let times = (clocks.past(one.since), clocks.believed());
             let alert = alert(&labels, &of, one.alert, &one.message, times, external_url);
@@ -172,6 +173,10 @@ impl Board {
             &notification.message,
         ))
     }
+}
+
+fn is_wanted(only: &Only, of: &Scope, firing: &Firing) -> bool {
+    passes(only, of, firing.alert, firing.severity, &firing.message)
 }
 
 /// The body of a request.

@@ -30,7 +30,7 @@ use crate::alert::Firing;
 use crate::config::{LOG, Receiver, ReceiverKind};
 use crate::model::Scope;
 use crate::state::Snapshot;
-use crate::state::{Delivery, Settled};
+use crate::state::{Delivery, Settled, Subscription};
 use crate::system::telemetry;
 
 use alertmanager::Board;
@@ -70,12 +70,13 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The names of all receivers, the log's first.
-    pub fn names(&self) -> Vec<Arc<str>> {
-        std::iter::once(LOG)
-            .chain(self.receivers.iter().map(|receiver| receiver.name.as_str()))
-            .map(Arc::from)
-            .collect()
+    /// What each receiver is notified of, the log first, which is notified of everything.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        let subscription = |receiver: &Arc<Receiver>| Subscription {
+            name: receiver.name.as_str().into(),
+            only: receiver.only.clone(),
+        };
+        std::iter::once(Subscription::to_everything(LOG)).chain(self.receivers.iter().map(subscription)).collect()
     }
 }
 
@@ -166,7 +167,7 @@ impl<P: Post + Clone> Workers<P> {
             gone: gone.clone(),
         };
         let fired = if receiver.kind == ReceiverKind::Alertmanager { self.fired.as_slice() } else { &[] };
-        let board = Board::recall(fired, &self.receivers.borrow().external_url);
+        let board = Board::recall(fired, &receiver.only, &self.receivers.borrow().external_url);
         self.tasks.spawn(worker::run(handles, self.post.clone(), self.instruments.clone(), board));
         self.by_name.insert(receiver.name.clone(), WorkerHandle { queue, receiver: settings, gone, overflows: false });
     }

@@ -73,7 +73,7 @@ impl<P: Post> Worker<P> {
             let snapshot = Arc::clone(&self.handles.snapshots.borrow());
             let external_url = self.handles.targets.borrow().external_url.clone();
             let clocks = self.clocks();
-            let update = self.board.update(&snapshot, self.queue.iter(), &external_url, clocks);
+            let update = self.board.update(&snapshot, &receiver.only, self.queue.iter(), &external_url, clocks);
             let outcome = self.send_update(&receiver, &update).await;
             let was = clocks.offset.unwrap_or_default();
             let moved = self.clock.offset().is_some_and(|offset| (offset - was).abs() > Clocks::TOLERANCE);

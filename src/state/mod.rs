@@ -6,6 +6,7 @@ mod deliveries;
 mod history;
 mod permission_view;
 mod records;
+mod routing;
 mod snapshot;
 
 pub(crate) use change::{Change, alert_id};
@@ -16,5 +17,7 @@ pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
 pub(crate) use permission_view::PermissionView;
 pub(crate) use records::{Batch, Entry, PersistedToken};
 pub use records::{PersistedState, Record};
+pub use routing::Subscription;
+pub(crate) use routing::{KnownAlerts, Learnt, Routed, passes};
 pub(crate) use snapshot::{Health, TenantSnapshot};
 pub use snapshot::{Snapshot, TokenSnapshot};

@@ -13,15 +13,19 @@ use crate::model::TokenId;
 use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
-use super::read::{persisted_state, undelivered};
+use super::read::{Outbox, known_alerts, persisted_state, undelivered};
 use super::retention::discard_older;
 use super::unwritten::Unwritten;
 use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold values that an older program cannot read.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5379_544d;
 /// How long a `sqlite3` shell may lock the file before that is an error.
@@ -84,12 +88,11 @@ impl Database {
         fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.file)
     }
 
-    /// Reads what a start needs: the persisted state, what is still to be delivered, and the number of the next
-    /// delivery. Deliveries that the course of their alert has made needless are deleted instead.
+    /// Reads what a start needs: the persisted state, and what concerns the receivers. Deliveries that the course of their alert has made needless are deleted instead.
     ///
     /// # Errors
     /// When something in the file cannot be parsed, or the file cannot be read or written.
-    pub(super) fn load(&mut self) -> Result<(PersistedState, Vec<Delivery>, i64), Problem> {
+    pub(super) fn load(&mut self) -> Result<(PersistedState, Outbox), Problem> {
         self.is_new = false;
         let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
         let last: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
@@ -97,7 +100,8 @@ impl Database {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         discard(&transaction, &superseded)?;
         transaction.commit()?;
-        Ok((persisted_state(&self.connection)?, undelivered, last + 1))
+        let outbox = Outbox { undelivered, next_id: last + 1, known: known_alerts(&self.connection)? };
+        Ok((persisted_state(&self.connection)?, outbox))
     }
 
     /// The latest moment up to `now` at which the store says that it was written to: what lies after `now` was written
@@ -256,6 +260,12 @@ fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<
     let mut set_aside = transaction.prepare("UPDATE outbox SET set_aside_at = ?2, refusal = ?3 WHERE id = ?1")?;
     for (id, at, refusal) in &unwritten.set_aside {
         set_aside.execute(params![id, written(*at), refusal])?;
+    }
+    let mut fires = transaction.prepare("INSERT OR IGNORE INTO known_alerts (receiver, alert) VALUES (?1, ?2)")?;
+    let mut ends = transaction.prepare("DELETE FROM known_alerts WHERE receiver = ?1 AND alert = ?2")?;
+    for ((receiver, alert), is_firing) in &unwritten.learnt {
+        let statement = if *is_firing { &mut fires } else { &mut ends };
+        statement.execute(params![receiver, alert])?;
     }
     discard(transaction, &unwritten.superseded)
 }

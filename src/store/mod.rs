@@ -20,11 +20,12 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
 use crate::model::Scope;
-use crate::state::{Delivery, PersistedState, in_milliseconds};
+use crate::state::{PersistedState, in_milliseconds};
 use crate::system::clock;
 
 use database::Database;
 use lock::Lock;
+use read::Outbox;
 use retention::Retention;
 
 pub(crate) use disk::Blocking;
@@ -39,10 +40,8 @@ pub use writer::{Handles, Writer};
 pub struct Store {
     path: PathBuf,
     database: Database,
-    /// What was not delivered before the program ended, in order.
-    undelivered: Vec<Delivery>,
-    /// The number of the next delivery.
-    next_id: i64,
+    /// What was not delivered before the program ended, and what the receivers know.
+    outbox: Outbox,
     /// What fired when the program ended.
     fired: Vec<(Scope, Firing)>,
     /// Decides when the past is discarded.
@@ -60,11 +59,11 @@ impl Store {
         let problem = |problem: Problem| problem.at(path);
         let lock = Lock::take(path).map_err(problem)?;
         let mut database = Database::open(path).map_err(problem)?;
-        let (state, undelivered, next_id) = database.load().map_err(problem)?;
+        let (state, outbox) = database.load().map_err(problem)?;
         let fired = fired(&state);
         let now = clock::now();
         let retention = Retention::new(database.newest(now).map_err(problem)?, now);
-        Ok((Self { path: path.to_owned(), database, undelivered, next_id, fired, retention, lock }, state))
+        Ok((Self { path: path.to_owned(), database, outbox, fired, retention, lock }, state))
     }
 
     /// What fired, and whom it was about, when the program ended: what an Alertmanager was last sent.

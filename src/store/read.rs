@@ -11,9 +11,20 @@ use serde_json::Value;
 use crate::alert::{AlertKey, Firing};
 use crate::belief::{TokenStatus, discard_unknown_permissions};
 use crate::model::{Scope, TokenId};
-use crate::state::{Delivery, PersistedState, PersistedToken, thin};
+use crate::state::{Delivery, KnownAlerts, Learnt, PersistedState, PersistedToken, thin};
 
 use super::error::Problem;
+
+/// What the store has for the receivers.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// What is still to be delivered, in order.
+    pub(super) undelivered: Vec<Delivery>,
+    /// The number of the next delivery.
+    pub(super) next_id: i64,
+    /// The alerts that receivers know to fire.
+    pub(super) known: KnownAlerts,
+}
 
 /// The statuses and the firing alerts that were persisted.
 ///
@@ -77,6 +88,18 @@ pub(super) fn undelivered(connection: &Connection) -> Result<(Vec<Delivery>, Vec
     let mut undelivered: Vec<_> = by_alert.into_values().flatten().collect();
     undelivered.sort_unstable_by_key(|delivery| delivery.id);
     Ok((undelivered, superseded))
+}
+
+/// The alerts that receivers know to fire.
+pub(super) fn known_alerts(connection: &Connection) -> Result<KnownAlerts, Problem> {
+    let mut known = KnownAlerts::default();
+    let mut statement = connection.prepare("SELECT receiver, alert FROM known_alerts")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let receiver = Arc::from(row.get::<_, String>(0)?);
+        known.learn(Learnt { receiver, alert: row.get(1)?, fires: true });
+    }
+    Ok(known)
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {

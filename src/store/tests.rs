@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
+use super::Outbox;
 use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
@@ -18,8 +19,8 @@ use super::{Handles, Instruments, Store, Writer, history};
 use crate::alert::{Alert, AlertKey, Firing, Message, Notification, Severity, Status};
 use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
 use crate::model::{Scope, TokenId};
-use crate::state::{Batch, Delivery, Entry, HistoryQuery, PersistedState, Record, Settled};
-use crate::state::{Snapshot, TokenSnapshot};
+use crate::state::{Batch, Delivery, Entry, HistoryQuery, KnownAlerts, Learnt, PersistedState, Record, Settled};
+use crate::state::{Snapshot, Subscription, TokenSnapshot};
 use crate::syncro::ProbeObservation;
 use crate::testing::{at, observed, probed, token, works};
 
@@ -115,6 +116,11 @@ impl Place {
     }
 
     fn load(&self) -> (PersistedState, Vec<Delivery>, i64) {
+        let (state, Outbox { undelivered, next_id, .. }) = self.load_all();
+        (state, undelivered, next_id)
+    }
+
+    fn load_all(&self) -> (PersistedState, Outbox) {
         self.open().load().unwrap()
     }
 
@@ -196,6 +202,24 @@ fn one_write_is_whole_or_nothing() {
     twice.queued = [1, 1].map(queued).into();
     place.open().write(&twice, at(10)).unwrap_err();
     assert!(place.load().0.tokens.is_empty() && place.names().is_empty() && place.load().1.is_empty());
+}
+
+#[test]
+fn what_a_receiver_knows_outlasts_a_restart_and_ends_with_the_alert() {
+    let place = Place::new();
+    let learn = |alerts: &[(&str, bool)]| {
+        let mut unwritten = Unwritten::default();
+        for (alert, fires) in alerts {
+            unwritten.learn(Learnt { receiver: "hook".into(), alert: (*alert).to_owned(), fires: *fires });
+        }
+        place.open().write(&unwritten, at(0)).unwrap();
+    };
+    learn(&[("a", true), ("b", true), ("short", true), ("short", false)]);
+    assert_eq!(place.count("SELECT count(*) FROM known_alerts"), 2);
+    learn(&[("a", false)]);
+    let mut expected = KnownAlerts::default();
+    expected.learn(Learnt { receiver: "hook".into(), alert: "b".to_owned(), fires: true });
+    assert_eq!(place.load_all().1.known, expected);
 }
 
 #[test]
@@ -411,7 +435,7 @@ impl Bench {
         let snapshot = Snapshot { tokens: Arc::new(vec![token]), ..Snapshot::default() };
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (keep, configured) = watch::channel(Duration::from_hours(24 * 400));
-        let (_, receivers) = watch::channel(Arc::from([Arc::from("log")]));
+        let (_, receivers) = watch::channel(Arc::from([Subscription::to_everything("log")]));
         let handles = Handles {
             batches: to_persist,
             deliveries: to_deliver,

@@ -1,10 +1,11 @@
 //! What waits to be written: bounded, and merged so that a token waits once however often it was checked. Values only.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::state::{Batch, Delivery, Settled};
+use crate::state::{Batch, Delivery, Learnt, Settled};
 
 /// How many lines of the history and of the outbox are retained while nothing can be written; older ones are given up.
 /// Thousands of tokens that all die and come back within one outage of the disk make fewer.
@@ -23,6 +24,8 @@ pub(super) struct Unwritten {
     pub(super) set_aside: Vec<(i64, DateTime<Utc>, String)>,
     /// The rows of the outbox that need not be delivered any more.
     pub(super) superseded: Vec<i64>,
+    /// Which receiver knows of which alert, by its id, that it fires, or that it does not any more.
+    pub(super) learnt: HashMap<(Arc<str>, String), bool>,
     /// What is older may be discarded.
     pub(super) discard_before: Option<DateTime<Utc>>,
 }
@@ -31,7 +34,20 @@ impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
         let outbox =
             [self.queued.is_empty(), self.delivered.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
-        self.batch.is_empty() && outbox == [true; 4] && self.discard_before.is_none()
+        self.batch.is_empty() && self.learnt.is_empty() && outbox == [true; 4] && self.discard_before.is_none()
+    }
+
+    /// Takes in what a receiver learns. What is written of an alert and taken back before that need not be written.
+    pub(super) fn learn(&mut self, Learnt { receiver, alert, fires }: Learnt) {
+        self.learn_all([((receiver, alert), fires)]);
+    }
+
+    fn learn_all(&mut self, learnt: impl IntoIterator<Item = ((Arc<str>, String), bool)>) {
+        for (which, fires) in learnt {
+            if self.learnt.remove(&which) != Some(!fires) {
+                self.learnt.insert(which, fires);
+            }
+        }
     }
 
     /// Takes in what became of a row of the outbox.
@@ -53,6 +69,7 @@ impl Unwritten {
     /// Takes in what came later.
     pub(super) fn merge(&mut self, later: Self) {
         self.batch.merge(later.batch);
+        self.learn_all(later.learnt);
         if !self.queued.is_empty() && !later.superseded.is_empty() {
             let superseded: HashSet<i64> = later.superseded.iter().copied().collect();
             self.queued.retain(|delivery| !superseded.contains(&delivery.id));
@@ -91,8 +108,6 @@ fn retain_last<T>(list: &mut Vec<T>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
     use crate::model::Scope;

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::state::Snapshot;
-use crate::state::{Batch, Delivery, Settled};
+use crate::state::{Batch, Delivery, KnownAlerts, Routed, Settled, Subscription};
 use crate::system::clock;
 
 use super::Store;
@@ -22,6 +22,7 @@ use super::disk::{Attempt, Disk, Work};
 use super::error::Problem;
 use super::instruments::Instruments;
 use super::lock::Lock;
+use super::read::Outbox;
 use super::retention::Retention;
 use super::unwritten::Unwritten;
 
@@ -40,8 +41,8 @@ pub struct Handles {
     pub batches: mpsc::Receiver<Batch>,
     /// Where the writer sends what is to be delivered.
     pub deliveries: mpsc::Sender<Delivery>,
-    /// The names of all receivers; each is notified of everything.
-    pub receivers: watch::Receiver<Arc<[Arc<str>]>>,
+    /// All receivers, and what each is notified of.
+    pub receivers: watch::Receiver<Arc<[Subscription]>>,
     /// What became of the deliveries.
     pub done: mpsc::Receiver<Settled>,
     /// What is believed now, for a store that has to be begun anew.
@@ -60,7 +61,8 @@ pub struct Writer {
     batches: mpsc::Receiver<Batch>,
     /// Where deliveries are sent; `None` once everything is delivered and nothing more can come.
     deliveries: Option<mpsc::Sender<Delivery>>,
-    receivers: watch::Receiver<Arc<[Arc<str>]>>,
+    receivers: watch::Receiver<Arc<[Subscription]>>,
+    known: KnownAlerts,
     done: mpsc::Receiver<Settled>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     keep: watch::Receiver<Duration>,
@@ -94,7 +96,8 @@ pub struct Writer {
 impl Writer {
     /// A writer of an open store, which first delivers what the store says is undelivered.
     pub fn new(store: Store, instruments: Instruments, handles: Handles) -> Self {
-        let Store { path, database, undelivered, next_id, retention, lock, .. } = store;
+        let Store { path, database, outbox, retention, lock, .. } = store;
+        let Outbox { undelivered, next_id, known } = outbox;
         let Handles { batches, deliveries, receivers, done, snapshots, keep, disk } = handles;
         instruments.up(true);
         Self {
@@ -103,6 +106,7 @@ impl Writer {
             batches,
             deliveries: Some(deliveries),
             receivers,
+            known,
             done,
             snapshots,
             keep,
@@ -183,8 +187,12 @@ impl Writer {
         let receivers = Arc::clone(&self.receivers.borrow());
         let mut new = Vec::new();
         for notification in std::mem::take(&mut batch.notifications).into_iter().map(Arc::new) {
-            for receiver in receivers.iter() {
-                let (id, receiver, notification) = (self.next_id, Arc::clone(receiver), Arc::clone(&notification));
+            let (routed, learnt) = self.known.route(&notification, &receivers);
+            for learnt in learnt {
+                self.unwritten.learn(learnt);
+            }
+            for Routed { receiver, notification } in routed {
+                let id = self.next_id;
                 self.next_id += 1;
                 new.push(Delivery { id, receiver, queued_at: now, notification });
             }

@@ -64,6 +64,7 @@ url_file = "u"
 format = "teams"
 method = "GET"
 headers = { Authorization = "Bearer x", "X Y" = "z", X-Number = 3 }
+only = { tenants = ["acme", "acmme"], severities = ["fatal"], alerts = ["TokenExpird"], profiles = [], tokens = ["t"] }
 
 [[alerts.webhooks]]
 url = "https://hooks.example/T4f2a9c81d0b34e7a95c1f2e3d4b5a697"

@@ -16,7 +16,7 @@ use serde_json::Value;
 use syncro_token_monitor::config::{self, Config, Receiver};
 use syncro_token_monitor::engine::{self, Engine, Order};
 use syncro_token_monitor::notify::{self, DeliveryFailure, Outgoing, Post, Suspect, Taken, Targets, Trouble};
-use syncro_token_monitor::state::Snapshot;
+use syncro_token_monitor::state::{Snapshot, Subscription};
 use syncro_token_monitor::store::{self, Attempt, Disk, Store, Work, Writer};
 use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
 use syncro_token_monitor::system::clock;
@@ -221,7 +221,7 @@ struct Life {
     orders: mpsc::Sender<Order>,
     targets: watch::Sender<Arc<Targets>>,
     /// Kept open for the keeper.
-    _names: watch::Sender<Arc<[Arc<str>]>>,
+    _subscriptions: watch::Sender<Arc<[Subscription]>>,
     _keep: watch::Sender<Duration>,
     client: Client,
     stop: CancellationToken,
@@ -242,7 +242,7 @@ impl Life {
         let (receiver, deliveries) = mpsc::channel(64);
         let (done, reports) = mpsc::channel(64);
         let targets = Targets { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
-        let (names, receivers) = watch::channel(Arc::from(targets.names()));
+        let (subscriptions, receivers) = watch::channel(Arc::from(targets.subscriptions()));
         let (targets, dispatch) = watch::channel(Arc::new(targets));
         let (keep, kept) = watch::channel(config.storage.keep);
         let fired = store.fired().to_vec();
@@ -266,7 +266,18 @@ impl Life {
         let (orders, ordered) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let engine = tokio::spawn(engine.run(beats, ordered, stop.clone()));
-        Self { engine, writer, receivers: running, pulse, orders, targets, _names: names, _keep: keep, client, stop }
+        Self {
+            engine,
+            writer,
+            receivers: running,
+            pulse,
+            orders,
+            targets,
+            _subscriptions: subscriptions,
+            _keep: keep,
+            client,
+            stop,
+        }
     }
 
     /// Lives until the daemon ends, and returns for how long it is away then, or until the end of the world.

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::*;
+use crate::config::Only;
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}{number:03}")).collect()
@@ -185,4 +186,18 @@ async fn what_fired_before_a_restart_under_other_labels_is_ended() {
     bench.receivers.send_replace(Arc::new(Targets { receivers, external_url: "http://here".to_owned() }));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(fake.taken("new")[0].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alertmanager_is_sent_only_what_passes_its_filter() {
+    let fake = Fake::new();
+    let only = Only { tenants: Some(vec!["other".to_owned()]), ..Only::default() };
+    let filtered = Arc::new(Receiver { only, ..(*alertmanager("am")).clone() });
+    let bench = Bench::new(&fake, vec![filtered], &["a"]);
+    sleep(Duration::from_mins(3)).await;
+    assert_eq!(fake.tried("am"), 0);
+    let targets = Targets { receivers: vec![alertmanager("am")], ..Targets::default() };
+    bench.receivers.send_replace(Arc::new(targets));
+    sleep(Duration::from_mins(3)).await;
+    assert_eq!(fake.taken("am")[0][0]["labels"]["token_name"], "a");
 }
