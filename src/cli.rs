@@ -47,6 +47,9 @@ pub enum Command {
         /// Only through this one.
         #[arg(long, value_name = "NAME")]
         receiver: Option<String>,
+        /// Send nothing: print what each receiver would be sent.
+        #[arg(long)]
+        print: bool,
     },
     /// Read the configuration and print every fault at once, or the plan; never touches the network.
     Validate,

@@ -77,7 +77,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Check(arguments), _) => runtime.block_on(check::check(&path, arguments)),
         (Command::Preflight(arguments), _) => runtime.block_on(preflight::preflight(&path, arguments)),
         (Command::Calibrate(arguments), _) => runtime.block_on(calibrate::calibrate(&path, arguments)),
-        (Command::TestAlert { receiver }, _) => runtime.block_on(test_alert::test_alert(&path, receiver)),
+        (Command::TestAlert { receiver, print }, _) => runtime.block_on(test_alert::test_alert(&path, receiver, print)),
         (Command::Health, _) => runtime.block_on(health::health(&path)),
         (Command::Validate, _) => validate::validate(&path),
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),

@@ -1,5 +1,5 @@
 //! `test-alert`: sends one alert that is plainly a test, firing and resolved, through every receiver, and prints what
-//! each answered.
+//! each answered; or prints what each would be sent.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
 use crate::config::{self, Receiver};
 use crate::exit::Exit;
 use crate::model::Scope;
-use crate::notify::{Http, Trouble, once};
+use crate::notify::{Http, Trouble, once, preview};
 use crate::state::Delivery;
 use crate::system::clock;
 
@@ -19,7 +19,7 @@ use super::{finish, usage};
 /// The text of both notifications, since an Alertmanager shows the one that came last.
 const MESSAGE: &str = "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything";
 
-pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
+pub(super) async fn test_alert(path: &Path, wanted: Option<String>, print: bool) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
         Err(faults) => {
@@ -36,6 +36,9 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
         return usage(&format!("find a receiver to test; known besides the log: {names}"));
     }
     let external_url = config.web.url(config.web.listen);
+    if print {
+        return print_all(&receivers, &external_url);
+    }
     let (mut rows, mut all_took_it) = (Vec::new(), true);
     for receiver in receivers {
         let mut post = Http::default();
@@ -54,6 +57,22 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>) -> Exit {
     }
     let exit = if all_took_it { Exit::Success } else { Exit::Failure };
     finish(&table(&["RECEIVER", "KIND", "STATUS", "ANSWER"], &rows), exit)
+}
+
+/// Prints what each receiver would be sent.
+fn print_all(receivers: &[&Arc<Receiver>], external_url: &str) -> Exit {
+    let (mut parts, mut exit) = (Vec::new(), Exit::Success);
+    for receiver in receivers {
+        for status in [Status::Firing, Status::Resolved] {
+            let (name, kind) = (&receiver.name, receiver.kind.as_str());
+            let text = preview(receiver, &delivery(receiver, status), external_url).unwrap_or_else(|trouble| {
+                exit = Exit::Failure;
+                format!("nothing: {}", trouble.detail)
+            });
+            parts.push(format!("# {name} ({kind}), {}\n{}\n", status.as_str(), text.trim_end()));
+        }
+    }
+    finish(&parts.join("\n"), exit)
 }
 
 fn delivery(receiver: &Receiver, status: Status) -> Delivery {

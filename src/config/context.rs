@@ -24,6 +24,12 @@ pub(super) trait Outside: std::fmt::Debug {
     /// The reason, as a text for people, when the machine cannot say.
     fn exists(&self, path: &Path) -> Result<bool, String>;
 
+    /// The text of the file at this path, of `longest` bytes at most.
+    ///
+    /// # Errors
+    /// The reason, as a text for people, when it cannot be read.
+    fn text(&self, path: &Path, longest: u64) -> Result<String, String>;
+
     /// The time zone of this name, if there is one.
     fn zone(&self, name: &str) -> Option<Zone>;
 }

@@ -109,6 +109,12 @@ impl Outside for Machine {
         files::exists_blocking(path, self.deadline).map_err(|error| error.to_string())
     }
 
+    fn text(&self, path: &Path, longest: u64) -> Result<String, String> {
+        let bytes = files::read_blocking(path, longest, self.deadline);
+        let bytes = bytes.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| format!("`{}` is not UTF-8", path.display()))
+    }
+
     fn zone(&self, name: &str) -> Option<Zone> {
         self.zones.find(name)
     }

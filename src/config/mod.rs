@@ -39,10 +39,12 @@ pub use load::{load, reload};
 pub(crate) use maintenance::{Maintenance, suppressed_until};
 pub(crate) use password::{LONGEST_PASSWORD, PasswordHash};
 pub(crate) use preflight::candidate;
-#[cfg(test)]
-pub(crate) use receivers::ALERTS;
 pub(crate) use receivers::Authorization;
 pub use receivers::Receiver;
+#[cfg(test)]
+pub(crate) use receivers::Template;
+#[cfg(test)]
+pub(crate) use receivers::{ALERTS, EXAMPLES};
 pub(crate) use receivers::{Address, Concern, Format, LOG, Only, ReceiverKind, Webhook};
 pub(crate) use schedule::Schedule;
 #[cfg(test)]

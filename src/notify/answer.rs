@@ -56,6 +56,8 @@ pub enum DeliveryFailure {
     NotReceiver,
     /// A file with a secret or a certificate cannot be used.
     Secret,
+    /// The template fails at this notification.
+    Template,
 }
 
 impl DeliveryFailure {
@@ -63,7 +65,7 @@ impl DeliveryFailure {
     pub(super) fn all() -> impl Iterator<Item = Self> {
         let of_syncro_alone = [Reason::NotSyncro, Reason::TooLarge];
         let reasons = Reason::ALL.iter().copied().filter(move |reason| !of_syncro_alone.contains(reason));
-        reasons.map(Self::Unavailable).chain([Self::Refused, Self::NotReceiver, Self::Secret])
+        reasons.map(Self::Unavailable).chain([Self::Refused, Self::NotReceiver, Self::Secret, Self::Template])
     }
 
     /// The label value.
@@ -73,6 +75,7 @@ impl DeliveryFailure {
             Self::Refused => "http_4xx",
             Self::NotReceiver => "not_receiver",
             Self::Secret => "secret",
+            Self::Template => "template",
         }
     }
 }
@@ -86,6 +89,7 @@ impl Trouble {
             DeliveryFailure::Unavailable(_) | DeliveryFailure::Refused | DeliveryFailure::NotReceiver => {
                 Suspect::Either
             }
+            DeliveryFailure::Template => Suspect::Body,
         };
         Self { why, detail: detail.into(), retry_after: None, suspect, clock: None }
     }
@@ -111,10 +115,14 @@ pub(super) fn judge(
     retry_after: Option<Duration>,
     clock: Option<TimeDelta>,
 ) -> Result<Taken, Trouble> {
-    let page = body.trim_ascii_start().starts_with(b"<");
+    let page = is_page(body);
+    let refusal = if (200..300).contains(&status) { refusal(body) } else { None };
     let why = match status {
         200..300 if page => DeliveryFailure::NotReceiver,
-        200..300 => return Ok(Taken { clock }),
+        200..300 => match refusal {
+            None => return Ok(Taken { clock }),
+            Some(why) => why,
+        },
         429 => DeliveryFailure::Unavailable(Reason::Throttled),
         500.. => DeliveryFailure::Unavailable(Reason::Http5xx),
         400..500 => DeliveryFailure::Refused,
@@ -127,8 +135,45 @@ pub(super) fn judge(
         format!("it answered {status}: {complaint}")
     };
     let trouble = Trouble::new(why, detail);
-    let suspect = if is_about_the_body(status) { Suspect::Body } else { trouble.suspect };
+    let is_about_body = is_about_the_body(status) || refusal == Some(DeliveryFailure::Refused);
+    let suspect = if is_about_body { Suspect::Body } else { trouble.suspect };
     Err(Trouble { retry_after, suspect, clock, ..trouble })
+}
+
+/// Whether a body is a web page: of a proxy, or of a login that stands before the receiver.
+fn is_page(body: &[u8]) -> bool {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
+}
+
+/// Why the notification was not taken although the status says that it was, where the body tells: Slack and services like
+/// it may answer 200 with one of its error words or with `"ok": false`, and the connectors of Teams with a sentence.
+fn refusal(body: &[u8]) -> Option<DeliveryFailure> {
+    const WORDS: [&str; 12] = [
+        "invalid_payload",
+        "invalid_blocks",
+        "invalid_token",
+        "no_text",
+        "no_service",
+        "no_active_hooks",
+        "too_many_attachments",
+        "channel_not_found",
+        "channel_is_archived",
+        "action_prohibited",
+        "user_not_found",
+        "team_disabled",
+    ];
+    const SENTENCE: &str = "Webhook message delivery failed";
+    let text = std::str::from_utf8(body).ok()?.trim();
+    if WORDS.contains(&text) || text.starts_with(SENTENCE) {
+        return Some(DeliveryFailure::Refused);
+    }
+    let answer: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+    if answer.get("ok").and_then(serde_json::Value::as_bool) != Some(false) {
+        return None;
+    }
+    let error = answer.get("error").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let is_throttled = ["ratelimited", "rate_limited"].contains(&error);
+    Some(if is_throttled { DeliveryFailure::Unavailable(Reason::Throttled) } else { DeliveryFailure::Refused })
 }
 
 /// Whether a status says that this request will never be taken as it is (RFC 9110, section 15.5, 15.6). One about our
@@ -179,6 +224,25 @@ mod tests {
         assert_eq!(judge(200, b" <html>", None, None).unwrap_err().why, DeliveryFailure::NotReceiver);
         assert_eq!(Trouble::new(DeliveryFailure::Unavailable(Reason::Connect), "").suspect, Suspect::Receiver);
         assert_eq!(Trouble::new(DeliveryFailure::Unavailable(Reason::Timeout), "").suspect, Suspect::Either);
+    }
+
+    #[test]
+    fn an_error_that_is_answered_with_200_is_no_delivery() {
+        let outcome = |body: &str| judge(200, body.as_bytes(), None, None).map_err(|trouble| trouble.suspect);
+        let refused = [
+            "invalid_payload",
+            " no_text\n",
+            r#"{"ok":false,"error":"invalid_blocks"}"#,
+            "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413",
+        ];
+        for body in refused {
+            assert_eq!(outcome(body), Err(Suspect::Body), "{body}");
+        }
+        assert_eq!(outcome("\u{feff}<!doctype html>"), Err(Suspect::Either));
+        assert_eq!(outcome(r#"{"ok":false,"error":"ratelimited"}"#), Err(Suspect::Receiver));
+        for body in ["ok", "", "1", "{\"ok\":true}", "{\"status\":\"success\"}", "an invalid_payload is not this"] {
+            assert_eq!(outcome(body), Ok(Taken::default()), "{body}");
+        }
     }
 
     #[test]

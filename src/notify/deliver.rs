@@ -44,7 +44,10 @@ impl<P: Post> Worker<P> {
         let external_url = self.handles.targets.borrow().external_url.clone();
         let key = &delivery.notification.key;
         self.queue.begins(key);
-        let outcome = self.send(&receiver, webhook::request(webhook, delivery, &external_url)).await;
+        let outcome = match webhook::request(webhook, delivery, &external_url) {
+            Ok(request) => self.send(&receiver, request).await,
+            Err(trouble) => Err(trouble),
+        };
         if let Err(trouble) = &outcome {
             self.instruments.failed(&receiver.name, trouble.why);
             self.queue.failed(key, trouble.is_for_good());

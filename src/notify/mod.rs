@@ -11,6 +11,7 @@ mod fields;
 mod format;
 mod instruments;
 mod log;
+mod once;
 mod post;
 mod queue;
 mod secret;
@@ -38,9 +39,10 @@ use fields::Fields;
 
 pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
 pub use instruments::Instruments;
+pub use once::once;
+pub(crate) use once::preview;
 pub(crate) use post::Http;
 pub use post::{Outgoing, Post};
-pub use states::once;
 
 /// How many deliveries may wait for a receiver; what is more waits in the outbox alone, until the next start.
 const MOST_QUEUED: usize = 50_000;

@@ -1,6 +1,7 @@
 //! One request to a receiver: its address, our credentials, its answer. The only file of this room that uses HTTP.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const LONGEST_FILES: Duration = Duration::from_secs(5);
 const SIGNATURE: &str = "X-Signature-256";
 
 /// A request to a receiver.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outgoing {
     /// The path below the receiver's address.
     pub path: &'static str,
@@ -35,10 +36,12 @@ pub struct Outgoing {
     pub put: bool,
     /// The headers besides those of every request.
     pub headers: Vec<(String, String)>,
-    /// The body, which is JSON.
+    /// The body, which is JSON unless the headers say otherwise.
     pub body: String,
     /// The file with the secret that signs the body.
-    pub signed_by: Option<std::path::PathBuf>,
+    pub signed_by: Option<PathBuf>,
+    /// The file with the routing key, a secret that is added to the body, a JSON object.
+    pub routing_key: Option<PathBuf>,
 }
 
 /// Sends requests to receivers.
@@ -125,7 +128,7 @@ async fn client(receiver: &Receiver) -> Result<reqwest::Client, Trouble> {
 async fn send(
     client: &reqwest::Client,
     receiver: &Receiver,
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     timeout: Duration,
 ) -> Result<Taken, Trouble> {
     let base = match &receiver.address {
@@ -137,10 +140,10 @@ async fn send(
         }
     };
     let method = if outgoing.put { Method::PUT } else { Method::POST };
-    let mut builder = client
-        .request(method, format!("{base}{}", outgoing.path))
-        .timeout(timeout)
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut builder = client.request(method, format!("{base}{}", outgoing.path)).timeout(timeout);
+    if !outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
+        builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     match &receiver.authorization {
         Authorization::None => {}
         Authorization::Basic { username, password_file } => {
@@ -154,6 +157,10 @@ async fn send(
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
+    }
+    if let Some(path) = &outgoing.routing_key {
+        let key = Secret::read(path).await.map_err(Trouble::secret)?;
+        outgoing.body = with_routing_key(&key, &outgoing.body);
     }
     if let Some(path) = &outgoing.signed_by {
         let secret = Secret::read(path).await.map_err(Trouble::secret)?;
@@ -170,6 +177,12 @@ async fn send(
     let retry_after = http::retry_after(response.headers(), now);
     let body = read(response).await;
     answer::judge(status, &body, retry_after, clock)
+}
+
+/// A body, which is a JSON object, with the routing key as its first member.
+fn with_routing_key(key: &Secret, body: &str) -> String {
+    let key = serde_json::Value::from(key.expose()).to_string();
+    format!("{{\"routing_key\":{key},{}", body.strip_prefix('{').unwrap_or(body))
 }
 
 /// `sha256=` and the HMAC-SHA-256 of a body in hexadecimal digits, as GitHub signs its webhooks.
@@ -247,7 +260,7 @@ mod tests {
             }
             std::future::pending::<()>().await;
         };
-        let outgoing = Outgoing { path: "", put: false, headers: Vec::new(), body: "{}".to_owned(), signed_by: None };
+        let outgoing = Outgoing { body: "{}".to_owned(), ..Outgoing::default() };
         let mut http = Http::default();
         let (posting, serving) = (http.post(&receiver, outgoing, IMPATIENT), serving);
         tokio::pin!(posting);

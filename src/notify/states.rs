@@ -8,14 +8,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::config::{Receiver, ReceiverKind};
-use crate::state::{Delivery, Settled};
-use crate::system::clock;
+use crate::config::Receiver;
+use crate::state::Settled;
 
-use super::alertmanager::{Clocks, Labels, RESEND, Update, alone, body};
+use super::alertmanager::{Clocks, Labels, RESEND, Update, body};
 use super::answer::Trouble;
 use super::post::{Outgoing, Post};
-use super::webhook;
 use super::worker::Worker;
 
 /// The path at which an Alertmanager takes alerts (its API v2).
@@ -157,33 +155,7 @@ impl<P: Post> Worker<P> {
     }
 }
 
-fn of_alertmanager(body: String) -> Outgoing {
-    Outgoing { path: ALERTS, put: false, headers: Vec::new(), body, signed_by: None }
-}
-
-/// Delivers one notification to one receiver, in one attempt.
-///
-/// # Errors
-/// Why the receiver has not taken it.
-pub async fn once<P: Post>(
-    post: &mut P,
-    receiver: &Arc<Receiver>,
-    delivery: &Delivery,
-    external_url: &str,
-) -> Result<(), Trouble> {
-    let ReceiverKind::Webhook(webhook) = &receiver.kind else {
-        let mut clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
-        let request = |clocks| of_alertmanager(alone(delivery, external_url, clocks));
-        let taken = post.post(receiver, request(clocks), receiver.timeout).await;
-        clocks.offset = match &taken {
-            Ok(taken) => taken.clock,
-            Err(trouble) => trouble.clock,
-        };
-        if Clocks::differ(clocks.offset) {
-            // By its clock the test was over already, or would go on for longer than anybody waits.
-            return post.post(receiver, request(clocks), receiver.timeout).await.map(drop);
-        }
-        return taken.map(drop);
-    };
-    post.post(receiver, webhook::request(webhook, delivery, external_url), receiver.timeout).await.map(drop)
+/// The request that sends a body to an Alertmanager.
+pub(super) fn of_alertmanager(body: String) -> Outgoing {
+    Outgoing { path: ALERTS, body, ..Outgoing::default() }
 }

@@ -1,5 +1,6 @@
 //! What waits for receivers is delivered in order and once, whatever one of them does, and how it is written.
 
+mod formats;
 mod refusals;
 mod states;
 
@@ -308,7 +309,7 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     };
     let hook =
         |format| Webhook { format, put: true, headers: vec![("X-Team".into(), "ops".into())], secret_file: None };
-    let ours = super::webhook::request(&hook(Format::Json), &delivery, "http://here");
+    let ours = super::webhook::request(&hook(Format::Json), &delivery, "http://here").unwrap();
     assert!(ours.put && ours.headers.contains(&("X-Team".into(), "ops".into())));
     assert!(ours.headers.contains(&("Idempotency-Key".into(), "7".into())), "the same at each attempt");
     let body: Value = serde_json::from_str(&ours.body).unwrap();
@@ -335,7 +336,8 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
         assert_eq!(body[key], value, "{key}");
     }
     let slack: Value =
-        serde_json::from_str(&super::webhook::request(&hook(Format::Slack), &delivery, "http://here").body).unwrap();
+        serde_json::from_str(&super::webhook::request(&hook(Format::Slack), &delivery, "http://here").unwrap().body)
+            .unwrap();
     assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
     let text = slack["attachments"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("token `a` &amp; &lt;more&gt;\n<http://here/runbooks/TokenRejected|"), "{text}");
@@ -354,7 +356,7 @@ fn every_text_for_a_receiver_has_a_bound() {
     }
     let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) };
     let hook = |format| Webhook { format, put: false, headers: Vec::new(), secret_file: None };
-    let sent = |format| super::webhook::request(&hook(format), &delivery, "http://here").body;
+    let sent = |format| super::webhook::request(&hook(format), &delivery, "http://here").unwrap().body;
     let clocks = super::alertmanager::Clocks { now: at(60), elapsed: Duration::ZERO, offset: None };
     let alert = super::alertmanager::alone(&delivery, "http://here", clocks);
     let slack: Value = serde_json::from_str(&sent(Format::Slack)).unwrap();

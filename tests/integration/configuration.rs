@@ -61,10 +61,22 @@ password_file = "p"
 name = "log"
 url = "https://hooks.example/?key=secret"
 url_file = "u"
-format = "teams"
+format = "discord"
 method = "GET"
 headers = { Authorization = "Bearer x", "X Y" = "z", X-Number = 3 }
 only = { tenants = ["acme", "acmme"], severities = ["fatal"], alerts = ["TokenExpird"], profiles = [], tokens = ["t"] }
+
+[[alerts.webhooks]]
+name = "templated"
+url = "https://hooks.example/"
+format = "template"
+template_file = "broken.json"
+routing_key_file = "key"
+
+[[alerts.webhooks]]
+name = "paged"
+format = "pagerduty"
+template_file = "missing.json"
 
 [[alerts.webhooks]]
 url = "https://hooks.example/T4f2a9c81d0b34e7a95c1f2e3d4b5a697"
@@ -143,6 +155,7 @@ fn every_fault_is_reported_in_one_run_with_its_path_and_what_is_allowed() {
         "conf.d/more.toml",
         "[web]\nlisten = \"127.0.0.1:1\"\n[[tenants]]\nname = \"acme\"\nsubdomain = \"acme\"\n",
     );
+    world.write("broken.json", "{\n \"a\": {{ alert }\n}");
     world.write("conf.d/worse.toml", "[[tenants]\n");
     insta::assert_snapshot!(faults(&world, BROKEN));
 }

@@ -236,6 +236,51 @@ fn test_alert_says_what_each_receiver_answered() {
 }
 
 #[test]
+fn test_alert_prints_what_it_would_send_and_sends_the_same() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    let (world, sink) = (World::new(ACME), Sink::new());
+    world.write("key", KEY);
+    world.write("url", &format!("{}/secret-path", sink.url()));
+    world.write("t.txt", "{{ severity }} {{ alert }}{% if note %}: {{ note }}{% endif %}");
+    let teams = "[[alerts.webhooks]]\nname = \"teams\"\nformat = \"teams\"\nurl_file = \"url\"\n";
+    let pagerduty = format!(
+        "[[alerts.webhooks]]\nname = \"pager\"\nformat = \"pagerduty\"\nurl = \"{}\"\nrouting_key_file = \"key\"\n",
+        sink.url()
+    );
+    let template =
+        webhook(&sink, "format = \"template\"\ntemplate_file = \"t.txt\"\nheaders = { Content-Type = \"text/plain\" }");
+    let path = world.configure(&with_receivers(&(teams.to_owned() + &pagerduty + &template)));
+    let test = |more: &[&str]| {
+        let output = call(&[&["-c", path.to_str().unwrap(), "test-alert"], more].concat());
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, printed) = test(&["--print"]);
+    assert_eq!((code, sink.sent().len()), (Some(0), 0), "{printed}");
+    for part in [
+        "# teams (teams), firing\nPOST the address in `",
+        "AdaptiveCard",
+        "# pager (pagerduty), resolved\n",
+        "with the routing_key in `",
+        "\"event_action\":\"trigger\"",
+        "Content-Type: text/plain\n\nwarning TestAlert\n",
+    ] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    assert!(!printed.contains(KEY) && !printed.contains("secret-path"), "{printed}");
+    assert_eq!(test(&[]).0, Some(0));
+    let sent = sink.sent();
+    let [teams, _, pager, resolve, template, _] = sent.as_slice() else { panic!("{sent:?}") };
+    assert_eq!((teams.path.as_str(), &teams.body()["type"]), ("/secret-path", &"message".into()));
+    assert_eq!((&pager.body()["routing_key"], &pager.body()["event_action"]), (&KEY.into(), &"trigger".into()));
+    assert_eq!(resolve.body()["dedup_key"], pager.body()["dedup_key"]);
+    assert_eq!((template.text.as_str(), template.header("content-type")), ("warning TestAlert", "text/plain"));
+    sink.answers(Answer::Text(200, "{\"ok\":false,\"error\":\"invalid_blocks\"}"));
+    let (code, said) = test(&["--receiver", "teams"]);
+    let answer = "http_4xx: it answered 200: {\"ok\":false,\"error\":\"invalid_blocks\"}";
+    assert_eq!((code, said.contains(answer)), (Some(1), true), "{said}");
+}
+
+#[test]
 fn a_certificate_that_is_not_trusted_is_named_and_one_that_is_needed_is_shown() {
     let world = World::new(ACME);
     let (authority, server, client) = crate::tls::certificates();

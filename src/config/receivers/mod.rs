@@ -3,6 +3,7 @@
 
 mod only;
 mod read;
+mod template;
 mod webhook;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ pub(crate) use only::ALERTS;
 pub(crate) use only::{Concern, Only};
 pub(super) use only::{Named, unknown_names};
 pub(super) use read::receivers;
+#[cfg(test)]
+pub(crate) use template::EXAMPLES;
+pub(crate) use template::Template;
 
 /// The name of the log, which is a receiver too and always there.
 pub(crate) const LOG: &str = "log";
@@ -46,12 +50,15 @@ impl Receiver {
             Authorization::None => None,
             Authorization::Basic { password_file: path, .. } | Authorization::Bearer(path) => Some(path),
         };
-        let signature = match &self.kind {
-            ReceiverKind::Alertmanager => None,
-            ReceiverKind::Webhook(webhook) => webhook.secret_file.as_ref(),
+        let (signature, routing_key) = match &self.kind {
+            ReceiverKind::Alertmanager => (None, None),
+            ReceiverKind::Webhook(Webhook { format: Format::PagerDuty(file), secret_file, .. }) => {
+                (secret_file.as_ref(), Some(file))
+            }
+            ReceiverKind::Webhook(webhook) => (webhook.secret_file.as_ref(), None),
         };
         let key = self.identity.as_ref().map(|identity| &identity.key_file);
-        [address, authorization, signature, key].into_iter().flatten().map(PathBuf::as_path)
+        [address, authorization, signature, routing_key, key].into_iter().flatten().map(PathBuf::as_path)
     }
 }
 
@@ -71,6 +78,9 @@ impl ReceiverKind {
             Self::Alertmanager => "alertmanager",
             Self::Webhook(Webhook { format: Format::Json, .. }) => "webhook",
             Self::Webhook(Webhook { format: Format::Slack, .. }) => "slack",
+            Self::Webhook(Webhook { format: Format::Teams, .. }) => "teams",
+            Self::Webhook(Webhook { format: Format::PagerDuty(_), .. }) => "pagerduty",
+            Self::Webhook(Webhook { format: Format::Template(_), .. }) => "template",
         }
     }
 }
@@ -89,12 +99,18 @@ pub struct Webhook {
 }
 
 /// The format of the body of a webhook's request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// The program's own JSON, as `docs/notifications.md` describes it.
     Json,
     /// The JSON that Slack and services like it take.
     Slack,
+    /// The message with an Adaptive Card that a workflow of Microsoft Teams takes.
+    Teams,
+    /// An event of PagerDuty's Events API v2; this is the path of the file that has the routing key.
+    PagerDuty(PathBuf),
+    /// What a template of the operator makes of a notification.
+    Template(Template),
 }
 
 /// The address of a receiver.

@@ -14,11 +14,14 @@ use crate::config::value;
 
 use super::only::{Named, only};
 use super::webhook::webhook;
-use super::{Address, Authorization, Identity, LOG, Receiver, ReceiverKind};
+use super::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
 
 /// The default time-out of a request: long enough for a slow service, and short enough not to delay the notifications
 /// that wait behind it.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where PagerDuty takes events (its page "Send an alert event").
+const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// Reads both lists of receivers, with the names in their filters; adds what is allowed but probably not meant to
 /// `warnings`.
@@ -67,7 +70,9 @@ fn receiver(
         ReceiverKind::Alertmanager
     };
     let only = only(&mut section, named, notes);
-    if section.has("url") == section.has("url_file") {
+    let is_pagerduty = matches!(&kind, ReceiverKind::Webhook(Webhook { format: Format::PagerDuty(_), .. }));
+    let url = url.or_else(|| Url::parse(PAGERDUTY).ok().filter(|_| is_pagerduty && !section.has("url_file")));
+    if section.has("url") == section.has("url_file") && (section.has("url") || !is_pagerduty) {
         let problem = if section.has("url") { "two places for one receiver: url, url_file" } else { "missing" };
         notes.fault(&section.path("url"), Problem::new(problem, "one of url, url_file"));
     }

@@ -3,36 +3,41 @@
 use serde_json::{Value, json};
 
 use crate::alert::Severity;
-
 use crate::notify::fields::Fields;
 use crate::notify::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut_escaped};
 
+use super::summary::{happening, remarks, sign};
+
+/// The longest text that Slack takes in one piece, in characters.
+const LONGEST_TEXT: usize = 3_000;
 /// The longest links below a message, in characters; a longer one is left out, since half a link leads nowhere.
 const LONGEST_LINKS: usize = 700;
 
 /// The body for one notification.
 pub(in crate::notify) fn slack(fields: &Fields) -> Value {
-    let (sign, colour) = match fields.severity {
-        _ if fields.is_resolved() => ("\u{2705}", "good"),
-        Severity::Critical => ("\u{1f534}", "danger"),
-        Severity::Warning => ("\u{1f7e0}", "warning"),
-    };
     let about = cut_escaped(&fields.about(), LONGEST_FIELD);
-    let (alert, status, severity) = (fields.alert, fields.status, fields.severity.as_str());
-    let title = format!("{sign} {status} {severity}: *{alert}* {about}");
+    let title = format!("{} {}: *{}* {about}", sign(fields), happening(fields), fields.alert);
     let links = [format!("<{}|What to do>", fields.runbook), format!("<{}|Details>", fields.url)];
     let links: Vec<_> = links.into_iter().filter(|link| link.chars().count() <= LONGEST_LINKS / 2).collect();
-    let contact = fields.contact.as_ref().map(|contact| format!("Contact: {contact}"));
-    let note = fields.note.as_ref().map(|note| format!("Note: {note}"));
-    let remarks = contact.into_iter().chain(note).map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
-    let message = cut_escaped(&fields.message, LONGEST_MESSAGE) + &remarks.collect::<String>();
+    let remarks = remarks(fields).into_iter().map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
+    let below = format!("{}\n{}", remarks.collect::<String>(), links.join(" · "));
+    let room = LONGEST_TEXT.saturating_sub(below.chars().count());
+    let message = cut_escaped(&fields.message, LONGEST_MESSAGE.min(room));
     json!({
         "text": title.trim_end(),
         "attachments": [{
-            "color": colour,
+            "color": colour(fields),
             "fallback": fields.message,
-            "text": format!("{message}\n{}", links.join(" · ")).trim_end(),
+            "text": format!("{message}{below}").trim_end(),
             "ts": fields.since.timestamp(),
         }],
     })
+}
+
+fn colour(fields: &Fields) -> &'static str {
+    match fields.severity {
+        _ if fields.is_resolved() => "good",
+        Severity::Critical => "danger",
+        Severity::Warning => "warning",
+    }
 }

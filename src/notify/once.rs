@@ -1,0 +1,66 @@
+//! One notification to one receiver, in one attempt or only in print: what `test-alert` does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Address, Receiver, ReceiverKind};
+use crate::state::Delivery;
+use crate::system::clock;
+
+use super::alertmanager::{Clocks, alone};
+use super::answer::Trouble;
+use super::post::{Outgoing, Post};
+use super::states::of_alertmanager;
+use super::webhook;
+
+/// Delivers one notification to one receiver, in one attempt.
+///
+/// # Errors
+/// Why the receiver has not taken it.
+pub async fn once<P: Post>(
+    post: &mut P,
+    receiver: &Arc<Receiver>,
+    delivery: &Delivery,
+    external_url: &str,
+) -> Result<(), Trouble> {
+    let ReceiverKind::Webhook(webhook) = &receiver.kind else {
+        let mut clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
+        let request = |clocks| of_alertmanager(alone(delivery, external_url, clocks));
+        let taken = post.post(receiver, request(clocks), receiver.timeout).await;
+        clocks.offset = match &taken {
+            Ok(taken) => taken.clock,
+            Err(trouble) => trouble.clock,
+        };
+        if Clocks::differ(clocks.offset) {
+            // By its clock the test was over already, or would go on for longer than anybody waits.
+            return post.post(receiver, request(clocks), receiver.timeout).await.map(drop);
+        }
+        return taken.map(drop);
+    };
+    post.post(receiver, webhook::request(webhook, delivery, external_url)?, receiver.timeout).await.map(drop)
+}
+
+/// What a receiver would be sent of one notification, as a text for people. No secret is in it: a file that holds one is
+/// named in its place.
+///
+/// # Errors
+/// Why it would be sent nothing.
+pub(crate) fn preview(receiver: &Receiver, delivery: &Delivery, external_url: &str) -> Result<String, Trouble> {
+    let outgoing = match &receiver.kind {
+        ReceiverKind::Alertmanager => {
+            let clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
+            of_alertmanager(alone(delivery, external_url, clocks))
+        }
+        ReceiverKind::Webhook(webhook) => webhook::request(webhook, delivery, external_url)?,
+    };
+    let Outgoing { path, put, headers, body, routing_key, .. } = outgoing;
+    let address = match &receiver.address {
+        Address::Url(url) => format!("{url}{path}"),
+        Address::File(file) => format!("the address in `{}`{path}", file.display()),
+    };
+    let mut lines = vec![format!("{} {address}", if put { "PUT" } else { "POST" })];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.extend(routing_key.map(|file| format!("with the routing_key in `{}`", file.display())));
+    lines.extend([String::new(), body]);
+    Ok(lines.join("\n"))
+}

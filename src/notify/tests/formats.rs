@@ -1,0 +1,121 @@
+//! The bodies are what the services take, by schemas of their public documentation, whatever the notification holds.
+
+use boon::{Compiler, Schemas};
+use serde_json::json;
+
+use super::*;
+use crate::config::{EXAMPLES, Template};
+use crate::model::TokenId;
+
+const SLACK: &str = include_str!("../../../tests/schemas/slack.json");
+const TEAMS: &str = include_str!("../../../tests/schemas/teams.json");
+const PAGERDUTY: &str = include_str!("../../../tests/schemas/pagerduty.json");
+
+/// Notifications that are ordinary, long, strange, and about everything.
+fn notifications() -> Vec<Notification> {
+    let ordinary = notification("a", Status::Firing);
+    let mut long = notification("a", Status::Reminder);
+    let text = "<&> *of* _many_ [words](x) \u{1f534} ".repeat(1000);
+    long.key.of = TokenId { tenant: "ten<ant> ".repeat(12), token_name: "töken & ".repeat(100) }.into();
+    long.message = Message::from(text.clone());
+    for field in [&mut long.message.security_group, &mut long.message.shown_by, &mut long.message.profile] {
+        *field = Some(text.clone());
+    }
+    (long.message.contact, long.message.note) = (Some(text.clone()), Some(text));
+    let mut fleet = notification("a", Status::Resolved);
+    (fleet.key.of, fleet.severity) = (Scope::Fleet, Severity::Warning);
+    vec![ordinary, long, fleet]
+}
+
+fn sent(format: &Format, notification: Notification) -> Outgoing {
+    let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) };
+    let hook = Webhook { format: format.clone(), put: false, headers: Vec::new(), secret_file: None };
+    super::super::webhook::request(&hook, &delivery, "http://here").unwrap()
+}
+
+#[test]
+fn every_body_is_valid_by_the_schema_of_its_service() {
+    let formats = [
+        (Format::Slack, SLACK, 16_000),
+        (Format::Teams, TEAMS, 28_000),
+        (Format::PagerDuty("key".into()), PAGERDUTY, 512_000),
+    ];
+    for (format, schema, longest) in formats {
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.enable_format_assertions();
+        compiler.add_resource("schema.json", serde_json::from_str(schema).unwrap()).unwrap();
+        let schema = compiler.compile("schema.json", &mut schemas).unwrap();
+        for notification in notifications() {
+            let outgoing = sent(&format, notification);
+            assert!(outgoing.body.len() <= longest, "{format:?}: {} bytes", outgoing.body.len());
+            let mut body: Value = serde_json::from_str(&outgoing.body).unwrap();
+            if outgoing.routing_key.is_some() {
+                body["routing_key"] = "0123456789abcdef0123456789abcdef".into();
+            }
+            schemas.validate(&body, schema).unwrap_or_else(|error| panic!("{format:?}: {error}\n{body:#}"));
+        }
+        let bad = json!({ "type": "message", "text": 3, "event_action": "trigger" });
+        assert!(schemas.validate(&bad, schema).is_err(), "the schema refuses something");
+    }
+}
+
+#[test]
+fn pagerduty_has_one_incident_for_an_alert() {
+    let format = Format::PagerDuty("key".into());
+    let body = |status| serde_json::from_str::<Value>(&sent(&format, notification("a", status)).body).unwrap();
+    let (begins, ends) = (body(Status::Firing), body(Status::Resolved));
+    assert_eq!((&begins["event_action"], &ends["event_action"]), (&"trigger".into(), &"resolve".into()));
+    assert_eq!(begins["dedup_key"], ends["dedup_key"]);
+    assert_eq!(begins["dedup_key"], begins["payload"]["custom_details"]["id"]);
+    assert_eq!(begins["payload"]["summary"], "TokenRejected: token `a` & <more>");
+    assert_eq!((&begins["payload"]["severity"], &begins["payload"]["group"]), (&"critical".into(), &"acme".into()));
+}
+
+#[test]
+fn teams_shows_names_as_they_are() {
+    let body =
+        serde_json::from_str::<Value>(&sent(&Format::Teams, notification("a_b_c", Status::Firing)).body).unwrap();
+    let card = &body["attachments"][0]["content"];
+    let text = |at: usize| card["body"][at]["inlines"][0]["text"].as_str().unwrap().to_owned();
+    assert!(text(0).ends_with("firing critical: TokenRejected acme / a_b_c"), "{body}");
+    assert_eq!(text(1), "token `a_b_c` & <more>");
+    assert_eq!(card["actions"][0]["url"], "http://here/runbooks/TokenRejected");
+}
+
+#[test]
+fn a_template_may_name_what_a_notification_has_and_no_more() {
+    let of = |index: usize| {
+        let delivery = Delivery {
+            id: 7,
+            receiver: "x".into(),
+            queued_at: at(60),
+            notification: Arc::new(notifications().remove(index)),
+        };
+        serde_json::to_value(Fields::of(&delivery, "http://here")).unwrap()
+    };
+    for (example, real) in EXAMPLES.iter().zip([of(0), of(2)]) {
+        let example: Value = serde_json::from_str(example).unwrap();
+        let (example, real) = (example.as_object().unwrap(), real.as_object().unwrap());
+        assert_eq!(example.keys().collect::<Vec<_>>(), real.keys().collect::<Vec<_>>());
+        for (name, value) in real.iter().filter(|(_, value)| !value.is_null()) {
+            let kind = |value: &Value| (value.is_string(), value.is_number(), value.is_array());
+            assert_eq!(kind(&example[name]), kind(value), "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_template_cannot_render_is_set_aside_and_blocks_nothing() {
+    let fake = Fake::new();
+    let source = "{\"s\": {{ status }}, \"n\": {{ 1 // (message | length - 22) }}}";
+    let template = Template::new(std::path::Path::new("t.json"), source).unwrap();
+    let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Template(template))], &[]);
+    let refused = bench.deliver("hook", "worse", Status::Firing).await;
+    let taken = bench.deliver("hook", "good", Status::Firing).await;
+    sleep(Duration::from_mins(5)).await;
+    let settled = bench.settled();
+    assert_eq!(settled[0], Settled::Delivered(taken));
+    let Settled::SetAside { id, refusal } = &settled[1] else { panic!("{settled:?}") };
+    assert!(*id == refused && refusal.starts_with("the template `t.json` failed at it: line 1, column "), "{refusal}");
+    assert_eq!(fake.taken("hook"), [json!({ "s": "firing", "n": -1 })]);
+}
