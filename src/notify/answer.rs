@@ -43,6 +43,8 @@ pub enum Suspect {
     Either,
     /// The body, by what the answer says, for good. An address that is wrong answers so to everything, though.
     Body,
+    /// Neither: some of its recipients have it, and the others may take it later.
+    Recipients,
 }
 
 /// Why a receiver has not taken what was sent, as a label has it.
@@ -58,6 +60,10 @@ pub enum DeliveryFailure {
     Secret,
     /// The template fails at this notification.
     Template,
+    /// An SMTP server asks to try again later.
+    Deferred,
+    /// An SMTP server refuses for good.
+    Rejected,
 }
 
 impl DeliveryFailure {
@@ -65,7 +71,14 @@ impl DeliveryFailure {
     pub(super) fn all() -> impl Iterator<Item = Self> {
         let of_syncro_alone = [Reason::NotSyncro, Reason::TooLarge];
         let reasons = Reason::ALL.iter().copied().filter(move |reason| !of_syncro_alone.contains(reason));
-        reasons.map(Self::Unavailable).chain([Self::Refused, Self::NotReceiver, Self::Secret, Self::Template])
+        reasons.map(Self::Unavailable).chain([
+            Self::Refused,
+            Self::NotReceiver,
+            Self::Secret,
+            Self::Template,
+            Self::Deferred,
+            Self::Rejected,
+        ])
     }
 
     /// The label value.
@@ -76,6 +89,8 @@ impl DeliveryFailure {
             Self::NotReceiver => "not_receiver",
             Self::Secret => "secret",
             Self::Template => "template",
+            Self::Deferred => "smtp_4xx",
+            Self::Rejected => "smtp_5xx",
         }
     }
 }
@@ -86,9 +101,11 @@ impl Trouble {
         let suspect = match why {
             DeliveryFailure::Unavailable(Reason::Connect | Reason::Dns | Reason::Tls | Reason::Throttled)
             | DeliveryFailure::Secret => Suspect::Receiver,
-            DeliveryFailure::Unavailable(_) | DeliveryFailure::Refused | DeliveryFailure::NotReceiver => {
-                Suspect::Either
-            }
+            DeliveryFailure::Unavailable(_)
+            | DeliveryFailure::Refused
+            | DeliveryFailure::NotReceiver
+            | DeliveryFailure::Deferred
+            | DeliveryFailure::Rejected => Suspect::Either,
             DeliveryFailure::Template => Suspect::Body,
         };
         Self { why, detail: detail.into(), retry_after: None, suspect, clock: None }
@@ -187,7 +204,7 @@ fn is_about_the_body(status: u16) -> bool {
 }
 
 /// The text of a refusal, on one short line.
-fn complaint(body: &[u8]) -> String {
+pub(super) fn complaint(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let visible = |character: &char| !character.is_control() || character.is_whitespace();
     let text = text.chars().filter(visible).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");

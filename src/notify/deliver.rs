@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::alert::AlertKey;
-use crate::config::Webhook;
 use crate::state::{Delivery, Settled};
 
 use super::answer::{Suspect, Trouble};
 use super::backoff::pause_of_one;
 use super::post::Post;
-use super::webhook;
+use super::request::request;
 use super::worker::Worker;
 
 /// How often in a row a notification is refused for good before it is set aside, over half a minute at least: a
@@ -28,23 +27,23 @@ const TRY_ANOTHER_EVERY: Duration = Duration::from_mins(6);
 
 impl<P: Post> Worker<P> {
     /// Tries what comes next; returns whether the receiver takes anything, as far as is known.
-    pub(super) async fn deliver(&mut self, webhook: &Webhook) -> bool {
+    pub(super) async fn deliver(&mut self) -> bool {
         let Some(first) = self.queue.next(self.elapsed()) else { return true };
-        match self.attempt(webhook, &first).await {
+        match self.attempt(&first).await {
             Ok(()) => {
                 self.delivered(&first).await;
                 true
             }
-            Err(trouble) => self.not_delivered(webhook, first, trouble).await,
+            Err(trouble) => self.not_delivered(first, trouble).await,
         }
     }
 
-    async fn attempt(&mut self, webhook: &Webhook, delivery: &Delivery) -> Result<(), Trouble> {
+    async fn attempt(&mut self, delivery: &Delivery) -> Result<(), Trouble> {
         let receiver = Arc::clone(&self.handles.receiver.borrow());
         let external_url = self.handles.targets.borrow().external_url.clone();
         let key = &delivery.notification.key;
         self.queue.begins(key);
-        let outcome = match webhook::request(webhook, delivery, &external_url) {
+        let outcome = match request(&receiver.kind, std::slice::from_ref(delivery), &external_url) {
             Ok(request) => self.send(&receiver, request).await,
             Err(trouble) => Err(trouble),
         };
@@ -65,15 +64,15 @@ impl<P: Post> Worker<P> {
 
     /// Finds out whether the receiver is at fault or this notification: it is the notification only where the receiver
     /// takes another one. Returns whether the receiver takes anything, as far as is known.
-    async fn not_delivered(&mut self, webhook: &Webhook, first: Delivery, trouble: Trouble) -> bool {
+    async fn not_delivered(&mut self, first: Delivery, trouble: Trouble) -> bool {
         let key = first.notification.key.clone();
-        let mut takes_others = self.queue.others_are_taken(&key);
+        let mut takes_others = trouble.suspect == Suspect::Recipients || self.queue.others_are_taken(&key);
         let mut failed = vec![(key.clone(), trouble.clone())];
         if !takes_others && self.may_try_another(&trouble) {
-            takes_others = self.try_others(webhook, &mut failed).await;
+            takes_others = self.try_others(&mut failed).await;
         }
         if !takes_others && self.queue.refusals(&key) >= MOST_REFUSALS {
-            takes_others = self.try_newest(webhook, &key, &trouble).await;
+            takes_others = self.try_newest(&key, &trouble).await;
         }
         if takes_others {
             for (key, trouble) in failed {
@@ -95,19 +94,19 @@ impl<P: Post> Worker<P> {
     fn may_try_another(&mut self, trouble: &Trouble) -> bool {
         let now = Instant::now();
         match trouble.suspect {
-            Suspect::Receiver => false,
+            Suspect::Receiver | Suspect::Recipients => false,
             Suspect::Body => true,
             Suspect::Either => self.failures >= FAILURES_BEFORE_ANOTHER && now >= self.try_another_at,
         }
     }
 
     /// Tries others besides what has `failed`, until one is taken; returns whether one was.
-    async fn try_others(&mut self, webhook: &Webhook, failed: &mut Vec<(AlertKey, Trouble)>) -> bool {
+    async fn try_others(&mut self, failed: &mut Vec<(AlertKey, Trouble)>) -> bool {
         for _ in 0..OTHERS_AT_ONCE {
             let is_tried = |key: &AlertKey| failed.iter().any(|(tried, _)| tried == key);
             let Some(other) = self.queue.another(is_tried) else { break };
             self.try_another_at = Instant::now() + TRY_ANOTHER_EVERY;
-            match self.attempt(webhook, &other).await {
+            match self.attempt(&other).await {
                 Ok(()) => {
                     self.delivered(&other).await;
                     return true;
@@ -126,9 +125,9 @@ impl<P: Post> Worker<P> {
 
     /// Where nothing but this alert waits, its last notification is tried. If that is taken, the one that was refused
     /// is set aside: delivered after what came later, it would be false.
-    async fn try_newest(&mut self, webhook: &Webhook, key: &AlertKey, trouble: &Trouble) -> bool {
+    async fn try_newest(&mut self, key: &AlertKey, trouble: &Trouble) -> bool {
         let Some(newest) = self.queue.newest_of_all(key) else { return false };
-        if self.attempt(webhook, &newest).await.is_err() {
+        if self.attempt(&newest).await.is_err() {
             return false;
         }
         self.set_aside(key, trouble).await;

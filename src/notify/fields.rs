@@ -76,6 +76,9 @@ pub(super) struct Fields {
     pub(super) runbook: String,
     /// The address of the page about what is affected.
     pub(super) url: String,
+    /// The address of the page about everything.
+    #[serde(skip)]
+    pub(super) overview: String,
 }
 
 impl Fields {
@@ -124,6 +127,7 @@ impl Fields {
             message: cut(&message.text, LONGEST_MESSAGE).into_owned(),
             runbook: runbook(external_url, key.alert),
             url: page(external_url, &key.of),
+            overview: page(external_url, &Scope::Fleet),
         }
     }
 

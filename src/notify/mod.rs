@@ -11,13 +11,15 @@ mod fields;
 mod format;
 mod instruments;
 mod log;
+mod mail;
 mod once;
 mod post;
 mod queue;
+mod request;
 mod secret;
+mod smtp;
 mod states;
 mod text;
-mod webhook;
 mod worker;
 
 use std::collections::HashMap;

@@ -10,8 +10,8 @@ use crate::system::clock;
 use super::alertmanager::{Clocks, alone};
 use super::answer::Trouble;
 use super::post::{Outgoing, Post};
+use super::request::request;
 use super::states::of_alertmanager;
-use super::webhook;
 
 /// Delivers one notification to one receiver, in one attempt.
 ///
@@ -23,7 +23,7 @@ pub async fn once<P: Post>(
     delivery: &Delivery,
     external_url: &str,
 ) -> Result<(), Trouble> {
-    let ReceiverKind::Webhook(webhook) = &receiver.kind else {
+    if receiver.kind == ReceiverKind::Alertmanager {
         let mut clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
         let request = |clocks| of_alertmanager(alone(delivery, external_url, clocks));
         let taken = post.post(receiver, request(clocks), receiver.timeout).await;
@@ -36,8 +36,9 @@ pub async fn once<P: Post>(
             return post.post(receiver, request(clocks), receiver.timeout).await.map(drop);
         }
         return taken.map(drop);
-    };
-    post.post(receiver, webhook::request(webhook, delivery, external_url)?, receiver.timeout).await.map(drop)
+    }
+    let request = request(&receiver.kind, std::slice::from_ref(delivery), external_url)?;
+    post.post(receiver, request, receiver.timeout).await.map(drop)
 }
 
 /// What a receiver would be sent of one notification, as a text for people. No secret is in it: a file that holds one is
@@ -46,19 +47,23 @@ pub async fn once<P: Post>(
 /// # Errors
 /// Why it would be sent nothing.
 pub(crate) fn preview(receiver: &Receiver, delivery: &Delivery, external_url: &str) -> Result<String, Trouble> {
-    let outgoing = match &receiver.kind {
-        ReceiverKind::Alertmanager => {
-            let clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
-            of_alertmanager(alone(delivery, external_url, clocks))
-        }
-        ReceiverKind::Webhook(webhook) => webhook::request(webhook, delivery, external_url)?,
+    let outgoing = if receiver.kind == ReceiverKind::Alertmanager {
+        let clocks = Clocks { now: clock::now(), elapsed: Duration::ZERO, offset: None };
+        of_alertmanager(alone(delivery, external_url, clocks))
+    } else {
+        request(&receiver.kind, std::slice::from_ref(delivery), external_url)?
     };
     let Outgoing { path, put, headers, body, routing_key, .. } = outgoing;
     let address = match &receiver.address {
         Address::Url(url) => format!("{url}{path}"),
         Address::File(file) => format!("the address in `{}`{path}", file.display()),
     };
-    let mut lines = vec![format!("{} {address}", if put { "PUT" } else { "POST" })];
+    let method = match receiver.kind {
+        ReceiverKind::Email(_) => "MAIL",
+        _ if put => "PUT",
+        _ => "POST",
+    };
+    let mut lines = vec![format!("{method} {address}")];
     lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
     lines.extend(routing_key.map(|file| format!("with the routing_key in `{}`", file.display())));
     lines.extend([String::new(), body]);

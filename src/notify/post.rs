@@ -1,4 +1,5 @@
-//! One request to a receiver: its address, our credentials, its answer. The only file of this room that uses HTTP.
+//! One request to a receiver: its address, our credentials, its answer. The only file of this room that uses HTTP; what is
+//! an e-mail goes to `smtp`.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -11,12 +12,14 @@ use reqwest::{Certificate, Identity, Method};
 use sha2::Sha256;
 use url::Url;
 
-use crate::config::{Address, Authorization, Receiver};
+use crate::config::{Address, Authorization, Email, Receiver, ReceiverKind};
 use crate::syncro::{Failure, Reason};
 use crate::system::{clock, http};
 
 use super::answer::{self, DeliveryFailure, Suspect, Taken, Trouble};
+use super::mail::PartlySent;
 use super::secret::{Secret, bytes};
+use super::smtp::Server;
 
 /// How much of an answer is read, in bytes: enough to see what it is and what it complains of.
 const LONGEST_ANSWER: usize = 8 * 1024;
@@ -42,6 +45,8 @@ pub struct Outgoing {
     pub signed_by: Option<PathBuf>,
     /// The file with the routing key, a secret that is added to the body, a JSON object.
     pub routing_key: Option<PathBuf>,
+    /// The numbers of the deliveries that an e-mail is about.
+    pub deliveries: Vec<i64>,
 }
 
 /// Sends requests to receivers.
@@ -58,11 +63,12 @@ pub trait Post: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Taken, Trouble>> + Send;
 }
 
-/// Sends requests by HTTP. The client is made anew when the receiver is configured otherwise, and after each failure: a
+/// Sends requests by HTTP, and e-mails by SMTP. The client is made anew when the receiver is configured otherwise, and after each failure: a
 /// certificate may have been renewed.
 #[derive(Debug, Default)]
 pub(crate) struct Http {
     client: Option<(Arc<Receiver>, reqwest::Client)>,
+    partly_sent: PartlySent,
 }
 
 impl Clone for Http {
@@ -79,7 +85,14 @@ impl Post for Http {
         outgoing: Outgoing,
         timeout: Duration,
     ) -> Result<Taken, Trouble> {
-        let attempt = self.attempt(receiver, outgoing, timeout);
+        let attempt = async {
+            match &receiver.kind {
+                ReceiverKind::Email(email) => self.mail(receiver, email, outgoing, timeout).await,
+                ReceiverKind::Alertmanager | ReceiverKind::Webhook(_) => {
+                    self.attempt(receiver, outgoing, timeout).await
+                }
+            }
+        };
         let outcome = tokio::time::timeout(timeout.saturating_add(LONGEST_FILES), attempt).await;
         outcome
             .unwrap_or_else(|_| Err(Trouble::new(DeliveryFailure::Unavailable(Reason::Timeout), "no answer in time")))
@@ -100,6 +113,41 @@ impl Http {
         let taken = send(&client, receiver, outgoing, timeout).await?;
         self.client = Some((Arc::clone(receiver), client));
         Ok(taken)
+    }
+}
+
+impl Http {
+    /// Sends an e-mail, which is the body.
+    async fn mail(
+        &mut self,
+        receiver: &Receiver,
+        email: &Email,
+        outgoing: Outgoing,
+        timeout: Duration,
+    ) -> Result<Taken, Trouble> {
+        let Address::Url(url) = &receiver.address else {
+            return Err(Trouble::secret("an SMTP server has no file with its address".to_owned()));
+        };
+        let url = Url::parse(url).map_err(|error| Trouble::secret(format!("`{url}` is no server: {error}")))?;
+        let login = match &receiver.authorization {
+            Authorization::Basic { username, password_file } => {
+                Some((username.as_str(), Secret::read(password_file).await.map_err(Trouble::secret)?))
+            }
+            Authorization::None | Authorization::Bearer(_) => None,
+        };
+        let authorities = match &receiver.ca_file {
+            Some(path) => Some(bytes(path).await.map_err(Trouble::secret)?),
+            None => None,
+        };
+        let login = login.as_ref().map(|(username, password)| (*username, password));
+        let server = Server { url: &url, email, login, authorities: authorities.as_ref().map(|pem| &***pem), timeout };
+        let all = email.to.iter().map(|mailbox| mailbox.email.clone());
+        let recipients = self.partly_sent.recipients(&outgoing.deliveries, all);
+        let sent = server.send(&recipients, &outgoing.body);
+        let late = |_| Trouble::new(DeliveryFailure::Unavailable(Reason::Timeout), "no answer in time");
+        let sent = tokio::time::timeout(timeout, sent).await.map_err(late)??;
+        self.partly_sent.sent(&receiver.name, &outgoing.deliveries, sent)?;
+        Ok(Taken::default())
     }
 }
 

@@ -307,14 +307,17 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
         queued_at: at(60),
         notification: Arc::new(notification("a", Status::Firing)),
     };
-    let hook =
-        |format| Webhook { format, put: true, headers: vec![("X-Team".into(), "ops".into())], secret_file: None };
-    let ours = super::webhook::request(&hook(Format::Json), &delivery, "http://here").unwrap();
+    let hook = |format| {
+        let headers = vec![("X-Team".into(), "ops".into())];
+        ReceiverKind::Webhook(Webhook { format, put: true, headers, secret_file: None })
+    };
+    let delivery = std::slice::from_ref(&delivery);
+    let ours = super::request::request(&hook(Format::Json), delivery, "http://here").unwrap();
     assert!(ours.put && ours.headers.contains(&("X-Team".into(), "ops".into())));
     assert!(ours.headers.contains(&("Idempotency-Key".into(), "7".into())), "the same at each attempt");
     let body: Value = serde_json::from_str(&ours.body).unwrap();
     assert!(ours.body.starts_with("{\"version\":2,\"delivery\":7,\"at\":"), "in order: {}", ours.body);
-    let delivery_id = crate::state::alert_id(&delivery.notification);
+    let delivery_id = crate::state::alert_id(&delivery[0].notification);
     let expected = [
         ("version", 2.into()),
         ("delivery", 7.into()),
@@ -336,7 +339,7 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
         assert_eq!(body[key], value, "{key}");
     }
     let slack: Value =
-        serde_json::from_str(&super::webhook::request(&hook(Format::Slack), &delivery, "http://here").unwrap().body)
+        serde_json::from_str(&super::request::request(&hook(Format::Slack), delivery, "http://here").unwrap().body)
             .unwrap();
     assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
     let text = slack["attachments"][0]["text"].as_str().unwrap();
@@ -355,8 +358,9 @@ fn every_text_for_a_receiver_has_a_bound() {
         *text = Some(long.clone());
     }
     let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) };
-    let hook = |format| Webhook { format, put: false, headers: Vec::new(), secret_file: None };
-    let sent = |format| super::webhook::request(&hook(format), &delivery, "http://here").unwrap().body;
+    let hook = |format| ReceiverKind::Webhook(Webhook { format, put: false, headers: Vec::new(), secret_file: None });
+    let sent =
+        |format| super::request::request(&hook(format), std::slice::from_ref(&delivery), "http://here").unwrap().body;
     let clocks = super::alertmanager::Clocks { now: at(60), elapsed: Duration::ZERO, offset: None };
     let alert = super::alertmanager::alone(&delivery, "http://here", clocks);
     let slack: Value = serde_json::from_str(&sent(Format::Slack)).unwrap();

@@ -140,7 +140,7 @@ impl<P: Post> Worker<P> {
                 () = sleep_until(due.unwrap_or(self.not_before)), if due.is_some() => {
                     let receiver = Arc::clone(&self.handles.receiver.borrow());
                     let is_taking = match &receiver.kind {
-                        ReceiverKind::Webhook(webhook) => self.deliver(webhook).await,
+                        ReceiverKind::Webhook(_) | ReceiverKind::Email(_) => self.deliver().await,
                         ReceiverKind::Alertmanager => self.send_states().await,
                     };
                     self.count();

@@ -81,6 +81,11 @@ template_file = "missing.json"
 [[alerts.webhooks]]
 url = "https://hooks.example/T4f2a9c81d0b34e7a95c1f2e3d4b5a697"
 
+[[alerts.emails]]
+name = "mail"
+smtp = "http://mail.example"
+to = []
+
 [storage]
 path = ""
 keep = "1h"

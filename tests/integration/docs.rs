@@ -114,6 +114,7 @@ fn every_key_that_the_program_knows_is_documented() {
         ("[alerts]", ""),
         ("[[alerts.alertmanagers]]", ""),
         ("[[alerts.webhooks]]", ""),
+        ("[[alerts.emails]]", ""),
         ("[[maintenance]]", ""),
         ("[storage]", ""),
         ("[profiles.NAME]", ""),

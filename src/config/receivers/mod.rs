@@ -1,6 +1,7 @@
-//! The receivers that are notified besides the log: `[[alerts.alertmanagers]]` and `[[alerts.webhooks]]`. Pure; no
-//! secret is here, only the paths of the files in which the secrets are.
+//! The receivers that are notified besides the log: `[[alerts.alertmanagers]]`, `[[alerts.webhooks]]` and
+//! `[[alerts.emails]]`. Pure; no secret is here, only the paths of the files in which the secrets are.
 
+mod email;
 mod only;
 mod read;
 mod template;
@@ -8,6 +9,8 @@ mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use lettre::message::Mailbox;
 
 #[cfg(test)]
 pub(crate) use only::ALERTS;
@@ -51,7 +54,7 @@ impl Receiver {
             Authorization::Basic { password_file: path, .. } | Authorization::Bearer(path) => Some(path),
         };
         let (signature, routing_key) = match &self.kind {
-            ReceiverKind::Alertmanager => (None, None),
+            ReceiverKind::Alertmanager | ReceiverKind::Email(_) => (None, None),
             ReceiverKind::Webhook(Webhook { format: Format::PagerDuty(file), secret_file, .. }) => {
                 (secret_file.as_ref(), Some(file))
             }
@@ -69,6 +72,8 @@ pub enum ReceiverKind {
     Alertmanager,
     /// A webhook, which gets one request for each notification.
     Webhook(Webhook),
+    /// People with an e-mail address.
+    Email(Email),
 }
 
 impl ReceiverKind {
@@ -76,6 +81,7 @@ impl ReceiverKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Alertmanager => "alertmanager",
+            Self::Email(_) => "email",
             Self::Webhook(Webhook { format: Format::Json, .. }) => "webhook",
             Self::Webhook(Webhook { format: Format::Slack, .. }) => "slack",
             Self::Webhook(Webhook { format: Format::Teams, .. }) => "teams",
@@ -96,6 +102,28 @@ pub struct Webhook {
     pub headers: Vec<(String, String)>,
     /// The file with the secret that signs the body, if it is to be signed.
     pub secret_file: Option<PathBuf>,
+}
+
+/// How e-mails are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email {
+    /// The sender.
+    pub from: Mailbox,
+    /// The recipients.
+    pub to: Vec<Mailbox>,
+    /// When the connection to the server is encrypted.
+    pub encryption: Encryption,
+}
+
+/// When a connection to an SMTP server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Before anything is said.
+    FromTheStart,
+    /// By STARTTLS; without it nothing is sent.
+    Required,
+    /// By STARTTLS if the server offers it. It is on this machine, so its certificate need not be anybody's.
+    IfOffered,
 }
 
 /// The format of the body of a webhook's request.

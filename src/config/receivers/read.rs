@@ -12,6 +12,7 @@ use crate::config::fleet::file_path;
 use crate::config::raw::{Notes, Section};
 use crate::config::value;
 
+use super::email::email;
 use super::only::{Named, only};
 use super::webhook::webhook;
 use super::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
@@ -19,11 +20,13 @@ use super::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKin
 /// The default time-out of a request: long enough for a slow service, and short enough not to delay the notifications
 /// that wait behind it.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The default time-out of an e-mail: a server may search it for viruses before it answers.
+const EMAIL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where PagerDuty takes events (its page "Send an alert event").
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// Reads both lists of receivers, with the names in their filters; adds what is allowed but probably not meant to
+/// Reads the lists of receivers, with the names in their filters; adds what is allowed but probably not meant to
 /// `warnings`.
 pub(in crate::config) fn receivers(
     alerts: &mut Section<'_>,
@@ -32,12 +35,12 @@ pub(in crate::config) fn receivers(
     warnings: &mut Vec<Fault>,
 ) -> (Vec<Arc<Receiver>>, Named) {
     let (mut receivers, mut named) = (Vec::<Arc<Receiver>>::new(), Named::default());
-    for (key, is_webhook) in [("alertmanagers", false), ("webhooks", true)] {
+    for (key, list) in [("alertmanagers", List::Alertmanagers), ("webhooks", List::Webhooks), ("emails", List::Emails)]
+    {
         for section in alerts.sections(key, notes) {
             let path = section.path("name");
-            let Some(receiver) = receiver(section, is_webhook, context, notes, (&mut named, warnings)) else {
-                continue;
-            };
+            let receiver = receiver(section, list, context, notes, (&mut named, warnings));
+            let Some(receiver) = receiver else { continue };
             if receiver.name == LOG || receivers.iter().any(|other| other.name == receiver.name) {
                 let problem = format!("the receiver name {} is used twice", shown(&receiver.name));
                 notes.fault(&path, Problem::new(problem, "each receiver once; `log` is the log"));
@@ -48,70 +51,118 @@ pub(in crate::config) fn receivers(
     (receivers, named)
 }
 
+/// The lists of receivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Alertmanagers,
+    Webhooks,
+    Emails,
+}
+
 fn receiver(
     mut section: Section<'_>,
-    is_webhook: bool,
+    list: List,
     context: &Context<'_>,
     notes: &mut Notes<'_>,
     (named, warnings): (&mut Named, &mut Vec<Fault>),
 ) -> Option<Receiver> {
     let file = |value: &Value| file_path(value, context);
     let name = section.read("name", notes, value::name);
-    let url = section.read("url", notes, address);
-    let url_file = section.read("url_file", notes, file);
-    let authorization = authorization(&mut section, context, notes);
     let ca_file = section.read("ca_file", notes, file);
-    let identity = identity(&mut section, context, notes);
-    let bounds = Duration::from_millis(100)..=Duration::from_mins(1);
-    let timeout = section.read("timeout", notes, |value| value::duration(value, bounds)).unwrap_or(TIMEOUT);
-    let kind = if is_webhook {
-        ReceiverKind::Webhook(webhook(&mut section, context, notes))
-    } else {
-        ReceiverKind::Alertmanager
-    };
+    let longest = Duration::from_mins(if list == List::Emails { 5 } else { 1 });
+    let bounds = Duration::from_millis(100)..=longest;
+    let timeout = section.read("timeout", notes, |value| value::duration(value, bounds));
     let only = only(&mut section, named, notes);
-    let is_pagerduty = matches!(&kind, ReceiverKind::Webhook(Webhook { format: Format::PagerDuty(_), .. }));
+    let (kind, address, host, access) = if list == List::Emails {
+        let access = Access { authorization: basic(&mut section, context, notes), identity: None };
+        let email = email(&mut section, notes);
+        let host = email.as_ref().map(|(url, _)| host(url));
+        let address = email.as_ref().map(|(url, _)| Address::Url(url.to_string()));
+        (email.map(|(_, email)| ReceiverKind::Email(email)), address, host, access)
+    } else {
+        let access = access(&mut section, context, notes);
+        let kind = match list {
+            List::Webhooks => ReceiverKind::Webhook(webhook(&mut section, context, notes)),
+            List::Alertmanagers | List::Emails => ReceiverKind::Alertmanager,
+        };
+        let is_pagerduty = matches!(&kind, ReceiverKind::Webhook(Webhook { format: Format::PagerDuty(_), .. }));
+        let (url, address) = web_address(&mut section, is_pagerduty, context, notes);
+        warnings.extend(url.as_ref().and_then(|url| in_clear_text(url, &access, &section, notes.file)));
+        (Some(kind), address, url.as_ref().map(host), access)
+    };
+    let names_itself = list == List::Alertmanagers && section.has("url");
+    if name.is_none() && !section.has("name") && !names_itself {
+        notes.fault(&section.path("name"), Problem::new("missing", "a name for it, which becomes a label"));
+    }
+    section.finish(notes);
+    // The host of an Alertmanager is name enough.
+    let name = name.or(host)?;
+    let (Access { authorization, identity }, kind, address) = (access, kind?, address?);
+    let default = if list == List::Emails { EMAIL_TIMEOUT } else { TIMEOUT };
+    let timeout = timeout.unwrap_or(default);
+    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout, only })
+}
+
+/// How the daemon shows who it is.
+struct Access {
+    authorization: Authorization,
+    identity: Option<Identity>,
+}
+
+fn access(section: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Access {
+    let authorization = authorization(section, context, notes);
+    Access { authorization, identity: identity(section, context, notes) }
+}
+
+/// Reads the address of a receiver on the web: the URL if it may be shown, and the URL or its file.
+fn web_address(
+    section: &mut Section<'_>,
+    is_pagerduty: bool,
+    context: &Context<'_>,
+    notes: &mut Notes<'_>,
+) -> (Option<Url>, Option<Address>) {
+    let url = section.read("url", notes, address);
+    let file = section.read("url_file", notes, |value| file_path(value, context));
     let url = url.or_else(|| Url::parse(PAGERDUTY).ok().filter(|_| is_pagerduty && !section.has("url_file")));
     if section.has("url") == section.has("url_file") && (section.has("url") || !is_pagerduty) {
         let problem = if section.has("url") { "two places for one receiver: url, url_file" } else { "missing" };
         notes.fault(&section.path("url"), Problem::new(problem, "one of url, url_file"));
     }
-    if name.is_none() && !section.has("name") && (is_webhook || !section.has("url")) {
-        notes.fault(&section.path("name"), Problem::new("missing", "a name for it, which becomes a label"));
-    }
-    if let Some(url) = url.as_ref().filter(|url| url.scheme() == "http" && !value::is_loopback(url))
-        && (authorization != Authorization::None)
-    {
-        let problem = format!("http sends what is in the secret files to `{}` in clear text", host(url));
-        let (file, path) = (notes.file.to_owned(), section.path("url"));
-        warnings.push(Fault { file, path, problem, allowed: "an https URL".to_owned() });
-    }
-    section.finish(notes);
-    // The host of an Alertmanager is name enough.
-    let name = name.or_else(|| url.as_ref().map(host))?;
-    let address = match (url, url_file) {
-        (Some(url), _) => Address::Url(url.as_str().trim_end_matches('/').to_owned()),
-        (None, file) => Address::File(file?),
+    let address = match &url {
+        Some(url) => Some(Address::Url(url.as_str().trim_end_matches('/').to_owned())),
+        None => file.map(Address::File),
     };
-    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout, only })
+    (url, address)
+}
+
+/// The warning about secrets that are sent without encryption.
+fn in_clear_text(url: &Url, access: &Access, section: &Section<'_>, file: &str) -> Option<Fault> {
+    let is_sent = url.scheme() == "http" && !value::is_loopback(url) && access.authorization != Authorization::None;
+    is_sent.then(|| {
+        let problem = format!("http sends what is in the secret files to `{}` in clear text", host(url));
+        Fault { file: file.to_owned(), path: section.path("url"), problem, allowed: "an https URL".to_owned() }
+    })
 }
 
 fn authorization(section: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Authorization {
-    let file = |value: &Value| file_path(value, context);
-    let username = section.read("username", notes, value::name);
-    let password_file = section.read("password_file", notes, file);
-    let bearer_file = section.read("bearer_token_file", notes, file);
-    if section.has("username") != section.has("password_file") {
-        let missing = if section.has("username") { "password_file" } else { "username" };
-        notes.fault(&section.path(missing), Problem::new("missing", "username and password_file together"));
-    }
+    let basic = basic(section, context, notes);
+    let bearer_file = section.read("bearer_token_file", notes, |value| file_path(value, context));
     if section.has("bearer_token_file") && section.has("username") {
         let problem = Problem::new("two ways to say who we are", "username with password_file, or bearer_token_file");
         notes.fault(&section.path("bearer_token_file"), problem);
     }
-    match (username, password_file, bearer_file) {
-        (_, _, Some(file)) => Authorization::Bearer(file),
-        (Some(username), Some(password_file), None) => Authorization::Basic { username, password_file },
+    bearer_file.map_or(basic, Authorization::Bearer)
+}
+
+fn basic(section: &mut Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> Authorization {
+    let username = section.read("username", notes, value::name);
+    let password_file = section.read("password_file", notes, |value| file_path(value, context));
+    if section.has("username") != section.has("password_file") {
+        let missing = if section.has("username") { "password_file" } else { "username" };
+        notes.fault(&section.path(missing), Problem::new("missing", "username and password_file together"));
+    }
+    match (username, password_file) {
+        (Some(username), Some(password_file)) => Authorization::Basic { username, password_file },
         _ => Authorization::None,
     }
 }

@@ -6,21 +6,25 @@ use crate::alert::Severity;
 use crate::notify::fields::Fields;
 use crate::notify::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut_escaped};
 
-use super::summary::{happening, remarks, sign};
+use super::summary::{happening, heading, lines, remarks, sign, worst};
 
 /// The longest text that Slack takes in one piece, in characters.
 const LONGEST_TEXT: usize = 3_000;
 /// The longest links below a message, in characters; a longer one is left out, since half a link leads nowhere.
 const LONGEST_LINKS: usize = 700;
 
-/// The body for one notification.
-pub(in crate::notify) fn slack(fields: &Fields) -> Value {
+/// The body for one notification, or for several.
+pub(in crate::notify) fn slack(first: &Fields, all: &[Fields]) -> Value {
+    if all.len() > 1 { several(worst(first, all), all) } else { one(first) }
+}
+
+fn one(fields: &Fields) -> Value {
     let about = cut_escaped(&fields.about(), LONGEST_FIELD);
     let title = format!("{} {}: *{}* {about}", sign(fields), happening(fields), fields.alert);
-    let links = [format!("<{}|What to do>", fields.runbook), format!("<{}|Details>", fields.url)];
-    let links: Vec<_> = links.into_iter().filter(|link| link.chars().count() <= LONGEST_LINKS / 2).collect();
+    let links = [link(&fields.runbook, "What to do"), link(&fields.url, "Details")];
+    let links = links.into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let remarks = remarks(fields).into_iter().map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
-    let below = format!("{}\n{}", remarks.collect::<String>(), links.join(" · "));
+    let below = format!("{}\n{links}", remarks.collect::<String>());
     let room = LONGEST_TEXT.saturating_sub(below.chars().count());
     let message = cut_escaped(&fields.message, LONGEST_MESSAGE.min(room));
     json!({
@@ -32,6 +36,26 @@ pub(in crate::notify) fn slack(fields: &Fields) -> Value {
             "ts": fields.since.timestamp(),
         }],
     })
+}
+
+fn several(worst: &Fields, all: &[Fields]) -> Value {
+    let details = link(&worst.overview, "Details").unwrap_or_default();
+    let room = LONGEST_TEXT.saturating_sub(details.chars().count() + 1);
+    let lines = lines(all, room, |fields, text| format!("{} {}", sign(fields), cut_escaped(text, LONGEST_FIELD)));
+    let heading = heading(all);
+    json!({
+        "text": format!("{} {heading}", sign(worst)),
+        "attachments": [{
+            "color": colour(worst),
+            "fallback": heading,
+            "text": format!("{}\n{details}", lines.join("\n")).trim_end(),
+        }],
+    })
+}
+
+/// A link, unless it is too long.
+fn link(url: &str, text: &str) -> Option<String> {
+    Some(format!("<{url}|{text}>")).filter(|link| link.chars().count() <= LONGEST_LINKS / 2)
 }
 
 fn colour(fields: &Fields) -> &'static str {

@@ -1,9 +1,16 @@
-//! The few lines that people read of a notification, as chats and e-mails alike begin with them. Pure.
+//! The few lines that people read of notifications, as chats and e-mails alike begin with them. Pure.
+
+use std::cmp::Reverse;
 
 use crate::alert::Severity;
 use crate::notify::fields::Fields;
 use crate::notify::text::{LONGEST_FIELD, cut};
 use crate::state::Change;
+
+/// The longest line about one of several alerts, in characters.
+const LONGEST_LINE: usize = 300;
+/// How much room the line needs that says how many more there are, in characters.
+const ROOM_FOR_MORE: usize = 60;
 
 /// A sign that is seen before anything is read.
 pub(super) fn sign(fields: &Fields) -> &'static str {
@@ -26,10 +33,10 @@ pub(super) fn happening(fields: &Fields) -> String {
     }
 }
 
-/// The title of a message: a sign, what has happened, the alert, and whom it is about.
+/// The title of a message about one alert, without its sign: what has happened, the alert, and whom it is about.
 pub(super) fn title(fields: &Fields) -> String {
     let about = fields.about();
-    let title = format!("{} {}: {} {}", sign(fields), happening(fields), fields.alert, cut(&about, LONGEST_FIELD));
+    let title = format!("{}: {} {}", happening(fields), fields.alert, cut(&about, LONGEST_FIELD));
     title.trim_end().to_owned()
 }
 
@@ -38,4 +45,39 @@ pub(super) fn remarks(fields: &Fields) -> Vec<String> {
     let contact = fields.contact.as_ref().map(|contact| format!("Contact: {contact}"));
     let note = fields.note.as_ref().map(|note| format!("Note: {note}"));
     contact.into_iter().chain(note).collect()
+}
+
+/// The title of a message about several alerts, without its sign: `3 alerts: 2 critical, 1 warning`.
+pub(super) fn heading(all: &[Fields]) -> String {
+    let of = |severity| all.iter().filter(|fields| !fields.is_resolved() && fields.severity == severity).count();
+    let resolved = all.iter().filter(|fields| fields.is_resolved()).count();
+    let counts = [(of(Severity::Critical), "critical"), (of(Severity::Warning), "warning"), (resolved, "resolved")];
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    format!("{} alerts: {}", all.len(), counts.collect::<Vec<_>>().join(", "))
+}
+
+/// The one that matters most of several.
+pub(super) fn worst<'a>(first: &'a Fields, all: &'a [Fields]) -> &'a Fields {
+    let rank = |fields: &&Fields| (!fields.is_resolved(), fields.severity, Reverse(fields.delivery));
+    all.iter().max_by_key(rank).unwrap_or(first)
+}
+
+/// A line for each of several alerts, the worst first, as far as there is room, in characters; then how many more there
+/// are. `write` makes a line of the alert and its text.
+pub(super) fn lines(all: &[Fields], room: usize, write: impl Fn(&Fields, &str) -> String) -> Vec<String> {
+    let mut sorted: Vec<_> = all.iter().collect();
+    sorted.sort_by_key(|fields| (fields.is_resolved(), Reverse(fields.severity), fields.delivery));
+    let (mut lines, mut left) = (Vec::new(), room.saturating_sub(ROOM_FOR_MORE));
+    for (index, fields) in sorted.iter().enumerate() {
+        let text = format!("{}: {}", title(fields), fields.message);
+        let line = write(fields, &cut(&text, LONGEST_LINE));
+        let length = line.chars().count() + 1;
+        if length > left {
+            lines.push(format!("… and {} more", sorted.len() - index));
+            break;
+        }
+        left -= length;
+        lines.push(line);
+    }
+    lines
 }

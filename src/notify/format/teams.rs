@@ -6,16 +6,26 @@ use serde_json::{Value, json};
 use crate::alert::Severity;
 use crate::notify::fields::Fields;
 
-use super::summary::{remarks, title};
+use super::summary::{heading, lines, remarks, sign, title, worst};
 
 /// The version of the schema: Teams shows cards up to 1.5, and phones up to 1.4 for sure.
 const VERSION: &str = "1.4";
 
-/// The body for one notification.
-pub(in crate::notify) fn teams(fields: &Fields) -> Value {
-    let mut body = vec![heading(&title(fields), fields), paragraph(&fields.message)];
-    body.extend(remarks(fields).iter().map(|remark| paragraph(remark)));
-    message(&body, &[("What to do", &fields.runbook), ("Details", &fields.url)])
+/// The longest lines about several alerts, in characters: Teams takes some 28 KB in all.
+const LONGEST_LINES: usize = 4_000;
+
+/// The body for one notification, or for several.
+pub(in crate::notify) fn teams(first: &Fields, all: &[Fields]) -> Value {
+    if all.len() > 1 {
+        let worst = worst(first, all);
+        let lines = lines(all, LONGEST_LINES, |fields, text| format!("{} {text}", sign(fields)));
+        let mut body = vec![headline(&heading(all), worst)];
+        body.extend(lines.iter().map(|line| paragraph(line)));
+        return message(&body, &[("Details", &worst.overview)]);
+    }
+    let mut body = vec![headline(&title(first), first), paragraph(&first.message)];
+    body.extend(remarks(first).iter().map(|remark| paragraph(remark)));
+    message(&body, &[("What to do", &first.runbook), ("Details", &first.url)])
 }
 
 fn message(body: &[Value], links: &[(&str, &String)]) -> Value {
@@ -37,7 +47,8 @@ fn message(body: &[Value], links: &[(&str, &String)]) -> Value {
     })
 }
 
-fn heading(text: &str, worst: &Fields) -> Value {
+fn headline(text: &str, worst: &Fields) -> Value {
+    let text = format!("{} {text}", sign(worst));
     let colour = match worst.severity {
         _ if worst.is_resolved() => "Good",
         Severity::Critical => "Attention",

@@ -30,7 +30,7 @@ fn notifications() -> Vec<Notification> {
 fn sent(format: &Format, notification: Notification) -> Outgoing {
     let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) };
     let hook = Webhook { format: format.clone(), put: false, headers: Vec::new(), secret_file: None };
-    super::super::webhook::request(&hook, &delivery, "http://here").unwrap()
+    super::super::request::request(&ReceiverKind::Webhook(hook), &[delivery], "http://here").unwrap()
 }
 
 #[test]
