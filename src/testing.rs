@@ -229,6 +229,7 @@ pub(crate) fn receiver(name: &str, kind: ReceiverKind) -> Arc<Receiver> {
         identity: None,
         timeout: std::time::Duration::from_secs(10),
         only: Only::default(),
+        group_wait: std::time::Duration::ZERO,
     })
 }
 

@@ -45,7 +45,7 @@ pub use receivers::Receiver;
 pub(crate) use receivers::Template;
 #[cfg(test)]
 pub(crate) use receivers::{ALERTS, EXAMPLES};
-pub(crate) use receivers::{Address, Concern, Email, Encryption, Format, LOG, Only, ReceiverKind, Webhook};
+pub(crate) use receivers::{Address, Audience, Concern, Email, Encryption, Format, LOG, Only, ReceiverKind, Webhook};
 pub(crate) use schedule::Schedule;
 #[cfg(test)]
 pub(crate) use web::Auth;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
-use crate::notify::{self, Post, Targets};
+use crate::notify::{self, FirstSweep, Post, Targets};
 use crate::state::{Batch, Snapshot, Subscription};
 use crate::store::{self, Blocking, Store, Writer};
 
@@ -42,6 +42,8 @@ pub(super) struct Wiring {
     /// What is to be persisted. When nothing more can come, the receivers and the writer end in order.
     pub(super) batches: mpsc::Receiver<Batch>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// How long after a check what it found is confirmed.
+    pub(super) confirmed_after: Duration,
 }
 
 impl NotificationDispatch {
@@ -53,7 +55,7 @@ impl NotificationDispatch {
         post: P,
         supervisor: &mut Supervisor,
     ) -> Self {
-        let Wiring { store, instruments, batches, snapshots } = wiring;
+        let Wiring { store, instruments, batches, snapshots, confirmed_after } = wiring;
         let (to_deliver, deliveries) = mpsc::channel(DELIVERIES);
         let (done, reports) = mpsc::channel(DELIVERIES);
         let (subscriptions, subscribed) = watch::channel(Arc::from(targets.subscriptions()));
@@ -65,6 +67,7 @@ impl NotificationDispatch {
             receivers: configured_targets,
             snapshots: snapshots.clone(),
             fired: store.fired().to_vec(),
+            first_sweep: FirstSweep { is_first_start: store.is_new(), confirmed_after },
         };
         supervisor.start("the part that notifies receivers", async {
             notify::run(receivers, post, instruments.notify).await;
@@ -141,7 +144,8 @@ mod tests {
             let targets = Targets { receivers, external_url: "http://here".to_owned() };
             let keep = Duration::from_hours(24);
             let (fake, mut supervisor) = (fake.clone(), Supervisor::default());
-            let wiring = Wiring { store, instruments, batches: to_persist, snapshots: shown };
+            let wiring =
+                Wiring { store, instruments, batches: to_persist, snapshots: shown, confirmed_after: Duration::ZERO };
             let dispatch = NotificationDispatch::start(targets, keep, wiring, fake, &mut supervisor);
             Self { batches, dispatch, supervisor, _snapshots: snapshots }
         }
@@ -163,9 +167,9 @@ mod tests {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::new());
         let all = || {
             let am = receiver("am", ReceiverKind::Alertmanager);
-            vec![webhook("hook", Format::Json), webhook("slack", Format::Slack), am]
+            vec![webhook("hook", Format::Json), webhook("second", Format::Json), am]
         };
-        let names = ["hook", "slack", "am"];
+        let names = ["hook", "second", "am"];
         let mut run = Run::begin(&folder, &fake, all());
         run.notify(0).await;
         sleep(Duration::from_secs(5)).await;
@@ -185,7 +189,7 @@ mod tests {
             fake.fixes(name);
         }
         sleep(Duration::from_mins(3)).await;
-        for name in ["hook", "slack"] {
+        for name in ["hook", "second"] {
             let taken: Vec<_> = fake.taken(name).iter().map(ToString::to_string).collect();
             assert_eq!(taken.len(), 61, "{name}");
             let holds = |(number, body): (usize, &String)| body.contains(&format!("notification {number}."));

@@ -136,7 +136,9 @@ impl Daemon {
         started(&config, web.address);
         let (targets, keep) = (targets(&config, web.address), config.storage.keep);
         let mut supervisor = Supervisor::default();
-        let wiring = Wiring { store, instruments: counters, batches: to_persist, snapshots: snapshots.clone() };
+        let confirmed_after = config.alerts.confirm_after.saturating_mul(config.alerts.confirmations.get());
+        let wiring =
+            Wiring { store, instruments: counters, batches: to_persist, snapshots: snapshots.clone(), confirmed_after };
         let dispatch = NotificationDispatch::start(targets, keep, wiring, Http::default(), &mut supervisor);
         supervisor.start("the loop", engine.run(ticks, ordered, stop.clone()));
         Ok(Self {

@@ -9,6 +9,9 @@ pub(super) const LONGEST: Duration = Duration::from_mins(1);
 /// The longest pause that a receiver may ask for with `Retry-After`: a proxy that answers for it, or a page of
 /// maintenance, may ask for hours, and alerts would be delayed for as long.
 pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+/// How soon the receiver is tried again when a body was refused, as long as there is another one to try: whether the
+/// body or the address is wrong shows only then.
+pub(super) const SOON: Duration = Duration::from_secs(5);
 /// The longest pause before a notification is tried again that a receiver does not take while it takes others.
 const LONGEST_OF_ONE: Duration = Duration::from_mins(5);
 

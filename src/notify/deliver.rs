@@ -1,4 +1,4 @@
-//! How notifications are delivered one by one. When one is not taken, another is tried to see whether the receiver is
+//! How notifications are delivered one by one, and to people what has gathered. When one is not taken, another is tried to see whether the receiver is
 //! at fault or that notification: a receiver in trouble is left alone, a notification that is refused waits by itself.
 
 use std::sync::Arc;
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::alert::AlertKey;
-use crate::state::{Delivery, Settled};
+use crate::state::{Change, Delivery, Settled, alert_id};
 
 use super::answer::{Suspect, Trouble};
 use super::backoff::pause_of_one;
@@ -25,49 +24,81 @@ const FAILURES_BEFORE_ANOTHER: u32 = 2;
 /// How often another notification is tried then.
 const TRY_ANOTHER_EVERY: Duration = Duration::from_mins(6);
 
+/// How many alerts one message to people may be about.
+const MOST_GATHERED: usize = 500;
+
 impl<P: Post> Worker<P> {
     /// Tries what comes next; returns whether the receiver takes anything, as far as is known.
     pub(super) async fn deliver(&mut self) -> bool {
-        let Some(first) = self.queue.next(self.elapsed()) else { return true };
-        match self.attempt(&first).await {
+        let batch = self.next();
+        let Some(first) = batch.first().cloned() else { return true };
+        match self.attempt(&batch).await {
             Ok(()) => {
-                self.delivered(&first).await;
+                self.delivered(&batch).await;
+                true
+            }
+            Err(trouble) if batch.len() > 1 && matches!(trouble.suspect, Suspect::Body | Suspect::Recipients) => {
+                // Which of them is at fault shows only when each is sent alone.
+                self.gathering.singly = batch.len();
                 true
             }
             Err(trouble) => self.not_delivered(first, trouble).await,
         }
     }
 
-    async fn attempt(&mut self, delivery: &Delivery) -> Result<(), Trouble> {
+    /// What is to be tried next: one notification, or for people all that have gathered.
+    fn next(&mut self) -> Vec<Delivery> {
+        let now = self.elapsed();
+        self.gathering.closes();
+        if self.gathers() && self.gathering.singly == 0 {
+            return self.queue.batch(now, MOST_GATHERED);
+        }
+        self.gathering.singly = self.gathering.singly.saturating_sub(1);
+        self.queue.next(now).into_iter().collect()
+    }
+
+    async fn attempt(&mut self, deliveries: &[Delivery]) -> Result<(), Trouble> {
         let receiver = Arc::clone(&self.handles.receiver.borrow());
         let external_url = self.handles.targets.borrow().external_url.clone();
-        let key = &delivery.notification.key;
-        self.queue.begins(key);
-        let outcome = match request(&receiver.kind, std::slice::from_ref(delivery), &external_url) {
+        let keys: Vec<_> = deliveries.iter().map(|delivery| alert_id(&delivery.notification)).collect();
+        for key in &keys {
+            self.queue.begins(key);
+        }
+        let outcome = match request(&receiver.kind, deliveries, &external_url) {
             Ok(request) => self.send(&receiver, request).await,
             Err(trouble) => Err(trouble),
         };
         if let Err(trouble) = &outcome {
             self.instruments.failed(&receiver.name, trouble.why);
-            self.queue.failed(key, trouble.is_for_good());
+            // That several were refused together says nothing of one.
+            for key in keys.iter().filter(|_| keys.len() == 1 || !trouble.is_for_good()) {
+                self.queue.failed(key, trouble.is_for_good());
+            }
         }
         outcome
     }
 
-    async fn delivered(&mut self, delivery: &Delivery) {
+    async fn delivered(&mut self, deliveries: &[Delivery]) {
         self.recovers();
-        if let Some(Delivery { id, .. }) = self.queue.delivered(delivery) {
-            self.instruments.notified(&self.name(), 1);
-            self.report(Settled::Delivered(id)).await;
+        let (now, is_for_people) = (self.elapsed(), self.is_for_people());
+        for delivery in deliveries {
+            if is_for_people {
+                let (alert, change) = (alert_id(&delivery.notification), Change::of(&delivery.notification));
+                self.updates.delivered(&alert, change, now);
+            }
+            if let Some(Delivery { id, .. }) = self.queue.delivered(delivery) {
+                self.instruments.notified(&self.name(), 1);
+                self.report(Settled::Delivered(id)).await;
+            }
         }
     }
 
     /// Finds out whether the receiver is at fault or this notification: it is the notification only where the receiver
     /// takes another one. Returns whether the receiver takes anything, as far as is known.
     async fn not_delivered(&mut self, first: Delivery, trouble: Trouble) -> bool {
-        let key = first.notification.key.clone();
+        let key = alert_id(&first.notification);
         let mut takes_others = trouble.suspect == Suspect::Recipients || self.queue.others_are_taken(&key);
-        let mut failed = vec![(key.clone(), trouble.clone())];
+        let mut failed = vec![(first, trouble.clone())];
         if !takes_others && self.may_try_another(&trouble) {
             takes_others = self.try_others(&mut failed).await;
         }
@@ -75,16 +106,16 @@ impl<P: Post> Worker<P> {
             takes_others = self.try_newest(&key, &trouble).await;
         }
         if takes_others {
-            for (key, trouble) in failed {
-                self.postpone(&key, &trouble).await;
+            for (delivery, trouble) in failed {
+                self.postpone(&delivery, &trouble).await;
             }
             return true;
         }
         self.fails(&trouble);
         if self.is_stopping() && trouble.is_for_good() {
             // Each of the others is tried once.
-            for (key, _) in failed {
-                self.queue.postpone(&key, Duration::MAX);
+            for (delivery, _) in failed {
+                self.queue.postpone(&alert_id(&delivery.notification), Duration::MAX);
             }
             return true;
         }
@@ -101,19 +132,19 @@ impl<P: Post> Worker<P> {
     }
 
     /// Tries others besides what has `failed`, until one is taken; returns whether one was.
-    async fn try_others(&mut self, failed: &mut Vec<(AlertKey, Trouble)>) -> bool {
+    async fn try_others(&mut self, failed: &mut Vec<(Delivery, Trouble)>) -> bool {
         for _ in 0..OTHERS_AT_ONCE {
-            let is_tried = |key: &AlertKey| failed.iter().any(|(tried, _)| tried == key);
+            let is_tried = |key: &str| failed.iter().any(|(tried, _)| alert_id(&tried.notification) == key);
             let Some(other) = self.queue.another(is_tried) else { break };
             self.try_another_at = Instant::now() + TRY_ANOTHER_EVERY;
-            match self.attempt(&other).await {
+            match self.attempt(std::slice::from_ref(&other)).await {
                 Ok(()) => {
-                    self.delivered(&other).await;
+                    self.delivered(&[other]).await;
                     return true;
                 }
                 Err(trouble) => {
                     let is_for_good = trouble.is_for_good();
-                    failed.push((other.notification.key.clone(), trouble));
+                    failed.push((other, trouble));
                     if !is_for_good {
                         break;
                     }
@@ -125,9 +156,9 @@ impl<P: Post> Worker<P> {
 
     /// Where nothing but this alert waits, its last notification is tried. If that is taken, the one that was refused
     /// is set aside: delivered after what came later, it would be false.
-    async fn try_newest(&mut self, key: &AlertKey, trouble: &Trouble) -> bool {
+    async fn try_newest(&mut self, key: &str, trouble: &Trouble) -> bool {
         let Some(newest) = self.queue.newest_of_all(key) else { return false };
-        if self.attempt(&newest).await.is_err() {
+        if self.attempt(std::slice::from_ref(&newest)).await.is_err() {
             return false;
         }
         self.set_aside(key, trouble).await;
@@ -135,12 +166,13 @@ impl<P: Post> Worker<P> {
             self.instruments.superseded(&self.name(), 1);
             self.report(Settled::Superseded(id)).await;
         }
-        self.delivered(&newest).await;
+        self.delivered(&[newest]).await;
         true
     }
 
     /// The receiver takes others, but not this one: it waits by itself, and is given up if it was refused often enough.
-    async fn postpone(&mut self, key: &AlertKey, trouble: &Trouble) {
+    async fn postpone(&mut self, delivery: &Delivery, trouble: &Trouble) {
+        let key = &alert_id(&delivery.notification);
         let failures = self.queue.failures(key);
         // It may have been settled meanwhile.
         if failures == 0 {
@@ -150,28 +182,28 @@ impl<P: Post> Worker<P> {
             return self.set_aside(key, trouble).await;
         }
         if self.queue.postpone(key, self.elapsed() + pause_of_one(failures)) {
-            let (name, detail) = (self.name(), &trouble.detail);
+            let (name, detail, about) = (self.name(), &trouble.detail, &delivery.notification.key);
             tracing::warn!(
                 event = "notification_not_taken",
                 receiver = name,
                 reason = trouble.why.as_str(),
-                "receiver `{name}` does not take a notification about {key}: {detail}. It takes others; this one is \
-                 tried \
-                 again by itself"
+                "receiver `{name}` does not take a notification about {about}: {detail}. It takes others; this one is \
+                 tried again by itself"
             );
         }
     }
 
-    async fn set_aside(&mut self, key: &AlertKey, trouble: &Trouble) {
+    async fn set_aside(&mut self, key: &str, trouble: &Trouble) {
         let Some(Delivery { id, notification, .. }) = self.queue.remove(key) else { return };
         let (name, detail, status) = (self.name(), &trouble.detail, notification.status.as_str());
+        let about = &notification.key;
         self.instruments.set_aside(&name, 1);
         tracing::error!(
             event = "notification_set_aside",
             receiver = name,
             reason = trouble.why.as_str(),
             id,
-            "receiver `{name}` refuses notification {id} ({key}, {status}) for good while it takes others: {detail}. \
+            "receiver `{name}` refuses notification {id} ({about}, {status}) for good while it takes others: {detail}. \
              It is \
              set aside in the store, and is not sent again by itself"
         );

@@ -9,6 +9,7 @@ mod clocks;
 mod deliver;
 mod fields;
 mod format;
+mod gathering;
 mod instruments;
 mod log;
 mod mail;
@@ -20,6 +21,8 @@ mod secret;
 mod smtp;
 mod states;
 mod text;
+mod trouble;
+mod updates;
 mod worker;
 
 use std::collections::HashMap;
@@ -40,6 +43,7 @@ use alertmanager::Board;
 use fields::Fields;
 
 pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
+pub use gathering::FirstSweep;
 pub use instruments::Instruments;
 pub use once::once;
 pub(crate) use once::preview;
@@ -62,6 +66,8 @@ pub struct Handles {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// What fired when the program last ended, and was sent to Alertmanagers then.
     pub fired: Vec<(Scope, Firing)>,
+    /// The first sweep of all, unless it was long ago.
+    pub first_sweep: FirstSweep,
 }
 
 /// The receivers of notifications, and the address at which people can read more.
@@ -79,6 +85,7 @@ impl Targets {
         let subscription = |receiver: &Arc<Receiver>| Subscription {
             name: receiver.name.as_str().into(),
             only: receiver.only.clone(),
+            audience: receiver.kind.audience(),
         };
         std::iter::once(Subscription::to_everything(LOG)).chain(self.receivers.iter().map(subscription)).collect()
     }
@@ -86,11 +93,12 @@ impl Targets {
 
 /// Delivers each notification to its receiver until no more can come, and reports what became of it.
 pub async fn run<P: Post + Clone>(handles: Handles, post: P, instruments: Instruments) {
-    let Handles { mut deliveries, done, receivers, snapshots, fired } = handles;
+    let Handles { mut deliveries, done, receivers, snapshots, fired, first_sweep } = handles;
     let mut configured = receivers.clone();
     let (by_name, drain) = (HashMap::new(), CancellationToken::new());
     let tasks = JoinSet::new();
-    let mut workers = Workers { by_name, tasks, receivers, snapshots, fired, done, drain, post, instruments };
+    let mut workers =
+        Workers { by_name, tasks, receivers, snapshots, fired, first_sweep, done, drain, post, instruments };
     let mut may_change = true;
     configured.mark_changed();
     loop {
@@ -103,6 +111,8 @@ pub async fn run<P: Post + Clone>(handles: Handles, post: P, instruments: Instru
                 workers.arrange(&targets);
                 // An Alertmanager that is configured later was sent nothing before.
                 workers.fired = Vec::new();
+                // One that is configured later has missed what the first sweep found.
+                workers.first_sweep = FirstSweep::default();
             }
             delivery = deliveries.recv() => match delivery {
                 Some(delivery) => workers.deliver(delivery).await,
@@ -120,6 +130,7 @@ struct Workers<P> {
     receivers: watch::Receiver<Arc<Targets>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     fired: Vec<(Scope, Firing)>,
+    first_sweep: FirstSweep,
     done: mpsc::Sender<Settled>,
     drain: CancellationToken,
     post: P,
@@ -169,6 +180,7 @@ impl<P: Post + Clone> Workers<P> {
             snapshots: self.snapshots.clone(),
             drain: self.drain.clone(),
             gone: gone.clone(),
+            first_sweep: self.first_sweep,
         };
         let fired = if receiver.kind == ReceiverKind::Alertmanager { self.fired.as_slice() } else { &[] };
         let board = Board::recall(fired, &receiver.only, &self.receivers.borrow().external_url);

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{AlertKey, Severity};
-use crate::state::{Delivery, thin};
+use crate::alert::Severity;
+use crate::state::{Change, Delivery, alert_id, thin};
 
 /// Everything that waits for one receiver.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    lines: HashMap<AlertKey, Line>,
+    /// What waits about each alert, by its id.
+    lines: HashMap<String, Line>,
     /// The alerts whose first notification may be tried.
-    ready: BTreeMap<Rank, AlertKey>,
+    ready: BTreeMap<Rank, String>,
     /// The alerts that are postponed, by when that ends.
-    postponed: BTreeMap<(Duration, i64), AlertKey>,
+    postponed: BTreeMap<(Duration, i64), String>,
     /// When each notification was queued, by its number.
     ages: BTreeMap<i64, DateTime<Utc>>,
     /// How many notifications have been delivered.
@@ -58,7 +59,7 @@ impl Line {
 impl Queue {
     /// Takes in one more delivery; returns those that need not be made any more.
     pub(super) fn push(&mut self, delivery: Delivery) -> Vec<Delivery> {
-        let key = delivery.notification.key.clone();
+        let key = alert_id(&delivery.notification);
         self.ages.insert(delivery.id, delivery.queued_at);
         self.change(&key, |line| {
             line.waiting.push(delivery);
@@ -72,6 +73,23 @@ impl Queue {
         self.ready.values().next().and_then(|key| self.first(key))
     }
 
+    /// The deliveries that may be tried now in one message, as many as `most`: one of each alert, in the order in which
+    /// they would be tried one by one, and either all about alerts that fire or all about alerts that have ended.
+    pub(super) fn batch(&mut self, now: Duration, most: usize) -> Vec<Delivery> {
+        self.release(now);
+        let mut batch = Vec::new();
+        // Those behind them come next; a long queue is not searched to its end.
+        let firsts = self.ready.values().take(2 * most).filter_map(|key| self.lines.get(key)?.waiting.first());
+        let ends = |delivery: &Delivery| Change::of(&delivery.notification).ends();
+        for delivery in firsts {
+            if batch.first().is_none_or(|first: &Delivery| ends(first) == ends(delivery)) {
+                batch.push(delivery.clone());
+            }
+        }
+        batch.truncate(most);
+        batch
+    }
+
     /// When something may be tried: at once, later, or never as things are.
     pub(super) fn due(&self) -> Option<Duration> {
         let postponed = self.postponed.keys().next().map(|(until, _)| *until);
@@ -80,10 +98,11 @@ impl Queue {
 
     /// Another one besides those that `is_tried` says were tried just now: one that never failed, or else one that
     /// failed least.
-    pub(super) fn another(&self, is_tried: impl Fn(&AlertKey) -> bool) -> Option<Delivery> {
-        let others = self.ready.values().filter(|key| !is_tried(key));
-        let key = others.min_by_key(|key| self.lines.get(*key).map_or(0, |line| line.failures))?;
-        self.first(key)
+    pub(super) fn another(&self, is_tried: impl Fn(&str) -> bool) -> Option<Delivery> {
+        let mut others = self.ready.values().filter(|key| !is_tried(key));
+        let failures = |key: &&String| self.lines.get(*key).map_or(0, |line| line.failures);
+        let untried = others.clone().find(|key| failures(key) == 0);
+        self.first(untried.or_else(|| others.by_ref().min_by_key(failures))?)
     }
 
     /// Whether something may be tried that has not failed yet.
@@ -92,20 +111,20 @@ impl Queue {
     }
 
     /// The last of this alert, where more than one waits and nothing else does.
-    pub(super) fn newest_of_all(&self, key: &AlertKey) -> Option<Delivery> {
+    pub(super) fn newest_of_all(&self, key: &str) -> Option<Delivery> {
         let line = self.lines.get(key).filter(|line| line.waiting.len() > 1 && self.lines.len() == 1)?;
         line.waiting.last().cloned()
     }
 
     /// The first of this alert is being tried.
-    pub(super) fn begins(&mut self, key: &AlertKey) {
+    pub(super) fn begins(&mut self, key: &str) {
         if let Some(line) = self.lines.get_mut(key) {
             line.begun = true;
         }
     }
 
     /// The first of this alert could not be delivered; returns how often that has happened to it.
-    pub(super) fn failed(&mut self, key: &AlertKey, is_refused: bool) -> u32 {
+    pub(super) fn failed(&mut self, key: &str, is_refused: bool) -> u32 {
         let delivered = self.delivered;
         let Some(line) = self.lines.get_mut(key) else { return 0 };
         if line.failures == 0 {
@@ -117,30 +136,51 @@ impl Queue {
     }
 
     /// How often the first of this alert could not be delivered.
-    pub(super) fn failures(&self, key: &AlertKey) -> u32 {
+    pub(super) fn failures(&self, key: &str) -> u32 {
         self.lines.get(key).map_or(0, |line| line.failures)
     }
 
     /// Whether anything waits about this alert.
-    pub(super) fn has(&self, key: &AlertKey) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.lines.contains_key(key)
     }
 
     /// How often in a row the first of this alert has been refused for good.
-    pub(super) fn refusals(&self, key: &AlertKey) -> u32 {
+    pub(super) fn refusals(&self, key: &str) -> u32 {
         self.lines.get(key).map_or(0, |line| line.refusals)
     }
 
     /// Whether the receiver has taken another one since it first did not take this.
-    pub(super) fn others_are_taken(&self, key: &AlertKey) -> bool {
+    pub(super) fn others_are_taken(&self, key: &str) -> bool {
         self.lines.get(key).is_some_and(|line| line.failures > 0 && self.delivered > line.delivered_before)
     }
 
     /// Postpones this alert; returns whether its first is postponed for the first time.
-    pub(super) fn postpone(&mut self, key: &AlertKey, until: Duration) -> bool {
+    pub(super) fn postpone(&mut self, key: &str, until: Duration) -> bool {
         self.change(key, |line| {
             line.postponed_until = Some(until);
             !std::mem::replace(&mut line.was_postponed, true)
+        })
+    }
+
+    /// Holds the first of this alert back; that is no failure.
+    pub(super) fn hold(&mut self, key: &str, until: Duration) {
+        self.change(key, |line| line.postponed_until = Some(until));
+    }
+
+    /// Takes out what waits about this alert and has not been tried, where `is_needless`.
+    pub(super) fn discard(&mut self, key: &str, is_needless: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        if !self.lines.contains_key(key) {
+            return Vec::new();
+        }
+        self.change(key, |line| {
+            let from = usize::from(line.begun);
+            let discarded: Vec<_> = line.waiting.extract_if(from.., |delivery| is_needless(delivery)).collect();
+            if !line.begun && !discarded.is_empty() {
+                // What it was held back for is gone.
+                line.postponed_until = None;
+            }
+            discarded
         })
     }
 
@@ -152,13 +192,13 @@ impl Queue {
     /// Takes out what has been delivered: the first of its alert, unless that has been superseded meanwhile.
     pub(super) fn delivered(&mut self, delivery: &Delivery) -> Option<Delivery> {
         self.delivered += 1;
-        let key = &delivery.notification.key;
-        self.first(key).filter(|first| first.id == delivery.id)?;
-        self.remove(key)
+        let key = alert_id(&delivery.notification);
+        self.first(&key).filter(|first| first.id == delivery.id)?;
+        self.remove(&key)
     }
 
     /// Takes out the first of this alert.
-    pub(super) fn remove(&mut self, key: &AlertKey) -> Option<Delivery> {
+    pub(super) fn remove(&mut self, key: &str) -> Option<Delivery> {
         self.lines.get(key)?;
         self.change(key, |line| {
             let waiting = std::mem::take(&mut line.waiting);
@@ -168,7 +208,7 @@ impl Queue {
     }
 
     /// Takes out the first of this alert if its number is lower.
-    pub(super) fn remove_before(&mut self, key: &AlertKey, id: i64) -> Option<Delivery> {
+    pub(super) fn remove_before(&mut self, key: &str, id: i64) -> Option<Delivery> {
         self.first(key).filter(|first| first.id < id)?;
         self.remove(key)
     }
@@ -209,13 +249,13 @@ impl Queue {
         self.ages.is_empty()
     }
 
-    fn first(&self, key: &AlertKey) -> Option<Delivery> {
+    fn first(&self, key: &str) -> Option<Delivery> {
         self.lines.get(key)?.waiting.first().cloned()
     }
 
     /// Changes a line and puts it where it belongs then.
-    fn change<T>(&mut self, key: &AlertKey, change: impl FnOnce(&mut Line) -> T) -> T {
-        let line = self.lines.entry(key.clone()).or_default();
+    fn change<T>(&mut self, key: &str, change: impl FnOnce(&mut Line) -> T) -> T {
+        let line = self.lines.entry(key.to_owned()).or_default();
         let rank = line.rank();
         let before: Vec<i64> = line.waiting.iter().map(|delivery| delivery.id).collect();
         match line.postponed_until {
@@ -231,9 +271,9 @@ impl Queue {
         if is_empty {
             self.lines.remove(key);
         } else if let Some(until) = line.postponed_until {
-            self.postponed.insert((until, rank.1), key.clone());
+            self.postponed.insert((until, rank.1), key.to_owned());
         } else {
-            self.ready.insert(rank, key.clone());
+            self.ready.insert(rank, key.to_owned());
         }
         for id in before.into_iter().filter(|id| !left.contains(id)) {
             self.ages.remove(&id);
@@ -260,19 +300,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::{Alert, Message, Notification, Status};
+    use crate::alert::{Alert, AlertKey, Message, Notification, Status};
     use crate::model::TokenId;
     use crate::state::MOST_WAITING;
     use crate::testing::at;
 
-    fn key(name: &str) -> AlertKey {
+    /// The id of the alert about this token.
+    fn key(name: &str) -> String {
+        alert_id(&delivery(0, name, Severity::Warning, Status::Firing).notification)
+    }
+
+    fn alert_key(name: &str) -> AlertKey {
         let of = TokenId { tenant: "acme".to_owned(), token_name: name.to_owned() };
         AlertKey { alert: Alert::PermissionLost, of: of.into(), subject: None }
     }
 
     fn delivery(id: i64, name: &str, severity: Severity, status: Status) -> Delivery {
         let notification =
-            Notification { key: key(name), status, severity, since: at(id), message: Message::default() };
+            Notification { key: alert_key(name), status, severity, since: at(id), message: Message::default() };
         Delivery { id, receiver: "hook".into(), queued_at: at(id), notification: Arc::new(notification) }
     }
 
@@ -315,7 +360,7 @@ mod tests {
         }
         assert_eq!(queue.failed(&key("a"), true), 1);
         assert!(!queue.others_are_taken(&key("a")) && queue.has_untried());
-        assert_eq!(queue.another(|tried| *tried == key("a")).map(|delivery| delivery.id), Some(3));
+        assert_eq!(queue.another(|tried| tried == key("a")).map(|delivery| delivery.id), Some(3));
         queue.postpone(&key("a"), second);
         let other = queue.next(Duration::ZERO).unwrap();
         assert_eq!(queue.delivered(&other).map(|delivery| delivery.id), Some(3));
@@ -338,6 +383,41 @@ mod tests {
         assert_eq!(drain(&mut queue), [4]);
     }
 
+    #[test]
+    fn a_batch_has_one_of_each_alert_the_worst_first_and_no_end_among_beginnings() {
+        let mut queue = Queue::default();
+        for delivery in [
+            warning(1, "a"),
+            warning(2, "b"),
+            delivery(3, "c", Severity::Critical, Status::Firing),
+            delivery(4, "a", Severity::Warning, Status::Resolved),
+            delivery(5, "d", Severity::Warning, Status::Resolved),
+        ] {
+            queue.push(delivery);
+        }
+        let ids = |batch: &[Delivery]| batch.iter().map(|delivery| delivery.id).collect::<Vec<_>>();
+        let batch = queue.batch(Duration::ZERO, 10);
+        assert_eq!(ids(&batch), [3, 1, 2]);
+        assert_eq!(ids(&queue.batch(Duration::ZERO, 2)), [3, 1]);
+        for delivery in &batch {
+            queue.delivered(delivery);
+        }
+        assert_eq!(ids(&queue.batch(Duration::ZERO, 10)), [4, 5]);
+    }
+
+    #[test]
+    fn what_is_held_back_gives_way_to_what_comes_later() {
+        let mut queue = Queue::default();
+        queue.push(warning(1, "a"));
+        queue.hold(&key("a"), Duration::from_mins(1));
+        assert_eq!(queue.next(Duration::ZERO).map(|delivery| delivery.id), None);
+        assert_eq!(queue.discard(&key("a"), |_| true).len(), 1);
+        queue.push(warning(2, "a"));
+        assert_eq!(queue.next(Duration::ZERO).map(|delivery| delivery.id), Some(2));
+        queue.begins(&key("a"));
+        assert_eq!(queue.discard(&key("a"), |_| true).len(), 0, "it may have arrived");
+    }
+
     proptest! {
         #[test]
         fn however_alerts_flap_few_wait_and_the_last_is_delivered(
@@ -354,10 +434,10 @@ mod tests {
                 }
             }
             prop_assert!(queue.len() <= last.len() * MOST_WAITING && queue.len() == queue.iter().count());
-            let mut delivered: HashMap<AlertKey, Vec<i64>> = HashMap::new();
+            let mut delivered: HashMap<String, Vec<i64>> = HashMap::new();
             while let Some(next) = queue.next(Duration::MAX) {
                 queue.delivered(&next);
-                delivered.entry(next.notification.key.clone()).or_default().push(next.id);
+                delivered.entry(alert_id(&next.notification)).or_default().push(next.id);
             }
             prop_assert!(queue.ready.is_empty() && queue.postponed.is_empty() && queue.lines.is_empty());
             for (key, ids) in delivered {

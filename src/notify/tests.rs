@@ -1,6 +1,7 @@
 //! What waits for receivers is delivered in order and once, whatever one of them does, and how it is written.
 
 mod formats;
+mod groups;
 mod refusals;
 mod states;
 
@@ -76,13 +77,30 @@ impl Bench {
 
     /// The same after a restart, where the process before ended while `fired` fired.
     fn after(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str], fired: Vec<(Scope, Firing)>) -> Self {
+        Self::with(fake, receivers, firing, fired, FirstSweep::default())
+    }
+
+    fn with(
+        fake: &Fake,
+        receivers: Vec<Arc<Receiver>>,
+        firing: &[&str],
+        fired: Vec<(Scope, Firing)>,
+        first_sweep: FirstSweep,
+    ) -> Self {
         let registry = Registry::new();
         let (deliveries, to_deliver) = mpsc::channel(64);
         let (report, done) = mpsc::channel(10_000);
         let targets = Targets { receivers, external_url: "http://here".to_owned() };
         let (receivers, configured) = watch::channel(Arc::new(targets));
         let (snapshots, shown) = watch::channel(snapshot(firing));
-        let handles = Handles { deliveries: to_deliver, done: report, receivers: configured, snapshots: shown, fired };
+        let handles = Handles {
+            deliveries: to_deliver,
+            done: report,
+            receivers: configured,
+            snapshots: shown,
+            fired,
+            first_sweep,
+        };
         let task = tokio::spawn(run(handles, fake.clone(), Instruments::new(&registry).unwrap()));
         Self { deliveries, done, receivers, snapshots, registry, task, next_id: 1 }
     }
@@ -126,7 +144,7 @@ fn now() -> DateTime<Utc> {
 async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
     let fake = Fake::new();
     let hooks = ["a", "b"];
-    let receivers = vec![webhook("a", Format::Json), webhook("b", Format::Slack), alertmanager("am")];
+    let receivers = vec![webhook("a", Format::Json), webhook("b", Format::Json), alertmanager("am")];
     let mut bench = Bench::new(&fake, receivers, &[]);
     let all = ["a", "b", "am"];
     let troubles = [

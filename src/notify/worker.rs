@@ -4,33 +4,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Receiver, ReceiverKind};
+use crate::config::{Audience, Receiver, ReceiverKind};
 use crate::state::Snapshot;
-use crate::state::{Delivery, Settled};
+use crate::state::{Delivery, Settled, alert_id};
 use crate::syncro::Reason;
 use crate::system::clock;
 
-use super::alertmanager::{Board, Clocks, RESEND};
+use super::alertmanager::{Board, Clocks};
 use super::answer::{DeliveryFailure, Suspect, Trouble};
-use super::backoff::{LONGEST_RETRY_AFTER, pause};
+use super::backoff::SOON;
 use super::clocks::ReceiverClock;
+use super::gathering::{FirstSweep, Gathering, enqueue};
 use super::post::{Outgoing, Post};
 use super::queue::Queue;
+use super::updates::Updates;
 use super::{Instruments, Targets};
 
-/// A receiver for which a notification has waited longer is reported by a log line of its own.
-const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
 /// How long all attempts together may take when the daemon is stopping: less than the daemon waits for all its parts.
 const LONGEST_DRAIN: Duration = Duration::from_secs(3);
-/// How soon the receiver is tried again when a body was refused, as long as there is another one to try: whether the
-/// body or the address is wrong shows only then.
-const SOON: Duration = Duration::from_secs(5);
-
 /// The channels of a worker.
 pub(super) struct Handles {
     /// The receiver as it is configured now.
@@ -47,6 +42,8 @@ pub(super) struct Handles {
     pub(super) drain: CancellationToken,
     /// Cancelled when the receiver is no longer configured.
     pub(super) gone: CancellationToken,
+    /// The first sweep of all, unless it was long ago.
+    pub(super) first_sweep: FirstSweep,
 }
 
 /// The worker of one receiver.
@@ -57,14 +54,16 @@ pub(super) struct Worker<P> {
     pub(super) queue: Queue,
     pub(super) board: Board,
     pub(super) clock: ReceiverClock,
+    pub(super) gathering: Gathering,
+    pub(super) updates: Updates,
     /// When the worker began.
     began: Instant,
     /// How often in a row the receiver, as far as is known, has taken nothing.
     pub(super) failures: u32,
     /// What was probably wrong at the last failure.
-    suspect: Suspect,
+    pub(super) suspect: Suspect,
     /// When the last failure was.
-    failed_at: Instant,
+    pub(super) failed_at: Instant,
     /// When another notification may be tried next to see whether the receiver takes that one.
     pub(super) try_another_at: Instant,
     /// Nothing is tried before this moment.
@@ -74,12 +73,13 @@ pub(super) struct Worker<P> {
     /// When the last attempts end; `None` unless the daemon is stopping.
     drain_ends_at: Option<Instant>,
     /// Whether the log says that a notification has waited for too long.
-    is_behind: bool,
+    pub(super) is_behind: bool,
 }
 
 /// Delivers until nothing more can come and all is delivered, or the receiver is no longer configured.
 pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instruments, board: Board) {
     let now = Instant::now();
+    let gathering = Gathering::new(handles.first_sweep);
     let mut worker = Worker {
         handles,
         post,
@@ -87,6 +87,8 @@ pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instrum
         queue: Queue::default(),
         board,
         clock: ReceiverClock::default(),
+        gathering,
+        updates: Updates::default(),
         began: now,
         failures: 0,
         suspect: Suspect::Receiver,
@@ -132,6 +134,12 @@ impl<P: Post> Worker<P> {
                     Some(delivery) => self.take_in(delivery).await,
                     None => open = false,
                 },
+                Ok(()) = self.handles.snapshots.changed(), if self.awaits_sweep() => {
+                    if self.handles.snapshots.borrow().first_sweep_done {
+                        let group_wait = self.handles.receiver.borrow().group_wait;
+                        self.gathering.swept(group_wait);
+                    }
+                }
                 () = drain.cancelled(), if !self.is_stopping() => {}
                 Ok(()) = self.handles.receiver.changed() => {
                     self.not_before = Instant::now();
@@ -159,17 +167,45 @@ impl<P: Post> Worker<P> {
         match (self.is_stopping(), is_alertmanager) {
             (true, _) => self.queue.next(now).map(|_| Instant::now()),
             (false, true) if self.queue.is_empty() => Some(self.not_before.max(self.resend_at)),
-            (false, _) => self.queue.due().map(|due| self.not_before.max(self.began + due)),
+            (false, _) => self.queue.due().map(|due| {
+                let due = self.not_before.max(self.began + due);
+                if self.gathers() { self.gathering.opens_at().map_or(due, |at| due.max(at)) } else { due }
+            }),
         }
+    }
+
+    pub(super) fn is_for_people(&self) -> bool {
+        self.handles.receiver.borrow().kind.audience() == Audience::People
+    }
+
+    /// Whether several notifications go into one message.
+    pub(super) fn gathers(&self) -> bool {
+        self.is_for_people() && !self.handles.receiver.borrow().group_wait.is_zero()
+    }
+
+    fn awaits_sweep(&self) -> bool {
+        self.gathering.awaits_sweep() && self.gathers() && !self.is_stopping()
+    }
+
+    /// Puts a delivery into the queue; returns those that need not be made any more.
+    fn enqueue(&mut self, delivery: Delivery) -> Vec<Delivery> {
+        enqueue(
+            &mut self.queue,
+            &mut self.gathering,
+            &self.updates,
+            &self.handles.receiver.borrow(),
+            delivery,
+            self.began,
+        )
     }
 
     /// Takes in what is to be delivered.
     async fn take_in(&mut self, delivery: Delivery) {
         // One that has not been tried yet shows whether the receiver refuses everything.
-        if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(&delivery.notification.key) {
+        if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(&alert_id(&delivery.notification)) {
             self.not_before = self.not_before.min(self.failed_at + SOON);
         }
-        let superseded = self.queue.push(delivery);
+        let superseded = self.enqueue(delivery);
         self.count();
         self.supersede(superseded).await;
     }
@@ -200,7 +236,7 @@ impl<P: Post> Worker<P> {
     pub(super) async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<(), Trouble> {
         let mut superseded = Vec::new();
         let outcome = {
-            let Self { post, handles, queue, drain_ends_at, .. } = self;
+            let Self { post, handles, queue, gathering, updates, began, drain_ends_at, .. } = self;
             let posting = post.post(receiver, request, receiver.timeout);
             tokio::pin!(posting);
             loop {
@@ -210,7 +246,9 @@ impl<P: Post> Worker<P> {
                         DeliveryFailure::Unavailable(Reason::Timeout),
                         "no answer before the daemon ended",
                     )),
-                    Some(delivery) = handles.queued.recv() => superseded.extend(queue.push(delivery)),
+                    Some(delivery) = handles.queued.recv() => {
+                        superseded.extend(enqueue(queue, gathering, updates, receiver, delivery, *began));
+                    }
                 }
             }
         };
@@ -228,52 +266,6 @@ impl<P: Post> Worker<P> {
 
     pub(super) fn clocks(&self) -> Clocks {
         Clocks { now: clock::now(), elapsed: self.elapsed(), offset: self.clock.offset() }
-    }
-
-    /// Takes note that the receiver takes what it is sent.
-    pub(super) fn recovers(&mut self) {
-        self.not_before = Instant::now();
-        if std::mem::take(&mut self.failures) > 0 {
-            self.is_behind = false;
-            let name = self.name();
-            tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is notified again");
-        }
-    }
-
-    /// Takes note that the receiver takes nothing, as far as is known: everything waits for it.
-    pub(super) fn fails(&mut self, trouble: &Trouble) {
-        let name = self.name();
-        self.failures = self.failures.saturating_add(1);
-        (self.suspect, self.failed_at) = (trouble.suspect, Instant::now());
-        let is_alertmanager = self.handles.receiver.borrow().kind == ReceiverKind::Alertmanager;
-        // An Alertmanager believes that what it is not sent again is over.
-        let longest_retry_after = if is_alertmanager { RESEND } else { LONGEST_RETRY_AFTER };
-        let mut pause = pause(self.failures, trouble.retry_after, longest_retry_after, fastrand::f64());
-        if trouble.is_for_good() && trouble.retry_after.is_none() && self.queue.has_untried() && !is_alertmanager {
-            pause = pause.min(SOON);
-        }
-        self.not_before = self.failed_at + pause;
-        let (reason, detail, waiting) = (trouble.why.as_str(), &trouble.detail, self.queue.len());
-        if self.failures == 1 {
-            tracing::warn!(
-                event = "receiver_failing",
-                receiver = name,
-                reason,
-                "receiver `{name}` was not notified: {detail}. {waiting} notifications wait for it; it is tried again"
-            );
-        } else {
-            tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not notified: {detail}");
-        }
-        let waits_long = self.queue.oldest().is_some_and(|at| clock::now() - at > LONGEST_WAIT);
-        if waits_long && !std::mem::replace(&mut self.is_behind, true) {
-            tracing::error!(
-                event = "receiver_behind",
-                receiver = name,
-                reason,
-                "receiver `{name}` has not been notified for more than an hour of what it should know: {detail}. \
-                 {waiting} notifications wait for it"
-            );
-        }
     }
 
     /// Gives up what waits for the receiver, which is not configured any more.

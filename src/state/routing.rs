@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::alert::{Alert, Message, Notification, Severity, Status};
-use crate::config::{Concern, Only};
+use crate::config::{Audience, Concern, Only};
 use crate::model::Scope;
 
 use super::change::{Change, alert_id};
@@ -16,6 +16,8 @@ pub struct Subscription {
     pub name: Arc<str>,
     /// The alerts that it is notified of.
     pub(crate) only: Only,
+    /// Who is behind it.
+    pub(crate) audience: Audience,
 }
 
 /// The alerts that each receiver knows to fire, since it has been notified of them and not of their end.
@@ -45,7 +47,7 @@ pub(crate) struct Learnt {
 impl Subscription {
     /// A subscription to every alert.
     pub fn to_everything(name: &str) -> Self {
-        Self { name: name.into(), only: Only::default() }
+        Self { name: name.into(), only: Only::default(), audience: Audience::Programs }
     }
 
     /// What this receiver is notified of when `notification` is made, given whether it `knows` that the alert fires.
@@ -60,6 +62,16 @@ impl Subscription {
             true if knows || self.only.is_everything() => Some(Arc::clone(notification)),
             true => Some(entering(notification)),
             false => knows.then(|| leaving(notification)),
+        }
+    }
+
+    /// Whether this receiver is notified of such a change. People get no all-clear for an alert whose place another one
+    /// takes, and nobody is paged by what is no worse than before.
+    fn takes(&self, change: Change) -> bool {
+        match self.audience {
+            Audience::Programs => true,
+            Audience::People => change != Change::Superseded,
+            Audience::Pager => !matches!(change, Change::Updated | Change::Deescalated),
         }
     }
 }
@@ -94,6 +106,9 @@ impl KnownAlerts {
             let fires = !Change::of(&notification).ends();
             if fires != knows {
                 learnt.push(Learnt { receiver: Arc::clone(receiver), alert: alert.clone(), fires });
+            }
+            if !subscription.takes(Change::of(&notification)) {
+                continue;
             }
             routed.push(Routed { receiver: Arc::clone(receiver), notification });
         }
@@ -171,7 +186,8 @@ mod tests {
 
     fn receivers() -> [Subscription; 3] {
         let only = |severity| Only { severities: Some(vec![severity]), ..Only::default() };
-        let filtered = |name: &str, severity| Subscription { name: name.into(), only: only(severity) };
+        let filtered =
+            |name: &str, severity| Subscription { only: only(severity), ..Subscription::to_everything(name) };
         [Subscription::to_everything("all"), filtered("pager", "critical"), filtered("chat", "warning")]
     }
 
@@ -193,6 +209,20 @@ mod tests {
         assert_eq!(see(Status::Reminder, Severity::Warning), ["all reminder", "pager resolved", "chat new"]);
         assert_eq!(see(Status::Resolved, Severity::Critical), ["all resolved", "pager resolved", "chat resolved"]);
         assert!(known.0.values().all(HashSet::is_empty), "{known:?}");
+    }
+
+    #[test]
+    fn people_get_no_all_clear_that_is_none_and_no_page_for_an_update() {
+        let takes = |audience| {
+            let subscription = Subscription { audience, ..Subscription::to_everything("x") };
+            let changes = [Change::New, Change::Escalated, Change::Deescalated, Change::Updated, Change::Reminder];
+            let ends = [Change::Resolved, Change::Superseded];
+            let taken = changes.into_iter().chain(ends).filter(|change| subscription.takes(*change));
+            taken.map(Change::as_str).collect::<Vec<_>>()
+        };
+        assert_eq!(takes(Audience::Programs).len(), 7);
+        assert_eq!(takes(Audience::People), ["new", "escalated", "deescalated", "updated", "reminder", "resolved"]);
+        assert_eq!(takes(Audience::Pager), ["new", "escalated", "reminder", "resolved", "superseded"]);
     }
 
     #[test]

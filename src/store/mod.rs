@@ -44,6 +44,8 @@ pub struct Store {
     outbox: Outbox,
     /// What fired when the program ended.
     fired: Vec<(Scope, Firing)>,
+    /// Whether the file was made just now.
+    is_new: bool,
     /// Decides when the past is discarded.
     retention: Retention,
     lock: Lock,
@@ -59,16 +61,22 @@ impl Store {
         let problem = |problem: Problem| problem.at(path);
         let lock = Lock::take(path).map_err(problem)?;
         let mut database = Database::open(path).map_err(problem)?;
+        let is_new = database.is_new;
         let (state, outbox) = database.load().map_err(problem)?;
         let fired = fired(&state);
         let now = clock::now();
         let retention = Retention::new(database.newest(now).map_err(problem)?, now);
-        Ok((Self { path: path.to_owned(), database, outbox, fired, retention, lock }, state))
+        Ok((Self { path: path.to_owned(), database, outbox, fired, is_new, retention, lock }, state))
     }
 
     /// What fired, and whom it was about, when the program ended: what an Alertmanager was last sent.
     pub fn fired(&self) -> &[(Scope, Firing)] {
         &self.fired
+    }
+
+    /// Whether nothing was watched before: there was no store.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 }
 

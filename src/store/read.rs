@@ -8,10 +8,10 @@ use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::alert::{AlertKey, Firing};
+use crate::alert::Firing;
 use crate::belief::{TokenStatus, discard_unknown_permissions};
 use crate::model::{Scope, TokenId};
-use crate::state::{Delivery, KnownAlerts, Learnt, PersistedState, PersistedToken, thin};
+use crate::state::{Delivery, KnownAlerts, Learnt, PersistedState, PersistedToken, alert_id, thin};
 
 use super::error::Problem;
 
@@ -74,14 +74,14 @@ pub(super) fn persisted_state(connection: &Connection) -> Result<PersistedState,
 /// What is still to be delivered, in order, and the numbers of the deliveries that are needless by now: a receiver that
 /// was away for months must not fill the memory with alerts that came and went meanwhile.
 pub(super) fn undelivered(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
-    let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, AlertKey), Vec<Delivery>>::new(), Vec::new());
+    let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, String), Vec<Delivery>>::new(), Vec::new());
     let mut outbox = connection.prepare(
         "SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
     )?;
     let mut rows = outbox.query([])?;
     while let Some(row) = rows.next()? {
         let delivery = delivery(row)?;
-        let line = by_alert.entry((Arc::clone(&delivery.receiver), delivery.notification.key.clone())).or_default();
+        let line = by_alert.entry((Arc::clone(&delivery.receiver), alert_id(&delivery.notification))).or_default();
         line.push(delivery);
         superseded.extend(thin(line, false).iter().map(|delivery| delivery.id));
     }

@@ -1,17 +1,18 @@
 //! Alerts reach people by e-mail, whatever the server says meanwhile, and each once.
 
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 use simulator::Incident;
 
-use crate::harness::{ACME, Configuration, World, call, text};
+use crate::harness::{ACME, Configuration, Token, World, call, text};
 use crate::real::{have, until};
 use crate::smtp::{Mail, Script, Smtp};
 
 fn receiver(port: u16, more: &str) -> String {
     format!(
         "[[alerts.emails]]\nname = \"mail\"\nsmtp = \"smtp://127.0.0.1:{port}\"\nfrom = \"Monitor <monitor@example.com>\"\n\
-         to = [\"ops@example.com\", \"On Call <oncall@example.com>\"]\ntimeout = \"1s\"\n{more}\n"
+         to = [\"ops@example.com\", \"On Call <oncall@example.com>\"]\ntimeout = \"1s\"\ngroup_wait = \"0s\"\n{more}\n"
     )
 }
 
@@ -59,6 +60,42 @@ fn an_incident_is_one_thread_of_two_emails() {
     daemon.signal("TERM");
     assert!(daemon.ended().success());
     assert_eq!(smtp.taken().len(), 2, "each once");
+}
+
+#[test]
+fn a_first_start_with_many_faults_is_one_email() {
+    const TOKENS: usize = 30;
+    let tokens: String = (0..TOKENS).fold(String::new(), |mut tokens, number| {
+        write!(tokens, "{{ value = \"v{number}\", user = 1, permissions = [] }},").unwrap();
+        tokens
+    });
+    let scenario = "requests_per_minute = 0\n".to_owned() + &ACME.replace("tokens = [", &format!("tokens = [{tokens}"));
+    let (world, smtp) = (World::new(&scenario), Smtp::new(Script::default()));
+    let mut configuration = Configuration::acme("").alerts(&receiver(smtp.port, "").replace("\"0s\"", "\"3s\""));
+    configuration.requests_per_minute = 60_000;
+    configuration.tenants[0].tokens.extend((0..TOKENS).map(|number| Token {
+        name: format!("t{number}"),
+        value: format!("v{number}"),
+        lines: "permissions = [\"Tickets - List/Search\"]".to_owned(),
+    }));
+    for number in 0..TOKENS {
+        world.happens(Incident::TokenRefused { token: format!("v{number}") });
+    }
+    let mut daemon = world.run(&configuration);
+    for _ in 0..TOKENS {
+        daemon.alert("TokenRejected", "firing");
+    }
+    let mail = smtp.wait_for(1).remove(0);
+    let subject = format!("{TOKENS} alerts: {TOKENS} critical");
+    assert_eq!(mail.header("subject"), subject, "{}", mail.text);
+    daemon.signal("TERM");
+    assert!(daemon.ended().success());
+    assert_eq!(
+        smtp.taken().len(),
+        1,
+        "{:?}",
+        smtp.taken().iter().map(|mail| mail.header("subject")).collect::<Vec<_>>()
+    );
 }
 
 #[test]

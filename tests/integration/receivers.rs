@@ -313,7 +313,8 @@ fn a_certificate_that_is_not_trusted_is_named_and_one_that_is_needed_is_shown() 
 #[test]
 fn whom_to_ask_and_what_to_remember_come_with_every_alert() {
     let (world, json, slack) = (World::new(ACME), Sink::new(), Sink::new());
-    let receivers = webhook(&json, "") + &webhook(&slack, "format = \"slack\"").replace("\"hook\"", "\"chat\"");
+    let receivers = webhook(&json, "")
+        + &webhook(&slack, "format = \"slack\"\ngroup_wait = \"0s\"").replace("\"hook\"", "\"chat\"");
     let lines = "profile = \"jumpcloud\"\ncontact = \"Pat <billing>\"\nnote = \"renew with the vendor\"";
     let mut daemon = world.run(&Configuration::acme(lines).alerts(&receivers));
     daemon.checks("acme", "validity", 1);

@@ -13,7 +13,8 @@ use crate::sink::{Answer, Sink};
 const HOOK: &str = "syncro_monitor_notifications_set_aside_total{receiver=\"hook\"}";
 
 fn webhook(sink: &Sink, format: &str) -> String {
-    format!("[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\nformat = \"{format}\"\n", sink.url())
+    let wait = if format == "slack" { "group_wait = \"0s\"\n" } else { "" };
+    format!("[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\nformat = \"{format}\"\n{wait}", sink.url())
 }
 
 fn alertmanager(sink: &Sink) -> String {

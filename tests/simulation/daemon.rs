@@ -15,7 +15,9 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use syncro_token_monitor::config::{self, Config, Receiver};
 use syncro_token_monitor::engine::{self, Engine, Order};
-use syncro_token_monitor::notify::{self, DeliveryFailure, Outgoing, Post, Suspect, Taken, Targets, Trouble};
+use syncro_token_monitor::notify::{
+    self, DeliveryFailure, FirstSweep, Outgoing, Post, Suspect, Taken, Targets, Trouble,
+};
 use syncro_token_monitor::state::{Snapshot, Subscription};
 use syncro_token_monitor::store::{self, Attempt, Disk, Store, Work, Writer};
 use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
@@ -246,7 +248,14 @@ impl Life {
         let (targets, dispatch) = watch::channel(Arc::new(targets));
         let (keep, kept) = watch::channel(config.storage.keep);
         let fired = store.fired().to_vec();
-        let handles = notify::Handles { deliveries, done, receivers: dispatch, snapshots: snapshots.clone(), fired };
+        let handles = notify::Handles {
+            deliveries,
+            done,
+            receivers: dispatch,
+            snapshots: snapshots.clone(),
+            fired,
+            first_sweep: FirstSweep::default(),
+        };
         let counters = notify::Instruments::new(&registry).expect("free names");
         let running = tokio::spawn(notify::run(handles, world.receiver.clone(), counters));
         let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());

@@ -43,6 +43,8 @@ pub struct Receiver {
     pub timeout: Duration,
     /// The alerts that it is notified of.
     pub(crate) only: Only,
+    /// How long notifications gather that go into one message; it matters to people only.
+    pub group_wait: Duration,
 }
 
 impl Receiver {
@@ -76,7 +78,27 @@ pub enum ReceiverKind {
     Email(Email),
 }
 
+/// Who is behind a receiver, which decides of what kinds of changes it is notified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Programs, which are notified of everything.
+    Programs,
+    /// People who read messages.
+    People,
+    /// Somebody whom an incident may wake up.
+    Pager,
+}
+
 impl ReceiverKind {
+    /// Who is behind it.
+    pub fn audience(&self) -> Audience {
+        match self {
+            Self::Email(_) | Self::Webhook(Webhook { format: Format::Slack | Format::Teams, .. }) => Audience::People,
+            Self::Webhook(Webhook { format: Format::PagerDuty(_), .. }) => Audience::Pager,
+            Self::Alertmanager | Self::Webhook(_) => Audience::Programs,
+        }
+    }
+
     /// The name of the kind, as tables show it.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -15,13 +15,19 @@ use crate::config::value;
 use super::email::email;
 use super::only::{Named, only};
 use super::webhook::webhook;
-use super::{Address, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
+use super::{Address, Audience, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
 
 /// The default time-out of a request: long enough for a slow service, and short enough not to delay the notifications
 /// that wait behind it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The default time-out of an e-mail: a server may search it for viruses before it answers.
 const EMAIL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long what is for people gathers, unless the configuration says otherwise: what one incident breaks is found within
+/// seconds.
+const GROUP_WAIT: Duration = Duration::from_secs(30);
+/// The longest that it may gather: nobody should learn of an alert later.
+const LONGEST_GROUP_WAIT: Duration = Duration::from_mins(15);
 
 /// Where PagerDuty takes events (its page "Send an alert event").
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -94,13 +100,29 @@ fn receiver(
     if name.is_none() && !section.has("name") && !names_itself {
         notes.fault(&section.path("name"), Problem::new("missing", "a name for it, which becomes a label"));
     }
+    let group_wait = group_wait(&mut section, list, kind.as_ref(), notes);
     section.finish(notes);
     // The host of an Alertmanager is name enough.
     let name = name.or(host)?;
     let (Access { authorization, identity }, kind, address) = (access, kind?, address?);
     let default = if list == List::Emails { EMAIL_TIMEOUT } else { TIMEOUT };
     let timeout = timeout.unwrap_or(default);
-    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout, only })
+    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout, only, group_wait })
+}
+
+/// Reads how long notifications gather. What programs and pagers are sent is about one alert each.
+fn group_wait(section: &mut Section<'_>, list: List, kind: Option<&ReceiverKind>, notes: &mut Notes<'_>) -> Duration {
+    if list == List::Alertmanagers {
+        return Duration::ZERO;
+    }
+    let bounds = Duration::ZERO..=LONGEST_GROUP_WAIT;
+    let wait = section.read("group_wait", notes, |value| value::duration(value, bounds));
+    let is_for_people = kind.is_none_or(|kind| kind.audience() == Audience::People);
+    if section.has("group_wait") && !is_for_people {
+        let problem = Problem::new("not for this format", "format = \"slack\" or \"teams\" with group_wait");
+        notes.fault(&section.path("group_wait"), problem);
+    }
+    wait.unwrap_or(if is_for_people { GROUP_WAIT } else { Duration::ZERO })
 }
 
 /// How the daemon shows who it is.

@@ -119,3 +119,52 @@ async fn what_a_template_cannot_render_is_set_aside_and_blocks_nothing() {
     assert!(*id == refused && refusal.starts_with("the template `t.json` failed at it: line 1, column "), "{refusal}");
     assert_eq!(fake.taken("hook"), [json!({ "s": "firing", "n": -1 })]);
 }
+
+/// Deliveries of the notifications above again and again, each about an alert of its own.
+fn many(count: usize) -> Vec<Delivery> {
+    let delivery = |(id, mut notification): (i64, Notification)| {
+        notification.key.subject = Some(id.to_string());
+        Delivery { id, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) }
+    };
+    let endless = std::iter::repeat_with(notifications).flatten();
+    (1..).zip(endless.take(count)).map(delivery).collect()
+}
+
+#[test]
+fn a_message_about_many_alerts_is_valid_too() {
+    for (format, schema, longest) in [(Format::Slack, SLACK, 16_000), (Format::Teams, TEAMS, 28_000)] {
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.add_resource("schema.json", serde_json::from_str(schema).unwrap()).unwrap();
+        let schema = compiler.compile("schema.json", &mut schemas).unwrap();
+        let hook = Webhook { format: format.clone(), put: false, headers: Vec::new(), secret_file: None };
+        for count in [2, 3, 500] {
+            let kind = ReceiverKind::Webhook(hook.clone());
+            let body = super::super::request::request(&kind, &many(count), "http://here").unwrap().body;
+            assert!(body.len() <= longest, "{format:?}: {} bytes", body.len());
+            let value: Value = serde_json::from_str(&body).unwrap();
+            schemas.validate(&value, schema).unwrap_or_else(|error| panic!("{format:?}: {error}\n{value:#}"));
+            assert_eq!(body.contains("… and "), count == 500, "{body}");
+        }
+    }
+}
+
+#[test]
+fn an_email_about_many_alerts_is_bounded_and_in_their_threads() {
+    let mailbox = |text: &str| text.parse::<lettre::message::Mailbox>().unwrap();
+    let settings = crate::config::Email {
+        from: mailbox("Monitor <monitor@example.com>"),
+        to: vec![mailbox("ops@example.com")],
+        encryption: crate::config::Encryption::IfOffered,
+    };
+    let kind = ReceiverKind::Email(settings);
+    let body = |deliveries: &[Delivery]| super::super::request::request(&kind, deliveries, "http://here").unwrap().body;
+    let two = body(&many(2)).replace("\r\n ", " ");
+    let header = |name: &str| two.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+    let ids: Vec<_> = many(2).iter().map(|delivery| crate::state::alert_id(&delivery.notification)).collect();
+    assert!(header("Message-ID: ").starts_with(&format!("<{}.", ids[0])), "{two}");
+    assert!(header("References: ").starts_with(&format!("<{}.", ids[1])), "{two}");
+    assert_eq!(header("Subject: "), "2 alerts: 2 critical");
+    let all = body(&many(500));
+    assert!(all.is_ascii() && all.contains("And 470 more") && all.len() < 1_000_000, "{} bytes", all.len());
+    assert!(all.lines().all(|line| line.len() <= 998), "lines as RFC 5322 allows them");
+}
