@@ -51,6 +51,12 @@ pub enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Send again what a receiver had refused for good; the log and the store say its number.
+    Redeliver {
+        /// The number of the notification.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
     /// Read the configuration and print every fault at once, or the plan; never touches the network.
     Validate,
     /// Print what is known about Syncro's permissions and what integrations need.

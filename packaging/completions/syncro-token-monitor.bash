@@ -49,6 +49,9 @@ _syncro__token__monitor() {
             syncro__token__monitor,preflight)
                 cmd="syncro__token__monitor__subcmd__preflight"
                 ;;
+            syncro__token__monitor,redeliver)
+                cmd="syncro__token__monitor__subcmd__redeliver"
+                ;;
             syncro__token__monitor,run)
                 cmd="syncro__token__monitor__subcmd__run"
                 ;;
@@ -97,6 +100,9 @@ _syncro__token__monitor() {
             syncro__token__monitor__subcmd__help,preflight)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__preflight"
                 ;;
+            syncro__token__monitor__subcmd__help,redeliver)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__redeliver"
+                ;;
             syncro__token__monitor__subcmd__help,run)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__run"
                 ;;
@@ -119,7 +125,7 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert validate catalog history simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver validate catalog history simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,7 +397,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check status preflight calibrate test-alert validate catalog history simulate demo health hash-password completions man help"
+            opts="run check status preflight calibrate test-alert redeliver validate catalog history simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -545,6 +551,20 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__preflight)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__redeliver)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -735,6 +755,36 @@ _syncro__token__monitor() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__redeliver)
+            opts="-c -h --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -12,6 +12,7 @@ mod history;
 mod packaging;
 mod preflight;
 mod readiness;
+mod redeliver;
 mod run;
 mod simulate;
 mod status;
@@ -78,6 +79,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Preflight(arguments), _) => runtime.block_on(preflight::preflight(&path, arguments)),
         (Command::Calibrate(arguments), _) => runtime.block_on(calibrate::calibrate(&path, arguments)),
         (Command::TestAlert { receiver, print }, _) => runtime.block_on(test_alert::test_alert(&path, receiver, print)),
+        (Command::Redeliver { id }, _) => redeliver::redeliver(&path, id),
         (Command::Health, _) => runtime.block_on(health::health(&path)),
         (Command::Validate, _) => validate::validate(&path),
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),

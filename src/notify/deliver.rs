@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::state::{Change, Delivery, Settled, alert_id};
+use crate::state::{Change, Delivery, Refusal, Settled, alert_id};
 
 use super::answer::{Suspect, Trouble};
 use super::backoff::pause_of_one;
@@ -194,7 +194,7 @@ impl<P: Post> Worker<P> {
     }
 
     async fn set_aside(&mut self, key: &str, trouble: &Trouble) {
-        let Some(Delivery { id, notification, .. }) = self.queue.remove(key) else { return };
+        let Some(Delivery { id, receiver, notification, .. }) = self.queue.remove(key) else { return };
         let (name, detail, status) = (self.name(), &trouble.detail, notification.status.as_str());
         let about = &notification.key;
         self.instruments.set_aside(&name, 1);
@@ -204,9 +204,9 @@ impl<P: Post> Worker<P> {
             reason = trouble.why.as_str(),
             id,
             "receiver `{name}` refuses notification {id} ({about}, {status}) for good while it takes others: {detail}. \
-             It is \
-             set aside in the store, and is not sent again by itself"
+             It is set aside in the store; once that is fixed, `redeliver {id}` sends it again"
         );
-        self.report(Settled::SetAside { id, refusal: detail.clone() }).await;
+        let answer = detail.clone();
+        self.report(Settled::SetAside(Refusal { id, receiver, notification, answer })).await;
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::config::Receiver;
-use crate::state::Settled;
+use crate::state::{Delivery, Refusal, Settled};
 
 use super::alertmanager::{Clocks, Labels, RESEND, Update, body};
 use super::answer::Trouble;
@@ -145,8 +145,9 @@ impl<P: Post> Worker<P> {
         for delivery in self.queue.take_until(last) {
             let id = delivery.id;
             if self.board.leaves_out(&delivery) {
-                let refusal = "refused as one of all alerts".to_owned();
-                self.report(Settled::SetAside { id, refusal }).await;
+                let Delivery { receiver, notification, .. } = delivery;
+                let answer = "refused as one of all alerts".to_owned();
+                self.report(Settled::SetAside(Refusal { id, receiver, notification, answer })).await;
             } else {
                 self.instruments.notified(&name, 1);
                 self.report(Settled::Delivered(id)).await;

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::{Notification, Severity, Status};
 
+use super::refusal::Refusal;
+
 /// One notification on its way to one receiver: a row of the outbox.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -26,12 +28,7 @@ pub enum Settled {
     /// The receiver has taken the delivery with this number, or is no longer configured.
     Delivered(i64),
     /// The receiver takes others and refuses this one for good; it is retained, and is not sent again by itself.
-    SetAside {
-        /// The number of the delivery.
-        id: i64,
-        /// What the receiver answered, as a fragment of a sentence.
-        refusal: String,
-    },
+    SetAside(Refusal),
     /// What its alert has done since makes the delivery with this number needless: it was never made, and is discarded.
     Superseded(i64),
 }

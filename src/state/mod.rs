@@ -6,6 +6,7 @@ mod deliveries;
 mod history;
 mod permission_view;
 mod records;
+mod refusal;
 mod routing;
 mod snapshot;
 
@@ -17,6 +18,8 @@ pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
 pub(crate) use permission_view::PermissionView;
 pub(crate) use records::{Batch, Entry, PersistedToken};
 pub use records::{PersistedState, Record};
+pub use refusal::Refusal;
+pub(crate) use refusal::RefusalNotices;
 pub use routing::Subscription;
 pub(crate) use routing::{KnownAlerts, Learnt, Routed, passes};
 pub(crate) use snapshot::{Health, TenantSnapshot};

@@ -87,7 +87,8 @@ impl KnownAlerts {
         }
     }
 
-    fn has(&self, receiver: &str, alert: &str) -> bool {
+    /// Whether a receiver knows that this alert fires.
+    pub(super) fn has(&self, receiver: &str, alert: &str) -> bool {
         self.0.get(receiver).is_some_and(|alerts| alerts.contains(alert))
     }
 

@@ -14,22 +14,24 @@ use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
 use super::read::{Outbox, known_alerts, persisted_state, undelivered};
+use super::redeliver;
 use super::retention::discard_older;
 use super::unwritten::Unwritten;
 use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold values that an older program cannot read.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5379_544d;
 /// How long a `sqlite3` shell may lock the file before that is an error.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut to this size after each checkpoint, in bytes.
 const LONGEST_LOG: i64 = 4 * 1024 * 1024;
 /// How much of the file is cached between two commits, in KiB; the default is four times that. What a large commit
@@ -99,6 +101,8 @@ impl Database {
         let (undelivered, superseded) = undelivered(&self.connection)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         discard(&transaction, &superseded)?;
+        // What was put back is among what was not delivered.
+        redeliver::take(&transaction)?;
         transaction.commit()?;
         let outbox = Outbox { undelivered, next_id: last + 1, known: known_alerts(&self.connection)? };
         Ok((persisted_state(&self.connection)?, outbox))
@@ -117,11 +121,12 @@ impl Database {
         Ok(newest.and_then(|at| DateTime::parse_from_rfc3339(&at).ok()).map(|at| at.to_utc()))
     }
 
-    /// Writes all of `unwritten` or nothing; `now` dates the tokens that are retired.
+    /// Writes all of `unwritten` or nothing; `now` dates the tokens that are retired. Returns what an operator wants to be
+    /// sent again.
     ///
     /// # Errors
     /// When something cannot be written: the disk is full, or another program has locked the file.
-    pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {
+    pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<Vec<Delivery>, Problem> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write_statuses(&transaction, unwritten, now)?;
         for entry in &unwritten.batch.history {
@@ -131,7 +136,9 @@ impl Database {
         if let Some(before) = unwritten.discard_before {
             discard_older(&transaction, &written(before))?;
         }
-        Ok(transaction.commit()?)
+        let again = redeliver::take(&transaction)?;
+        transaction.commit()?;
+        Ok(again)
     }
 }
 
@@ -147,6 +154,11 @@ fn limit_cache(connection: &Connection, kibibytes: i64) -> Result<(), Problem> {
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
+}
+
+/// The version of the schema that this program writes.
+pub(super) fn newest_version() -> usize {
+    MIGRATIONS.len()
 }
 
 /// The version of the schema, or `None` if the file is still empty.

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::state::Batch;
-use crate::state::Snapshot;
+use crate::state::{Batch, Delivery, Snapshot};
 use crate::system::trouble::on_a_thread;
 
 use super::database::Database;
@@ -57,7 +56,8 @@ pub struct Attempt {
     pub(super) database: Option<Database>,
     /// What is still not written.
     pub(super) left: Unwritten,
-    pub(super) outcome: Result<(), Problem>,
+    /// What is to be sent again.
+    pub(super) outcome: Result<Vec<Delivery>, Problem>,
 }
 
 impl Attempt {
@@ -102,7 +102,7 @@ fn commit(mut database: Database, mut unwritten: Unwritten, snapshot: &Snapshot,
         unwritten = all;
     }
     match database.write(&unwritten, now) {
-        Ok(()) => Attempt { database: Some(database), left: Unwritten::default(), outcome: Ok(()) },
+        Ok(again) => Attempt { database: Some(database), left: Unwritten::default(), outcome: Ok(again) },
         Err(error) => Attempt { database: None, left: unwritten, outcome: Err(error) },
     }
 }

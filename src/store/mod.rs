@@ -10,6 +10,7 @@ mod history;
 mod instruments;
 mod lock;
 mod read;
+mod redeliver;
 mod retention;
 mod unwritten;
 mod writer;
@@ -33,6 +34,7 @@ pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};
 pub use history::{history, state};
 pub use instruments::Instruments;
+pub use redeliver::redeliver;
 pub use writer::{Handles, Writer};
 
 /// A store that is open for this process alone, ready for its [`Writer`].

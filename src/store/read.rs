@@ -102,7 +102,8 @@ pub(super) fn known_alerts(connection: &Connection) -> Result<KnownAlerts, Probl
     Ok(known)
 }
 
-fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
+/// The delivery in a row of the outbox: its number, its receiver, when it was queued, and what it is.
+pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery, Problem> {
     let receiver = Arc::from(row.get::<_, String>(1)?);
     let queued_at = DateTime::parse_from_rfc3339(&row.get::<_, String>(2)?)
         .map_err(|error| Problem::Damaged(format!("when a notification was queued cannot be read: {error}")))?;

@@ -15,11 +15,13 @@ use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
-use super::{Handles, Instruments, Store, Writer, history};
+use super::{Handles, Instruments, Store, Writer, history, redeliver};
 use crate::alert::{Alert, AlertKey, Firing, Message, Notification, Severity, Status};
 use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
 use crate::model::{Scope, TokenId};
-use crate::state::{Batch, Delivery, Entry, HistoryQuery, KnownAlerts, Learnt, PersistedState, Record, Settled};
+use crate::state::{
+    Batch, Delivery, Entry, HistoryQuery, KnownAlerts, Learnt, PersistedState, Record, Refusal, Settled,
+};
 use crate::state::{Snapshot, Subscription, TokenSnapshot};
 use crate::syncro::ProbeObservation;
 use crate::testing::{at, observed, probed, token, works};
@@ -566,13 +568,46 @@ async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     assert_eq!(place.names(), ["b"]);
 }
 
+/// That the receiver refuses this delivery for good.
+fn refused(id: i64) -> Settled {
+    let Delivery { receiver, notification, .. } = queued(id);
+    Settled::SetAside(Refusal { id, receiver, notification, answer: "it answered 400".to_owned() })
+}
+
+#[test]
+fn what_was_refused_is_delivered_again_if_somebody_says_so() {
+    let place = Place::new();
+    let mut written = Unwritten { queued: vec![queued(1), queued(2), queued(3)], ..Unwritten::default() };
+    written.settle(refused(1), at(11));
+    written.settle(Settled::Delivered(2), at(11));
+    let mut database = place.open();
+    database.write(&written, at(20)).unwrap();
+    let again = |id, receivers: &[&str]| {
+        let said = redeliver(&place.path(), id, receivers).map(|delivery| delivery.id);
+        said.map_err(|error| error.problem.to_string())
+    };
+    let receiver = queued(1).receiver;
+    assert_eq!(again(2, &[&receiver]), Err("notification 2 was delivered".to_owned()));
+    assert_eq!(again(3, &[&receiver]), Err("notification 3 was not refused, and still waits".to_owned()));
+    assert!(again(4, &[&receiver]).unwrap_err().starts_with("it has no notification 4;"));
+    assert!(again(1, &["other"]).unwrap_err().ends_with("which is not configured"));
+    assert_eq!(again(1, &[&receiver]), Ok(1));
+    assert!(again(1, &[&receiver]).unwrap_err().ends_with("still waits"), "once is enough");
+    // A daemon that is running learns of it with its next commit, and one that starts finds it.
+    let taken = database.write(&Unwritten::default(), at(21)).unwrap();
+    assert_eq!(taken.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1]);
+    assert_eq!(database.write(&Unwritten::default(), at(22)).unwrap().len(), 0);
+    drop(database);
+    assert_eq!(place.load().1.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3]);
+}
+
 #[test]
 fn what_was_set_aside_is_retained_and_waits_for_nobody() {
     let place = Place::new();
     let mut written = Unwritten { queued: (1..=3).map(queued).collect(), ..Unwritten::default() };
     place.open().write(&written, at(10)).unwrap();
     written = Unwritten::default();
-    written.settle(Settled::SetAside { id: 1, refusal: "it answered 400".to_owned() }, at(11));
+    written.settle(refused(1), at(11));
     written.settle(Settled::Superseded(2), at(11));
     place.open().write(&written, at(11)).unwrap();
     let (_, undelivered, next_id) = place.load();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::state::{Batch, Delivery, Learnt, Settled};
+use crate::state::{Batch, Delivery, Learnt, Refusal, Settled};
 
 /// How many lines of the history and of the outbox are retained while nothing can be written; older ones are given up.
 /// Thousands of tokens that all die and come back within one outage of the disk make fewer.
@@ -54,7 +54,7 @@ impl Unwritten {
     pub(super) fn settle(&mut self, settled: Settled, now: DateTime<Utc>) {
         match settled {
             Settled::Delivered(id) => self.delivered.push((id, now)),
-            Settled::SetAside { id, refusal } => self.set_aside.push((id, now, refusal)),
+            Settled::SetAside(Refusal { id, answer, .. }) => self.set_aside.push((id, now, answer)),
             // While nothing can be written, a flapping alert must not fill the list with what nobody needs. What is
             // superseded is among the newest.
             Settled::Superseded(id) => match self.queued.iter().rposition(|delivery| delivery.id == id) {

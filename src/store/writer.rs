@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::state::Snapshot;
-use crate::state::{Batch, Delivery, KnownAlerts, Routed, Settled, Subscription};
+use crate::state::{Batch, Delivery, KnownAlerts, RefusalNotices, Routed, Settled, Subscription};
 use crate::system::clock;
 
 use super::Store;
@@ -63,6 +63,7 @@ pub struct Writer {
     deliveries: Option<mpsc::Sender<Delivery>>,
     receivers: watch::Receiver<Arc<[Subscription]>>,
     known: KnownAlerts,
+    refusals: RefusalNotices,
     done: mpsc::Receiver<Settled>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     keep: watch::Receiver<Duration>,
@@ -107,6 +108,7 @@ impl Writer {
             deliveries: Some(deliveries),
             receivers,
             known,
+            refusals: RefusalNotices::default(),
             done,
             snapshots,
             keep,
@@ -153,7 +155,7 @@ impl Writer {
                     None => self.batches_open = false,
                 },
                 settled = self.done.recv(), if self.done_open => match settled {
-                    Some(settled) => self.unwritten.settle(settled, clock::now()),
+                    Some(settled) => self.settle(settled, clock::now()),
                     None if self.deliveries.is_none() => self.done_open = false,
                     None => return Err("the receiver of alerts ended by itself".to_owned()),
                 },
@@ -185,21 +187,38 @@ impl Writer {
 
     fn take(&mut self, mut batch: Batch, now: DateTime<Utc>) {
         let receivers = Arc::clone(&self.receivers.borrow());
-        let mut new = Vec::new();
         for notification in std::mem::take(&mut batch.notifications).into_iter().map(Arc::new) {
             let (routed, learnt) = self.known.route(&notification, &receivers);
             for learnt in learnt {
                 self.unwritten.learn(learnt);
             }
-            for Routed { receiver, notification } in routed {
-                let id = self.next_id;
-                self.next_id += 1;
-                new.push(Delivery { id, receiver, queued_at: now, notification });
+            for routed in routed {
+                self.queue(routed, now);
             }
         }
-        self.unwritten.queued.extend(new.iter().cloned());
-        self.queued.extend(new);
         self.unwritten.merge(Unwritten { batch, ..Unwritten::default() });
+    }
+
+    /// Takes in what became of a delivery. Of one that is refused for good the other receivers are notified.
+    fn settle(&mut self, settled: Settled, now: DateTime<Utc>) {
+        if let Settled::SetAside(refusal) = &settled
+            && self.batches_open
+        {
+            let receivers = Arc::clone(&self.receivers.borrow());
+            for routed in self.refusals.route(refusal, &receivers, &self.known, now) {
+                self.refusals.queued(self.next_id);
+                self.queue(routed, now);
+            }
+        }
+        self.unwritten.settle(settled, now);
+    }
+
+    /// Makes a delivery, which the next commit writes before it is sent.
+    fn queue(&mut self, Routed { receiver, notification }: Routed, now: DateTime<Utc>) {
+        let delivery = Delivery { id: self.next_id, receiver, queued_at: now, notification };
+        self.next_id += 1;
+        self.unwritten.queued.push(delivery.clone());
+        self.queued.push(delivery);
         if !self.up {
             self.ready.extend(self.queued.drain(..));
         }
@@ -236,7 +255,7 @@ impl Writer {
         let later = std::mem::replace(&mut self.unwritten, left);
         self.unwritten.merge(later);
         match outcome {
-            Ok(()) => {
+            Ok(again) => {
                 self.instruments.committed();
                 if !self.up {
                     self.up = true;
@@ -244,6 +263,7 @@ impl Writer {
                     tracing::info!(event = "store_up", "what happens is persisted again");
                 }
                 self.ready.extend(self.committing.drain(..));
+                self.ready.extend(again);
             }
             Err(problem) => self.fail(problem),
         }

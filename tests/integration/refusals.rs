@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use simulator::Incident;
 
-use crate::harness::{ACME, Configuration, Token, World};
+use crate::harness::{ACME, Configuration, Token, World, call, text};
 use crate::real::until;
 use crate::sink::{Answer, Sink};
 
@@ -66,6 +66,45 @@ fn one_refused_notification_holds_up_no_other_and_is_kept() {
         daemon.checks("acme", "validity", 2);
         assert_eq!(sink.sent().len(), sent, "{status}: it is not sent again by itself");
     }
+}
+
+#[test]
+fn others_learn_of_a_refusal_and_redeliver_sends_it_again() {
+    let ((world, configuration), sink, other) = (two_tenants(), Sink::new(), Sink::new());
+    sink.answers(Answer::Refuses(422, "acme"));
+    let second = webhook(&other, "json").replace("\"hook\"", "\"second\"");
+    let configuration = configuration.alerts(&(webhook(&sink, "json") + &second));
+    let mut daemon = world.run(&configuration);
+    daemon.checks("acme", "validity", 1);
+    daemon.checks("second", "validity", 1);
+    world.happens(refused("acme"));
+    daemon.wait("the refusal", |line| line["event"] == "receiver_failing");
+    world.happens(refused("second"));
+    let line = daemon.wait("that it is set aside", |line| line["event"] == "notification_set_aside");
+    let id = line["id"].as_i64().unwrap().to_string();
+    let notice = other.wait_for(3).remove(2);
+    assert_eq!((&notice["tenant"], &notice["change"]), (&"acme".into(), &"reminder".into()), "{notice}");
+    let message = notice["message"].as_str().unwrap();
+    let expected =
+        format!("receiver `hook` could not be notified of this alert, since it refuses notification {id} for good");
+    assert!(message.starts_with(&expected), "{message}");
+    let config = world.path("config.toml");
+    let redeliver = |id: &str| {
+        let output = call(&["-c", config.to_str().unwrap(), "redeliver", id]);
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = redeliver("9999");
+    assert_eq!((code, said.contains("it has no notification 9999")), (Some(1), true), "{said}");
+    sink.answers(Answer::Text(200, "ok"));
+    let before = sink.taken().len();
+    let (code, said) = redeliver(&id);
+    assert_eq!((code, said.contains("waits for receiver `hook` again")), (Some(0), true), "{said}");
+    let again = sink.wait_for(before + 1).remove(before);
+    assert_eq!((&again["tenant"], again["delivery"].to_string()), (&"acme".into(), id.clone()), "{again}");
+    assert_eq!(redeliver(&id).0, Some(1), "it was delivered, or is about to be");
+    daemon.signal("TERM");
+    assert!(daemon.ended().success());
+    assert_eq!(sink.taken().len(), before + 1, "each once");
 }
 
 #[test]

@@ -115,8 +115,8 @@ async fn what_a_template_cannot_render_is_set_aside_and_blocks_nothing() {
     sleep(Duration::from_mins(5)).await;
     let settled = bench.settled();
     assert_eq!(settled[0], Settled::Delivered(taken));
-    let Settled::SetAside { id, refusal } = &settled[1] else { panic!("{settled:?}") };
-    assert!(*id == refused && refusal.starts_with("the template `t.json` failed at it: line 1, column "), "{refusal}");
+    let Settled::SetAside(crate::state::Refusal { id, answer, .. }) = &settled[1] else { panic!("{settled:?}") };
+    assert!(*id == refused && answer.starts_with("the template `t.json` failed at it: line 1, column "), "{answer}");
     assert_eq!(fake.taken("hook"), [json!({ "s": "firing", "n": -1 })]);
 }
 

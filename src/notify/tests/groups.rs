@@ -82,7 +82,7 @@ async fn one_refused_among_many_is_set_aside_and_the_others_arrive() {
     sleep(Duration::from_mins(2)).await;
     let settled = bench.settled();
     assert_eq!(settled.len(), 4, "{settled:?}");
-    assert!(matches!(settled[3], Settled::SetAside { id, .. } if id == bad), "{settled:?}");
+    assert!(matches!(&settled[3], Settled::SetAside(refusal) if refusal.id == bad), "{settled:?}");
     assert_eq!(texts(&fake).len(), 3, "one by one: {:?}", texts(&fake));
 }
 

@@ -2,6 +2,7 @@
 //! be.
 
 use super::*;
+use crate::state::Refusal;
 use crate::testing::webhook;
 
 fn of_tenant(tenant: &str, severity: Severity) -> Notification {
@@ -11,8 +12,10 @@ fn of_tenant(tenant: &str, severity: Severity) -> Notification {
     notification
 }
 
-fn set_aside(id: i64) -> Settled {
-    Settled::SetAside { id, refusal: "it answered 400".to_owned() }
+/// That the notification about this token was set aside.
+fn set_aside(id: i64, token_name: &str, status: Status) -> Settled {
+    let (receiver, notification) = ("hook".into(), Arc::new(notification(token_name, status)));
+    Settled::SetAside(Refusal { id, receiver, notification, answer: "it answered 400".to_owned() })
 }
 
 /// The names of the tokens in the notifications that a webhook has taken, each with the status of the notification.
@@ -31,7 +34,7 @@ async fn a_refused_notification_is_set_aside_and_blocks_no_other() {
     assert_eq!(bench.settled(), [], "nothing shows that it takes anything");
     let other = bench.deliver("hook", "good", Status::Firing).await;
     sleep(Duration::from_secs(6)).await;
-    let settled = [Settled::Delivered(other), set_aside(refused)];
+    let settled = [Settled::Delivered(other), set_aside(refused, "bad", Status::Firing)];
     assert_eq!(bench.settled(), settled, "within seconds, although the receiver was left alone for a minute");
     let end = bench.deliver("hook", "bad", Status::Resolved).await;
     let better = bench.deliver("hook", "good", Status::Resolved).await;
@@ -40,7 +43,7 @@ async fn a_refused_notification_is_set_aside_and_blocks_no_other() {
     assert_eq!(bench.metric(&series("set_aside")), Some(2.0), "its end holds the same text");
     assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"hook\"}"), Some(0.0));
     sleep(Duration::from_hours(3)).await;
-    assert_eq!(bench.settled(), [Settled::Delivered(better), set_aside(end)], "each once");
+    assert_eq!(bench.settled(), [Settled::Delivered(better), set_aside(end, "bad", Status::Resolved)], "each once");
     assert_eq!(received(&fake, "hook"), ["good firing", "good resolved"]);
     assert!(fake.tried("hook") < 40, "{}", fake.tried("hook"));
 }
@@ -72,7 +75,7 @@ async fn what_is_refused_alone_is_set_aside_once_its_end_is_taken() {
     sleep(Duration::from_mins(5)).await;
     let end = bench.deliver("hook", "a", Status::Resolved).await;
     sleep(Duration::from_mins(2)).await;
-    assert_eq!(bench.settled(), [set_aside(refused), Settled::Delivered(end)]);
+    assert_eq!(bench.settled(), [set_aside(refused, "a", Status::Firing), Settled::Delivered(end)]);
 }
 
 #[tokio::test(start_paused = true)]

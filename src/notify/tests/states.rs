@@ -40,7 +40,7 @@ async fn one_alert_that_is_refused_blocks_no_other_on_its_way_to_an_alertmanager
     let mut settled = bench.settled();
     settled.sort_by_key(|settled| matches!(settled, Settled::Delivered(_)));
     assert!(
-        matches!(settled[..], [Settled::SetAside { id, .. }, Settled::Delivered(_)] if id == refused),
+        matches!(settled[..], [Settled::SetAside(ref refusal), Settled::Delivered(_)] if refusal.id == refused),
         "{settled:?}"
     );
     assert_eq!(settled[1], Settled::Delivered(taken));
