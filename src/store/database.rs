@@ -13,8 +13,7 @@ use crate::model::TokenId;
 use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
-use super::read::{Outbox, known_alerts, persisted_state, undelivered};
-use super::redeliver;
+use super::read::{Outbox, delivery, known_alerts, persisted_state, undelivered};
 use super::retention::discard_older;
 use super::unwritten::Unwritten;
 use super::written;
@@ -102,7 +101,7 @@ impl Database {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         discard(&transaction, &superseded)?;
         // What was put back is among what was not delivered.
-        redeliver::take(&transaction)?;
+        take_redeliveries(&transaction)?;
         transaction.commit()?;
         let outbox = Outbox { undelivered, next_id: last + 1, known: known_alerts(&self.connection)? };
         Ok((persisted_state(&self.connection)?, outbox))
@@ -136,7 +135,7 @@ impl Database {
         if let Some(before) = unwritten.discard_before {
             discard_older(&transaction, &written(before))?;
         }
-        let again = redeliver::take(&transaction)?;
+        let again = take_redeliveries(&transaction)?;
         transaction.commit()?;
         Ok(again)
     }
@@ -289,4 +288,22 @@ fn discard(transaction: &Transaction<'_>, superseded: &[i64]) -> Result<(), Prob
         delete.execute([id])?;
     }
     Ok(())
+}
+
+/// Takes what is to be sent again, for a daemon that is running.
+///
+/// # Errors
+/// When the file cannot be read or written.
+fn take_redeliveries(transaction: &Transaction<'_>) -> Result<Vec<Delivery>, Problem> {
+    let mut statement = transaction.prepare(
+        "SELECT id, receiver, queued_at, notice FROM outbox
+         WHERE id IN (SELECT id FROM redeliveries) AND told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
+    )?;
+    let (mut rows, mut taken) = (statement.query([])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        // The command has read it before; one that cannot be read must not keep anything else from being written.
+        taken.extend(delivery(row).ok());
+    }
+    transaction.execute("DELETE FROM redeliveries", [])?;
+    Ok(taken)
 }

@@ -60,21 +60,3 @@ fn refused(transaction: &Transaction<'_>, id: i64) -> Result<Delivery, Problem> 
         Some((delivery, false, true)) => delivery,
     }
 }
-
-/// Takes what is to be sent again, for a daemon that is running.
-///
-/// # Errors
-/// When the file cannot be read or written.
-pub(super) fn take(transaction: &Transaction<'_>) -> Result<Vec<Delivery>, Problem> {
-    let mut statement = transaction.prepare(
-        "SELECT id, receiver, queued_at, notice FROM outbox
-         WHERE id IN (SELECT id FROM redeliveries) AND told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
-    )?;
-    let (mut rows, mut taken) = (statement.query([])?, Vec::new());
-    while let Some(row) = rows.next()? {
-        // The command has read it before; one that cannot be read must not keep anything else from being written.
-        taken.extend(delivery(row).ok());
-    }
-    transaction.execute("DELETE FROM redeliveries", [])?;
-    Ok(taken)
-}
