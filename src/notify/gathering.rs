@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_first_sweep_finds_gathers_until_it_is_confirmed_and_not_for_ever() {
+    async fn what_the_first_sweep_finds_gathers_until_it_is_confirmed() {
         let seconds = Duration::from_secs;
         let first = FirstSweep { is_first_start: true, confirmed_after: seconds(30) };
         let (began, wait) = (Instant::now(), seconds(10));

@@ -173,20 +173,26 @@ async fn client(receiver: &Receiver) -> Result<reqwest::Client, Trouble> {
         .map_err(|error| Trouble::secret(format!("failed to make an HTTP client: {}", http::innermost(&error))))
 }
 
+/// The URL at which a receiver is.
+async fn base(address: &Address) -> Result<String, Trouble> {
+    match address {
+        Address::Url(url) => Ok(url.clone()),
+        Address::File(path) => {
+            let url = Secret::read(path).await.map_err(Trouble::secret)?;
+            let parsed = Url::parse(url.expose()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            let parsed = parsed.ok_or_else(|| Trouble::secret(format!("`{}` holds no web URL", path.display())))?;
+            Ok(parsed.to_string())
+        }
+    }
+}
+
 async fn send(
     client: &reqwest::Client,
     receiver: &Receiver,
     mut outgoing: Outgoing,
     timeout: Duration,
 ) -> Result<Taken, Trouble> {
-    let base = match &receiver.address {
-        Address::Url(url) => url.clone(),
-        Address::File(path) => {
-            let url = Secret::read(path).await.map_err(Trouble::secret)?;
-            let parsed = Url::parse(url.expose()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            parsed.ok_or_else(|| Trouble::secret(format!("`{}` holds no web URL", path.display())))?.to_string()
-        }
-    };
+    let base = base(&receiver.address).await?;
     let method = if outgoing.put { Method::PUT } else { Method::POST };
     let mut builder = client.request(method, format!("{base}{}", outgoing.path)).timeout(timeout);
     if !outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {

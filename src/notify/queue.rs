@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_one_of_each_alert_the_worst_first_and_no_end_among_beginnings() {
+    fn a_batch_has_one_of_each_alert_and_no_end_among_beginnings() {
         let mut queue = Queue::default();
         for delivery in [
             warning(1, "a"),

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn people_get_no_all_clear_that_is_none_and_no_page_for_an_update() {
+    fn nobody_gets_a_false_all_clear_or_a_page_for_an_update() {
         let takes = |audience| {
             let subscription = Subscription { audience, ..Subscription::to_everything("x") };
             let changes = [Change::New, Change::Escalated, Change::Deescalated, Change::Updated, Change::Reminder];

@@ -207,7 +207,7 @@ fn one_write_is_whole_or_nothing() {
 }
 
 #[test]
-fn what_a_receiver_knows_outlasts_a_restart_and_ends_with_the_alert() {
+fn what_a_receiver_knows_outlasts_a_restart() {
     let place = Place::new();
     let learn = |alerts: &[(&str, bool)]| {
         let mut unwritten = Unwritten::default();

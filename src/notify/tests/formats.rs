@@ -105,7 +105,7 @@ fn a_template_may_name_what_a_notification_has_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_template_cannot_render_is_set_aside_and_blocks_nothing() {
+async fn what_a_template_cannot_render_is_set_aside_alone() {
     let fake = Fake::new();
     let source = "{\"s\": {{ status }}, \"n\": {{ 1 // (message | length - 22) }}}";
     let template = Template::new(std::path::Path::new("t.json"), source).unwrap();
