@@ -162,7 +162,7 @@ fn is_page(body: &[u8]) -> bool {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
 }
 
-/// Why the notification was not taken although the status says that it was, where the body tells: Slack and services like
+/// Why the notification was not taken although the status says that it was, where the body shows it: Slack and services like
 /// it may answer 200 with one of its error words or with `"ok": false`, and the connectors of Teams with a sentence.
 fn refusal(body: &[u8]) -> Option<DeliveryFailure> {
     const WORDS: [&str; 12] = [

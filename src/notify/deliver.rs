@@ -1,5 +1,6 @@
-//! How notifications are delivered one by one, and to people what has gathered. When one is not taken, another is tried to see whether the receiver is
-//! at fault or that notification: a receiver in trouble is left alone, a notification that is refused waits by itself.
+//! How notifications are delivered one by one, and to people what has gathered. When one is not taken, another is tried to
+//! see whether the receiver is at fault or that notification: a receiver in trouble is left alone, a notification that is
+//! refused waits by itself.
 
 use std::sync::Arc;
 use std::time::Duration;

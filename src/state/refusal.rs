@@ -14,7 +14,7 @@ use super::routing::{KnownAlerts, Routed, Subscription};
 /// The others are notified of refusals by one receiver at most this often: where it refuses a kind of alert, it refuses
 /// many, and the log and the metric have each.
 const APART: TimeDelta = TimeDelta::hours(1);
-/// How many deliveries about refusals are remembered, so that a refusal of one of them is not told in turn.
+/// How many deliveries about refusals are remembered, so that nobody is notified of a refusal of one of them in turn.
 const MOST_REMEMBERED: usize = 1000;
 
 /// A notification that its receiver refuses for good while it takes others.
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(
             routed(&mut notices, &known, 9, 9000),
             Vec::<String>::new(),
-            "a refusal of this is not told in turn"
+            "nobody is notified of a refusal of this"
         );
         let text = notice(&refusal(1)).message.text;
         assert!(

@@ -7,6 +7,7 @@ use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Token, World, call, text};
 use crate::real::{have, until};
+use crate::refusals::{refused, two_tenants};
 use crate::smtp::{Mail, Script, Smtp};
 
 fn receiver(port: u16, more: &str) -> String {
@@ -14,10 +15,6 @@ fn receiver(port: u16, more: &str) -> String {
         "[[alerts.emails]]\nname = \"mail\"\nsmtp = \"smtp://127.0.0.1:{port}\"\nfrom = \"Monitor <monitor@example.com>\"\n\
          to = [\"ops@example.com\", \"On Call <oncall@example.com>\"]\ntimeout = \"1s\"\ngroup_wait = \"0s\"\n{more}\n"
     )
-}
-
-fn refused(tenant: &str) -> Incident {
-    Incident::TokenRefused { token: format!("value-of-{tenant}") }
 }
 
 fn works(tenant: &str) -> Incident {
@@ -175,9 +172,8 @@ fn what_a_server_says_is_what_test_alert_says() {
 
 #[test]
 fn one_email_that_is_refused_is_set_aside_and_blocks_no_other() {
-    let world = World::new(&(ACME.to_owned() + &ACME.replace("acme", "second")));
+    let (world, configuration) = two_tenants();
     let smtp = Smtp::new(Script { refuses: Some(("acme", "554 5.6.0 spam")), ..Script::default() });
-    let configuration = Configuration::acme("").tenant("second", "value-of-second", "");
     let mut daemon = world.run(&configuration.alerts(&receiver(smtp.port, "")));
     daemon.checks("acme", "validity", 1);
     daemon.checks("second", "validity", 1);

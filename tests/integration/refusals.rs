@@ -21,12 +21,12 @@ fn alertmanager(sink: &Sink) -> String {
     format!("[[alerts.alertmanagers]]\nname = \"am\"\nurl = \"{}\"\n", sink.url())
 }
 
-fn refused(tenant: &str) -> Incident {
+pub(crate) fn refused(tenant: &str) -> Incident {
     Incident::TokenRefused { token: format!("value-of-{tenant}") }
 }
 
 /// The tenants `acme` and `second`.
-fn two_tenants() -> (World, Configuration) {
+pub(crate) fn two_tenants() -> (World, Configuration) {
     let world = World::new(&(ACME.to_owned() + &ACME.replace("acme", "second")));
     (world, Configuration::acme("").tenant("second", "value-of-second", ""))
 }

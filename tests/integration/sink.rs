@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -12,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+use crate::real::until;
 
 /// What a receiver answers.
 #[derive(Debug, Clone)]
@@ -50,7 +51,8 @@ impl Sent {
 
 /// The receiver.
 pub(crate) struct Sink {
-    runtime: Runtime,
+    /// It serves for as long as it is kept.
+    _runtime: Runtime,
     pub(crate) address: SocketAddr,
     state: Shared,
 }
@@ -65,7 +67,7 @@ impl Sink {
         let state: Shared = Arc::new(Mutex::new((Answer::Text(200, "ok"), Vec::new())));
         let router = Router::new().fallback(take).with_state(Arc::clone(&state));
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { runtime, address, state }
+        Self { _runtime: runtime, address, state }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -86,14 +88,8 @@ impl Sink {
     }
 
     /// Waits until so many requests have been taken.
-    #[expect(clippy::disallowed_methods, reason = "what never comes must not be waited for")]
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Value> {
-        let end = std::time::Instant::now() + Duration::from_mins(1);
-        while self.taken().len() < count {
-            assert!(std::time::Instant::now() < end, "{count} taken never came: {:?}", self.sent());
-            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
-        }
-        self.taken()
+        until(&format!("{count} taken"), || Some(self.taken()).filter(|taken| taken.len() >= count))
     }
 }
 

@@ -1,7 +1,6 @@
 //! A scripted SMTP server on a socket of its own: what it was sent, and what it answers.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
 use tokio::net::TcpListener;
@@ -10,6 +9,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::real::until;
 
 /// How the server behaves.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +54,8 @@ struct State {
 
 /// The server.
 pub(crate) struct Smtp {
-    runtime: Runtime,
+    /// It serves for as long as it is kept.
+    _runtime: Runtime,
     pub(crate) port: u16,
     state: Arc<Mutex<State>>,
 }
@@ -70,7 +72,7 @@ impl Smtp {
                 tokio::spawn(serve(stream, Arc::clone(&shared)));
             }
         });
-        Self { runtime, port, state }
+        Self { _runtime: runtime, port, state }
     }
 
     pub(crate) fn behaves(&self, script: Script) {
@@ -82,14 +84,8 @@ impl Smtp {
     }
 
     /// Waits until so many messages have been taken.
-    #[expect(clippy::disallowed_methods, reason = "what never comes must not be waited for")]
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Mail> {
-        let end = std::time::Instant::now() + Duration::from_mins(1);
-        while self.taken().len() < count {
-            assert!(std::time::Instant::now() < end, "{count} never came: {:?}", self.state.lock().unwrap());
-            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
-        }
-        self.taken()
+        until(&format!("{count} messages"), || Some(self.taken()).filter(|taken| taken.len() >= count))
     }
 }
 
