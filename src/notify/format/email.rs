@@ -12,7 +12,7 @@ use crate::notify::fields::{Fields, moment};
 use crate::notify::text::cut;
 use crate::state::Change;
 
-use super::summary::{heading, sign, title, worst};
+use super::summary::{heading, sign, title, worst, worst_first};
 
 /// The most alerts that one e-mail describes in full; of the others it has the number.
 const MOST_ALERTS: usize = 30;
@@ -99,8 +99,7 @@ struct Part {
 impl Page {
     fn of(first: &Fields, all: &[Fields]) -> Self {
         let worst = worst(first, all);
-        let mut sorted: Vec<_> = all.iter().collect();
-        sorted.sort_by_key(|fields| (fields.is_resolved(), std::cmp::Reverse(fields.severity), fields.delivery));
+        let sorted = worst_first(all);
         let left = sorted.len().saturating_sub(MOST_ALERTS);
         Self {
             title: format!("{} {}", sign(worst), subject(first, all)),

@@ -9,6 +9,8 @@ use crate::state::Change;
 
 /// The longest line about one of several alerts, in characters.
 const LONGEST_LINE: usize = 300;
+/// How many kinds of alerts a title names.
+const MOST_KINDS: usize = 3;
 /// How much room the line needs that says how many more there are, in characters.
 const ROOM_FOR_MORE: usize = 60;
 
@@ -47,13 +49,36 @@ pub(super) fn remarks(fields: &Fields) -> Vec<String> {
     contact.into_iter().chain(note).collect()
 }
 
-/// The title of a message about several alerts, without its sign: `3 alerts: 2 critical, 1 warning`.
+/// The title of a message about several alerts, without its sign: `3 alerts: 2 critical, 1 warning (TokenExpired,
+/// TokenExpiring)`. A chat shows it alone in its list, so it says what they are.
 pub(super) fn heading(all: &[Fields]) -> String {
     let of = |severity| all.iter().filter(|fields| !fields.is_resolved() && fields.severity == severity).count();
     let resolved = all.iter().filter(|fields| fields.is_resolved()).count();
     let counts = [(of(Severity::Critical), "critical"), (of(Severity::Warning), "warning"), (resolved, "resolved")];
     let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    format!("{} alerts: {}", all.len(), counts.collect::<Vec<_>>().join(", "))
+    format!("{} alerts: {} ({})", all.len(), counts.collect::<Vec<_>>().join(", "), kinds(all))
+}
+
+/// The names of the alerts, each once, the worst first: a few, and how many more there are.
+fn kinds(all: &[Fields]) -> String {
+    let mut kinds = Vec::new();
+    for fields in worst_first(all) {
+        if !kinds.contains(&fields.alert) {
+            kinds.push(fields.alert);
+        }
+    }
+    let named = kinds.iter().take(MOST_KINDS).copied().collect::<Vec<_>>().join(", ");
+    match kinds.len().saturating_sub(MOST_KINDS) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// Those that fire before those that have ended, the worst first.
+pub(super) fn worst_first(all: &[Fields]) -> Vec<&Fields> {
+    let mut sorted: Vec<_> = all.iter().collect();
+    sorted.sort_by_key(|fields| (fields.is_resolved(), Reverse(fields.severity), fields.delivery));
+    sorted
 }
 
 /// The one that matters most of several.
@@ -65,8 +90,7 @@ pub(super) fn worst<'a>(first: &'a Fields, all: &'a [Fields]) -> &'a Fields {
 /// A line for each of several alerts, the worst first, as far as there is room, in characters; then how many more there
 /// are. `write` makes a line of the alert and its text.
 pub(super) fn lines(all: &[Fields], room: usize, write: impl Fn(&Fields, &str) -> String) -> Vec<String> {
-    let mut sorted: Vec<_> = all.iter().collect();
-    sorted.sort_by_key(|fields| (fields.is_resolved(), Reverse(fields.severity), fields.delivery));
+    let sorted = worst_first(all);
     let (mut lines, mut left) = (Vec::new(), room.saturating_sub(ROOM_FOR_MORE));
     for (index, fields) in sorted.iter().enumerate() {
         let text = format!("{}: {}", title(fields), fields.message);

@@ -163,7 +163,7 @@ fn an_email_about_many_alerts_is_bounded_and_in_their_threads() {
     let ids: Vec<_> = many(2).iter().map(|delivery| crate::state::alert_id(&delivery.notification)).collect();
     assert!(header("Message-ID: ").starts_with(&format!("<{}.", ids[0])), "{two}");
     assert!(header("References: ").starts_with(&format!("<{}.", ids[1])), "{two}");
-    assert_eq!(header("Subject: "), "2 alerts: 2 critical");
+    assert_eq!(header("Subject: "), "2 alerts: 2 critical (TokenRejected)");
     let all = body(&many(500));
     assert!(all.is_ascii() && all.contains("And 470 more") && all.len() < 1_000_000, "{} bytes", all.len());
     assert!(all.lines().all(|line| line.len() <= 998), "lines as RFC 5322 allows them");

@@ -25,7 +25,7 @@ async fn what_begins_within_the_wait_is_one_message() {
     }
     assert_eq!((fake.tried("chat"), fake.tried("hook")), (0, 3), "programs do not wait");
     sleep(Duration::from_secs(4)).await;
-    assert_eq!(texts(&fake), ["\u{1f534} 3 alerts: 3 critical"]);
+    assert_eq!(texts(&fake), ["\u{1f534} 3 alerts: 3 critical (TokenRejected)"]);
     let lines = fake.taken("chat")[0]["attachments"][0]["text"].as_str().unwrap().to_owned();
     let first = "\u{1f534} firing critical: TokenRejected acme / a: token `a` &amp; &lt;more&gt;";
     assert_eq!(lines.lines().next(), Some(first));
@@ -50,7 +50,7 @@ async fn thirty_faults_of_the_first_sweep_are_one_message() {
     }
     assert_eq!(fake.tried("chat"), 0);
     sleep(Duration::from_mins(3)).await;
-    assert_eq!(texts(&fake), ["\u{1f534} 30 alerts: 30 critical"]);
+    assert_eq!(texts(&fake), ["\u{1f534} 30 alerts: 30 critical (TokenRejected)"]);
     let text = fake.taken("chat")[0]["attachments"][0]["text"].as_str().unwrap().to_owned();
     assert!(text.chars().count() <= 3000 && text.ends_with("<http://here/|Details>"), "{text}");
     bench.deliver("chat", "later", Status::Firing).await;
@@ -95,7 +95,7 @@ async fn a_stop_sends_what_has_gathered() {
     }
     drop(bench.deliveries);
     bench.task.await.unwrap();
-    assert_eq!(texts(&fake), ["\u{1f534} 2 alerts: 2 critical"]);
+    assert_eq!(texts(&fake), ["\u{1f534} 2 alerts: 2 critical (TokenRejected)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,6 +112,6 @@ async fn ten_thousand_that_waited_are_a_few_messages_the_worst_first() {
     fake.fixes("chat");
     sleep(Duration::from_mins(2)).await;
     let texts = texts(&fake);
-    assert_eq!((texts.len(), texts[0].as_str()), (20, "\u{1f534} 500 alerts: 1 critical, 499 warning"));
+    assert_eq!((texts.len(), texts[0].as_str()), (20, "\u{1f534} 500 alerts: 1 critical, 499 warning (TokenRejected)"));
     assert_eq!(bench.delivered().len(), 10_000);
 }
