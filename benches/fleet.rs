@@ -1,6 +1,7 @@
 //! What a scrape of a large fleet costs, as ratios in one run: per series, over fleet sizes, and against the encoder
 //! of the `prometheus` crate for as many series.
 
+use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde_json::json;
 use syncro_token_monitor::belief::TokenStatus;
 use syncro_token_monitor::catalog::catalog;
+use syncro_token_monitor::config;
 use syncro_token_monitor::metrics::Exposition;
 use syncro_token_monitor::model::{Tenant, Token, TokenSource, Wanted};
 use syncro_token_monitor::state::{Snapshot, TokenSnapshot};
@@ -24,15 +26,10 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
         .map(|permission| Wanted { permission: *permission, required: true })
         .collect();
     let status = Arc::new(status(&wanted));
-    let picture = |number: usize| {
+    let template = tenant();
+    let snapshot_of = |number: usize| {
         let name = format!("tenant-{number}");
-        let tenant = Tenant {
-            subdomain: Some(name.clone()),
-            base_url: String::new(),
-            probe_records: std::collections::BTreeMap::new(),
-            calibrated: syncro_token_monitor::model::Calibrated::default(),
-            name,
-        };
+        let tenant = Tenant { subdomain: Some(name.clone()), name, ..template.clone() };
         let token = Token {
             tenant: Arc::new(tenant),
             name: "jumpcloud".to_owned(),
@@ -44,17 +41,24 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             profile: catalog().profile("jumpcloud").cloned(),
             wanted: wanted.clone(),
         };
-        TokenSnapshot {
-            token: Arc::new(token),
-            status: Arc::clone(&status),
-            firing: Arc::default(),
-            asked: Arc::default(),
-        }
+        TokenSnapshot { token: Arc::new(token), status: Arc::clone(&status), is_affected: false, asked: Arc::default() }
     };
-    Arc::new(Snapshot { tokens: Arc::new((0..tokens).map(picture).collect()), ..Snapshot::default() })
+    Arc::new(Snapshot { tokens: Arc::new((0..tokens).map(snapshot_of).collect()), ..Snapshot::default() })
 }
 
-/// A standing as it would be stored.
+/// A tenant as the configuration makes one.
+fn tenant() -> Tenant {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("value"), "value").expect("a folder");
+    let path = folder.path().join("config.toml");
+    let text =
+        "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"value\"\n";
+    fs::write(&path, text).expect("a folder");
+    let config = config::load(&path).expect("a valid configuration");
+    config.tokens.first().map(|token| (*token.tenant).clone()).expect("one token")
+}
+
+/// A status as it would be stored.
 fn status(wanted: &[Wanted]) -> TokenStatus {
     let belief = |held| json!({"held": held, "since": "2026-11-23T10:00:00Z", "lost": false, "doubts": 0, "doubted_at": "2026-11-23T10:00:00Z"});
     let rights = ["asset", "customer", "invoice", "payment", "ticket"].into_iter().flat_map(|group| {
@@ -72,7 +76,7 @@ fn status(wanted: &[Wanted]) -> TokenStatus {
         "user": {"id": 1, "admin": belief(false), "group": "Technicians", "group_asked": null, "group_change": null},
         "permissions": permissions.iter().map(permission).collect::<Vec<_>>(),
     }))
-    .expect("a standing")
+    .expect("a status")
 }
 
 fn series(snapshot: &Arc<Snapshot>) -> usize {

@@ -1,4 +1,7 @@
-//! The values that every other room names: the tenants, their tokens, and the scope of an alert. Pure.
+//! The values that every other room names: the tenants, their tokens, their time zones, and the scope of an alert. Pure.
+
+mod scope;
+mod zone;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,6 +14,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Method, Operation, PermissionId, Probe, Profile, catalog};
+
+pub use scope::Scope;
+pub use zone::Zone;
 
 /// The characters that are percent-encoded in a segment of a path: all but the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -28,6 +34,8 @@ pub struct Tenant {
     pub probe_records: BTreeMap<&'static str, u64>,
     /// What the command `calibrate` found, as far as the configuration has it.
     pub calibrated: Calibrated,
+    /// The time zone in which people are shown moments of this tenant.
+    pub zone: Zone,
 }
 
 /// Whether an account checks the permission before it searches for the record, for the operations of which it is known.
@@ -55,6 +63,16 @@ impl Calibrated {
 }
 
 impl Tenant {
+    /// A moment as people read it in the tenant's time zone, with the zone's name: `2027-01-10 09:00 Europe/Berlin`.
+    pub(crate) fn shown(&self, moment: DateTime<Utc>) -> String {
+        format!("{} {}", self.zone.local(moment).format("%Y-%m-%d %H:%M"), self.zone.name())
+    }
+
+    /// The address of a page of the account for people, such as `/api_tokens`; none where only the address of a proxy is known.
+    pub(crate) fn address_of(&self, path: &str) -> Option<String> {
+        Some(format!("https://{}.syncromsp.com{path}", self.subdomain.as_ref()?))
+    }
+
     /// The path to which a probe is sent for this tenant, below the base URL. A write always names record 0.
     pub(crate) fn path_of(&self, probe: &'static Probe) -> Cow<'static, str> {
         match self.record_of(probe) {
@@ -221,75 +239,6 @@ impl TokenId {
 /// Encodes a name as one segment of a path.
 fn segment(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, SEGMENT)
-}
-
-/// The scope of an alert: whom it is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Names", into = "Names")]
-pub enum Scope {
-    /// All tenants together.
-    Fleet,
-    /// A tenant as a whole, by its name.
-    Tenant(String),
-    /// One token.
-    Token(TokenId),
-}
-
-impl Scope {
-    /// The scope of these names as they are stored: a name is empty where there is none.
-    pub(crate) fn of_names(tenant: String, token_name: String) -> Self {
-        match (tenant.is_empty(), token_name.is_empty()) {
-            (true, _) => Self::Fleet,
-            (false, true) => Self::Tenant(tenant),
-            (false, false) => Self::Token(TokenId { tenant, token_name }),
-        }
-    }
-
-    /// The name of the tenant, unless the scope is all of them.
-    pub fn tenant(&self) -> Option<&str> {
-        match self {
-            Self::Fleet => None,
-            Self::Tenant(name) => Some(name),
-            Self::Token(token) => Some(&token.tenant),
-        }
-    }
-
-    /// The name of the token, if the scope is one token.
-    pub fn token_name(&self) -> Option<&str> {
-        match self {
-            Self::Fleet | Self::Tenant(_) => None,
-            Self::Token(token) => Some(&token.token_name),
-        }
-    }
-}
-
-/// A scope as it is stored: a name is empty where there is no tenant or no token.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Names {
-    tenant: String,
-    token_name: String,
-}
-
-impl From<Names> for Scope {
-    fn from(names: Names) -> Self {
-        Self::of_names(names.tenant, names.token_name)
-    }
-}
-
-impl From<Scope> for Names {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Fleet => Self { tenant: String::new(), token_name: String::new() },
-            Scope::Tenant(tenant) => Self { tenant, token_name: String::new() },
-            Scope::Token(TokenId { tenant, token_name }) => Self { tenant, token_name },
-        }
-    }
-}
-
-impl From<TokenId> for Scope {
-    fn from(token: TokenId) -> Self {
-        Self::Token(token)
-    }
 }
 
 /// The place from which a token value is read.

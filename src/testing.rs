@@ -8,13 +8,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::alert::{Affected, Alert, AlertKey, Change, Firing, Message, Notification, Severity};
 use crate::belief::Confirmation;
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
     Address, Alerts, Auth, Authorization, Config, Format, Only, Receiver, ReceiverKind, Schedule, Schedules, Storage,
     Syncro, Web, Webhook,
 };
-use crate::model::{Calibrated, Probes, Tenant, Token, TokenSource, Wanted};
+use crate::model::{Calibrated, Probes, Scope, Tenant, Token, TokenSource, Wanted, Zone};
 use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble};
 use crate::syncro::{
     Failure, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason, Right,
@@ -24,6 +25,22 @@ use crate::syncro::{
 /// The moment so many seconds after a fixed one.
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// A notification that tokens are refused. All with one scope are about one alert.
+pub(crate) fn notification(of: Scope, change: Change, severity: Severity) -> Notification {
+    let id = format!("{}-{}", of.tenant().unwrap_or_default(), of.subject().unwrap_or_default());
+    let affected = of.token_name().map(Affected::token).into_iter().collect();
+    let (key, message) = (AlertKey { alert: Alert::TokenRejected, of }, Message::from("it is refused".to_owned()));
+    Notification { id, key, change, severity, since: at(0), affected, acknowledged: None, message }
+}
+
+/// An alert that fires and affects this.
+pub(crate) fn firing(alert: Alert, scope: Scope, severity: Severity, affected: Vec<Affected>) -> Firing {
+    let line = format!("{} is so", alert.as_str());
+    let mut firing = Firing::new(alert, scope, severity, at(0), at(0), affected, &[]);
+    firing.message = Message::new(line, vec!["Open it".to_owned(), "Save it".to_owned()]);
+    firing
 }
 
 /// A confirmation by so many observations, however close they are.
@@ -44,6 +61,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         base_url: "http://127.0.0.1:1/api/v1".to_owned(),
         probe_records: BTreeMap::new(),
         calibrated: Calibrated::default(),
+        zone: Zone::utc(),
     };
     let wanted = wanted.iter().map(|name| Wanted { permission: permission(name), required: true }).collect();
     Token {

@@ -1,333 +1,273 @@
-//! When an alert fires, is suppressed, reminded of and resolved. Pure: the conditions of now are compared with the
-//! alerts that fire already.
+//! When an alert begins, changes, is repeated and ends. Pure: what is wrong now is compared with the alerts that fire.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{
-    Cause, LONGEST_TURNED_BAD, Outage, PermissionState, PermissionStatus, RightStatus, TokenState, TokenStatus,
-};
 use crate::config::Alerts;
-use crate::model::{Scope, Token};
 
-use super::conditions::{Condition, permissions, state};
-use super::peers::{Peer, is_of_group, represents_group};
-use super::{Alert, AlertKey, Firing, Message, Notification, Severity, Status, fleet_messages, messages};
+use super::finding::Finding;
+use super::firing::{Affected, Firing};
+use super::kind::{Alert, Family, Severity};
+use super::listing::{Listing, list};
+use super::message::Message;
+use super::notification::{AlertKey, Change, Notification};
 
-/// What decides about alerts besides the status that they are about.
+/// What decides about alerts besides what is wrong.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules<'a> {
     /// The configuration of alerts: how long to wait before, between and after notifications.
     pub alerts: &'a Alerts,
     /// The moment for which it is decided.
     pub now: DateTime<Utc>,
-    /// Whether every alert is suppressed for now: none fires, is reminded of or resolves.
-    pub suppressed: bool,
-    /// Whether a check is due that may change what is believed of the security group: no alert about the group begins
-    /// before it.
-    pub awaits_check: bool,
+}
+
+/// Since when each alert that could begin has waited for the checks of others that may be of the same cause.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Waiting(BTreeMap<AlertKey, DateTime<Utc>>);
+
+/// What follows from a judgement.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The notifications to dispatch, in order.
+    pub notifications: Vec<Notification>,
+    /// The next moment at which something may change although nothing new is observed.
+    pub next: Option<DateTime<Utc>>,
+    /// The tokens of whose expiry somebody is notified, and how many of the expiry notices that makes.
+    pub noticed: Vec<(String, usize)>,
+}
+
+/// What the rules have to know of those whom the alerts are about.
+pub(super) trait Subjects {
+    /// Whether nothing can be said now of something that an alert lists, so that it stays listed.
+    fn is_frozen(&self, firing: &Firing, affected: Option<&Affected>) -> bool;
+    /// Whether checks are under way, or about to be made, that may change what an alert of this kind lists.
+    fn is_pending(&self, key: &AlertKey) -> bool;
+    /// What a human is to read of the alert now.
+    fn message(&self, firing: &Firing) -> Message;
+    /// What a human is to read at its end.
+    fn ended(&self, firing: &Firing, change: Change) -> Message;
 }
 
 impl<'a> Rules<'a> {
-    /// Rules that suppress and delay nothing.
+    /// Rules for this moment.
     pub(crate) fn new(alerts: &'a Alerts, now: DateTime<Utc>) -> Self {
-        Self { alerts, now, suppressed: false, awaits_check: false }
+        Self { alerts, now }
     }
-}
 
-/// Updates the alerts that fire for one token to its status, and returns the notifications to dispatch. What the alert
-/// of a peer represents already of their security group does not fire again, and an alert that represents peers lasts
-/// for as long as one of them is affected.
-#[must_use]
-pub(crate) fn token_alerts(
-    rules: Rules<'_>,
-    token: &Token,
-    status: &TokenStatus,
-    peers: &[Peer<'_>],
-    firing: &mut Vec<Firing>,
-) -> Vec<Notification> {
-    if rules.suppressed {
-        return Vec::new();
-    }
-    let expiring = firing.iter().find(|firing| firing.alert == Alert::TokenExpiring);
-    let mut conditions: Vec<Condition> = state(token, status).into_iter().collect();
-    conditions.extend(rules.expiring(token, status, expiring));
-    conditions.extend(rules.outdated(token, status));
-    let works = status.state == TokenState::Valid;
-    if works {
-        conditions.extend(permissions(token, status));
-        conditions.extend(rules.user(token, status));
-    }
-    let waits = rules.waits_for_group(status).is_some();
-    let names_group =
-        |due: &&mut Condition| is_of_group(due.alert, &due.message) || due.message.cause == Some(Cause::User);
-    for due in conditions.iter_mut().filter(names_group) {
-        // Of a token about which nothing can be learnt now, what was seen before begins nothing.
-        due.may_begin &= !waits && !rules.awaits_check && status.validity.failures == 0;
-    }
-    // A token of which the group is in doubt has no peers, once its permissions have been checked since: it may be in
-    // another group by now.
-    let is_in_group = status.current_group().is_some() || waits || status.recheck;
-    let peers = if is_in_group { peers } else { &[] };
-    conditions.retain_mut(|due| due.represents(peers, firing));
-    let is_suppressed = |firing: &Firing| {
-        let of_group = is_of_group(firing.alert, &firing.message);
-        !works && firing.alert.is_suppressed_while_not_valid()
-            || of_group && peers.iter().any(|peer| peer.is_affected(firing.alert, firing.subject.as_deref()))
-    };
-    rules.reconcile(&token.id().into(), conditions, firing, is_suppressed, &ended(token, status))
-}
-
-/// The status of a tenant as a whole.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tenancy<'a> {
-    /// The name of the tenant.
-    pub tenant: &'a str,
-    /// Since when no check of any of its tokens has given a verdict, and why the last one failed; `None` if one has.
-    pub silent: Option<(DateTime<Utc>, &'static str)>,
-}
-
-/// Updates the alerts that fire for a tenant as a whole, and returns the notifications to dispatch.
-#[must_use]
-pub(crate) fn tenant_alerts(rules: Rules<'_>, tenancy: Tenancy<'_>, firing: &mut Vec<Firing>) -> Vec<Notification> {
-    if rules.suppressed {
-        return Vec::new();
-    }
-    // An alert that fires already ends only with a verdict.
-    let fires = firing.iter().any(|firing| firing.alert == Alert::TenantUnreachable);
-    let condition = tenancy.silent.filter(|(since, _)| fires || *since + rules.unreachable_after() <= rules.now);
-    let condition = condition.map(|(since, reason)| {
-        let message = fleet_messages::unreachable(tenancy.tenant, since, reason);
-        Condition::new(Alert::TenantUnreachable, Severity::Warning, since, message)
-    });
-    let of = Scope::Tenant(tenancy.tenant.to_owned());
-    rules.reconcile(&of, condition.into_iter().collect(), firing, |_| false, &|_| {
-        Cow::Borrowed("a check gave a verdict")
-    })
-}
-
-/// Updates the alerts that fire for all tenants together, and returns the notifications to dispatch. `before` is the
-/// outage that was assumed until now.
-#[must_use]
-pub(crate) fn fleet_alerts(
-    rules: Rules<'_>,
-    outage: Option<&Outage>,
-    before: Option<&Outage>,
-    firing: &mut Vec<Firing>,
-) -> Vec<Notification> {
-    let condition = outage.filter(|outage| outage.is_certain()).map(|outage| {
-        Condition::new(Alert::SyncroOutage, Severity::Critical, outage.since(), fleet_messages::outage(outage))
-    });
-    let overruled = before.is_some_and(|before| before.freezes() && rules.now - before.since() >= LONGEST_TURNED_BAD);
-    let why = if overruled { "ten minutes of checks show that it is the tokens" } else { "it has passed" };
-    let of = Scope::Fleet;
-    let of_monitor = |firing: &Firing| firing.alert.is_of_monitor();
-    rules.reconcile(&of, condition.into_iter().collect(), firing, of_monitor, &|_| Cow::Borrowed(why))
-}
-
-/// The next moment at which a notification may become due although no check brings anything new.
-pub(crate) fn next_change(
-    rules: Rules<'_>,
-    token: &Token,
-    status: &TokenStatus,
-    firing: &[Firing],
-) -> Option<DateTime<Utc>> {
-    let works = status.state == TokenState::Valid;
-    let reminders = firing
-        .iter()
-        .filter(|firing| is_reminded(firing.alert) && (works || !firing.alert.is_suppressed_while_not_valid()))
-        .map(|firing| firing.notified_at + rules.remind_every());
-    let notices = token.expiry_notices(&rules.alerts.expiry_notice).map(|(_, at)| at);
-    let user = status.user.as_ref();
-    let news = user.and_then(|user| user.group_change.as_ref()).map(|change| change.at);
-    let news = news.into_iter().chain(user.filter(|user| user.admin.lost).map(|user| user.admin.since));
-    let news = news.map(|at| at + rules.remind_every());
-    let group = rules.waits_for_group(status);
-    reminders.chain(notices).chain(news).chain(group).filter(|at| *at > rules.now).min()
-}
-
-/// Whether an alert is notified again every `remind_every`. An expiry has notices of its own, and what is reported as
-/// news is no news the next day.
-fn is_reminded(alert: Alert) -> bool {
-    !matches!(alert, Alert::TokenExpiring | Alert::SecurityGroupChanged | Alert::GlobalAdminLost)
-}
-
-impl Rules<'_> {
-    fn remind_every(&self) -> TimeDelta {
+    /// How often an alert that lasts is repeated.
+    pub(super) fn remind_every(&self) -> TimeDelta {
         delta(self.alerts.remind_every)
     }
 
-    fn unreachable_after(&self) -> TimeDelta {
+    /// For how long a tenant must have been silent.
+    pub(super) fn unreachable_after(&self) -> TimeDelta {
         delta(self.alerts.unreachable_after)
     }
 
-    /// Until when no alert about the security group begins, because it is being checked whether the user is still in
-    /// it; `None` if nothing is waited for.
-    fn waits_for_group(&self, status: &TokenStatus) -> Option<DateTime<Utc>> {
-        /// The time that the two checks that follow may take besides.
+    /// For how long an alert waits for the checks of others: they are doubted and confirmed like the first one.
+    fn patience(&self) -> TimeDelta {
+        /// The time that these checks may take besides.
         const SLACK: TimeDelta = TimeDelta::seconds(5);
-        let doubted_at = status.user.as_ref()?.doubted_at?;
-        let until = doubted_at + delta(self.alerts.confirm_after) * 2 + SLACK;
-        (self.now < until).then_some(until)
+        delta(self.alerts.confirm_after) * 2 + SLACK
     }
 
-    /// The condition for `TokenExpiring`, which begins while the expiry is still ahead, and lasts until the date is
-    /// moved. `firing` is the alert, if it fires already.
-    fn expiring(&self, token: &Token, status: &TokenStatus, firing: Option<&Firing>) -> Option<Condition> {
-        let expires = token.expires.filter(|_| !token.auto_rotated)?;
-        let moments = self.alerts.expiry_notice.iter().map(|before| expires.checked_sub_signed(delta(*before)));
-        let passed = moments.clone().filter(|from| from.is_none_or(|from| from <= self.now));
-        let notices = passed.clone().count();
-        let first = self.alerts.expiry_notice.first()?;
-        if notices == 0 || (expires <= self.now && firing.is_none()) {
-            return None;
-        }
-        let last = notices == self.alerts.expiry_notice.len();
-        // What was added to `expiry_notice` only now, for a moment long past, is no news.
-        let is_news = firing.is_none_or(|firing| passed.flatten().any(|from| from > firing.notified_at));
-        let notices = if is_news { notices } else { firing.map_or(0, |firing| firing.notices) };
-        let severity = if last { Severity::Critical } else { Severity::Warning };
-        let since = expires.checked_sub_signed(delta(*first)).unwrap_or(self.now);
-        let message = messages::expiring(token, status, expires, self.now);
-        Some(Condition { notices, ..Condition::new(Alert::TokenExpiring, severity, since, message) })
-    }
-
-    /// The condition for `TokenExpiryOutdated`.
-    fn outdated(&self, token: &Token, status: &TokenStatus) -> Option<Condition> {
-        let expires = token.expires.filter(|expires| *expires <= self.now && !token.auto_rotated)?;
-        let confirmed = status.worked_after_expiry >= self.alerts.confirmations.get();
-        (confirmed && status.state == TokenState::Valid).then(|| {
-            let message = messages::outdated(token, status, expires);
-            Condition::new(Alert::TokenExpiryOutdated, Severity::Warning, expires, message)
-        })
-    }
-
-    /// The conditions for the alerts about the user of a token.
-    fn user(&self, token: &Token, status: &TokenStatus) -> Vec<Condition> {
-        let condition = |alert, subject, since, message| Condition {
-            subject,
-            ..Condition::new(alert, Severity::Warning, since, message)
-        };
-        let lost = status.rights.iter().filter(|right| right.belief.granted == Some(false) && right.belief.lost);
-        let mut conditions: Vec<_> = lost
-            .map(|RightStatus { right, belief }| {
-                let right = right.as_str();
-                let message = messages::right(token, status, right);
-                let lost = condition(Alert::SecurityGroupRightLost, Some(right.to_owned()), belief.since, message);
-                Condition { granted_at: belief.granted_at(), ..lost }
-            })
-            .collect();
-        let is_news = |at: &DateTime<Utc>| *at + self.remind_every() > self.now;
-        if let Some(user) = &status.user {
-            if let Some(change) = user.group_change.as_ref().filter(|change| is_news(&change.at)) {
-                let message = messages::group(token, status, &change.from);
-                conditions.push(condition(Alert::SecurityGroupChanged, None, change.at, message));
-            }
-            if user.admin.granted == Some(false) && user.admin.lost && is_news(&user.admin.since) {
-                let message = messages::admin(token, status);
-                conditions.push(condition(Alert::GlobalAdminLost, None, user.admin.since, message));
-            }
-        }
-        conditions
-    }
-
-    /// Updates the alerts that fire to the conditions of now, and returns the notifications to dispatch. An alert for
-    /// which `is_suppressed` is true stays as it is without its condition; `why_ended` says why any other is over.
-    pub(super) fn reconcile<'w>(
-        &self,
-        of: &Scope,
-        conditions: Vec<Condition>,
+    /// Updates the alerts that fire to what is wrong now.
+    pub(super) fn apply(
+        self,
+        findings: &[Finding],
         firing: &mut Vec<Firing>,
-        is_suppressed: impl Fn(&Firing) -> bool,
-        why_ended: &dyn Fn(&Firing) -> Cow<'w, str>,
-    ) -> Vec<Notification> {
-        let mut notifications = Vec::new();
-        let now = self.now;
-        firing.retain(|firing| {
-            let stays = is_suppressed(firing)
-                || conditions.iter().any(|due| due.alert == firing.alert && due.subject == firing.subject);
-            if !stays {
-                let message = messages::resolved(&firing.message, &why_ended(firing));
-                notifications.push(notification(of, firing, Status::Resolved, message));
-            }
-            stays
-        });
-        for due in conditions {
-            let Condition { alert, subject, severity, since, notices: passed, may_begin, message, .. } = due;
-            let existing = firing.iter_mut().find(|firing| firing.alert == alert && firing.subject == subject);
-            if let Some(existing) = existing {
-                let worse = severity > existing.severity || passed > existing.notices;
-                let again = is_reminded(alert) && now - existing.notified_at >= self.remind_every();
-                (existing.severity, existing.notices, existing.message) = (severity, passed, message);
-                if worse || again {
-                    existing.notified_at = now;
-                    existing.represents_group = represents_group(existing.alert, &existing.message);
-                    notifications.push(notification(of, existing, Status::Reminder, existing.message.clone()));
-                }
-            } else if may_begin {
-                let represents_group = represents_group(alert, &message);
-                let notified_at = now;
-                let new =
-                    Firing { alert, subject, severity, since, notified_at, notices: passed, represents_group, message };
-                notifications.push(notification(of, &new, Status::Firing, new.message.clone()));
-                firing.push(new);
-            }
-        }
-        notifications
+        waiting: &mut Waiting,
+        subjects: &dyn Subjects,
+    ) -> Outcome {
+        let mut judgement = Judgement { rules: self, findings, subjects, outcome: Outcome::default() };
+        let mut waits = Waiting::default();
+        let begins = |key: &AlertKey, _: &[&Finding]| judgement.begins(key, waiting, &mut waits);
+        let listing = list(findings, firing, begins);
+        *waiting = waits;
+        judgement.outcome.next = waiting.0.values().map(|since| *since + self.patience()).min();
+        judgement.carry_out(listing, firing);
+        judgement.outcome
     }
 }
 
-/// Resolves all alerts that fire for a scope, because it is no longer watched, and returns the notifications to
-/// dispatch.
-#[must_use]
-pub(crate) fn retire(of: &Scope, firing: &mut Vec<Firing>) -> Vec<Notification> {
-    let resolved = |firing: Firing| {
-        let message = messages::resolved(&firing.message, "it is no longer in the configuration");
-        notification(of, &firing, Status::Resolved, message)
-    };
-    firing.drain(..).map(resolved).collect()
+/// One comparison of what is wrong with what fires.
+struct Judgement<'a> {
+    rules: Rules<'a>,
+    findings: &'a [Finding],
+    subjects: &'a dyn Subjects,
+    outcome: Outcome,
 }
 
-fn notification(of: &Scope, firing: &Firing, status: Status, message: Message) -> Notification {
-    let key = AlertKey { alert: firing.alert, of: of.clone(), subject: firing.subject.clone() };
-    Notification { key, status, severity: firing.severity, since: firing.since, message }
-}
+impl Judgement<'_> {
+    /// Whether an alert of this kind begins now. It waits a while for the checks of others of the same cause.
+    fn begins(&self, key: &AlertKey, before: &Waiting, waits: &mut Waiting) -> bool {
+        if !waits_for_others(key.alert) || !self.subjects.is_pending(key) {
+            return true;
+        }
+        let since = before.0.get(key).copied().unwrap_or(self.rules.now).min(self.rules.now);
+        if since + self.rules.patience() <= self.rules.now {
+            return true;
+        }
+        waits.0.insert(key.clone(), since);
+        false
+    }
 
-/// Why an alert about this token is over, as the message that resolves it says.
-fn ended<'a>(token: &'a Token, status: &'a TokenStatus) -> impl Fn(&Firing) -> Cow<'static, str> + 'a {
-    let wanted = |name: Option<&String>| {
-        token.wanted.iter().any(|wanted| Some(wanted.permission.name()) == name.map(String::as_str))
-    };
-    let missing = |name: Option<&String>| {
-        let of = |one: &&PermissionStatus| Some(one.permission.name()) == name.map(String::as_str);
-        status.permissions.iter().find(of).is_some_and(|one| one.state() == PermissionState::Missing)
-    };
-    move |firing| match firing.alert {
-        Alert::TokenExpiring => "its date was moved".into(),
-        Alert::TokenExpiryOutdated
-            if token.expires.is_none_or(|expires| status.validity.last_attempt < Some(expires)) =>
-        {
-            "its date was corrected".into()
+    fn carry_out(&mut self, listing: Listing, firing: &mut Vec<Firing>) {
+        let Listing { kept, has_moved, new } = listing;
+        let before = std::mem::take(firing);
+        let mut ended = Vec::new();
+        for ((mut one, kept), has_moved) in before.into_iter().zip(kept).zip(has_moved) {
+            let found: Vec<_> = kept.iter().map(|index| &self.findings[*index]).collect();
+            if self.goes_on(&one, &found) {
+                self.update(&mut one, &found);
+                firing.push(one);
+            } else {
+                ended.push((one, has_moved));
+            }
         }
-        Alert::PermissionLost | Alert::PermissionMissing if !wanted(firing.subject.as_ref()) => {
-            "it is no longer wanted".into()
+        // Whoever loses an alert to another one has that one first.
+        let (superseded, resolved): (Vec<_>, Vec<_>) =
+            ended.into_iter().partition(|(one, has_moved)| *has_moved || self.is_replaced(one));
+        for (one, _) in resolved {
+            self.end(one, Change::Resolved);
         }
-        Alert::PermissionLost | Alert::PermissionMissing if missing(firing.subject.as_ref()) => {
-            "nothing shows any more that the token itself lacks it".into()
+        for (key, indices) in new {
+            self.begin(key, &indices, firing);
         }
-        Alert::PermissionLost | Alert::PermissionMissing => "it is no longer missing".into(),
-        Alert::SecurityGroupRightLost => "the user has the right again".into(),
-        Alert::SecurityGroupChanged | Alert::GlobalAdminLost => "it was changed back, or is no longer news".into(),
-        Alert::TokenUnreadable => "its value is readable again".into(),
-        _ if status.state == TokenState::Valid => "the token works again".into(),
-        _ => format!("the token is {} now", status.state.as_str()).into(),
+        for (one, _) in superseded {
+            self.end(one, Change::Superseded);
+        }
+        let moments = firing.iter().flat_map(|one| self.moments(one));
+        self.outcome.next = moments.chain(self.outcome.next).filter(|at| *at > self.rules.now).min();
+    }
+
+    /// Whether an alert still fires: something that it lists is so, or may be so. A right that goes along with what explains
+    /// it does not keep the alert up.
+    fn goes_on(&self, one: &Firing, found: &[&Finding]) -> bool {
+        let goes_along = |finding: &&Finding| finding.is_right() && one.alert == Alert::PermissionLost;
+        let is_frozen = |affected: &Affected| self.subjects.is_frozen(one, Some(affected));
+        let is_whole_frozen = one.affected.is_empty() && self.subjects.is_frozen(one, None);
+        found.iter().any(|finding| !goes_along(finding)) || is_whole_frozen || one.affected.iter().any(is_frozen)
+    }
+
+    /// Whether another alert tells the same of the token, and worse.
+    fn is_replaced(&self, one: &Firing) -> bool {
+        let is_state = |finding: &Finding| {
+            let concerns = finding.affected.as_ref().is_some_and(|affected| one.concerns(&affected.token_name));
+            finding.alert.family() == Family::State && concerns
+        };
+        one.alert == Alert::TokenExpiring && self.findings.iter().any(is_state)
+    }
+
+    fn begin(&mut self, key: AlertKey, indices: &[usize], firing: &mut Vec<Firing>) {
+        let found: Vec<_> = indices.iter().map(|index| &self.findings[*index]).collect();
+        let severity = found.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Warning);
+        let since = found.iter().map(|finding| finding.since).min().unwrap_or(self.rules.now);
+        let affected = listed(key.alert, &found, Vec::new());
+        let mut one = Firing::new(key.alert, key.of, severity, since, self.rules.now, affected, firing);
+        one.notices = found.iter().map(|finding| finding.notices.0).max().unwrap_or_default();
+        self.notify(&mut one, Change::New);
+        firing.push(one);
+    }
+
+    /// Brings an alert that goes on up to date, and notifies of what has changed.
+    fn update(&mut self, one: &mut Firing, found: &[&Finding]) {
+        let now = self.rules.now;
+        let frozen: Vec<_> =
+            one.affected.iter().filter(|affected| self.subjects.is_frozen(one, Some(*affected))).cloned().collect();
+        let stays = (!frozen.is_empty() || found.is_empty()).then_some(one.severity);
+        let severity = found.iter().map(|finding| finding.severity).chain(stays).max().unwrap_or(one.severity);
+        one.set_affected(listed(one.alert, found, frozen), now);
+        let key = AlertKey { alert: one.alert, of: one.scope.clone() };
+        let is_settled = |since: DateTime<Utc>| since + self.rules.patience() <= now || !self.subjects.is_pending(&key);
+        if found.is_empty() {
+            // Nothing can be said now of what it still lists.
+            if one.changed_at.is_some_and(is_settled) {
+                self.notify(one, Change::Updated);
+            }
+            return;
+        }
+        one.acknowledged.take_if(|acknowledged| acknowledged.until <= now);
+        let (noticed, is_next_notice) = noticed(one, found);
+        let severity = if noticed { severity } else { one.severity };
+        let before = one.severity;
+        if severity < before {
+            // It is milder once all that may end with it has been checked.
+            one.changed_at.get_or_insert(now);
+        }
+        let is_due =
+            one.alert.is_reminded() && !one.is_acknowledged(now) && now - one.notified_at >= self.rules.remind_every();
+        if severity > before {
+            (one.severity, one.acknowledged) = (severity, None);
+            self.notify(one, Change::Escalated);
+        } else if one.changed_at.is_some_and(is_settled) {
+            let change = if severity < before { Change::Deescalated } else { Change::Updated };
+            one.severity = severity;
+            self.notify(one, change);
+        } else if is_due || is_next_notice {
+            self.notify(one, Change::Reminder);
+        } else {
+            one.message = self.subjects.message(one);
+        }
+    }
+
+    fn notify(&mut self, one: &mut Firing, change: Change) {
+        one.message = self.subjects.message(one);
+        one.notified(self.rules.now);
+        if let (Alert::TokenExpiring, Some(token_name)) = (one.alert, one.scope.token_name()) {
+            self.outcome.noticed.push((token_name.to_owned(), one.notices));
+        }
+        self.outcome.notifications.push(Notification::of(one, change));
+    }
+
+    fn end(&mut self, mut one: Firing, change: Change) {
+        one.message = self.subjects.ended(&one, change);
+        self.outcome.notifications.push(Notification::of(&one, change));
+    }
+
+    /// When something about an alert changes by time alone.
+    fn moments(&self, one: &Firing) -> impl Iterator<Item = DateTime<Utc>> {
+        let acknowledged_until = one.acknowledged.as_ref().map(|acknowledged| acknowledged.until);
+        let reminder = (one.alert.is_reminded() && acknowledged_until.is_none())
+            .then(|| one.notified_at + self.rules.remind_every());
+        let settled = one.changed_at.map(|since| since + self.rules.patience());
+        reminder.into_iter().chain(settled).chain(acknowledged_until)
     }
 }
 
-fn delta(duration: std::time::Duration) -> TimeDelta {
+/// Whether the expiry notices of an alert are those of now, and whether another one has come. What was added to
+/// `expiry_notice` only now, for a moment long past, is no news.
+fn noticed(one: &mut Firing, found: &[&Finding]) -> (bool, bool) {
+    let (notices, last_at) = found.iter().map(|finding| finding.notices).max().unwrap_or_default();
+    if notices > one.notices && last_at <= one.notified_at {
+        return (false, false);
+    }
+    let before = std::mem::replace(&mut one.notices, notices);
+    (true, notices > before)
+}
+
+/// What an alert lists: a token as a whole only where nothing says what it lacks.
+fn listed(alert: Alert, found: &[&Finding], frozen: Vec<Affected>) -> Vec<Affected> {
+    let mut affected: Vec<_> = found.iter().filter_map(|finding| finding.affected.clone()).chain(frozen).collect();
+    if alert == Alert::UserChanged {
+        let lacking: Vec<_> =
+            affected.iter().filter(|one| one.thing().is_some()).map(|one| one.token_name.clone()).collect();
+        affected.retain(|one| one.thing().is_some() || !lacking.contains(&one.token_name));
+    }
+    affected.sort_unstable();
+    affected.dedup();
+    affected
+}
+
+/// Whether an alert may be of a cause that others share, which are checked before the first message.
+fn waits_for_others(alert: Alert) -> bool {
+    let is_shared =
+        matches!(alert, Alert::UserLockedOut | Alert::TenantBlocked | Alert::TenantRenamed | Alert::TokenWrongAccount);
+    is_shared || alert.family() == Family::Access
+}
+
+pub(super) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
-
-#[cfg(test)]
-mod tests;

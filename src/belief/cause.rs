@@ -45,6 +45,11 @@ impl TokenStatus {
         }
     }
 
+    /// Whether another token is of the same user.
+    pub(crate) fn is_of_same_user(&self, other: &Self) -> bool {
+        is_same_user(self, other)
+    }
+
     /// Whether what another token of the tenant shows may say something of this one's user: both are of one user, or of
     /// users whom the same security group restricts.
     pub(crate) fn shares_side_with(&self, other: &Self) -> bool {

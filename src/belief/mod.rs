@@ -3,17 +3,19 @@
 
 mod cause;
 mod confirmed;
+mod customers;
 mod evidence;
 mod excess;
 mod outage;
 mod permission_first;
 mod permissions;
+mod set_back;
 mod step;
 mod unverified;
 mod user;
 mod verdict;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
@@ -21,8 +23,9 @@ use utoipa::ToSchema;
 use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
 
-pub(crate) use confirmed::Confirmation;
-pub(crate) use evidence::{Cause, Evidence, Strength};
+pub(crate) use confirmed::{Belief, Confirmation};
+pub(crate) use customers::Customers;
+pub(crate) use evidence::{Cause, Evidence, Ground, Rule, Strength};
 pub(crate) use excess::{Audit, Excess};
 pub(crate) use outage::{
     FEWEST, LONGEST_TURNED_BAD, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
@@ -137,6 +140,9 @@ pub struct TokenStatus {
     /// Whether another value has been read since the token last worked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_value_new: bool,
+    /// Of how many expiry notices before which declared expiry somebody has been notified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<(DateTime<Utc>, usize)>,
     /// How often `/me` let the token in after its declared expiry.
     pub worked_after_expiry: u32,
     /// Why the token value could not be read the last time; `None` if it could.
@@ -152,6 +158,9 @@ pub struct TokenStatus {
     /// How many customers the token sees, as the list of customers last said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customers_visible: Option<u64>,
+    /// How many it saw before.
+    #[serde(skip_serializing_if = "Customers::is_empty")]
+    pub customers: Customers,
     /// Whether something observed in `/me` makes a full check of the permissions due before its time.
     #[serde(rename = "look_again")]
     pub recheck: bool,
@@ -175,12 +184,14 @@ impl Default for TokenStatus {
             since: None,
             doubt: None,
             is_value_new: false,
+            noticed: None,
             worked_after_expiry: 0,
             unreadable: None,
             fingerprint: None,
             elsewhere: None,
             users_asked: None,
             customers_visible: None,
+            customers: Customers::default(),
             validity: Attempts::default(),
             permission_checks: Attempts::default(),
             full_check: None,
@@ -238,7 +249,7 @@ impl TokenStatus {
     /// Whether two tokens whose users are in one security group are believed to differ in what the group allows.
     pub(crate) fn differs_in_group(&self, other: &Self) -> bool {
         let of_group = |status: &&PermissionStatus| match status.state() {
-            PermissionState::Missing => status.cause == Cause::SecurityGroup,
+            PermissionState::Missing => status.cause != Cause::Token,
             PermissionState::Granted => true,
             PermissionState::Unverified => false,
         };
@@ -272,6 +283,28 @@ impl TokenStatus {
         }
     }
 
+    /// Since when the token has seen less than half of the customers that it saw.
+    pub(crate) fn customers_hidden_since(&self) -> Option<DateTime<Utc>> {
+        self.customers.hidden_since()
+    }
+
+    /// The most customers that the token saw within 30 days.
+    pub(crate) fn customers_highest(&self) -> Option<u64> {
+        self.customers.highest()
+    }
+
+    /// Whether any wanted permission is believed to be missing.
+    pub(crate) fn lacks_anything(&self) -> bool {
+        self.permissions.iter().any(|permission| permission.state() == PermissionState::Missing)
+    }
+
+    /// Whether something that was observed is not believed before it has been observed again.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let rights = self.rights.iter().map(|right| &right.belief);
+        let mut beliefs = self.permissions.iter().map(|permission| &permission.belief).chain(rights);
+        self.doubt.is_some() || self.recheck || beliefs.any(|belief| belief.doubts > 0)
+    }
+
     /// The status of a permission, if anything is believed of it.
     pub(crate) fn of_permission(&self, permission: PermissionId) -> Option<&PermissionStatus> {
         let index = self.permissions.binary_search_by_key(&permission, |status| status.permission).ok()?;
@@ -292,39 +325,6 @@ impl TokenStatus {
     pub(crate) fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();
         self.permissions.shrink_to_fit();
-    }
-
-    /// Takes in that the clock was set back from `before` to `now`. To wait until the time between them has passed
-    /// again would be blindness, so a moment after `now` is moved back by as much: it stays as long ago as it was.
-    pub(crate) fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>) {
-        let by = (before - now).max(TimeDelta::zero());
-        self.moments(&mut |moment| {
-            if *moment > now {
-                *moment = (*moment - by).min(now);
-            }
-        });
-    }
-
-    /// Applies `change` to every moment that the status contains.
-    fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
-        for attempts in [&mut self.validity, &mut self.permission_checks] {
-            let moments = [&mut attempts.last_attempt, &mut attempts.last_success, &mut attempts.failing_since];
-            moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
-        }
-        let moments = [&mut self.full_check, &mut self.answered_at, &mut self.known_since, &mut self.since];
-        moments.into_iter().chain([&mut self.users_asked]).flatten().for_each(&mut *change);
-        if let Some(doubt) = &mut self.doubt {
-            [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);
-        }
-        if let Some(user) = &mut self.user {
-            user.group_asked.iter_mut().chain(&mut user.doubted_at).for_each(&mut *change);
-            user.group_change.iter_mut().for_each(|group_change| change(&mut group_change.at));
-            user.admin.moments(change);
-            user.listed.moments(change);
-        }
-        self.rights.iter_mut().for_each(|right| right.belief.moments(change));
-        self.permissions.iter_mut().for_each(|permission| permission.belief.moments(change));
-        self.audit.iter_mut().for_each(|audit| change(&mut audit.at));
     }
 }
 

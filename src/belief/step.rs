@@ -12,6 +12,7 @@ use crate::model::{Probes, Token};
 use crate::syncro::{Fingerprint, MOST_RIGHTS, Me, MeObservation, Observation, Part, TokenObservation};
 
 use super::confirmed::{Belief, Confirmation};
+use super::customers::Customers;
 use super::evidence::Evidence;
 use super::permissions::{PermissionObservation, PermissionStatus, RightStatus};
 use super::user::User;
@@ -180,6 +181,7 @@ impl Changes<'_> {
             self.push(TransitionKind::User, None, &before.to_string(), &me.user_id.to_string(), self.now);
             status.permissions.iter_mut().for_each(PermissionStatus::begin_anew);
             (status.audit, status.customers_visible, status.recheck) = (None, None, true);
+            status.customers = Customers::default();
         }
         if let Some(user) = &mut status.user {
             user.name = me.user_name.clone().filter(|_| self.policy.user_names);

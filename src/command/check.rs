@@ -10,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::alert::Firing;
 use crate::belief::{PermissionState, TokenState};
 use crate::check::{self, Job};
 use crate::cli::{CheckArguments, Output};
@@ -19,7 +18,7 @@ use crate::exit::Exit;
 use crate::model::Token;
 use crate::syncro::{Client, Failure};
 
-use super::finding::{Finding, Level, PARTS, client, permission_json};
+use super::finding::{Finding, Level, PARTS, alert_json, alert_text, client, permission_json};
 use super::table::table;
 use super::{failed, finish, finish_json};
 
@@ -104,13 +103,11 @@ fn text(findings: &[Finding]) -> String {
     table(&head, &rows) + &notes.concat()
 }
 
-/// What was found wrong with a token, in a line each.
+/// What was found wrong with a token, in a line each, and the steps that fix it.
 fn notes(finding: &Finding) -> Vec<String> {
     let Token { tenant, name, .. } = finding.token.as_ref();
     let what = if finding.status.state == TokenState::Unknown { "" } else { "not everything of " };
     let could = if what.is_empty() { "could not" } else { "could" };
-    let alert =
-        |firing: &Firing| format!("{}: {}: {}\n", firing.severity.as_str(), firing.alert.as_str(), firing.message.text);
     let unknown = |failure: &Failure| {
         format!("unknown: {what}token `{name}` of tenant `{}` {could} be checked: {failure}\n", tenant.name)
     };
@@ -118,7 +115,7 @@ fn notes(finding: &Finding) -> Vec<String> {
     let excess = (!excess.is_empty()).then(|| {
         format!("excess: token `{name}` of tenant `{}` may do more than it needs: {}\n", tenant.name, excess.join(", "))
     });
-    finding.alerts.iter().map(alert).chain(finding.failure.iter().map(unknown)).chain(excess).collect()
+    finding.alerts.iter().map(alert_text).chain(finding.failure.iter().map(unknown)).chain(excess).collect()
 }
 
 fn json(findings: &[Finding]) -> Value {
@@ -143,14 +140,7 @@ fn json(findings: &[Finding]) -> Value {
                 "answer": excess.answer,
                 "shown_by": excess.shown_by(&token.tenant),
             })).collect::<Vec<_>>()),
-            "alerts": alerts.iter().map(|firing| json!({
-                "alert": firing.alert.as_str(),
-                "severity": firing.severity.as_str(),
-                "permission": firing.message.permission,
-                "cause": firing.message.cause,
-                "evidence": firing.message.evidence,
-                "message": firing.message.text,
-            })).collect::<Vec<_>>(),
+            "alerts": alerts.iter().map(|firing| alert_json(firing, None)).collect::<Vec<_>>(),
         })
     };
     let count = |level| findings.iter().filter(|finding| finding.level() == level).count();

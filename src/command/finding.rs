@@ -1,6 +1,7 @@
 //! What one check of a token outside of the daemon found. It is believed at once, since there is no second check.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use strum::IntoStaticStr;
 use tokio::sync::mpsc;
 
-use crate::alert::{Firing, Rules, Severity, token_alerts};
+use crate::alert::{Affected, Firing, Member, Rules, Severity, Tenancy, Waiting, tenant_alerts};
 use crate::belief::{Excess, Policy, TokenStatus, step};
 use crate::check::Observed;
 use crate::config::{self, Config};
@@ -104,10 +105,9 @@ impl Finding {
         status.take_checked_first(&token.tenant.calibrated.checked_first().collect());
         let causes = status.deduced_causes(&[]);
         status.take_causes(causes);
-        let mut firing = Vec::new();
-        let _ = token_alerts(Rules::new(&alerts, clock::now()), &token, &status, &[], &mut firing);
+        let alerts = fires(Rules::new(&alerts, clock::now()), &token, &status);
         let failure = observations.iter().find_map(Observation::failure).map(Cow::into_owned);
-        Self { token, status, failure, alerts: firing, probes }
+        Self { token, status, failure, alerts, probes }
     }
 
     /// The permissions that the token has and does not need, if it was audited.
@@ -119,6 +119,51 @@ impl Finding {
     pub(super) fn permissions(&self) -> Vec<PermissionView> {
         PermissionView::of(&self.token, &self.status, self.probes).collect()
     }
+}
+
+/// The alerts that would fire in a daemon that knows of this token alone.
+fn fires(rules: Rules<'_>, token: &Token, status: &TokenStatus) -> Vec<Firing> {
+    let member = Member { token, status, is_pending: false, is_outdated: false };
+    let members = BTreeMap::from([(token.name.as_str(), member)]);
+    let tenancy = Tenancy { name: &token.tenant.name, members, ..Tenancy::default() };
+    let mut firing = Vec::new();
+    let _ = tenant_alerts(rules, &tenancy, &mut firing, &mut Waiting::default());
+    firing
+}
+
+/// What a token lacks by an alert, each thing once: permissions or rights.
+pub(super) fn lacking<'a>(
+    firing: &'a Firing,
+    token_name: Option<&str>,
+    of: fn(&'a Affected) -> Option<&'a str>,
+) -> BTreeSet<&'a str> {
+    let is_meant = |affected: &&Affected| token_name.is_none_or(|name| affected.token_name == name);
+    firing.affected.iter().filter(is_meant).filter_map(of).collect()
+}
+
+/// An alert as JSON, with what it affects: all of it, or what it affects of one token.
+pub(super) fn alert_json(firing: &Firing, token_name: Option<&str>) -> Value {
+    let Firing { alert, scope, severity, message, .. } = firing;
+    json!({
+        "alert": alert.as_str(),
+        "scope": scope.kind(),
+        "severity": severity.as_str(),
+        "token_names": lacking(firing, token_name, |affected| Some(&affected.token_name)),
+        "permissions": lacking(firing, token_name, |affected| affected.permission.as_deref()),
+        "rights": lacking(firing, token_name, |affected| affected.right.as_deref()),
+        "cause": message.cause,
+        "strength": message.strength,
+        "evidence": message.evidence,
+        "message": message.line,
+        "steps": message.steps,
+    })
+}
+
+/// An alert for people: a line, and then its steps.
+pub(super) fn alert_text(firing: &Firing) -> String {
+    let Firing { alert, severity, message, .. } = firing;
+    let steps = message.numbered_steps().fold(String::new(), |text, step| text + "  " + &step + "\n");
+    format!("{}: {}: {}\n{steps}", severity.as_str(), alert.as_str(), message.line)
 }
 
 /// What was found of one wanted permission, as JSON. Since when it has been so, one check cannot say.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strum::IntoStaticStr;
 
-use crate::alert::Firing;
+use crate::alert::{Firing, Message};
 use crate::belief::{PermissionState, Strength, TokenState, WhyUnverified};
 use crate::model::Token;
 use crate::state::PermissionView;
@@ -75,8 +75,9 @@ impl<'a> Readiness<'a> {
             lines.extend(self.required(|view| view.state == PermissionState::Unverified).into_iter().map(how_to_see));
             lines.push("- or accept what is not shown: `--accept-unverified`".to_owned());
         }
-        lines.extend(self.problems().iter().map(|problem| format!("- {problem}")));
-        lines.extend(self.permissions.iter().filter_map(|view| self.fix(view)).map(|clicks| format!("- {clicks}")));
+        lines.extend(self.others().map(|firing| in_lines(&firing.message)));
+        lines.extend(self.not_checked().map(|problem| format!("- {problem}")));
+        lines.extend(self.of_permissions().map(|firing| in_lines(&firing.message)));
         lines.push(table(&["PERMISSION", "NEEDED", "STATE", "EVIDENCE"], &rows).trim_end().to_owned());
         lines.join("\n") + "\n"
     }
@@ -110,18 +111,28 @@ impl<'a> Readiness<'a> {
         }
     }
 
-    /// The text that says where to click for a missing permission, if its alert has one.
-    fn fix(&self, view: &PermissionView) -> Option<&str> {
-        let about = |firing: &&Firing| firing.subject.as_deref() == Some(view.permission.name());
-        self.finding.alerts.iter().find(about).map(|firing| firing.message.text.as_str())
+    /// The alerts about missing permissions.
+    fn of_permissions(&self) -> impl Iterator<Item = &Firing> {
+        self.finding.alerts.iter().filter(|firing| is_of_permissions(firing))
     }
 
-    /// What is wrong besides missing permissions.
-    fn problems(&self) -> Vec<String> {
-        let alerts = self.finding.alerts.iter().filter(|firing| firing.message.permission.is_none());
+    /// The alerts about anything else.
+    fn others(&self) -> impl Iterator<Item = &Firing> {
+        self.finding.alerts.iter().filter(|firing| !is_of_permissions(firing))
+    }
+
+    /// Why not everything could be checked, where some of it could.
+    fn not_checked(&self) -> impl Iterator<Item = String> {
         let failure = self.finding.failure.iter().filter(|_| self.finding.status.state != TokenState::Unknown);
-        let failure = failure.map(|failure| format!("not everything could be checked: {failure}"));
-        alerts.map(|firing| firing.message.text.clone()).chain(failure).collect()
+        failure.map(|failure| format!("not everything could be checked: {failure}"))
+    }
+
+    /// What is to be done about a missing permission, if an alert is about it.
+    fn fix(&self, view: &PermissionView) -> Option<String> {
+        let is_listed = |firing: &&Firing| {
+            firing.affected.iter().any(|affected| affected.permission.as_deref() == Some(view.permission.name()))
+        };
+        self.of_permissions().find(is_listed).map(|firing| firing.message.text())
     }
 
     /// The findings for programs.
@@ -142,10 +153,20 @@ impl<'a> Readiness<'a> {
             "security_group": status.security_group(),
             "global_admin": status.user.as_ref().and_then(|user| user.admin.granted),
             "permissions": self.permissions.iter().map(permission).collect::<Vec<_>>(),
-            "problems": self.problems(),
+            "problems": self.others().map(|firing| firing.message.text()).chain(self.not_checked()).collect::<Vec<_>>(),
             "failure": self.finding.failure.as_ref().map(ToString::to_string),
         })
     }
+}
+
+fn is_of_permissions(firing: &Firing) -> bool {
+    firing.affected.iter().any(|affected| affected.permission.is_some())
+}
+
+/// A message as one point of a list, with its steps below.
+fn in_lines(message: &Message) -> String {
+    let steps = message.numbered_steps().fold(String::new(), |text, step| text + "\n  " + &step);
+    format!("- {}{steps}", message.line)
 }
 
 /// How somebody can see a permission that no request has shown.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::exit::Exit;
+use crate::notify::about;
 use crate::store;
 
 use super::{failed, finish, load};
@@ -15,7 +16,7 @@ pub(super) fn redeliver(path: &Path, id: i64) -> Exit {
     let receivers: Vec<_> = config.alerts.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
     match store::redeliver(&config.storage.path, id, &receivers) {
         Ok(delivery) => {
-            let (receiver, about) = (&delivery.receiver, &delivery.notification.key);
+            let (receiver, about) = (&delivery.receiver, about(&delivery.notification));
             let text = format!(
                 "notification {id} ({about}) waits for receiver `{receiver}` again: the daemon sends it after its next \
                  check, or after its next start\n"

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
+use crate::alert::{Alert, AlertKey, Change, Message, Notification, Severity};
 use crate::config::{self, Receiver};
 use crate::exit::Exit;
 use crate::model::Scope;
@@ -18,6 +18,9 @@ use super::{finish, usage};
 
 /// The text of both notifications, since an Alertmanager shows the one that came last.
 const MESSAGE: &str = "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything";
+
+/// The id of every test, which no alert of a fleet has.
+const ID: &str = "test";
 
 pub(super) async fn test_alert(path: &Path, wanted: Option<String>, print: bool) -> Exit {
     let config = match config::load(path) {
@@ -42,15 +45,15 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>, print: bool)
     let (mut rows, mut all_took_it) = (Vec::new(), true);
     for receiver in receivers {
         let mut post = Http::default();
-        for status in [Status::Firing, Status::Resolved] {
-            let answer = once(&mut post, receiver, &delivery(receiver, status), &external_url).await;
+        for change in [Change::New, Change::Resolved] {
+            let answer = once(&mut post, receiver, &delivery(receiver, change), &external_url).await;
             all_took_it &= answer.is_ok();
             let answer = answer
                 .map_or_else(|Trouble { why, detail, .. }| format!("{}: {detail}", why.as_str()), |()| "ok".to_owned());
             rows.push(vec![
                 receiver.name.clone(),
                 receiver.kind.as_str().to_owned(),
-                status.as_str().to_owned(),
+                change.status().to_owned(),
                 answer,
             ]);
         }
@@ -63,23 +66,31 @@ pub(super) async fn test_alert(path: &Path, wanted: Option<String>, print: bool)
 fn print_all(receivers: &[&Arc<Receiver>], external_url: &str) -> Exit {
     let (mut parts, mut exit) = (Vec::new(), Exit::Success);
     for receiver in receivers {
-        for status in [Status::Firing, Status::Resolved] {
+        for change in [Change::New, Change::Resolved] {
             let (name, kind) = (&receiver.name, receiver.kind.as_str());
-            let text = preview(receiver, &delivery(receiver, status), external_url).unwrap_or_else(|trouble| {
+            let text = preview(receiver, &delivery(receiver, change), external_url).unwrap_or_else(|trouble| {
                 exit = Exit::Failure;
                 format!("nothing: {}", trouble.detail)
             });
-            parts.push(format!("# {name} ({kind}), {}\n{}\n", status.as_str(), text.trim_end()));
+            parts.push(format!("# {name} ({kind}), {}\n{}\n", change.status(), text.trim_end()));
         }
     }
     finish(&parts.join("\n"), exit)
 }
 
-fn delivery(receiver: &Receiver, status: Status) -> Delivery {
-    let key = AlertKey { alert: Alert::TestAlert, of: Scope::Tenant("test".to_owned()), subject: None };
-    let message = Message::from(MESSAGE.to_owned());
+fn delivery(receiver: &Receiver, change: Change) -> Delivery {
+    let key = AlertKey { alert: Alert::TestAlert, of: Scope::Tenant("test".to_owned()) };
     let now = clock::now();
-    let notification = Notification { key, status, severity: Severity::Warning, since: now, message };
+    let notification = Notification {
+        id: ID.to_owned(),
+        key,
+        change,
+        severity: Severity::Warning,
+        since: now,
+        affected: Vec::new(),
+        acknowledged: None,
+        message: Message::from(MESSAGE.to_owned()),
+    };
     // The number is one that no notification of the outbox has.
     Delivery {
         id: -now.timestamp_millis(),

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::zone::Zone;
+use crate::model::Zone;
 
 /// What surrounds the configuration: the folders where its relative paths start, and the machine that it is for.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::fault::{Problem, resembles_token, shown};
 use super::profiles::{Profiles, permissions};
 use super::raw::{Notes, Section};
 use super::value;
-use super::zone::Zone;
+use crate::model::Zone;
 use crate::model::{Calibrated, Tenant, Token, TokenSource, Wanted};
 
 /// The tenants and tokens that have been read so far, over all files.
@@ -58,7 +58,7 @@ impl<'a> Fleet<'a> {
         let probe_records = probe_records(section.section("probe_records", notes), notes);
         let calibrated = calibrated(section.section("calibrated", notes), notes);
         let name = name.unwrap_or_default();
-        let tenant = Arc::new(Tenant { name, subdomain, base_url, probe_records, calibrated });
+        let tenant = Arc::new(Tenant { name, subdomain, base_url, probe_records, calibrated, zone: zone.clone() });
         let mut names = Vec::new();
         for token in section.sections("tokens", notes) {
             self.token(token, &tenant, &zone, &mut names, notes);

@@ -16,8 +16,8 @@ use super::fault::{Fault, Faults};
 use super::file::ConfigFile;
 use super::shrunk::{fewer, shrunk};
 use super::validate::{Document, validate};
-use super::zone::Zone;
 use super::zones::Zones;
+use crate::model::Zone;
 
 /// The most bytes that all files may have together. A configuration is written by hand; what is larger is something
 /// else.

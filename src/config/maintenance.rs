@@ -9,7 +9,7 @@ use super::context::Context;
 use super::fault::{Problem, shown};
 use super::raw::{Notes, Section};
 use super::value;
-use super::zone::Zone;
+use crate::model::Zone;
 
 /// A time at which alerts are suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,6 @@ mod shrunk;
 mod validate;
 mod value;
 mod web;
-mod zone;
 mod zones;
 
 use std::num::NonZeroU32;

@@ -9,7 +9,7 @@ use toml::Value;
 use super::fault::Problem;
 use super::fleet::{own_address, wanted};
 use super::{Config, profiles, value};
-use crate::model::{Calibrated, Tenant, Token, TokenSource};
+use crate::model::{Calibrated, Tenant, Token, TokenSource, Zone};
 
 /// The token that somebody wants to give to an integration. An account that is configured is asked where and how the
 /// configuration says; `base_url` takes precedence over that.
@@ -35,7 +35,9 @@ pub(crate) fn candidate(
     let base_url = base_url.or_else(|| configured.map(|tenant| tenant.base_url.clone())).unwrap_or_else(own);
     let probe_records = configured.map_or_else(BTreeMap::new, |tenant| tenant.probe_records.clone());
     let calibrated = configured.map_or_else(Calibrated::default, |tenant| tenant.calibrated.clone());
-    let tenant = Tenant { name: subdomain.clone(), subdomain: Some(subdomain), base_url, probe_records, calibrated };
+    let zone = Zone::utc();
+    let tenant =
+        Tenant { name: subdomain.clone(), subdomain: Some(subdomain), base_url, probe_records, calibrated, zone };
     Ok(Token {
         tenant: Arc::new(tenant),
         name: profile.name.clone(),

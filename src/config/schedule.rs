@@ -10,7 +10,7 @@ use toml::Value;
 
 use super::fault::{Problem, shown};
 use super::value;
-use super::zone::Zone;
+use crate::model::Zone;
 
 /// The shortest interval; a shorter one would only burn the request budget.
 const SHORTEST: Duration = Duration::from_secs(1);

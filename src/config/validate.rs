@@ -16,9 +16,9 @@ use super::raw::{Notes, Section};
 use super::receivers::{Named, receivers, unknown_names};
 use super::schedule::{Schedule, schedule};
 use super::web::web;
-use super::zone::Zone;
 use super::{Alerts, Config, Cost, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
 use crate::model::Probes;
+use crate::model::Zone;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::catalog::{Operation, catalog};
 
 use super::fault::{Problem, nearest, resembles_token, shown};
-use super::zone::Zone;
+use crate::model::Zone;
 
 type Parsed<T> = Result<T, Problem>;
 

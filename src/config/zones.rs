@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::system::files::{self, Deadline, ReadError};
 
 use super::fault::{Fault, shown};
-use super::zone::Zone;
+use crate::model::Zone;
 
 /// The folders in which systems have their zones, unless `TZDIR` names another one.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo"];

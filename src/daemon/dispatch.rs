@@ -108,19 +108,19 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
+    use crate::alert::{Change, Notification, Severity};
     use crate::config::{Format, Only, Receiver, ReceiverKind};
-    use crate::model::TokenId;
+    use crate::model::Scope;
     use crate::notify::DeliveryFailure;
     use crate::state::Record;
     use crate::syncro::Reason;
-    use crate::testing::{Fake, at, receiver, webhook};
+    use crate::testing::{Fake, receiver, webhook};
 
     fn notification(number: usize) -> Notification {
-        let of = TokenId { tenant: "acme".to_owned(), token_name: format!("token-{number}") };
-        let key = AlertKey { alert: Alert::TokenRejected, of: of.into(), subject: None };
-        let message = Message::from(format!("notification {number}."));
-        Notification { key, status: Status::Firing, severity: Severity::Critical, since: at(0), message }
+        let of = Scope::of_token("acme", &format!("token-{number}"));
+        let mut notification = crate::testing::notification(of, Change::New, Severity::Critical);
+        notification.message.line = format!("notification {number}.");
+        notification
     }
 
     /// The program between two restarts.
@@ -152,7 +152,7 @@ mod tests {
 
         async fn notify(&self, number: usize) {
             let mut batch = Batch::default();
-            batch.add(Record::Notification(notification(number)));
+            batch.add(Record::Notification(Box::new(notification(number))));
             self.batches.send(batch).await.unwrap();
         }
 
@@ -215,9 +215,9 @@ mod tests {
         run.end().await;
         let run = Run::begin(&folder, &fake, filtered());
         for number in [1, 2] {
-            let milder = Notification { severity: Severity::Warning, status: Status::Reminder, ..notification(number) };
+            let milder = Notification { severity: Severity::Warning, change: Change::Reminder, ..notification(number) };
             let mut batch = Batch::default();
-            batch.add(Record::Notification(milder));
+            batch.add(Record::Notification(Box::new(milder)));
             run.batches.send(batch).await.unwrap();
         }
         run.end().await;

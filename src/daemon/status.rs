@@ -51,7 +51,7 @@ mod tests {
     fn the_sentence_says_what_is_wrong_and_when_the_next_check_is() {
         let token = |state| {
             let status = Arc::new(TokenStatus { state, ..TokenStatus::default() });
-            TokenSnapshot { token: Arc::new(token("t", &[])), status, firing: Arc::default(), asked: Arc::default() }
+            TokenSnapshot { token: Arc::new(token("t", &[])), status, is_affected: false, asked: Arc::default() }
         };
         let said = |states: &[TokenState], rejected, next: Option<i64>| {
             let tokens = Arc::new(states.iter().copied().map(token).collect());

@@ -1,8 +1,8 @@
 //! The state of the loop and how events change it. Pure: `handle` takes an event and `now` and returns effects.
 //!
 //! `Fleet` has the tokens and the tenants, `Agenda` says when each is reviewed and which checks are under way,
-//! `OutageMonitor` and `Monitor` whether it is Syncro or our own machine. What happens to them: `review` one token or
-//! tenant, `observed` a check that ended, `peers` the tokens of one security group, `users` the list of a tenant's users,
+//! `OutageMonitor` and `Monitor` whether it is Syncro or our own machine. What happens to them: `review` one token,
+//! `tenant_alerts` one tenant, `observed` a check that ended, `peers` the tokens of one security group, `users` the list of a tenant's users,
 //! `quick_checks` and `fleet_alerts` all tenants, `reload` the whole configuration, `next_check` what starts next.
 //!
 //! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload,
@@ -20,6 +20,7 @@ mod peers;
 mod quick_checks;
 mod reload;
 mod review;
+mod tenant_alerts;
 mod users;
 mod watch;
 
@@ -39,6 +40,7 @@ use agenda::Agenda;
 use fleet::Fleet;
 use monitor::Monitor;
 use outage_monitor::OutageMonitor;
+use tenant_alerts::TenantReviews;
 
 /// What happened.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ pub struct Core {
     agenda: Agenda,
     outages: OutageMonitor,
     monitor: Monitor,
+    reviews: TenantReviews,
     last_tick: Option<DateTime<Utc>>,
     is_first_sweep_done: bool,
     /// The last snapshot; none if something in it changed since.
@@ -92,6 +95,7 @@ impl Core {
             agenda: Agenda::default(),
             outages: OutageMonitor::default(),
             monitor: Monitor::default(),
+            reviews: TenantReviews::default(),
             last_tick: None,
             is_first_sweep_done: false,
             cached: None,
@@ -113,6 +117,7 @@ impl Core {
             Event::Reload(config) => self.reload(config, now, &mut effects),
             Event::Check(token) => self.check(&token, now, &mut effects),
         }
+        self.settle(now, &mut effects);
         self.is_first_sweep_done |= self.fleet.is_checked();
         let shown = effects.iter().any(|effect| !matches!(effect, Effect::Start(_)));
         if shown || reloaded {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Alert, Severity};
+use crate::alert::{Alert, Firing, Severity};
 use crate::belief::{Check, PermissionState, TokenState};
 use crate::state::{Snapshot, TokenSnapshot};
 
@@ -32,7 +32,7 @@ pub(super) enum Write {
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub(crate) const FAMILIES: [Family; 13] = [
+pub(crate) const FAMILIES: [Family; 15] = [
     Family {
         name: "syncro_token_info",
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
@@ -98,7 +98,21 @@ pub(crate) const FAMILIES: [Family; 13] = [
         help: "Whether alerts of a tenant are suppressed by [[maintenance]] now: 1 or 0.",
         write: Write::Fleet(maintenance),
     },
-    Family { name: "syncro_alerts_firing", help: "How many alerts fire now.", write: Write::Fleet(firing) },
+    Family {
+        name: "syncro_alerts_firing",
+        help: "How many alerts fire now, each cause once.",
+        write: Write::Fleet(firing),
+    },
+    Family {
+        name: "syncro_alerts_acknowledged",
+        help: "How many of the alerts that fire somebody has taken on.",
+        write: Write::Fleet(acknowledged),
+    },
+    Family {
+        name: "syncro_alert",
+        help: "An alert that fires; the value is always 1. Labels that do not apply are empty. incident is its id.",
+        write: Write::Fleet(alert),
+    },
 ];
 
 fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {
@@ -219,7 +233,7 @@ fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<U
 
 fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
     let mut counts: HashMap<(Alert, Severity), usize> = HashMap::new();
-    for (_, firing) in snapshot.firing() {
+    for firing in snapshot.firing() {
         *counts.entry((firing.alert, firing.severity)).or_default() += 1;
     }
     for (alert, severities) in Alert::ALL {
@@ -227,5 +241,28 @@ fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
             let count = counts.get(&(alert, *severity)).copied().unwrap_or_default();
             text.series(name, &[("alert", alert.as_str()), ("severity", severity.as_str())], count);
         }
+    }
+}
+
+fn acknowledged(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
+    text.series(name, &[], snapshot.firing().filter(|firing| firing.is_acknowledged(now)).count());
+}
+
+fn alert(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
+    for firing in snapshot.firing() {
+        let Firing { id, alert, scope, severity, .. } = firing;
+        let user_id = scope.user_id().map(|user| user.to_string()).unwrap_or_default();
+        let labels = [
+            ("alert", alert.as_str()),
+            ("severity", severity.as_str()),
+            ("tenant", scope.tenant().unwrap_or_default()),
+            ("scope", scope.kind()),
+            ("incident", id),
+            ("token_name", scope.token_name().unwrap_or_default()),
+            ("security_group", scope.security_group().unwrap_or_default()),
+            ("user_id", &user_id),
+            ("acknowledged", if firing.is_acknowledged(now) { "true" } else { "false" }),
+        ];
+        text.series(name, &labels, true);
     }
 }

@@ -3,19 +3,18 @@
 //! An Alertmanager believes that an alert fires until its `endsAt`; one that is not sent again in time is over for it.
 //! So it is sent the state, not the news: whatever was missed is made up for by the next request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::alert::{Alert, Firing, Message, Severity, Status, page, runbook};
-use crate::belief::{Cause, Evidence};
+use crate::alert::{Change, Firing, Notification};
 use crate::config::Only;
-use crate::model::Scope;
 use crate::state::{Delivery, Snapshot, passes};
 
-use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
+use super::fields::Fields;
+use super::text::{LONGEST_FIELD, cut};
 
 /// How often what fires is sent again: much more often than the five minutes of a default `resolve_timeout`.
 pub(crate) const RESEND: Duration = Duration::from_mins(1);
@@ -23,10 +22,19 @@ pub(crate) const RESEND: Duration = Duration::from_mins(1);
 const BELIEVED: TimeDelta = TimeDelta::minutes(15);
 /// How long a test fires: longer than a usual `group_wait`, short enough for somebody to wait for its all-clear.
 const TEST: TimeDelta = TimeDelta::minutes(2);
-/// How many alerts one request holds: some 300 KB.
+/// How many alerts one request holds: some 500 KB.
 const ALERTS_PER_REQUEST: usize = 250;
 /// How long an alert that was refused for good is left out.
 const REFUSED_FOR: Duration = Duration::from_mins(15);
+
+/// The label with the id of the alert.
+const INCIDENT: &str = "incident";
+/// The label with the profile of the integration that is affected, where it is only one.
+const PROFILE: &str = "profile";
+/// What stands for all tenants together in `instance` and `service`.
+const FLEET: &str = "syncro";
+/// The longest annotation, in characters: a list of many names, or all steps.
+const LONGEST_ANNOTATION: usize = 4_000;
 
 /// The labels that identify an alert for an Alertmanager.
 pub(super) type Labels = BTreeMap<&'static str, String>;
@@ -89,14 +97,13 @@ impl Clocks {
 impl Board {
     /// What was sent as firing before the program ended: what does not fire any more, under the same labels, is ended
     /// by the first update.
-    pub(super) fn recall(fired: &[(Scope, Firing)], only: &Only, external_url: &str) -> Self {
-        let recall = |(of, firing): &(Scope, Firing)| {
-            let labels = labels(of, firing.alert, firing.severity, &firing.message);
-            let alert = alert(&labels, of, firing.alert, &firing.message, (firing.since, None), external_url);
+    pub(super) fn recall(fired: &[Firing], only: &Only, external_url: &str) -> Self {
+        let sent = fired.iter().map(state).filter(|state| passes(only, state)).map(|state| {
+            let labels = labels(&state);
+            let alert = alert(&labels, &state, (state.since, None), external_url);
             (labels, alert)
-        };
-        let sent = fired.iter().filter(|(of, firing)| is_wanted(only, of, firing)).map(recall).collect();
-        Self { sent, refused: BTreeMap::new(), per_request: ALERTS_PER_REQUEST }
+        });
+        Self { sent: sent.collect(), refused: BTreeMap::new(), per_request: ALERTS_PER_REQUEST }
     }
 
     /// What is to be sent now: all that fires, what was sent as firing and does not fire any more, and what of the news
@@ -109,11 +116,11 @@ impl Board {
         external_url: &str,
         clocks: Clocks,
     ) -> Update {
-        let mut firing = BTreeMap::new();
-        for (of, one) in snapshot.firing().filter(|(of, firing)| is_wanted(only, of, firing)) {
-            let labels = labels(&of, one.alert, one.severity, &one.message);
-            let times = (clocks.past(one.since), clocks.believed());
-            let alert = alert(&labels, &of, one.alert, &one.message, times, external_url);
+        let (mut firing, former) = (BTreeMap::new(), self.former());
+        for state in snapshot.firing().map(state).filter(|state| passes(only, state)) {
+            let labels = as_before(labels(&state), &former);
+            let times = (clocks.past(state.since), clocks.believed());
+            let alert = alert(&labels, &state, times, external_url);
             firing.insert(labels, alert);
         }
         let mut ended = BTreeMap::new();
@@ -125,21 +132,12 @@ impl Board {
             alert["endsAt"] = moment(end).into();
             ended.insert(labels.clone(), alert);
         }
-        for Delivery { notification, queued_at, .. } in news.filter(|news| news.notification.status == Status::Resolved)
-        {
-            let labels =
-                labels(&notification.key.of, notification.key.alert, notification.severity, &notification.message);
+        for Delivery { notification, queued_at, .. } in news.filter(|news| news.ends()) {
+            let labels = as_before(labels(notification), &former);
             if !firing.contains_key(&labels) {
                 let end = clocks.past(*queued_at);
                 let times = (clocks.past(notification.since).min(end), Some(end));
-                let alert = alert(
-                    &labels,
-                    &notification.key.of,
-                    notification.key.alert,
-                    &notification.message,
-                    times,
-                    external_url,
-                );
+                let alert = alert(&labels, notification, times, external_url);
                 ended.insert(labels, alert);
             }
         }
@@ -147,6 +145,11 @@ impl Board {
         let alerts =
             all.filter(|(labels, _)| self.refused.get(labels).is_none_or(|until| *until <= clocks.elapsed)).collect();
         Update { alerts, firing }
+    }
+
+    /// The labels under which each alert was last sent, by its id.
+    fn former(&self) -> HashMap<&str, &Labels> {
+        self.sent.keys().filter_map(|labels| Some((labels.get(INCIDENT)?.as_str(), labels))).collect()
     }
 
     /// Takes note that the update was taken, except for what was refused for good.
@@ -165,18 +168,13 @@ impl Board {
 
     /// Whether this notification is about an alert that is left out because it was refused.
     pub(super) fn leaves_out(&self, delivery: &Delivery) -> bool {
-        let notification = &delivery.notification;
-        self.refused.contains_key(&labels(
-            &notification.key.of,
-            notification.key.alert,
-            notification.severity,
-            &notification.message,
-        ))
+        self.refused.contains_key(&as_before(labels(&delivery.notification), &self.former()))
     }
 }
 
-fn is_wanted(only: &Only, of: &Scope, firing: &Firing) -> bool {
-    passes(only, of, firing.alert, firing.severity, &firing.message)
+/// What fires, as a notification of it would say it.
+fn state(firing: &Firing) -> Notification {
+    Notification::of(firing, Change::New)
 }
 
 /// The body of a request.
@@ -189,74 +187,92 @@ pub(super) fn body(alerts: &[(Labels, Value)]) -> String {
 /// `group_wait` has passed is paged to nobody, and whether a page arrives is what a test is for.
 pub(super) fn alone(delivery: &Delivery, external_url: &str, clocks: Clocks) -> String {
     let Delivery { notification, .. } = delivery;
-    let labels = labels(&notification.key.of, notification.key.alert, notification.severity, &notification.message);
+    let labels = labels(notification);
     let end = clocks.now + clocks.offset.unwrap_or_default() + TEST;
     let times = (clocks.past(notification.since).min(end), Some(end));
-    json!([alert(&labels, &notification.key.of, notification.key.alert, &notification.message, times, external_url)])
-        .to_string()
+    json!([alert(&labels, notification, times, external_url)]).to_string()
 }
 
-/// The labels of an alert. What identifies an alert must not change while it fires: the cause why a permission is
-/// missing, say, is no label.
-fn labels(of: &Scope, alert: Alert, severity: Severity, message: &Message) -> Labels {
-    let mut labels = BTreeMap::from([
-        ("alertname", alert.as_str().to_owned()),
-        ("job", env!("CARGO_PKG_NAME").to_owned()),
-        ("severity", severity.as_str().to_owned()),
-    ]);
-    let more = [
-        ("tenant", of.tenant()),
-        ("token_name", of.token_name()),
-        ("profile", message.profile.as_deref()),
-        ("permission", message.permission.as_deref()),
-        ("right", message.right.as_deref()),
+/// The labels of an alert. What identifies an alert must not change while it fires: what it affects, say, is no label.
+/// `instance` and `service` are there for the rules that are shipped with Alertmanagers, by which a critical alert silences
+/// the warnings that have them in common.
+fn labels(notification: &Notification) -> Labels {
+    let Notification { id, key, severity, message, .. } = notification;
+    let user_id = key.of.user_id().map(|user| user.to_string());
+    let profile = if let [profile] = message.profiles.as_slice() { Some(profile.as_str()) } else { None };
+    let names = [key.of.tenant().map(str::to_owned), key.of.subject()];
+    let instance = names.into_iter().flatten().collect::<Vec<_>>().join("/");
+    let instance = if instance.is_empty() { FLEET } else { &instance };
+    let all = [
+        ("alertname", Some(key.alert.as_str())),
+        ("job", Some(env!("CARGO_PKG_NAME"))),
+        ("severity", Some(severity.as_str())),
+        ("scope", Some(key.of.kind())),
+        (INCIDENT, Some(id.as_str())),
+        ("instance", Some(instance)),
+        ("service", Some(instance)),
+        ("tenant", key.of.tenant()),
+        ("token_name", key.of.token_name()),
+        ("security_group", key.of.security_group()),
+        ("user_id", user_id.as_deref()),
+        (PROFILE, profile),
     ];
     // An empty label is the same as none.
-    let stated = more.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
-    labels.extend(stated.map(|(name, value)| (name, field(value))));
+    let stated = all.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    stated.map(|(name, value)| (name, cut(value, LONGEST_FIELD).into_owned())).collect()
+}
+
+/// The labels with the profile under which the alert was sent before: that only one integration is left of several makes it
+/// no other alert.
+fn as_before(mut labels: Labels, former: &HashMap<&str, &Labels>) -> Labels {
+    if let Some(former) = labels.get(INCIDENT).and_then(|incident| former.get(incident.as_str())) {
+        labels.remove(PROFILE);
+        labels.extend(former.get(PROFILE).map(|profile| (PROFILE, profile.clone())));
+    }
     labels
 }
 
 fn alert(
     labels: &Labels,
-    of: &Scope,
-    alert: Alert,
-    message: &Message,
+    notification: &Notification,
     (since, end): (DateTime<Utc>, Option<DateTime<Utc>>),
     external_url: &str,
 ) -> Value {
-    let mut annotations = Map::new();
-    let subject = message.permission.as_ref().or(message.right.as_ref());
-    let about = [labels.get("tenant"), labels.get("token_name"), subject].into_iter().flatten().map(String::as_str);
-    let about = about.collect::<Vec<_>>().join(" / ");
-    let about = field(&about);
-    let summary = if about.is_empty() { alert.as_str().to_owned() } else { format!("{}: {about}", alert.as_str()) };
-    annotations.insert("summary".to_owned(), summary.into());
-    annotations.insert("description".to_owned(), cut(&message.text, LONGEST_MESSAGE).into());
-    annotations.insert("runbook_url".to_owned(), runbook(external_url, alert).into());
-    let more = [
-        ("security_group", message.security_group.as_deref()),
-        ("cause", message.cause.map(Cause::as_str)),
-        ("evidence", message.evidence.map(Evidence::as_str)),
-        ("shown_by", message.shown_by.as_deref()),
-        ("contact", message.contact.as_deref()),
-        ("note", message.note.as_deref()),
+    let fields = Fields::of_notification(notification, external_url);
+    let about = fields.about();
+    let summary = if about.is_empty() { fields.alert.to_owned() } else { format!("{}: {about}", fields.alert) };
+    let list = |members: &[String]| (!members.is_empty()).then(|| members.join(", "));
+    let steps = fields.numbered_steps().collect::<Vec<_>>().join("\n");
+    let annotations = [
+        ("summary", Some(cut(&summary, LONGEST_FIELD).into_owned())),
+        ("steps", (!steps.is_empty()).then_some(steps)),
+        ("token_names", list(&fields.token_names)),
+        ("permissions", list(&fields.permissions)),
+        ("rights", list(&fields.rights)),
+        ("profiles", list(&fields.profiles)),
+        ("affected", list(&fields.affected)),
+        ("security_group", fields.security_group.clone()),
+        ("cause", fields.cause.map(|cause| cause.as_str().to_owned())),
+        ("strength", fields.strength.map(|strength| <&str>::from(strength).to_owned())),
+        ("evidence", fields.evidence.map(|evidence| evidence.as_str().to_owned())),
+        ("shown_by", fields.shown_by.clone()),
+        ("contact", fields.contact.clone()),
+        ("note", fields.note.clone()),
+        ("description", Some(fields.message)),
+        ("runbook_url", Some(fields.runbook)),
     ];
-    annotations.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), field(value?).into()))));
+    let stated = annotations.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?)));
+    let annotations: Map<_, _> = stated.map(|(name, text)| (name, cut(&text, LONGEST_ANNOTATION).into())).collect();
     let mut alert = json!({
         "labels": labels,
         "annotations": annotations,
         "startsAt": moment(since),
-        "generatorURL": page(external_url, of),
+        "generatorURL": fields.url,
     });
     if let Some(end) = end {
         alert["endsAt"] = moment(end).into();
     }
     alert
-}
-
-fn field(text: &str) -> String {
-    cut(text, LONGEST_FIELD).into_owned()
 }
 
 fn moment(at: DateTime<Utc>) -> String {

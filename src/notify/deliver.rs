@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::state::{Change, Delivery, Refusal, Settled, alert_id};
+use crate::alert::AlertKey;
+use crate::state::{Delivery, Refusal, Settled};
 
 use super::answer::{Suspect, Trouble};
 use super::backoff::pause_of_one;
+use super::fields::about;
 use super::post::Post;
 use super::request::request;
 use super::worker::Worker;
@@ -61,7 +63,7 @@ impl<P: Post> Worker<P> {
     async fn attempt(&mut self, deliveries: &[Delivery]) -> Result<(), Trouble> {
         let receiver = Arc::clone(&self.handles.receiver.borrow());
         let external_url = self.handles.targets.borrow().external_url.clone();
-        let keys: Vec<_> = deliveries.iter().map(|delivery| alert_id(&delivery.notification)).collect();
+        let keys: Vec<_> = deliveries.iter().map(|delivery| delivery.line().clone()).collect();
         for key in &keys {
             self.queue.begins(key);
         }
@@ -84,8 +86,7 @@ impl<P: Post> Worker<P> {
         let (now, is_for_people) = (self.elapsed(), self.is_for_people());
         for delivery in deliveries {
             if is_for_people {
-                let (alert, change) = (alert_id(&delivery.notification), Change::of(&delivery.notification));
-                self.updates.delivered(&alert, change, now);
+                self.updates.delivered(&delivery.notification.id, delivery.notification.change, now);
             }
             if let Some(Delivery { id, .. }) = self.queue.delivered(delivery) {
                 self.instruments.notified(&self.name(), 1);
@@ -97,7 +98,7 @@ impl<P: Post> Worker<P> {
     /// Finds out whether the receiver is at fault or this notification: it is the notification only where the receiver
     /// takes another one. Returns whether the receiver takes anything, as far as is known.
     async fn not_delivered(&mut self, first: Delivery, trouble: Trouble) -> bool {
-        let key = alert_id(&first.notification);
+        let key = first.line().clone();
         let mut takes_others = trouble.suspect == Suspect::Recipients || self.queue.others_are_taken(&key);
         let mut failed = vec![(first, trouble.clone())];
         if !takes_others && self.may_try_another(&trouble) {
@@ -116,7 +117,7 @@ impl<P: Post> Worker<P> {
         if self.is_stopping() && trouble.is_for_good() {
             // Each of the others is tried once.
             for (delivery, _) in failed {
-                self.queue.postpone(&alert_id(&delivery.notification), Duration::MAX);
+                self.queue.postpone(delivery.line(), Duration::MAX);
             }
             return true;
         }
@@ -135,7 +136,7 @@ impl<P: Post> Worker<P> {
     /// Tries others besides what has `failed`, until one is taken; returns whether one was.
     async fn try_others(&mut self, failed: &mut Vec<(Delivery, Trouble)>) -> bool {
         for _ in 0..OTHERS_AT_ONCE {
-            let is_tried = |key: &str| failed.iter().any(|(tried, _)| alert_id(&tried.notification) == key);
+            let is_tried = |key: &AlertKey| failed.iter().any(|(tried, _)| tried.line() == key);
             let Some(other) = self.queue.another(is_tried) else { break };
             self.try_another_at = Instant::now() + TRY_ANOTHER_EVERY;
             match self.attempt(std::slice::from_ref(&other)).await {
@@ -155,15 +156,15 @@ impl<P: Post> Worker<P> {
         false
     }
 
-    /// Where nothing but this alert waits, its last notification is tried. If that is taken, the one that was refused
+    /// Where nothing but this line waits, its last notification is tried. If that is taken, the one that was refused
     /// is set aside: delivered after what came later, it would be false.
-    async fn try_newest(&mut self, key: &str, trouble: &Trouble) -> bool {
+    async fn try_newest(&mut self, key: &AlertKey, trouble: &Trouble) -> bool {
         let Some(newest) = self.queue.newest_of_all(key) else { return false };
         if self.attempt(std::slice::from_ref(&newest)).await.is_err() {
             return false;
         }
         self.set_aside(key, trouble).await;
-        while let Some(Delivery { id, .. }) = self.queue.remove_before(key, newest.id) {
+        for Delivery { id, .. } in self.queue.remove_before(&newest) {
             self.instruments.superseded(&self.name(), 1);
             self.report(Settled::Superseded(id)).await;
         }
@@ -173,7 +174,7 @@ impl<P: Post> Worker<P> {
 
     /// The receiver takes others, but not this one: it waits by itself, and is given up if it was refused often enough.
     async fn postpone(&mut self, delivery: &Delivery, trouble: &Trouble) {
-        let key = &alert_id(&delivery.notification);
+        let key = delivery.line();
         let failures = self.queue.failures(key);
         // It may have been settled meanwhile.
         if failures == 0 {
@@ -183,7 +184,7 @@ impl<P: Post> Worker<P> {
             return self.set_aside(key, trouble).await;
         }
         if self.queue.postpone(key, self.elapsed() + pause_of_one(failures)) {
-            let (name, detail, about) = (self.name(), &trouble.detail, &delivery.notification.key);
+            let (name, detail, about) = (self.name(), &trouble.detail, about(&delivery.notification));
             tracing::warn!(
                 event = "notification_not_taken",
                 receiver = name,
@@ -194,17 +195,17 @@ impl<P: Post> Worker<P> {
         }
     }
 
-    async fn set_aside(&mut self, key: &str, trouble: &Trouble) {
+    async fn set_aside(&mut self, key: &AlertKey, trouble: &Trouble) {
         let Some(Delivery { id, receiver, notification, .. }) = self.queue.remove(key) else { return };
-        let (name, detail, status) = (self.name(), &trouble.detail, notification.status.as_str());
-        let about = &notification.key;
+        let (name, detail, change) = (self.name(), &trouble.detail, notification.change.as_str());
+        let about = about(&notification);
         self.instruments.set_aside(&name, 1);
         tracing::error!(
             event = "notification_set_aside",
             receiver = name,
             reason = trouble.why.as_str(),
             id,
-            "receiver `{name}` refuses notification {id} ({about}, {status}) for good while it takes others: {detail}. \
+            "receiver `{name}` refuses notification {id} ({about}, {change}) for good while it takes others: {detail}. \
              It is set aside in the store; once that is fixed, `redeliver {id}` sends it again"
         );
         let answer = detail.clone();

@@ -1,19 +1,24 @@
 //! A notification as plain values, which is all that receivers know of it: each text has a bound, each list too. Pure.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::alert::{Notification, Severity, page, runbook};
-use crate::belief::{Cause, Evidence};
+use crate::alert::{self, Affected, Change, Notification, Severity, page, runbook};
+use crate::belief::{Cause, Evidence, Strength};
 use crate::model::Scope;
-use crate::state::{Change, Delivery, alert_id};
+use crate::state::Delivery;
 
-use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
+use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, LONGEST_STEP, cut};
 
 /// The version of our own JSON, which is these fields. Fields may be added, none will disappear or change its meaning.
 const VERSION: u32 = 2;
 /// The most members of a list; one more says how many there are besides.
 const MOST_MEMBERS: usize = 50;
+
+/// The most steps; no alert has so many.
+const MOST_STEPS: usize = 20;
 
 /// What a receiver may be sent of a notification. Serialized, it is one flat object in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,7 +42,7 @@ pub(super) struct Fields {
     pub(super) severity: Severity,
     /// The name of the tenant; `None` for all tenants together.
     pub(super) tenant: Option<String>,
-    /// What the alert is about: `token`, `user`, `security_group`, `tenant` or `fleet`.
+    /// The kind of what the alert is about: `token`, `user`, `security_group`, `tenant` or `fleet`.
     pub(super) scope: &'static str,
     /// The security group, where one is known.
     pub(super) security_group: Option<String>,
@@ -47,9 +52,9 @@ pub(super) struct Fields {
     pub(super) token_name: Option<String>,
     /// The names of all tokens that are affected.
     pub(super) token_names: Vec<String>,
-    /// The permissions that are missing.
+    /// The permissions that are missing, each once.
     pub(super) permissions: Vec<String>,
-    /// The rights that are missing.
+    /// The rights that are missing, each once.
     pub(super) rights: Vec<String>,
     /// The profiles of the integrations that are affected.
     pub(super) profiles: Vec<String>,
@@ -57,8 +62,8 @@ pub(super) struct Fields {
     pub(super) affected: Vec<String>,
     /// The side that lacks the permission.
     pub(super) cause: Option<Cause>,
-    /// How strong the evidence of the cause is.
-    pub(super) strength: Option<&'static str>,
+    /// How strong the evidence of what the alert says is.
+    pub(super) strength: Option<Strength>,
     /// The kind of evidence that the permission is missing.
     pub(super) evidence: Option<Evidence>,
     /// The evidence as a text.
@@ -70,8 +75,12 @@ pub(super) struct Fields {
     /// Since when the condition has existed.
     #[serde(serialize_with = "to_milliseconds")]
     pub(super) since: DateTime<Utc>,
-    /// What a person is to read.
+    /// What a person is to read: one line.
     pub(super) message: String,
+    /// What to do, step by step.
+    pub(super) steps: Vec<String>,
+    /// Who has taken the alert on, if somebody has.
+    pub(super) acknowledged: Option<Acknowledged>,
     /// The address of the alert's runbook.
     pub(super) runbook: String,
     /// The address of the page about what is affected.
@@ -79,55 +88,66 @@ pub(super) struct Fields {
     /// The address of the page about everything.
     #[serde(skip)]
     pub(super) overview: String,
+    /// What the alert is about within its tenant, as titles have it.
+    #[serde(skip)]
+    pub(super) subject: Option<String>,
+}
+
+/// That somebody has taken an alert on: it is repeated to nobody until a moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Acknowledged {
+    /// Who has.
+    pub(super) by: String,
+    /// Why it may wait.
+    pub(super) reason: String,
+    /// Until when.
+    #[serde(serialize_with = "to_milliseconds")]
+    pub(super) until: DateTime<Utc>,
 }
 
 impl Fields {
     /// The values of a delivery. `external_url` is where people reach the daemon.
     pub(super) fn of(delivery: &Delivery, external_url: &str) -> Self {
         let Delivery { id, queued_at, notification, .. } = delivery;
-        let Notification { key, severity, since, message, .. } = &**notification;
-        let field = |text: &Option<String>| text.as_deref().map(|text| cut(text, LONGEST_FIELD).into_owned());
-        let token_name = key.of.token_name().map(str::to_owned);
-        let subject = message.permission.as_deref().or(message.right.as_deref());
-        let affected = token_name.iter().map(|token| match subject {
-            Some(subject) => format!("{token} / {subject}"),
-            None => token.clone(),
-        });
-        let change = Change::of(notification);
+        Self { delivery: *id, at: *queued_at, ..Self::of_notification(notification, external_url) }
+    }
+
+    /// The values of a notification that is no delivery.
+    pub(super) fn of_notification(notification: &Notification, external_url: &str) -> Self {
+        let Notification { id, key, change, severity, since, message, acknowledged, .. } = notification;
         Self {
             version: VERSION,
-            delivery: *id,
-            at: *queued_at,
-            id: alert_id(notification),
+            delivery: 0,
+            at: *since,
+            id: id.clone(),
             alert: key.alert.as_str(),
-            status: if change.ends() { "resolved" } else { "firing" },
-            change,
+            status: change.status(),
+            change: *change,
             severity: *severity,
             tenant: key.of.tenant().map(str::to_owned),
-            scope: match key.of {
-                Scope::Fleet => "fleet",
-                Scope::Tenant(_) => "tenant",
-                Scope::Token(_) => "token",
-            },
-            security_group: field(&message.security_group),
-            user_id: None,
-            token_names: bounded(token_name.clone()),
-            permissions: bounded(message.permission.clone()),
-            rights: bounded(message.right.clone()),
-            profiles: bounded(message.profile.clone()),
-            affected: bounded(affected),
-            token_name,
+            scope: key.of.kind(),
+            security_group: key.of.security_group().or(message.security_group.as_deref()).map(field),
+            user_id: key.of.user_id().or(message.user_id),
+            token_name: key.of.token_name().map(field),
+            token_names: token_names(notification),
+            permissions: permissions(notification),
+            rights: rights(notification),
+            profiles: bounded(message.profiles.iter().map(String::as_str)),
+            affected: affected(notification),
             cause: message.cause,
-            strength: None,
+            strength: message.strength,
             evidence: message.evidence,
-            shown_by: field(&message.shown_by),
-            contact: field(&message.contact),
-            note: field(&message.note),
+            shown_by: message.shown_by.as_deref().map(field),
+            contact: message.contact.as_deref().map(field),
+            note: message.note.as_deref().map(field),
             since: *since,
-            message: cut(&message.text, LONGEST_MESSAGE).into_owned(),
+            message: cut(&message.line, LONGEST_MESSAGE).into_owned(),
+            steps: steps(&message.steps),
+            acknowledged: acknowledged.as_ref().map(Acknowledged::of),
             runbook: runbook(external_url, key.alert),
             url: page(external_url, &key.of),
             overview: page(external_url, &Scope::Fleet),
+            subject: key.of.subject(),
         }
     }
 
@@ -138,20 +158,70 @@ impl Fields {
 
     /// Whom the alert is about, as a title has it: `TENANT / TOKEN`; empty for all tenants together.
     pub(super) fn about(&self) -> String {
-        let names = [self.tenant.as_deref(), self.token_name.as_deref().or(self.security_group_alone())];
-        names.into_iter().flatten().collect::<Vec<_>>().join(" / ")
+        [self.tenant.as_deref(), self.subject.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" / ")
     }
 
-    fn security_group_alone(&self) -> Option<&str> {
-        self.security_group.as_deref().filter(|_| self.scope == "security_group")
+    /// The steps with their numbers: `1. Open ...`.
+    pub(super) fn numbered_steps(&self) -> impl Iterator<Item = String> {
+        self.steps.iter().enumerate().map(|(index, step)| format!("{}. {step}", index + 1))
     }
 }
 
+impl Acknowledged {
+    fn of(acknowledged: &alert::Acknowledgement) -> Self {
+        let alert::Acknowledgement { by, reason, until, .. } = acknowledged;
+        Self { by: field(by), reason: field(reason), until: *until }
+    }
+}
+
+/// The alert of a notification as the log names it: `PermissionLost/acme/Technicians`.
+pub(crate) fn about(notification: &Notification) -> String {
+    let subject = notification.key.of.subject();
+    let names = [Some(notification.key.alert.as_str()), notification.key.of.tenant(), subject.as_deref()];
+    names.into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+/// The names of the tokens that are affected.
+fn token_names(notification: &Notification) -> Vec<String> {
+    bounded(notification.token_names())
+}
+
+/// The permissions that are missing, each once.
+fn permissions(notification: &Notification) -> Vec<String> {
+    bounded(once_each(notification, |affected| affected.permission.as_deref()))
+}
+
+/// The rights that are missing, each once.
+fn rights(notification: &Notification) -> Vec<String> {
+    bounded(once_each(notification, |affected| affected.right.as_deref()))
+}
+
+fn once_each<'a>(notification: &'a Notification, of: fn(&'a Affected) -> Option<&'a str>) -> BTreeSet<&'a str> {
+    notification.affected.iter().filter_map(of).collect()
+}
+
+/// Which token lacks what.
+fn affected(notification: &Notification) -> Vec<String> {
+    let one = |affected: &Affected| match affected.thing() {
+        Some(thing) => format!("{} / {thing}", affected.token_name),
+        None => affected.token_name.clone(),
+    };
+    let all: Vec<_> = notification.affected.iter().map(one).collect();
+    bounded(all.iter().map(String::as_str))
+}
+
+fn steps(steps: &[String]) -> Vec<String> {
+    steps.iter().take(MOST_STEPS).map(|step| cut(step, LONGEST_STEP).into_owned()).collect()
+}
+
+fn field(text: &str) -> String {
+    cut(text, LONGEST_FIELD).into_owned()
+}
+
 /// A list that every receiver takes: as many members as there is room for, and how many there are besides.
-fn bounded(members: impl IntoIterator<Item = String>) -> Vec<String> {
+fn bounded<'a>(members: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut members = members.into_iter();
-    let mut list: Vec<_> =
-        members.by_ref().take(MOST_MEMBERS).map(|member| cut(&member, LONGEST_FIELD).into_owned()).collect();
+    let mut list: Vec<_> = members.by_ref().take(MOST_MEMBERS).map(field).collect();
     let more = members.count();
     if more > 0 {
         list.push(format!("and {more} more"));
@@ -174,10 +244,13 @@ mod tests {
 
     #[test]
     fn a_long_list_ends_with_how_many_more_there_are() {
-        let names = |count: usize| bounded((0..count).map(|number| number.to_string()));
+        let names = |count: usize| {
+            let names: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+            bounded(names.iter().map(String::as_str))
+        };
         assert_eq!(names(50).len(), 50);
         let long = names(124);
         assert_eq!((long.len(), long[50].as_str()), (51, "and 74 more"));
-        assert_eq!(bounded(["x".repeat(9000)])[0].chars().count(), LONGEST_FIELD);
+        assert_eq!(bounded(["x".repeat(9000).as_str()])[0].chars().count(), LONGEST_FIELD);
     }
 }

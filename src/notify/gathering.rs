@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::alert::Change;
 use crate::config::{Audience, Receiver};
-use crate::state::{Change, Delivery, alert_id};
+use crate::state::Delivery;
 
 use super::queue::Queue;
 use super::updates::Updates;
@@ -72,11 +73,12 @@ impl Gathering {
 }
 
 /// Puts a delivery into the queue of a receiver; returns those that need not be made any more. For people it opens a window
-/// in which more may gather, and an update takes the place of one that waits.
+/// in which more may gather, an update takes the place of one that waits, and where another alert takes the place of one,
+/// nothing is said of that one any more: the other says it.
 pub(super) fn enqueue(
     queue: &mut Queue,
     gathering: &mut Gathering,
-    updates: &Updates,
+    updates: &mut Updates,
     receiver: &Receiver,
     delivery: Delivery,
     began: Instant,
@@ -84,13 +86,22 @@ pub(super) fn enqueue(
     if receiver.kind.audience() != Audience::People {
         return queue.push(delivery);
     }
-    let (alert, change) = (alert_id(&delivery.notification), Change::of(&delivery.notification));
-    let mut superseded = queue.discard(&alert, |waiting| Change::of(&waiting.notification) == Change::Updated);
-    let is_alone = !queue.has(&alert);
-    superseded.extend(queue.push(delivery));
-    if let Some(until) = updates.hold_until(&alert, change, began.elapsed()).filter(|_| is_alone) {
-        queue.hold(&alert, until);
+    let (alert, change) = (&delivery.notification.id, delivery.notification.change);
+    let is_needless = |waiting: &Delivery| {
+        let is_needless = change == Change::Superseded || waiting.notification.change == Change::Updated;
+        is_needless && waiting.notification.id == *alert
+    };
+    let mut superseded = queue.discard(delivery.line(), is_needless);
+    if change == Change::Superseded {
+        updates.delivered(alert, change, began.elapsed());
+        superseded.push(delivery);
+        return superseded;
+    }
+    let until = updates.hold_until(alert, change, began.elapsed());
+    if let Some(until) = until.filter(|_| !queue.has_alert_of(&delivery)) {
+        queue.hold(delivery, until);
     } else {
+        superseded.extend(queue.push(delivery));
         gathering.arrives(receiver.group_wait);
     }
     superseded

@@ -34,7 +34,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Firing;
 use crate::config::{LOG, Receiver, ReceiverKind};
-use crate::model::Scope;
 use crate::state::Snapshot;
 use crate::state::{Delivery, Settled, Subscription};
 use crate::system::telemetry;
@@ -43,6 +42,7 @@ use alertmanager::Board;
 use fields::Fields;
 
 pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
+pub(crate) use fields::about;
 pub use gathering::FirstSweep;
 pub use instruments::Instruments;
 pub use once::once;
@@ -65,7 +65,7 @@ pub struct Handles {
     /// The snapshot of the fleet, for what fires now.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// What fired when the program last ended, and was sent to Alertmanagers then.
-    pub fired: Vec<(Scope, Firing)>,
+    pub fired: Vec<Firing>,
     /// The first sweep of all, unless it was long ago.
     pub first_sweep: FirstSweep,
 }
@@ -129,7 +129,7 @@ struct Workers<P> {
     tasks: JoinSet<()>,
     receivers: watch::Receiver<Arc<Targets>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    fired: Vec<(Scope, Firing)>,
+    fired: Vec<Firing>,
     first_sweep: FirstSweep,
     done: mpsc::Sender<Settled>,
     drain: CancellationToken,

@@ -1,6 +1,6 @@
-//! What waits for one receiver. What is about one alert stays in order; across alerts the worst comes first, then the
-//! oldest; one that cannot be delivered is left alone for a while and delays its own alert only. Pure; `now` is the
-//! time since the worker began.
+//! What waits for one receiver, in a line for each kind and scope of alerts. What is in one line stays in order; across
+//! lines the worst comes first, then the oldest; what cannot be delivered is left alone for a while and delays its own line
+//! only. Pure; `now` is the time since the worker began.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -8,28 +8,30 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::Severity;
-use crate::state::{Change, Delivery, alert_id, thin};
+use crate::alert::{AlertKey, Severity};
+use crate::state::{Delivery, thin};
 
 /// Everything that waits for one receiver.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// What waits about each alert, by its id.
-    lines: HashMap<String, Line>,
-    /// The alerts whose first notification may be tried.
-    ready: BTreeMap<Rank, String>,
-    /// The alerts that are postponed, by when that ends.
-    postponed: BTreeMap<(Duration, i64), String>,
+    /// What waits about each kind and scope.
+    lines: HashMap<AlertKey, Line>,
+    /// The lines whose first notification may be tried.
+    ready: BTreeMap<Rank, AlertKey>,
+    /// The lines that are postponed, by when that ends.
+    postponed: BTreeMap<(Duration, i64), AlertKey>,
+    /// What is held back and delays nothing else, by when it comes to its line.
+    held: BTreeMap<(Duration, i64), Delivery>,
     /// When each notification was queued, by its number.
     ages: BTreeMap<i64, DateTime<Utc>>,
     /// How many notifications have been delivered.
     delivered: u64,
 }
 
-/// The order of alerts: the worst first, then the lowest number.
+/// The order of lines: the worst first, then the lowest number.
 type Rank = (Reverse<Severity>, i64);
 
-/// What waits about one alert.
+/// What waits about one kind and scope.
 #[derive(Debug, Default)]
 struct Line {
     waiting: Vec<Delivery>,
@@ -41,7 +43,7 @@ struct Line {
     refusals: u32,
     /// How many notifications the receiver had taken when the first attempt failed.
     delivered_before: u64,
-    /// Until when the alert is postponed, as the time since the worker began; `None` if it may be tried.
+    /// Until when the line is postponed, as the time since the worker began; `None` if it may be tried.
     postponed_until: Option<Duration>,
     /// Whether the first has been postponed before.
     was_postponed: bool,
@@ -59,7 +61,7 @@ impl Line {
 impl Queue {
     /// Takes in one more delivery; returns those that need not be made any more.
     pub(super) fn push(&mut self, delivery: Delivery) -> Vec<Delivery> {
-        let key = alert_id(&delivery.notification);
+        let key = delivery.line().clone();
         self.ages.insert(delivery.id, delivery.queued_at);
         self.change(&key, |line| {
             line.waiting.push(delivery);
@@ -73,16 +75,15 @@ impl Queue {
         self.ready.values().next().and_then(|key| self.first(key))
     }
 
-    /// The deliveries that may be tried now in one message, as many as `most`: one of each alert, in the order in which
+    /// The deliveries that may be tried now in one message, as many as `most`: one of each line, in the order in which
     /// they would be tried one by one, and either all about alerts that fire or all about alerts that have ended.
     pub(super) fn batch(&mut self, now: Duration, most: usize) -> Vec<Delivery> {
         self.release(now);
         let mut batch = Vec::new();
         // Those behind them come next; a long queue is not searched to its end.
         let firsts = self.ready.values().take(2 * most).filter_map(|key| self.lines.get(key)?.waiting.first());
-        let ends = |delivery: &Delivery| Change::of(&delivery.notification).ends();
         for delivery in firsts {
-            if batch.first().is_none_or(|first: &Delivery| ends(first) == ends(delivery)) {
+            if batch.first().is_none_or(|first: &Delivery| first.ends() == delivery.ends()) {
                 batch.push(delivery.clone());
             }
         }
@@ -92,15 +93,15 @@ impl Queue {
 
     /// When something may be tried: at once, later, or never as things are.
     pub(super) fn due(&self) -> Option<Duration> {
-        let postponed = self.postponed.keys().next().map(|(until, _)| *until);
-        if self.ready.is_empty() { postponed } else { Some(Duration::ZERO) }
+        let next = [self.postponed.keys().next(), self.held.keys().next()].into_iter().flatten().min();
+        if self.ready.is_empty() { next.map(|(until, _)| *until) } else { Some(Duration::ZERO) }
     }
 
     /// Another one besides those that `is_tried` says were tried just now: one that never failed, or else one that
     /// failed least.
-    pub(super) fn another(&self, is_tried: impl Fn(&str) -> bool) -> Option<Delivery> {
+    pub(super) fn another(&self, is_tried: impl Fn(&AlertKey) -> bool) -> Option<Delivery> {
         let mut others = self.ready.values().filter(|key| !is_tried(key));
-        let failures = |key: &&String| self.lines.get(*key).map_or(0, |line| line.failures);
+        let failures = |key: &&AlertKey| self.lines.get(*key).map_or(0, |line| line.failures);
         let untried = others.clone().find(|key| failures(key) == 0);
         self.first(untried.or_else(|| others.by_ref().min_by_key(failures))?)
     }
@@ -110,21 +111,21 @@ impl Queue {
         self.ready.values().any(|key| self.lines.get(key).is_some_and(|line| line.failures == 0))
     }
 
-    /// The last of this alert, where more than one waits and nothing else does.
-    pub(super) fn newest_of_all(&self, key: &str) -> Option<Delivery> {
+    /// The last of this line, where more than one waits and no other line does.
+    pub(super) fn newest_of_all(&self, key: &AlertKey) -> Option<Delivery> {
         let line = self.lines.get(key).filter(|line| line.waiting.len() > 1 && self.lines.len() == 1)?;
         line.waiting.last().cloned()
     }
 
-    /// The first of this alert is being tried.
-    pub(super) fn begins(&mut self, key: &str) {
+    /// The first of this line is being tried.
+    pub(super) fn begins(&mut self, key: &AlertKey) {
         if let Some(line) = self.lines.get_mut(key) {
             line.begun = true;
         }
     }
 
-    /// The first of this alert could not be delivered; returns how often that has happened to it.
-    pub(super) fn failed(&mut self, key: &str, is_refused: bool) -> u32 {
+    /// The first of this line could not be delivered; returns how often that has happened to it.
+    pub(super) fn failed(&mut self, key: &AlertKey, is_refused: bool) -> u32 {
         let delivered = self.delivered;
         let Some(line) = self.lines.get_mut(key) else { return 0 };
         if line.failures == 0 {
@@ -135,70 +136,77 @@ impl Queue {
         line.failures
     }
 
-    /// How often the first of this alert could not be delivered.
-    pub(super) fn failures(&self, key: &str) -> u32 {
+    /// How often the first of this line could not be delivered.
+    pub(super) fn failures(&self, key: &AlertKey) -> u32 {
         self.lines.get(key).map_or(0, |line| line.failures)
     }
 
-    /// Whether anything waits about this alert.
-    pub(super) fn has(&self, key: &str) -> bool {
+    /// Whether anything waits in this line.
+    pub(super) fn has(&self, key: &AlertKey) -> bool {
         self.lines.contains_key(key)
     }
 
-    /// How often in a row the first of this alert has been refused for good.
-    pub(super) fn refusals(&self, key: &str) -> u32 {
+    /// Whether anything waits in its line about the alert of this delivery.
+    pub(super) fn has_alert_of(&self, delivery: &Delivery) -> bool {
+        let is_same = |other: &Delivery| other.notification.id == delivery.notification.id;
+        self.lines.get(delivery.line()).is_some_and(|line| line.waiting.iter().any(is_same))
+    }
+
+    /// How often in a row the first of this line has been refused for good.
+    pub(super) fn refusals(&self, key: &AlertKey) -> u32 {
         self.lines.get(key).map_or(0, |line| line.refusals)
     }
 
     /// Whether the receiver has taken another one since it first did not take this.
-    pub(super) fn others_are_taken(&self, key: &str) -> bool {
+    pub(super) fn others_are_taken(&self, key: &AlertKey) -> bool {
         self.lines.get(key).is_some_and(|line| line.failures > 0 && self.delivered > line.delivered_before)
     }
 
-    /// Postpones this alert; returns whether its first is postponed for the first time.
-    pub(super) fn postpone(&mut self, key: &str, until: Duration) -> bool {
+    /// Postpones this line; returns whether its first is postponed for the first time.
+    pub(super) fn postpone(&mut self, key: &AlertKey, until: Duration) -> bool {
         self.change(key, |line| {
             line.postponed_until = Some(until);
             !std::mem::replace(&mut line.was_postponed, true)
         })
     }
 
-    /// Holds the first of this alert back; that is no failure.
-    pub(super) fn hold(&mut self, key: &str, until: Duration) {
-        self.change(key, |line| line.postponed_until = Some(until));
+    /// Takes in one more delivery, which does not come to its line before a moment.
+    pub(super) fn hold(&mut self, delivery: Delivery, until: Duration) {
+        self.ages.insert(delivery.id, delivery.queued_at);
+        self.held.insert((until, delivery.id), delivery);
     }
 
-    /// Takes out what waits about this alert and has not been tried, where `is_needless`.
-    pub(super) fn discard(&mut self, key: &str, is_needless: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
-        if !self.lines.contains_key(key) {
-            return Vec::new();
+    /// Takes out what waits in this line and has not been tried, where `is_needless`.
+    pub(super) fn discard(&mut self, key: &AlertKey, is_needless: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let is_held = |_: &(Duration, i64), held: &mut Delivery| held.line() == key && is_needless(held);
+        let mut discarded: Vec<_> = self.held.extract_if(.., is_held).map(|(_, held)| held).collect();
+        for held in &discarded {
+            self.ages.remove(&held.id);
         }
-        self.change(key, |line| {
-            let from = usize::from(line.begun);
-            let discarded: Vec<_> = line.waiting.extract_if(from.., |delivery| is_needless(delivery)).collect();
-            if !line.begun && !discarded.is_empty() {
-                // What it was held back for is gone.
-                line.postponed_until = None;
-            }
-            discarded
-        })
+        if self.lines.contains_key(key) {
+            discarded.extend(self.change(key, |line| {
+                let from = usize::from(line.begun);
+                line.waiting.extract_if(from.., |delivery| is_needless(delivery)).collect::<Vec<_>>()
+            }));
+        }
+        discarded
     }
 
     /// Ends every postponement.
     pub(super) fn release_all(&mut self) {
-        self.release(Duration::MAX);
+        self.release_postponed(Duration::MAX);
     }
 
-    /// Takes out what has been delivered: the first of its alert, unless that has been superseded meanwhile.
+    /// Takes out what has been delivered, unless it has been superseded meanwhile.
     pub(super) fn delivered(&mut self, delivery: &Delivery) -> Option<Delivery> {
         self.delivered += 1;
-        let key = alert_id(&delivery.notification);
-        self.first(&key).filter(|first| first.id == delivery.id)?;
-        self.remove(&key)
+        let key = delivery.line();
+        let at = self.lines.get(key)?.waiting.iter().position(|waiting| waiting.id == delivery.id)?;
+        if at == 0 { self.remove(key) } else { self.change(key, |line| Some(line.waiting.remove(at))) }
     }
 
-    /// Takes out the first of this alert.
-    pub(super) fn remove(&mut self, key: &str) -> Option<Delivery> {
+    /// Takes out the first of this line.
+    pub(super) fn remove(&mut self, key: &AlertKey) -> Option<Delivery> {
         self.lines.get(key)?;
         self.change(key, |line| {
             let waiting = std::mem::take(&mut line.waiting);
@@ -207,14 +215,15 @@ impl Queue {
         })
     }
 
-    /// Takes out the first of this alert if its number is lower.
-    pub(super) fn remove_before(&mut self, key: &str, id: i64) -> Option<Delivery> {
-        self.first(key).filter(|first| first.id < id)?;
-        self.remove(key)
+    /// Takes out what waits about the alert of this delivery and was queued before it.
+    pub(super) fn remove_before(&mut self, delivery: &Delivery) -> Vec<Delivery> {
+        let (id, alert) = (delivery.id, &delivery.notification.id);
+        self.discard(delivery.line(), |waiting| waiting.id < id && waiting.notification.id == *alert)
     }
 
     /// Takes out what was queued up to this number.
     pub(super) fn take_until(&mut self, last: i64) -> Vec<Delivery> {
+        self.release(Duration::MAX);
         let keys: Vec<_> = self.lines.keys().cloned().collect();
         let mut taken = Vec::new();
         for key in keys {
@@ -226,9 +235,9 @@ impl Queue {
         taken
     }
 
-    /// Everything that waits; what is about one alert is in order.
+    /// Everything that waits; what is in one line is in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
-        self.lines.values().flat_map(|line| &line.waiting)
+        self.lines.values().flat_map(|line| &line.waiting).chain(self.held.values())
     }
 
     /// The highest number that waits.
@@ -249,13 +258,13 @@ impl Queue {
         self.ages.is_empty()
     }
 
-    fn first(&self, key: &str) -> Option<Delivery> {
+    fn first(&self, key: &AlertKey) -> Option<Delivery> {
         self.lines.get(key)?.waiting.first().cloned()
     }
 
     /// Changes a line and puts it where it belongs then.
-    fn change<T>(&mut self, key: &str, change: impl FnOnce(&mut Line) -> T) -> T {
-        let line = self.lines.entry(key.to_owned()).or_default();
+    fn change<T>(&mut self, key: &AlertKey, change: impl FnOnce(&mut Line) -> T) -> T {
+        let line = self.lines.entry(key.clone()).or_default();
         let rank = line.rank();
         let before: Vec<i64> = line.waiting.iter().map(|delivery| delivery.id).collect();
         match line.postponed_until {
@@ -271,9 +280,9 @@ impl Queue {
         if is_empty {
             self.lines.remove(key);
         } else if let Some(until) = line.postponed_until {
-            self.postponed.insert((until, rank.1), key.to_owned());
+            self.postponed.insert((until, rank.1), key.clone());
         } else {
-            self.ready.insert(rank, key.to_owned());
+            self.ready.insert(rank, key.clone());
         }
         for id in before.into_iter().filter(|id| !left.contains(id)) {
             self.ages.remove(&id);
@@ -281,8 +290,21 @@ impl Queue {
         outcome
     }
 
-    /// Ends the postponements that were to end by `now`.
+    /// Ends the postponements that were to end by `now`, and puts what was held back until then into its line.
     fn release(&mut self, now: Duration) {
+        while let Some(entry) = self.held.first_entry().filter(|entry| entry.key().0 <= now) {
+            let delivery = entry.remove();
+            let key = delivery.line().clone();
+            self.change(&key, |line| {
+                let tried = usize::from(line.begun);
+                let at = line.waiting.partition_point(|waiting| waiting.id < delivery.id).max(tried);
+                line.waiting.insert(at, delivery);
+            });
+        }
+        self.release_postponed(now);
+    }
+
+    fn release_postponed(&mut self, now: Duration) {
         while let Some(entry) = self.postponed.first_entry().filter(|entry| entry.key().0 <= now) {
             let key = entry.remove();
             if let Some(line) = self.lines.get_mut(&key) {
@@ -300,29 +322,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::{Alert, AlertKey, Message, Notification, Status};
-    use crate::model::TokenId;
-    use crate::state::MOST_WAITING;
-    use crate::testing::at;
+    use crate::alert::{Alert, Change, Notification};
+    use crate::model::Scope;
+    use crate::testing::{at, notification};
 
-    /// The id of the alert about this token.
-    fn key(name: &str) -> String {
-        alert_id(&delivery(0, name, Severity::Warning, Status::Firing).notification)
+    /// The line of the alerts about this token.
+    fn key(name: &str) -> AlertKey {
+        AlertKey { alert: Alert::TokenRejected, of: Scope::of_token("acme", name) }
     }
 
-    fn alert_key(name: &str) -> AlertKey {
-        let of = TokenId { tenant: "acme".to_owned(), token_name: name.to_owned() };
-        AlertKey { alert: Alert::PermissionLost, of: of.into(), subject: None }
+    fn delivery(id: i64, name: &str, severity: Severity, change: Change) -> Delivery {
+        let notification = Arc::new(notification(Scope::of_token("acme", name), change, severity));
+        Delivery { id, receiver: "hook".into(), queued_at: at(id), notification }
     }
 
-    fn delivery(id: i64, name: &str, severity: Severity, status: Status) -> Delivery {
-        let notification =
-            Notification { key: alert_key(name), status, severity, since: at(id), message: Message::default() };
-        Delivery { id, receiver: "hook".into(), queued_at: at(id), notification: Arc::new(notification) }
+    /// The same about another alert of the same line.
+    fn of_alert(alert: &str, delivery: Delivery) -> Delivery {
+        let notification = Notification { id: alert.to_owned(), ..(*delivery.notification).clone() };
+        Delivery { notification: Arc::new(notification), ..delivery }
     }
 
     fn warning(id: i64, name: &str) -> Delivery {
-        delivery(id, name, Severity::Warning, Status::Firing)
+        delivery(id, name, Severity::Warning, Change::New)
     }
 
     /// Delivers everything; returns the numbers in order.
@@ -340,9 +361,9 @@ mod tests {
         for delivery in [
             warning(1, "a"),
             warning(2, "b"),
-            delivery(3, "c", Severity::Critical, Status::Firing),
-            delivery(4, "b", Severity::Critical, Status::Reminder),
-            delivery(5, "c", Severity::Critical, Status::Resolved),
+            delivery(3, "c", Severity::Critical, Change::New),
+            delivery(4, "b", Severity::Critical, Change::Reminder),
+            delivery(5, "c", Severity::Critical, Change::Resolved),
         ] {
             assert!(queue.push(delivery).is_empty());
         }
@@ -360,7 +381,7 @@ mod tests {
         }
         assert_eq!(queue.failed(&key("a"), true), 1);
         assert!(!queue.others_are_taken(&key("a")) && queue.has_untried());
-        assert_eq!(queue.another(|tried| tried == key("a")).map(|delivery| delivery.id), Some(3));
+        assert_eq!(queue.another(|tried| *tried == key("a")).map(|delivery| delivery.id), Some(3));
         queue.postpone(&key("a"), second);
         let other = queue.next(Duration::ZERO).unwrap();
         assert_eq!(queue.delivered(&other).map(|delivery| delivery.id), Some(3));
@@ -389,9 +410,9 @@ mod tests {
         for delivery in [
             warning(1, "a"),
             warning(2, "b"),
-            delivery(3, "c", Severity::Critical, Status::Firing),
-            delivery(4, "a", Severity::Warning, Status::Resolved),
-            delivery(5, "d", Severity::Warning, Status::Resolved),
+            delivery(3, "c", Severity::Critical, Change::New),
+            delivery(4, "a", Severity::Warning, Change::Resolved),
+            delivery(5, "d", Severity::Warning, Change::Resolved),
         ] {
             queue.push(delivery);
         }
@@ -406,16 +427,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_gives_way_to_what_comes_later() {
+    fn what_is_held_back_delays_nothing_and_gives_way_to_what_comes_later() {
         let mut queue = Queue::default();
-        queue.push(warning(1, "a"));
-        queue.hold(&key("a"), Duration::from_mins(1));
-        assert_eq!(queue.next(Duration::ZERO).map(|delivery| delivery.id), None);
-        assert_eq!(queue.discard(&key("a"), |_| true).len(), 1);
-        queue.push(warning(2, "a"));
-        assert_eq!(queue.next(Duration::ZERO).map(|delivery| delivery.id), Some(2));
+        let (minute, next) = (Duration::from_mins(1), |queue: &mut Queue, now| queue.next(now).map(|next| next.id));
+        queue.hold(warning(1, "a"), minute);
+        assert_eq!((next(&mut queue, Duration::ZERO), queue.due(), queue.len()), (None, Some(minute), 1));
+        queue.push(of_alert("another", warning(2, "a")));
+        assert_eq!(next(&mut queue, Duration::ZERO), Some(2), "another alert of its line goes on");
+        assert_eq!(next(&mut queue, minute), Some(1));
         queue.begins(&key("a"));
-        assert_eq!(queue.discard(&key("a"), |_| true).len(), 0, "it may have arrived");
+        assert_eq!(queue.discard(&key("a"), |_| true).len(), 1, "what was tried may have arrived");
+        queue.hold(warning(3, "a"), 2 * minute);
+        assert_eq!(queue.discard(&key("a"), |waiting| waiting.id == 3).len(), 1);
+        assert_eq!((drain(&mut queue), queue.len()), (vec![1], 0));
+    }
+
+    #[test]
+    fn what_is_older_goes_only_with_what_is_newer_about_its_own_alert() {
+        let mut queue = Queue::default();
+        for (id, alert) in [(1, "x"), (2, "y"), (3, "x"), (4, "y")] {
+            queue.push(of_alert(alert, warning(id, "a")));
+        }
+        let newest = queue.newest_of_all(&key("a")).unwrap();
+        let removed: Vec<_> = queue.remove_before(&newest).into_iter().map(|delivery| delivery.id).collect();
+        assert_eq!((newest.id, removed), (4, vec![2]));
+        assert_eq!(queue.delivered(&newest).map(|delivery| delivery.id), Some(4), "though it is not the first");
+        assert_eq!(drain(&mut queue), [1, 3]);
     }
 
     proptest! {
@@ -423,25 +460,38 @@ mod tests {
         fn however_alerts_flap_few_wait_and_the_last_is_delivered(
             pushes in prop::collection::vec((0_u8..6, any::<bool>(), any::<bool>()), 1..200),
         ) {
-            let (mut queue, mut last) = (Queue::default(), HashMap::new());
-            for (id, (name, fires, is_postponed)) in (0..).zip(pushes) {
+            let (mut queue, mut last, mut alerts) = (Queue::default(), HashMap::new(), HashMap::new());
+            for (id, (name, begins, is_postponed)) in (0..).zip(pushes) {
                 let name = name.to_string();
-                let status = if fires { Status::Firing } else { Status::Resolved };
-                queue.push(delivery(id, &name, Severity::Warning, status));
+                // Each time that it begins it is another alert.
+                let alert = alerts.entry(name.clone()).or_insert((0, false));
+                let change = match *alert {
+                    (number, false) => {
+                        *alert = (number + 1, true);
+                        Change::New
+                    }
+                    (_, true) if begins => Change::Reminder,
+                    (number, true) => {
+                        *alert = (number, false);
+                        Change::Resolved
+                    }
+                };
+                queue.push(of_alert(&alert.0.to_string(), delivery(id, &name, Severity::Warning, change)));
                 last.insert(key(&name), id);
                 if is_postponed {
                     queue.postpone(&key(&name), Duration::from_secs(1));
                 }
             }
-            prop_assert!(queue.len() <= last.len() * MOST_WAITING && queue.len() == queue.iter().count());
-            let mut delivered: HashMap<String, Vec<i64>> = HashMap::new();
+            // The earliest, the latest, and the one that fires.
+            prop_assert!(queue.len() <= last.len() * 6 && queue.len() == queue.iter().count());
+            let mut delivered: HashMap<AlertKey, Vec<i64>> = HashMap::new();
             while let Some(next) = queue.next(Duration::MAX) {
                 queue.delivered(&next);
-                delivered.entry(alert_id(&next.notification)).or_default().push(next.id);
+                delivered.entry(next.line().clone()).or_default().push(next.id);
             }
             prop_assert!(queue.ready.is_empty() && queue.postponed.is_empty() && queue.lines.is_empty());
             for (key, ids) in delivered {
-                prop_assert!(ids.is_sorted() && ids.last() == last.get(&key), "{key}: {ids:?}");
+                prop_assert!(ids.is_sorted() && ids.last() == last.get(&key), "{key:?}: {ids:?}");
             }
         }
     }

@@ -14,23 +14,21 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::alert::{Alert, AlertKey, Firing, Message, Notification, Severity, Status};
-use crate::belief::TokenStatus;
+use crate::alert::{Affected, Change, Firing, Message, Notification, Severity};
 use crate::config::{Format, ReceiverKind, Webhook};
 use crate::model::Scope;
-use crate::state::TokenSnapshot;
+use crate::state::TenantSnapshot;
 use crate::syncro::Reason;
-use crate::testing::{Fake, at, token, webhook};
+use crate::testing::{self, Fake, at, webhook};
 
 fn alertmanager(name: &str) -> Arc<Receiver> {
     crate::testing::receiver(name, ReceiverKind::Alertmanager)
 }
 
-fn notification(token_name: &str, status: Status) -> Notification {
-    let of = crate::model::TokenId { tenant: "acme".to_owned(), token_name: token_name.to_owned() }.into();
-    let key = AlertKey { alert: Alert::TokenRejected, of, subject: None };
-    let message = Message::from(format!("token `{token_name}` & <more>"));
-    Notification { key, status, severity: Severity::Critical, since: since(), message }
+fn notification(token_name: &str, change: Change) -> Notification {
+    let message = Message::new(format!("token `{token_name}` & <more>"), vec!["Open it".to_owned(), "Save".to_owned()]);
+    let of = Scope::of_token("acme", token_name);
+    Notification { since: since(), message, ..testing::notification(of, change, Severity::Critical) }
 }
 
 /// Long ago by the real clock.
@@ -40,23 +38,17 @@ fn since() -> DateTime<Utc> {
 
 /// What fires as the notification about this token says.
 fn firing(token_name: &str) -> Firing {
-    let Notification { key, severity, since, message, .. } = notification(token_name, Status::Firing);
-    let (alert, subject, notified_at) = (key.alert, key.subject, since);
-    Firing { alert, subject, severity, since, notified_at, notices: 0, represents_group: false, message }
+    let Notification { id, key, severity, since, affected, message, .. } = notification(token_name, Change::New);
+    let mut firing = testing::firing(key.alert, key.of, severity, affected);
+    (firing.id, firing.since, firing.message) = (id, since, message);
+    firing
 }
 
 /// A snapshot in which alerts about these tokens fire.
 fn snapshot(names: &[&str]) -> Arc<Snapshot> {
-    let token = |name: &&str| {
-        let firing = firing(name);
-        TokenSnapshot {
-            token: Arc::new(token(name, &[])),
-            status: Arc::new(TokenStatus::default()),
-            firing: Arc::new(vec![firing]),
-            asked: Arc::default(),
-        }
-    };
-    Arc::new(Snapshot { tokens: Arc::new(names.iter().map(token).collect()), ..Snapshot::default() })
+    let firing = Arc::new(names.iter().map(|name| firing(name)).collect());
+    let tenant = TenantSnapshot { name: "acme".to_owned(), firing };
+    Arc::new(Snapshot { tenants: Arc::new(vec![tenant]), ..Snapshot::default() })
 }
 
 /// Running receivers, and the other ends of their channels.
@@ -76,7 +68,7 @@ impl Bench {
     }
 
     /// The same after a restart, where the process before ended while `fired` fired.
-    fn after(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str], fired: Vec<(Scope, Firing)>) -> Self {
+    fn after(fake: &Fake, receivers: Vec<Arc<Receiver>>, firing: &[&str], fired: Vec<Firing>) -> Self {
         Self::with(fake, receivers, firing, fired, FirstSweep::default())
     }
 
@@ -84,7 +76,7 @@ impl Bench {
         fake: &Fake,
         receivers: Vec<Arc<Receiver>>,
         firing: &[&str],
-        fired: Vec<(Scope, Firing)>,
+        fired: Vec<Firing>,
         first_sweep: FirstSweep,
     ) -> Self {
         let registry = Registry::new();
@@ -105,8 +97,8 @@ impl Bench {
         Self { deliveries, done, receivers, snapshots, registry, task, next_id: 1 }
     }
 
-    async fn deliver(&mut self, receiver: &str, token_name: &str, status: Status) -> i64 {
-        self.notify(receiver, notification(token_name, status)).await
+    async fn deliver(&mut self, receiver: &str, token_name: &str, change: Change) -> i64 {
+        self.notify(receiver, notification(token_name, change)).await
     }
 
     async fn notify(&mut self, receiver: &str, notification: Notification) -> i64 {
@@ -160,11 +152,11 @@ async fn an_hour_without_any_receiver_loses_and_repeats_nothing() {
         let token_name = format!("token-{minute}");
         bench.snapshots.send_replace(snapshot(&[token_name.as_str()]));
         for name in all {
-            expected.push(bench.deliver(name, &token_name, Status::Firing).await);
+            expected.push(bench.deliver(name, &token_name, Change::New).await);
         }
         sleep(Duration::from_mins(1)).await;
         for name in all {
-            expected.push(bench.deliver(name, &token_name, Status::Resolved).await);
+            expected.push(bench.deliver(name, &token_name, Change::Resolved).await);
         }
     }
     bench.snapshots.send_replace(snapshot(&["last"]));
@@ -210,9 +202,9 @@ async fn one_dead_receiver_delays_no_other() {
     fake.breaks("dead", DeliveryFailure::Unavailable(Reason::Timeout));
     let mut expected = Vec::new();
     for number in 0..200 {
-        bench.deliver("dead", &number.to_string(), Status::Firing).await;
-        expected.push(bench.deliver("works", &number.to_string(), Status::Firing).await);
-        expected.push(bench.deliver(LOG, &number.to_string(), Status::Firing).await);
+        bench.deliver("dead", &number.to_string(), Change::New).await;
+        expected.push(bench.deliver("works", &number.to_string(), Change::New).await);
+        expected.push(bench.deliver(LOG, &number.to_string(), Change::New).await);
     }
     sleep(Duration::from_millis(1)).await;
     let mut delivered = bench.delivered();
@@ -230,10 +222,11 @@ async fn an_alertmanager_is_sent_again_what_fires_and_once_what_has_ended() {
     let alert = &taken[0][0];
     let labels = serde_json::json!({
         "alertname": "TokenRejected", "job": "syncro-token-monitor", "severity": "critical", "tenant": "acme",
-        "token_name": "a",
+        "scope": "token", "incident": "acme-a", "token_name": "a", "instance": "acme/a", "service": "acme/a",
     });
     assert_eq!(alert["labels"], labels);
     assert_eq!(alert["annotations"]["summary"], "TokenRejected: acme / a");
+    assert_eq!(alert["annotations"]["steps"], "1. Open it\n2. Save");
     assert_eq!(alert["annotations"]["runbook_url"], "http://here/runbooks/TokenRejected");
     assert_eq!(alert["startsAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), since());
     let ends_at = |alert: &Value| alert["endsAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
@@ -262,7 +255,7 @@ async fn the_retry_after_of_a_receiver_is_respected() {
     let trouble = Trouble::new(DeliveryFailure::Unavailable(Reason::Throttled), "it answered 429");
     let trouble = Trouble { retry_after: Some(Duration::from_secs(90)), ..trouble };
     fake.broken.lock().unwrap().insert("a".to_owned(), trouble);
-    bench.deliver("a", "x", Status::Firing).await;
+    bench.deliver("a", "x", Change::New).await;
     sleep(Duration::from_secs(181)).await;
     let attempts: Vec<_> = fake.attempts.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
     assert_eq!(attempts, [0, 90, 180]);
@@ -274,12 +267,12 @@ async fn a_stop_tries_what_waits_once_more_and_does_not_wait_for_the_dead() {
     let mut bench = Bench::new(&fake, vec![webhook("dead", Format::Json), webhook("fixed", Format::Json)], &[]);
     for name in ["dead", "fixed"] {
         fake.breaks(name, DeliveryFailure::Unavailable(Reason::Connect));
-        bench.deliver(name, "x", Status::Firing).await;
+        bench.deliver(name, "x", Change::New).await;
     }
     sleep(Duration::from_mins(10)).await;
     fake.fixes("fixed");
     let stop = Instant::now();
-    let last = bench.deliver("fixed", "y", Status::Firing).await;
+    let last = bench.deliver("fixed", "y", Change::New).await;
     drop(bench.deliveries);
     bench.task.await.unwrap();
     assert!(stop.elapsed() < Duration::from_secs(1), "{:?}", stop.elapsed());
@@ -295,7 +288,7 @@ async fn a_reload_gives_up_receivers_that_are_gone_and_tries_at_once_what_waits_
     let mut ids = Vec::new();
     for name in ["gone", "stays"] {
         fake.breaks(name, DeliveryFailure::Refused);
-        ids.push(bench.deliver(name, "x", Status::Firing).await);
+        ids.push(bench.deliver(name, "x", Change::New).await);
     }
     sleep(Duration::from_mins(10)).await;
     assert_eq!(bench.delivered(), Vec::<i64>::new());
@@ -305,8 +298,8 @@ async fn a_reload_gives_up_receivers_that_are_gone_and_tries_at_once_what_waits_
         ..Targets::default()
     };
     bench.receivers.send_replace(Arc::new(targets));
-    ids.push(bench.deliver("new", "y", Status::Firing).await);
-    ids.push(bench.deliver("gone", "z", Status::Firing).await);
+    ids.push(bench.deliver("new", "y", Change::New).await);
+    ids.push(bench.deliver("gone", "z", Change::New).await);
     sleep(Duration::from_millis(1)).await;
     let mut reports = bench.delivered();
     reports.sort_unstable();
@@ -323,7 +316,7 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
         id: 7,
         receiver: "x".into(),
         queued_at: at(60),
-        notification: Arc::new(notification("a", Status::Firing)),
+        notification: Arc::new(notification("a", Change::New)),
     };
     let hook = |format| {
         let headers = vec![("X-Team".into(), "ops".into())];
@@ -335,11 +328,10 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     assert!(ours.headers.contains(&("Idempotency-Key".into(), "7".into())), "the same at each attempt");
     let body: Value = serde_json::from_str(&ours.body).unwrap();
     assert!(ours.body.starts_with("{\"version\":2,\"delivery\":7,\"at\":"), "in order: {}", ours.body);
-    let delivery_id = crate::state::alert_id(&delivery[0].notification);
     let expected = [
         ("version", 2.into()),
         ("delivery", 7.into()),
-        ("id", delivery_id.into()),
+        ("id", "acme-a".into()),
         ("at", "2027-01-15T08:01:00.000Z".into()),
         ("since", "2023-11-14T22:13:20.000Z".into()),
         ("alert", "TokenRejected".into()),
@@ -351,6 +343,9 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
         ("token_names", serde_json::json!(["a"])),
         ("permissions", serde_json::json!([])),
         ("affected", serde_json::json!(["a"])),
+        ("message", "token `a` & <more>".into()),
+        ("steps", serde_json::json!(["Open it", "Save"])),
+        ("acknowledged", Value::Null),
         ("runbook", "http://here/runbooks/TokenRejected".into()),
     ];
     for (key, value) in expected {
@@ -361,18 +356,23 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
             .unwrap();
     assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
     let text = slack["attachments"][0]["text"].as_str().unwrap();
-    assert!(text.starts_with("token `a` &amp; &lt;more&gt;\n<http://here/runbooks/TokenRejected|"), "{text}");
+    assert!(
+        text.starts_with("token `a` &amp; &lt;more&gt;\n1. Open it\n2. Save\n<http://here/runbooks/TokenRejected|"),
+        "{text}"
+    );
 }
 
 #[test]
 fn every_text_for_a_receiver_has_a_bound() {
     let long = "<&> security group `of` many ".repeat(1000);
-    let mut notification = notification("a", Status::Firing);
-    notification.key.of =
-        crate::model::TokenId { tenant: "<tenant>".repeat(100), token_name: "töken & ".repeat(100) }.into();
+    let mut notification = notification("a", Change::New);
+    notification.key.of = Scope::of_token(&"<tenant>".repeat(100), &"töken & ".repeat(100));
+    notification.affected = (0..200).map(|number| Affected::permission(&format!("{number} {long}"), &long)).collect();
     let message = &mut notification.message;
-    message.text.clone_from(&long);
-    for text in [&mut message.security_group, &mut message.right, &mut message.shown_by, &mut message.profile] {
+    message.line.clone_from(&long);
+    message.steps = vec![long.clone(); 100];
+    message.profiles = vec![long.clone()];
+    for text in [&mut message.security_group, &mut message.contact, &mut message.shown_by, &mut message.note] {
         *text = Some(long.clone());
     }
     let delivery = Delivery { id: 7, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) };
@@ -385,15 +385,17 @@ fn every_text_for_a_receiver_has_a_bound() {
     let length = |text: &Value| text.as_str().unwrap().chars().count();
     assert!(length(&slack["text"]) < 1000 && length(&slack["attachments"][0]["fallback"]) <= 2000);
     let text = &slack["attachments"][0]["text"];
-    assert!((1900..3000).contains(&length(text)), "{text}");
+    assert!((1900..=3000).contains(&length(text)), "{text}");
     assert!(text.as_str().unwrap().ends_with("|What to do>"), "the links are whole: {text}");
     assert!(text.as_str().unwrap().contains('…'), "{text}");
     let json: Value = serde_json::from_str(&sent(Format::Json)).unwrap();
     let alert: Value = serde_json::from_str(&alert).unwrap();
-    for (value, most) in [(&json, 5000), (&alert[0]["labels"], 500), (&alert[0]["annotations"], 2000)] {
+    for (value, most) in [(&json, 5000), (&alert[0]["labels"], 500), (&alert[0]["annotations"], 4000)] {
         for (key, text) in value.as_object().unwrap().iter().filter(|(_, value)| value.is_string()) {
             assert!(length(text) <= most, "{key}: {} characters", length(text));
         }
     }
     assert!(length(&json["message"]) <= 2000 && length(&json["security_group"]) <= 500, "{json}");
+    let longest = |list: &str| json[list].as_array().unwrap().iter().map(length).max();
+    assert_eq!((longest("steps"), longest("affected"), longest("profiles")), (Some(999), Some(500), Some(500)));
 }

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub(super) const LONGEST_MESSAGE: usize = 2_000;
 /// The longest of any other text, in characters: names come from the configuration and from Syncro.
 pub(super) const LONGEST_FIELD: usize = 500;
+/// The longest of a step that is to be done, in characters: it may have an address in it.
+pub(super) const LONGEST_STEP: usize = 1_000;
 
 /// The text, or as much of it as there is room for and an ellipsis. `most` is in characters.
 pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {

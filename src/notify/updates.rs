@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::state::Change;
+use crate::alert::Change;
 
 /// People get at most one `updated` for an alert in this time.
 const APART: Duration = Duration::from_mins(15);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Audience, Receiver, ReceiverKind};
 use crate::state::Snapshot;
-use crate::state::{Delivery, Settled, alert_id};
+use crate::state::{Delivery, Settled};
 use crate::syncro::Reason;
 use crate::system::clock;
 
@@ -18,6 +18,7 @@ use super::alertmanager::{Board, Clocks};
 use super::answer::{DeliveryFailure, Suspect, Trouble};
 use super::backoff::SOON;
 use super::clocks::ReceiverClock;
+use super::fields::about;
 use super::gathering::{FirstSweep, Gathering, enqueue};
 use super::post::{Outgoing, Post};
 use super::queue::Queue;
@@ -192,7 +193,7 @@ impl<P: Post> Worker<P> {
         enqueue(
             &mut self.queue,
             &mut self.gathering,
-            &self.updates,
+            &mut self.updates,
             &self.handles.receiver.borrow(),
             delivery,
             self.began,
@@ -202,7 +203,7 @@ impl<P: Post> Worker<P> {
     /// Takes in what is to be delivered.
     async fn take_in(&mut self, delivery: Delivery) {
         // One that has not been tried yet shows whether the receiver refuses everything.
-        if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(&alert_id(&delivery.notification)) {
+        if self.failures > 0 && self.suspect == Suspect::Body && !self.queue.has(delivery.line()) {
             self.not_before = self.not_before.min(self.failed_at + SOON);
         }
         let superseded = self.enqueue(delivery);
@@ -221,8 +222,8 @@ impl<P: Post> Worker<P> {
                 event = "notification_superseded",
                 receiver = name,
                 id,
-                "notification {id} ({}) need not reach receiver `{name}` any more: its alert has come and gone again",
-                notification.key
+                "notification {id} ({}) need not reach receiver `{name}` any more: what came later says enough",
+                about(&notification)
             );
             self.report(Settled::Superseded(id)).await;
         }

@@ -1,7 +1,6 @@
 //! What passes between the engine, the store, the receivers and the web: records, the history, deliveries and the
 //! snapshot of the fleet, with views of it. Values only.
 
-mod change;
 mod deliveries;
 mod history;
 mod permission_view;
@@ -10,9 +9,6 @@ mod refusal;
 mod routing;
 mod snapshot;
 
-pub(crate) use change::{Change, alert_id};
-#[cfg(test)]
-pub(crate) use deliveries::MOST_WAITING;
 pub(crate) use deliveries::{Delivery, Settled, thin};
 pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
 pub(crate) use permission_view::PermissionView;

@@ -16,7 +16,7 @@ use super::snapshot::Snapshot;
 pub struct PersistedState {
     /// The tokens that were watched.
     pub tokens: BTreeMap<TokenId, PersistedToken>,
-    /// The alerts that fired for tenants as a whole, by the name of the tenant.
+    /// The alerts that fired for tenants, whatever their scope within them, by the name of the tenant.
     pub tenants: BTreeMap<String, Vec<Firing>>,
     /// The alerts that fired for all tenants together.
     pub fleet: Vec<Firing>,
@@ -29,7 +29,7 @@ pub struct PersistedState {
 pub struct PersistedToken {
     /// What was believed of it.
     pub status: TokenStatus,
-    /// The alerts that fired for it.
+    /// The alerts that fired for it, as a program of the first version wrote them.
     pub firing: Vec<Firing>,
 }
 
@@ -45,9 +45,10 @@ pub enum Record {
     },
     /// This token left the configuration.
     Retired(TokenId),
-    /// What fires for a token, for a tenant as a whole, or for the fleet.
+    /// What fires for a tenant, or for the fleet. For a token an empty list deletes what a program of the first version
+    /// wrote.
     Firing {
-        /// Whom the alerts are about.
+        /// The tenant or the fleet whose alerts they are.
         of: Scope,
         /// Everything that fires for it, which replaces what fired before.
         firing: Arc<Vec<Firing>>,
@@ -55,7 +56,7 @@ pub enum Record {
     /// One line of the history, or a change of it.
     Entry(Entry),
     /// A notification to deliver, persisted until it has been delivered.
-    Notification(Notification),
+    Notification(Box<Notification>),
 }
 
 /// One line of the history, or a change of it.
@@ -84,7 +85,7 @@ pub enum Entry {
 pub struct Batch {
     /// What is believed of tokens; `None` for one that left the configuration.
     pub statuses: HashMap<TokenId, Option<Arc<TokenStatus>>>,
-    /// What fires, by the scope that it is about.
+    /// What fires, by the tenant or the fleet to which it belongs.
     pub firing: HashMap<Scope, Arc<Vec<Firing>>>,
     /// The entries of the history, in order.
     pub history: Vec<Entry>,
@@ -98,7 +99,6 @@ impl Batch {
         let mut batch = Self::default();
         for token in snapshot.tokens.iter() {
             batch.statuses.insert(token.token.id(), Some(Arc::clone(&token.status)));
-            batch.firing.insert(token.token.id().into(), Arc::clone(&token.firing));
         }
         batch.firing.insert(Scope::Fleet, Arc::clone(&snapshot.fleet_firing));
         for tenant in snapshot.tenants.iter() {
@@ -120,7 +120,7 @@ impl Batch {
                 self.firing.insert(of, firing);
             }
             Record::Entry(entry) => self.history.push(entry),
-            Record::Notification(notification) => self.notifications.push(notification),
+            Record::Notification(notification) => self.notifications.push(*notification),
         }
     }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alert::{Message, Notification, Status};
+use crate::alert::{Change, Notification};
 use crate::config::{Audience, LOG};
 
-use super::change::Change;
 use super::routing::{KnownAlerts, Routed, Subscription};
 
 /// The others are notified of refusals by one receiver at most this often: where it refuses a kind of alert, it refuses
@@ -53,8 +52,7 @@ impl RefusalNotices {
             return Vec::new();
         }
         let others = || subscriptions.iter().filter(|other| other.name != *receiver && &*other.name != LOG);
-        let alert = super::change::alert_id(notification);
-        let mut chosen: Vec<_> = others().filter(|other| known.has(&other.name, &alert)).collect();
+        let mut chosen: Vec<_> = others().filter(|other| known.has(&other.name, &notification.id)).collect();
         if chosen.is_empty() {
             chosen = others().filter(|other| other.audience == Audience::People).collect();
         }
@@ -81,29 +79,28 @@ impl RefusalNotices {
 /// A notification about the same alert, which says that a receiver was not notified of it.
 fn notice(refusal: &Refusal) -> Notification {
     let Refusal { id, receiver, notification, answer } = refusal;
-    let what = if Change::of(notification).ends() { "the end of this alert" } else { "this alert" };
-    let text = &notification.message.text;
-    let message = Message::from(format!(
+    let ends = notification.change.ends();
+    let what = if ends { "the end of this alert" } else { "this alert" };
+    let message = notification.message.reworded(format!(
         "receiver `{receiver}` could not be notified of {what}, since it refuses notification {id} for good ({answer}). \
-         Once that is fixed, `syncro-token-monitor redeliver {id}` sends it again. It said: {text}"
+         Once that is fixed, `syncro-token-monitor redeliver {id}` sends it again. It said: {}",
+        notification.message.line
     ));
-    let status = if Change::of(notification).ends() { Status::Resolved } else { Status::Reminder };
-    Notification { status, message, ..(**notification).clone() }
+    let change = if ends { Change::Resolved } else { Change::Reminder };
+    Notification { change, message, ..(**notification).clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{Alert, AlertKey, Severity};
+    use crate::alert::Severity;
     use crate::model::Scope;
     use crate::state::Learnt;
-    use crate::testing::at;
+    use crate::testing::{at, notification};
 
     fn refusal(id: i64) -> Refusal {
-        let key = AlertKey { alert: Alert::TokenRejected, of: Scope::Tenant("acme".to_owned()), subject: None };
-        let (status, severity) = (Status::Firing, Severity::Critical);
-        let message = Message::from("it is refused".to_owned());
-        let notification = Arc::new(Notification { key, status, severity, since: at(0), message });
+        let notification = notification(Scope::Tenant("acme".to_owned()), Change::New, Severity::Critical);
+        let notification = Arc::new(notification);
         Refusal { id, receiver: "hook".into(), notification, answer: "it answered 400".to_owned() }
     }
 
@@ -119,7 +116,7 @@ mod tests {
             routed.iter().map(|routed| routed.receiver.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(routed(&mut notices, &known, 1, 0), ["chat"], "people, if nobody else knows of it");
-        let alert = super::super::change::alert_id(&refusal(1).notification);
+        let alert = refusal(1).notification.id.clone();
         known.learn(Learnt { receiver: "knows".into(), alert, fires: true });
         assert_eq!(routed(&mut notices, &known, 2, 3599), Vec::<String>::new());
         assert_eq!(routed(&mut notices, &known, 3, 3600), ["knows"]);
@@ -129,7 +126,7 @@ mod tests {
             Vec::<String>::new(),
             "nobody is notified of a refusal of this"
         );
-        let text = notice(&refusal(1)).message.text;
+        let text = notice(&refusal(1)).message.line;
         assert!(
             text.starts_with("receiver `hook` could not be notified of this alert, since it refuses notification 1")
         );

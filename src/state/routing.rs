@@ -3,11 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::alert::{Alert, Message, Notification, Severity, Status};
+use crate::alert::{Change, Notification};
 use crate::config::{Audience, Concern, Only};
-use crate::model::Scope;
-
-use super::change::{Change, alert_id};
 
 /// A receiver, as far as it matters to what is queued for it.
 #[derive(Debug, Clone)]
@@ -52,9 +49,8 @@ impl Subscription {
 
     /// What this receiver is notified of when `notification` is made, given whether it `knows` that the alert fires.
     fn route(&self, notification: &Arc<Notification>, knows: bool) -> Option<Arc<Notification>> {
-        let Notification { key, severity, message, .. } = &**notification;
-        let passes = passes(&self.only, &key.of, key.alert, *severity, message);
-        if Change::of(notification).ends() {
+        let passes = passes(&self.only, notification);
+        if notification.change.ends() {
             return (passes || knows).then(|| Arc::clone(notification));
         }
         match passes {
@@ -65,12 +61,12 @@ impl Subscription {
         }
     }
 
-    /// Whether this receiver is notified of such a change. People get no all-clear for an alert whose place another one
-    /// takes, and nobody is paged by what is no worse than before.
+    /// Whether this receiver is notified of such a change: nobody is paged by what is no worse than before. That another
+    /// alert takes the place of one is queued for people too, so that what waits about the former is not sent any more;
+    /// they get no all-clear for it.
     fn takes(&self, change: Change) -> bool {
         match self.audience {
-            Audience::Programs => true,
-            Audience::People => change != Change::Superseded,
+            Audience::Programs | Audience::People => true,
             Audience::Pager => !matches!(change, Change::Updated | Change::Deescalated),
         }
     }
@@ -98,17 +94,17 @@ impl KnownAlerts {
         notification: &Arc<Notification>,
         subscriptions: &[Subscription],
     ) -> (Vec<Routed>, Vec<Learnt>) {
-        let (alert, ends) = (alert_id(notification), Change::of(notification).ends());
+        let (alert, ends) = (&notification.id, notification.change.ends());
         let (mut routed, mut learnt) = (Vec::with_capacity(subscriptions.len()), Vec::new());
         for subscription in subscriptions {
             let receiver = &subscription.name;
-            let knows = self.has(receiver, &alert);
+            let knows = self.has(receiver, alert);
             let Some(notification) = subscription.route(notification, knows) else { continue };
-            let fires = !Change::of(&notification).ends();
+            let fires = !notification.change.ends();
             if fires != knows {
                 learnt.push(Learnt { receiver: Arc::clone(receiver), alert: alert.clone(), fires });
             }
-            if !subscription.takes(Change::of(&notification)) {
+            if !subscription.takes(notification.change) {
                 continue;
             }
             routed.push(Routed { receiver: Arc::clone(receiver), notification });
@@ -116,7 +112,7 @@ impl KnownAlerts {
         if ends {
             // One that is not configured now may be configured again.
             let gone = self.0.iter().filter(|(receiver, alerts)| {
-                alerts.contains(&alert) && !learnt.iter().any(|learnt| learnt.receiver == **receiver)
+                alerts.contains(alert) && !learnt.iter().any(|learnt| learnt.receiver == **receiver)
             });
             let gone: Vec<_> = gone.map(|(receiver, _)| Arc::clone(receiver)).collect();
             learnt.extend(gone.into_iter().map(|receiver| Learnt { receiver, alert: alert.clone(), fires: false }));
@@ -128,60 +124,53 @@ impl KnownAlerts {
     }
 }
 
-/// Whether an alert passes a filter.
-pub(crate) fn passes(only: &Only, of: &Scope, alert: Alert, severity: Severity, message: &Message) -> bool {
-    let profiles: Vec<_> = message.profile.iter().map(String::as_str).collect();
+/// Whether an alert passes a filter. One of several tokens passes that of profiles if one of theirs is named.
+pub(crate) fn passes(only: &Only, notification: &Notification) -> bool {
+    let Notification { key, severity, message, .. } = notification;
+    let profiles: Vec<_> = message.profiles.iter().map(String::as_str).collect();
     only.passes(Concern {
-        alert: alert.as_str(),
+        alert: key.alert.as_str(),
         severity: severity.as_str(),
-        tenant: of.tenant(),
-        is_whole: of.token_name().is_none(),
+        tenant: key.of.tenant(),
+        is_whole: key.of.is_whole(),
         profiles: &profiles,
     })
 }
 
 /// A notification about an alert that enters a filter: it is new to that receiver.
 fn entering(notification: &Arc<Notification>) -> Arc<Notification> {
-    match notification.status {
-        Status::Firing => Arc::clone(notification),
-        Status::Reminder | Status::Resolved => {
-            Arc::new(Notification { status: Status::Firing, ..(**notification).clone() })
-        }
+    if notification.change == Change::New {
+        return Arc::clone(notification);
     }
+    Arc::new(Notification { change: Change::New, ..(**notification).clone() })
 }
 
 /// A notification about an alert that leaves a filter: to that receiver it is over, and it says why.
 fn leaving(notification: &Arc<Notification>) -> Arc<Notification> {
-    let Message { text, cause, evidence, shown_by, permission, right, security_group, profile, contact, note, .. } =
-        notification.message.clone();
-    let mut message = Message::from(format!("this alert goes on, but it is not for this receiver any more: {text}"));
-    (message.cause, message.evidence, message.shown_by) = (cause, evidence, shown_by);
-    (message.permission, message.right, message.security_group) = (permission, right, security_group);
-    (message.profile, message.contact, message.note) = (profile, contact, note);
-    Arc::new(Notification { status: Status::Resolved, message, ..(**notification).clone() })
+    let line = format!("this alert goes on, but it is not for this receiver any more: {}", notification.message.line);
+    let message = notification.message.reworded(line);
+    Arc::new(Notification { change: Change::Resolved, message, ..(**notification).clone() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::AlertKey;
-    use crate::model::TokenId;
-    use crate::testing::at;
+    use crate::alert::{Alert, Severity};
+    use crate::model::Scope;
 
-    fn notification(status: Status, severity: Severity) -> Arc<Notification> {
-        let of = TokenId { tenant: "acme".to_owned(), token_name: "t".to_owned() };
-        let key = AlertKey { alert: Alert::TokenExpiring, of: of.into(), subject: None };
-        Arc::new(Notification { key, status, severity, since: at(0), message: Message::from("it expires".to_owned()) })
+    fn notification(change: Change, severity: Severity) -> Arc<Notification> {
+        let mut notification = crate::testing::notification(Scope::of_token("acme", "t"), change, severity);
+        notification.message.line = "it expires".to_owned();
+        Arc::new(notification)
     }
 
     /// What receivers are notified of, as `receiver change`, with what is known afterwards.
-    fn routed(known: &mut KnownAlerts, to: &[Subscription], status: Status, severity: Severity) -> Vec<String> {
-        let (routed, learnt) = known.route(&notification(status, severity), to);
+    fn routed(known: &mut KnownAlerts, to: &[Subscription], change: Change, severity: Severity) -> Vec<String> {
+        let (routed, learnt) = known.route(&notification(change, severity), to);
         for Learnt { receiver, alert, fires } in learnt {
             assert_eq!(known.has(&receiver, &alert), fires);
         }
-        let line =
-            |Routed { receiver, notification }: &Routed| format!("{receiver} {}", Change::of(notification).as_str());
+        let line = |Routed { receiver, notification }: &Routed| format!("{receiver} {}", notification.change.as_str());
         routed.iter().map(line).collect()
     }
 
@@ -200,20 +189,20 @@ mod tests {
     #[test]
     fn an_alert_enters_and_leaves_filters_as_its_severity_changes() {
         let (mut known, to) = (KnownAlerts::default(), receivers());
-        let mut see = |status, severity| routed(&mut known, &to, status, severity);
-        assert_eq!(see(Status::Firing, Severity::Warning), ["all new", "chat new"]);
-        assert_eq!(see(Status::Reminder, Severity::Warning), ["all reminder", "chat reminder"]);
-        assert_eq!(see(Status::Reminder, Severity::Critical), ["all reminder", "pager new", "chat resolved"]);
-        assert_eq!(see(Status::Reminder, Severity::Critical), ["all reminder", "pager reminder"]);
-        assert_eq!(see(Status::Resolved, Severity::Critical), ["all resolved", "pager resolved"]);
-        assert_eq!(see(Status::Firing, Severity::Critical), ["all new", "pager new"]);
-        assert_eq!(see(Status::Reminder, Severity::Warning), ["all reminder", "pager resolved", "chat new"]);
-        assert_eq!(see(Status::Resolved, Severity::Critical), ["all resolved", "pager resolved", "chat resolved"]);
+        let mut see = |change, severity| routed(&mut known, &to, change, severity);
+        assert_eq!(see(Change::New, Severity::Warning), ["all new", "chat new"]);
+        assert_eq!(see(Change::Reminder, Severity::Warning), ["all reminder", "chat reminder"]);
+        assert_eq!(see(Change::Reminder, Severity::Critical), ["all reminder", "pager new", "chat resolved"]);
+        assert_eq!(see(Change::Reminder, Severity::Critical), ["all reminder", "pager reminder"]);
+        assert_eq!(see(Change::Resolved, Severity::Critical), ["all resolved", "pager resolved"]);
+        assert_eq!(see(Change::New, Severity::Critical), ["all new", "pager new"]);
+        assert_eq!(see(Change::Reminder, Severity::Warning), ["all reminder", "pager resolved", "chat new"]);
+        assert_eq!(see(Change::Resolved, Severity::Critical), ["all resolved", "pager resolved", "chat resolved"]);
         assert!(known.0.values().all(HashSet::is_empty), "{known:?}");
     }
 
     #[test]
-    fn nobody_gets_a_false_all_clear_or_a_page_for_an_update() {
+    fn nobody_is_paged_for_an_update() {
         let takes = |audience| {
             let subscription = Subscription { audience, ..Subscription::to_everything("x") };
             let changes = [Change::New, Change::Escalated, Change::Deescalated, Change::Updated, Change::Reminder];
@@ -221,22 +210,35 @@ mod tests {
             let taken = changes.into_iter().chain(ends).filter(|change| subscription.takes(*change));
             taken.map(Change::as_str).collect::<Vec<_>>()
         };
-        assert_eq!(takes(Audience::Programs).len(), 7);
-        assert_eq!(takes(Audience::People), ["new", "escalated", "deescalated", "updated", "reminder", "resolved"]);
+        assert_eq!((takes(Audience::Programs).len(), takes(Audience::People).len()), (7, 7));
         assert_eq!(takes(Audience::Pager), ["new", "escalated", "reminder", "resolved", "superseded"]);
     }
 
     #[test]
     fn what_leaves_a_filter_says_that_it_goes_on() {
-        let left = leaving(&notification(Status::Reminder, Severity::Warning));
-        assert_eq!(left.message.what(), "this alert goes on, but it is not for this receiver any more: it expires");
+        let left = leaving(&notification(Change::Reminder, Severity::Warning));
+        assert_eq!(left.message.line, "this alert goes on, but it is not for this receiver any more: it expires");
+    }
+
+    #[test]
+    fn an_alert_of_several_tokens_passes_if_one_of_their_profiles_is_named() {
+        let only = Only { profiles: Some(vec!["jumpcloud".to_owned()]), ..Only::default() };
+        let passes = |of: Scope, profiles: &[&str]| {
+            let mut notification = crate::testing::notification(of, Change::New, Severity::Critical);
+            notification.message.profiles = profiles.iter().map(|name| (*name).to_owned()).collect();
+            passes(&only, &notification)
+        };
+        let group = || Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Technicians".to_owned() };
+        assert!(passes(group(), &["backup", "jumpcloud"]) && !passes(group(), &["backup"]));
+        assert!(!passes(group(), &[]), "its tokens belong to none of the profiles that are named");
+        assert!(passes(Scope::Tenant("acme".to_owned()), &[]), "it may affect every integration");
     }
 
     #[test]
     fn a_receiver_that_is_configured_again_knows_nothing_that_ended() {
         let (mut known, to) = (KnownAlerts::default(), receivers());
-        routed(&mut known, &to, Status::Firing, Severity::Critical);
-        routed(&mut known, &to[..1], Status::Resolved, Severity::Critical);
+        routed(&mut known, &to, Change::New, Severity::Critical);
+        routed(&mut known, &to[..1], Change::Resolved, Severity::Critical);
         assert!(known.0.values().all(HashSet::is_empty), "{known:?}");
     }
 }

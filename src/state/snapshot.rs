@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::alert::Firing;
 use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{Maintenance, suppressed_until};
-use crate::model::{Probes, Scope, Token};
+use crate::model::{Probes, Token};
 use crate::syncro::Asked;
 use crate::system::clock::Monotonic;
 
@@ -22,23 +22,24 @@ pub struct TokenSnapshot {
     pub token: Arc<Token>,
     /// What is believed of it.
     pub status: Arc<TokenStatus>,
-    /// The alerts that fire for it.
-    pub firing: Arc<Vec<Firing>>,
+    /// Whether an alert that fires lists it.
+    pub is_affected: bool,
     /// The requests of its last checks since the start, with their outcomes.
     pub asked: Arc<[Asked]>,
 }
 
 impl Snapshot {
-    /// Everything that fires, and whom it is about.
-    pub fn firing(&self) -> impl Iterator<Item = (Scope, &Firing)> {
-        let of_tokens =
-            self.tokens.iter().flat_map(|token| token.firing.iter().map(|firing| (token.token.id().into(), firing)));
-        let of_tenant = |tenant: &TenantSnapshot| Scope::Tenant(tenant.name.clone());
-        let of_tenants = self
-            .tenants
-            .iter()
-            .flat_map(move |tenant| tenant.firing.iter().map(move |firing| (of_tenant(tenant), firing)));
-        of_tokens.chain(of_tenants).chain(self.fleet_firing.iter().map(|firing| (Scope::Fleet, firing)))
+    /// Everything that fires: for tenants, whatever the scope, and for all of them together.
+    pub fn firing(&self) -> impl Iterator<Item = &Firing> {
+        self.tenants.iter().flat_map(|tenant| tenant.firing.iter()).chain(self.fleet_firing.iter())
+    }
+
+    /// What fires and affects this token.
+    pub fn firing_of(&self, token: &TokenSnapshot) -> impl Iterator<Item = &Firing> {
+        let Token { tenant, name, .. } = &*token.token;
+        let found = self.tenants.binary_search_by(|other| other.name.as_str().cmp(&tenant.name));
+        let firing = found.ok().map_or(&[][..], |index| self.tenants[index].firing.as_slice());
+        firing.iter().filter(move |firing| firing.concerns(name))
     }
 
     /// Until when maintenance suppresses the alerts of this tenant; `None` if it does not suppress them at `now`.
@@ -75,8 +76,8 @@ impl Health {
 }
 
 impl TokenSnapshot {
-    /// The health of the token. It follows from what is believed rather than from what fires: alerts may be suppressed,
-    /// and of several tokens that are affected through their security group one represents the others.
+    /// The health of the token. It follows from what is believed rather than from what fires, since alerts may be
+    /// suppressed.
     pub fn health(&self) -> Health {
         let status = &self.status;
         let works = matches!(status.state, TokenState::Valid | TokenState::Unknown);
@@ -84,7 +85,7 @@ impl TokenSnapshot {
             |permission: &PermissionStatus| permission.evidence == Evidence::Probe || permission.belief.lost;
         if !works || self.lacks(|required, permission| required && is_proven(permission)) {
             Health::Broken
-        } else if !self.firing.is_empty() || self.lacks(|required, permission| permission.matters(required)) {
+        } else if self.is_affected || self.lacks(|required, permission| permission.matters(required)) {
             Health::Attention
         } else if status.state == TokenState::Unknown || status.validity.failures > 0 {
             Health::Unseen
@@ -103,12 +104,12 @@ impl TokenSnapshot {
     }
 }
 
-/// What fires for one tenant as a whole.
+/// What fires for one tenant.
 #[derive(Debug, Clone)]
 pub struct TenantSnapshot {
     /// The name of the tenant.
     pub name: String,
-    /// The alerts that fire for it as a whole.
+    /// The alerts that fire for it, whatever their scope within it.
     pub firing: Arc<Vec<Firing>>,
 }
 
@@ -117,7 +118,7 @@ pub struct TenantSnapshot {
 pub struct Snapshot {
     /// Every configured token, tenant by tenant.
     pub tokens: Arc<Vec<TokenSnapshot>>,
-    /// What fires for each tenant as a whole.
+    /// What fires for each tenant, sorted by the names of the tenants.
     pub tenants: Arc<Vec<TenantSnapshot>>,
     /// What fires for all tenants together.
     pub fleet_firing: Arc<Vec<Firing>>,
@@ -166,7 +167,7 @@ mod tests {
             let _ = step(&mut status, observation, policy);
         }
         let (token, status) = (Arc::new(token), Arc::new(status));
-        TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() }.health()
+        TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }.health()
     }
 
     #[test]

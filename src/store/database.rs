@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::belief::Evidence;
-use crate::model::TokenId;
+use crate::model::{Scope, TokenId};
 use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
@@ -212,6 +212,10 @@ fn write_statuses(transaction: &Transaction<'_>, unwritten: &Unwritten, now: Dat
     )?;
     let mut ends = transaction.prepare("DELETE FROM firing WHERE tenant = ?1 AND token_name = ?2")?;
     for (of, firing) in &unwritten.batch.firing {
+        // What fires for one of these is in the list of its tenant.
+        if matches!(of, Scope::SecurityGroup { .. } | Scope::User { .. }) {
+            continue;
+        }
         let (tenant, token_name) = (of.tenant().unwrap_or_default(), of.token_name().unwrap_or_default());
         if firing.is_empty() {
             ends.execute([tenant, token_name])?;

@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use crate::alert::Firing;
-use crate::model::Scope;
 use crate::state::{PersistedState, in_milliseconds};
 use crate::system::clock;
 
@@ -45,7 +44,7 @@ pub struct Store {
     /// What was not delivered before the program ended, and what the receivers know.
     outbox: Outbox,
     /// What fired when the program ended.
-    fired: Vec<(Scope, Firing)>,
+    fired: Vec<Firing>,
     /// Whether the file was made just now.
     is_new: bool,
     /// Decides when the past is discarded.
@@ -71,8 +70,8 @@ impl Store {
         Ok((Self { path: path.to_owned(), database, outbox, fired, is_new, retention, lock }, state))
     }
 
-    /// What fired, and whom it was about, when the program ended: what an Alertmanager was last sent.
-    pub fn fired(&self) -> &[(Scope, Firing)] {
+    /// What fired when the program ended: what an Alertmanager was last sent.
+    pub fn fired(&self) -> &[Firing] {
         &self.fired
     }
 
@@ -82,11 +81,11 @@ impl Store {
     }
 }
 
-fn fired(state: &PersistedState) -> Vec<(Scope, Firing)> {
-    let of_tokens = state.tokens.iter().map(|(id, token)| (Scope::Token(id.clone()), &token.firing));
-    let of_tenants = state.tenants.iter().map(|(name, firing)| (Scope::Tenant(name.clone()), firing));
-    let all = of_tokens.chain(of_tenants).chain([(Scope::Fleet, &state.fleet)]);
-    all.flat_map(|(of, all)| all.iter().map(move |firing| (of.clone(), firing.clone()))).collect()
+/// What fired; not what a program of the first version wrote, which an Alertmanager was sent under labels that are not known
+/// any more: it ends there by itself.
+fn fired(state: &PersistedState) -> Vec<Firing> {
+    let all = state.tenants.values().chain([&state.fleet]).flatten();
+    all.filter(|firing| !firing.id.is_empty()).cloned().collect()
 }
 
 /// A moment as the store has it: all texts have one length, so that they sort as the moments do.

@@ -8,10 +8,10 @@ use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::alert::Firing;
+use crate::alert::{AlertKey, Firing};
 use crate::belief::{TokenStatus, discard_unknown_permissions};
 use crate::model::{Scope, TokenId};
-use crate::state::{Delivery, KnownAlerts, Learnt, PersistedState, PersistedToken, alert_id, thin};
+use crate::state::{Delivery, KnownAlerts, Learnt, PersistedState, PersistedToken, thin};
 
 use super::error::Problem;
 
@@ -63,9 +63,11 @@ pub(super) fn persisted_state(connection: &Connection) -> Result<PersistedState,
     while let Some(row) = rows.next()? {
         let firing = json::<Vec<Firing>>(row, 2, || "what fires".to_owned())?;
         match Scope::of_names(row.get(0)?, row.get(1)?) {
-            Scope::Fleet => state.fleet = firing,
-            Scope::Tenant(name) => drop(state.tenants.insert(name, firing)),
             Scope::Token(id) => state.tokens.entry(id).or_default().firing = firing,
+            of => match of.tenant() {
+                Some(name) => drop(state.tenants.insert(name.to_owned(), firing)),
+                None => state.fleet = firing,
+            },
         }
     }
     Ok(state)
@@ -74,18 +76,18 @@ pub(super) fn persisted_state(connection: &Connection) -> Result<PersistedState,
 /// What is still to be delivered, in order, and the numbers of the deliveries that are needless by now: a receiver that
 /// was away for months must not fill the memory with alerts that came and went meanwhile.
 pub(super) fn undelivered(connection: &Connection) -> Result<(Vec<Delivery>, Vec<i64>), Problem> {
-    let (mut by_alert, mut superseded) = (HashMap::<(Arc<str>, String), Vec<Delivery>>::new(), Vec::new());
+    let (mut lines, mut superseded) = (HashMap::<(Arc<str>, AlertKey), Vec<Delivery>>::new(), Vec::new());
     let mut outbox = connection.prepare(
         "SELECT id, receiver, queued_at, notice FROM outbox WHERE told_at IS NULL AND set_aside_at IS NULL ORDER BY id",
     )?;
     let mut rows = outbox.query([])?;
     while let Some(row) = rows.next()? {
         let delivery = delivery(row)?;
-        let line = by_alert.entry((Arc::clone(&delivery.receiver), alert_id(&delivery.notification))).or_default();
+        let line = lines.entry((Arc::clone(&delivery.receiver), delivery.line().clone())).or_default();
         line.push(delivery);
         superseded.extend(thin(line, false).iter().map(|delivery| delivery.id));
     }
-    let mut undelivered: Vec<_> = by_alert.into_values().flatten().collect();
+    let mut undelivered: Vec<_> = lines.into_values().flatten().collect();
     undelivered.sort_unstable_by_key(|delivery| delivery.id);
     Ok((undelivered, superseded))
 }

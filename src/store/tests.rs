@@ -16,7 +16,7 @@ use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
 use super::{Handles, Instruments, Store, Writer, history, redeliver};
-use crate::alert::{Alert, AlertKey, Firing, Message, Notification, Severity, Status};
+use crate::alert::{Affected, Alert, Change, Firing, Notification, Severity};
 use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
 use crate::model::{Scope, TokenId};
 use crate::state::{
@@ -24,7 +24,7 @@ use crate::state::{
 };
 use crate::state::{Snapshot, Subscription, TokenSnapshot};
 use crate::syncro::ProbeObservation;
-use crate::testing::{at, observed, probed, token, works};
+use crate::testing::{self, at, observed, probed, token, works};
 
 const EDIT: &str = "Tickets - List/Search";
 
@@ -49,28 +49,13 @@ fn status() -> TokenStatus {
 }
 
 fn firing() -> Vec<Firing> {
-    let message = Message::from("gone".to_owned());
-    vec![Firing {
-        alert: Alert::PermissionLost,
-        subject: Some(EDIT.to_owned()),
-        severity: Severity::Critical,
-        since: at(1),
-        notified_at: at(2),
-        notices: 0,
-        represents_group: true,
-        message,
-    }]
+    let scope = Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Technicians".to_owned() };
+    let affected = vec![Affected::permission("a", EDIT), Affected::permission("b", EDIT)];
+    vec![testing::firing(Alert::PermissionLost, scope, Severity::Critical, affected)]
 }
 
 fn notification(token_name: &str) -> Notification {
-    let key = AlertKey { alert: Alert::TokenRejected, of: id(token_name).into(), subject: None };
-    Notification {
-        key,
-        status: Status::Firing,
-        severity: Severity::Critical,
-        since: at(0),
-        message: Message::default(),
-    }
+    testing::notification(id(token_name).into(), Change::New, Severity::Critical)
 }
 
 fn queued(id: i64) -> Delivery {
@@ -145,7 +130,6 @@ fn what_is_written_is_read_again() {
     let place = Place::new();
     let mut written = unwritten([
         status_of("a"),
-        Record::Firing { of: id("a").into(), firing: Arc::new(firing()) },
         Record::Firing { of: Scope::Tenant("acme".to_owned()), firing: Arc::new(firing()) },
         Record::Entry(changed("a", 10)),
     ]);
@@ -154,26 +138,32 @@ fn what_is_written_is_read_again() {
     place.open().write(&written, at(10)).unwrap();
     let (state, undelivered, next_id) = place.load();
     assert_eq!(state.tokens[&id("a")].status, status());
-    assert_eq!(state.tokens[&id("a")].firing, firing());
     assert_eq!(state.tenants["acme"], firing());
     assert_eq!(undelivered.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3], "2 was delivered");
     assert_eq!((&*undelivered[0].notification, next_id), (&notification("a"), 4));
     let lines = history(&place.path(), &HistoryQuery::default()).unwrap();
     assert_eq!((lines[0].at, lines[0].evidence), (at(10), Some(crate::belief::Evidence::Probe)));
-    place.open().write(&unwritten([Record::Firing { of: id("a").into(), firing: Arc::default() }]), at(20)).unwrap();
-    assert_eq!(place.load().0.tokens[&id("a")].firing, []);
+    let nothing_fires = Record::Firing { of: Scope::Tenant("acme".to_owned()), firing: Arc::default() };
+    place.open().write(&unwritten([nothing_fires]), at(20)).unwrap();
+    assert!(place.load().0.tenants.is_empty());
 }
 
 #[test]
 fn the_views_show_people_what_is_persisted() {
     let place = Place::new();
-    let mut written = unwritten([status_of("a"), Record::Firing { of: id("a").into(), firing: Arc::new(firing()) }]);
+    let of = Scope::Tenant("acme".to_owned());
+    let mut written = unwritten([status_of("a"), Record::Firing { of, firing: Arc::new(firing()) }]);
     written.queued = vec![queued(1)];
     place.open().write(&written, at(10)).unwrap();
     assert_eq!(place.count("SELECT count(*) FROM standings WHERE state = 'valid' AND last_check > '2027'"), 1);
     assert_eq!(place.count("SELECT count(*) FROM permissions WHERE permission LIKE 'Tickets%' AND NOT held"), 1);
-    assert_eq!(place.count("SELECT count(*) FROM alerts WHERE alert = 'PermissionLost' AND message = 'gone'"), 1);
-    assert_eq!(place.count("SELECT count(*) FROM notices WHERE alert = 'TokenRejected' AND told_at IS NULL"), 1);
+    let fires = "SELECT count(*) FROM alerts WHERE alert = 'PermissionLost' AND message = 'PermissionLost is so'
+                 AND length(id) = 8 AND tenant = 'acme' AND scope = 'security_group' AND token_name IS NULL
+                 AND security_group = 'Technicians' AND user_id IS NULL AND affected = 2 AND last_told > '2027'";
+    assert_eq!(place.count(fires), 1);
+    let waits = "SELECT count(*) FROM notices WHERE alert = 'TokenRejected' AND told_at IS NULL AND incident = 'acme-a'
+                 AND change = 'new' AND status = 'firing' AND scope = 'token' AND token_name = 'a'";
+    assert_eq!(place.count(waits), 1);
 }
 
 #[test]
@@ -431,7 +421,7 @@ impl Bench {
         let token = TokenSnapshot {
             token: Arc::new(token("in the snapshot", &[])),
             status: Arc::new(status()),
-            firing: Arc::default(),
+            is_affected: false,
             asked: Arc::default(),
         };
         let snapshot = Snapshot { tokens: Arc::new(vec![token]), ..Snapshot::default() };
@@ -517,7 +507,9 @@ async fn the_writer_discards_what_is_older_than_the_retention() {
 async fn nothing_is_delivered_before_it_is_written_and_what_was_delivered_is_marked() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([status_of("a"), Record::Entry(changed("a", 1)), Record::Notification(notification("a"))]).await;
+    bench
+        .send([status_of("a"), Record::Entry(changed("a", 1)), Record::Notification(Box::new(notification("a")))])
+        .await;
     let delivery = bench.deliveries.recv().await.unwrap();
     assert_eq!(place.count("SELECT count(*) FROM notices, tokens, transitions WHERE told_at IS NULL"), 1);
     bench.done.send(Settled::Delivered(delivery.id)).await.unwrap();
@@ -529,13 +521,13 @@ async fn nothing_is_delivered_before_it_is_written_and_what_was_delivered_is_mar
 async fn what_was_not_delivered_before_the_end_is_delivered_after_the_start_under_the_same_number() {
     let place = Place::new();
     let mut bench = Bench::new(&place);
-    bench.send([Record::Notification(notification("a"))]).await;
+    bench.send([Record::Notification(Box::new(notification("a")))]).await;
     let delivery = bench.deliveries.recv().await.unwrap();
     // The writer dies before it can mark the delivery.
     bench.task.abort();
     bench.task.await.unwrap_err();
     let bench = Bench::new(&place);
-    bench.send([Record::Notification(notification("b"))]).await;
+    bench.send([Record::Notification(Box::new(notification("b")))]).await;
     assert_eq!(bench.end().await, [delivery.id, delivery.id + 1]);
     assert_eq!(Bench::new(&place).end().await, Vec::<i64>::new());
 }
@@ -550,10 +542,12 @@ async fn without_the_store_alerts_go_on_and_it_recovers_by_itself() {
     // The file is removed, and what is in its place cannot be opened.
     fs::remove_file(place.path()).unwrap();
     fs::create_dir(place.path()).unwrap();
-    bench.send([status_of("b"), Record::Entry(changed("b", 1)), Record::Notification(notification("b"))]).await;
+    bench
+        .send([status_of("b"), Record::Entry(changed("b", 1)), Record::Notification(Box::new(notification("b")))])
+        .await;
     let first = bench.deliveries.recv().await.unwrap();
     assert_eq!((first.notification.key.of.token_name(), bench.metric("syncro_monitor_store_up")), (Some("b"), 0));
-    bench.send([Record::Notification(notification("c"))]).await;
+    bench.send([Record::Notification(Box::new(notification("c")))]).await;
     let second = bench.deliveries.recv().await.unwrap();
     bench.done.send(Settled::Delivered(first.id)).await.unwrap();
     bench.done.send(Settled::Delivered(second.id)).await.unwrap();
@@ -625,7 +619,7 @@ fn an_outbox_full_of_flapping_is_thinned_when_it_is_read() {
     let place = Place::new();
     let flapping = |id: i64| {
         let mut notification = notification("a");
-        notification.status = if id % 2 == 0 { Status::Resolved } else { Status::Firing };
+        notification.change = if id % 2 == 0 { Change::Resolved } else { Change::New };
         Delivery { id, receiver: "hook".into(), queued_at: at(id), notification: Arc::new(notification) }
     };
     let mut written = Unwritten { queued: (1..=999).map(flapping).collect(), ..Unwritten::default() };
@@ -644,18 +638,41 @@ fn a_store_that_the_version_before_wrote_is_opened_with_what_waits() {
     for schema in [include_str!("schema/1.sql"), include_str!("schema/2.sql")] {
         old.execute_batch(schema).unwrap();
     }
-    let notification = serde_json::to_string(&notification("a")).unwrap();
+    let notification = |status: &str| {
+        format!(
+            r#"{{"key":{{"alert":"TokenRejected","of":{{"tenant":"acme","token_name":"a"}},"subject":null}},
+                "status":"{status}","severity":"critical","since":"2026-11-01T00:00:00Z",
+                "words":{{"message":"it is refused","cause":null,"evidence":null,"permission":null,"right":null,
+                          "security_group":null,"profile":null}}}}"#
+        )
+    };
+    let (begins, ends) = (notification("firing"), notification("resolved"));
+    let firing = r#"[{"alert":"PermissionLost","subject":"Tickets - Edit","severity":"critical",
+        "since":"2026-11-01T00:00:00Z","told_at":"2026-11-02T00:00:00Z","notices":0,"represents_group":false,
+        "words":{"message":"it lost it. Tick it","cause":"token","evidence":"probe","permission":"Tickets - Edit",
+                 "right":null,"security_group":null,"profile":"jumpcloud"}}]"#;
     let when = "2026-11-23T10:00:00.000Z";
     old.execute_batch(&format!(
         "INSERT INTO outbox (receiver, queued_at, told_at, notice) VALUES ('hook', '{when}', '{when}', \
-         '{notification}');
-         INSERT INTO outbox (receiver, queued_at, notice) VALUES ('hook', '{when}', '{notification}');
+         '{begins}');
+         INSERT INTO outbox (receiver, queued_at, notice) VALUES ('hook', '{when}', '{ends}');
+         INSERT INTO firing (tenant, token_name, firing) VALUES ('acme', 'a', '{firing}');
          PRAGMA application_id = {}; PRAGMA user_version = 2",
         super::database::APPLICATION
     ))
     .unwrap();
     drop(old);
-    let (_, undelivered, next_id) = place.load();
+    let (state, undelivered, next_id) = place.load();
     assert_eq!((undelivered.len(), undelivered[0].id, next_id), (1, 2, 3));
-    assert_eq!(place.count("SELECT count(*) FROM notices WHERE set_aside_at IS NULL"), 2);
+    assert_eq!(undelivered[0].notification.change, Change::Resolved);
+    assert_eq!(state.tokens[&id("a")].firing.len(), 1, "the engine takes it from there");
+    let shown = "SELECT count(*) FROM notices WHERE set_aside_at IS NULL AND scope = 'token' AND incident IS NULL
+                 AND (status = 'firing' AND change = 'new' OR status = 'resolved' AND change = 'resolved')";
+    assert_eq!(place.count(shown), 2);
+    let fires =
+        "SELECT count(*) FROM alerts WHERE scope = 'token' AND token_name = 'a' AND affected = 1 AND id IS NULL";
+    assert_eq!(place.count(fires), 1);
+    let taken_over = Record::Firing { of: id("a").into(), firing: Arc::default() };
+    place.open().write(&unwritten([taken_over]), at(20)).unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM firing"), 0);
 }

@@ -109,14 +109,13 @@ fn retain_last<T>(list: &mut Vec<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{Alert, AlertKey, Message, Notification, Severity, Status};
+    use crate::alert::{Change, Severity};
     use crate::model::Scope;
-    use crate::testing::at;
+    use crate::testing::{at, notification};
 
     fn queued(ids: std::ops::Range<i64>) -> Unwritten {
-        let key = AlertKey { alert: Alert::TokenRejected, of: Scope::Tenant("acme".to_owned()), subject: None };
-        let (status, severity) = (Status::Firing, Severity::Critical);
-        let notification = Arc::new(Notification { key, status, severity, since: at(0), message: Message::default() });
+        let notification = notification(Scope::Tenant("acme".to_owned()), Change::New, Severity::Critical);
+        let notification = Arc::new(notification);
         let delivery =
             |id| Delivery { id, receiver: "hook".into(), queued_at: at(0), notification: Arc::clone(&notification) };
         Unwritten { queued: ids.map(delivery).collect(), ..Unwritten::default() }

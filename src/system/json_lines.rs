@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The fields whose values are a [`LogList`].
-const LISTS: [&str; 5] = ["token_names", "permissions", "rights", "profiles", "affected"];
+const LISTS: [&str; 6] = ["token_names", "permissions", "rights", "profiles", "affected", "steps"];
 
 /// A list of names in a log line: a list in JSON, and elsewhere a text with commas.
 #[derive(Clone, Copy)]

@@ -1,7 +1,8 @@
-//! The JSON API: the snapshot that the page and the metrics show too, and the history. `views` has what the answers hold
+//! The JSON API: the snapshot that the page and the metrics show too, and the history. `views` and `alert_views` have what the answers hold
 //! and `description` makes the OpenAPI document of it; a test compares the answers with that. No answer holds a token
 //! value or an e-mail address, nor the name of a user where `user_names` forbids it.
 
+mod alert_views;
 mod description;
 mod handlers;
 mod pieces;
@@ -13,7 +14,7 @@ use axum::routing::{get, post};
 
 use super::state::State;
 use description::openapi;
-use handlers::{alerts, check, one_token, tokens, transitions};
+use handlers::{alerts, check, one_alert, one_token, tokens, transitions};
 
 pub(super) use handlers::error;
 
@@ -25,5 +26,6 @@ pub(super) fn routes() -> Router<State> {
         .route("/api/v1/tokens/{tenant}/{token_name}/check", post(check))
         .route("/api/v1/transitions", get(transitions))
         .route("/api/v1/alerts", get(alerts))
+        .route("/api/v1/alerts/{id}", get(one_alert))
         .route("/api/v1/openapi.json", get(openapi))
 }

@@ -47,7 +47,7 @@ mod tests {
             let mut token = token(name, &[]);
             (token.expires, token.auto_rotated) = (expires.map(at), auto_rotated);
             let (token, status) = (Arc::new(token), Arc::default());
-            TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() }
+            TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }
         };
         let tokens = vec![
             entry("soon, or\nso", Some(86_400), false),

@@ -68,10 +68,10 @@ fn an_expiry_is_spoken_of_once_for_each_notice_and_the_last_one_is_critical() {
     let mut daemon = world.run(&configuration);
     let first = daemon.alert("TokenExpiring", "firing");
     assert_eq!((&first["severity"], &first["level"]), (&"warning".into(), &"WARN".into()));
-    let last = daemon.alert("TokenExpiring", "reminder");
+    let last = daemon.alert("TokenExpiring", "escalated");
     assert_eq!((&last["severity"], &last["level"]), (&"critical".into(), &"ERROR".into()));
     daemon.checks("acme", "validity", 2);
-    assert_eq!(daemon.notified(), ["TokenExpiring firing", "TokenExpiring reminder"]);
+    assert_eq!(daemon.notified(), ["TokenExpiring firing", "TokenExpiring escalated"]);
     world.configure(&Configuration::acme("expires = 2099-01-01"));
     daemon.signal("HUP");
     daemon.alert("TokenExpiring", "resolved");

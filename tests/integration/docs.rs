@@ -257,7 +257,11 @@ fn every_path_profile_alert_and_room_is_documented() {
     let daemon = world.run(&Configuration::acme(""));
     let openapi: Value = serde_json::from_str(&daemon.get("/api/v1/openapi.json").1).unwrap();
     for (path, operations) in openapi["paths"].as_object().unwrap() {
-        let path = path.replace(['{', '}'], "").replace("tenant/", "TENANT/").replace("token_name", "TOKEN_NAME");
+        let path = path
+            .replace(['{', '}'], "")
+            .replace("tenant/", "TENANT/")
+            .replace("token_name", "TOKEN_NAME")
+            .replace("alerts/id", "alerts/ID");
         for method in operations.as_object().unwrap().keys().filter(|key| ["get", "post"].contains(&key.as_str())) {
             let row = format!("| `{} {path}` |", method.to_uppercase());
             assert!(api.source.contains(&row), "{row}");

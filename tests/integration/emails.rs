@@ -83,7 +83,7 @@ fn a_first_start_with_many_faults_is_one_email() {
         daemon.alert("TokenRejected", "firing");
     }
     let mail = smtp.wait_for(1).remove(0);
-    let subject = format!("{TOKENS} alerts: {TOKENS} critical");
+    let subject = format!("{TOKENS} alerts: {TOKENS} critical (TokenRejected)");
     assert_eq!(mail.header("subject"), subject, "{}", mail.text);
     daemon.signal("TERM");
     assert!(daemon.ended().success());

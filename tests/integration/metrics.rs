@@ -7,7 +7,7 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 34] = [
+const CONTRACT: [(&str, &str); 35] = [
     ("syncro_token_customers_visible", "tenant,token_name"),
     ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
@@ -19,6 +19,7 @@ const CONTRACT: [(&str, &str); 34] = [
     ("syncro_token_last_check_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_token_last_success_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_alerts_firing", "alert,severity"),
+    ("syncro_alerts_acknowledged", ""),
     ("syncro_token_permission_required", "tenant,token_name,permission"),
     ("syncro_tenant_maintenance", "tenant"),
     ("syncro_checks_total", "check"),
@@ -43,6 +44,9 @@ const CONTRACT: [(&str, &str); 34] = [
     ("syncro_monitor_config_last_reload_successful", ""),
     ("syncro_monitor_config_last_reload_success_timestamp_seconds", ""),
 ];
+
+/// The labels of `syncro_alert`, which has a series only while something fires.
+const ALERT: &str = "alert,severity,tenant,scope,incident,token_name,security_group,user_id,acknowledged";
 
 /// Label names of the first series of each family, by family.
 fn families(exposition: &str) -> BTreeMap<String, BTreeSet<String>> {
@@ -136,10 +140,18 @@ fn firing_alerts_are_counted_and_come_back_to_zero() {
     daemon.wait("the next turn", |line| line["event"] == "check");
     assert_eq!(daemon.metric(series), Some(1.0));
     assert_eq!(daemon.metric("syncro_transitions_total{kind=\"state\"}"), Some(1.0));
+    let (_, exposition) = daemon.get("/metrics");
+    assert_eq!(families(&exposition).get("syncro_alert"), Some(&ALERT.split(',').map(str::to_owned).collect()));
+    let start =
+        "syncro_alert{alert=\"TokenRejected\",severity=\"critical\",tenant=\"acme\",scope=\"token\",incident=\"";
+    let alert = exposition.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{exposition}"));
+    let end = "token_name=\"jumpcloud\",security_group=\"\",user_id=\"\",acknowledged=\"false\"} 1";
+    assert!(alert.ends_with(end), "{alert}");
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
     daemon.alert("TokenRejected", "resolved");
     daemon.wait("the next turn", |line| line["event"] == "check");
     assert_eq!(daemon.metric(series), Some(0.0));
+    assert!(!daemon.get("/metrics").1.contains("syncro_alert{"));
 }
 
 #[test]

@@ -62,10 +62,12 @@ fn cases() -> Vec<Case> {
 fn all(daemon: &mut Daemon, cases: &[Case], status: &str) -> BTreeMap<String, Value> {
     let mut lines = BTreeMap::new();
     while lines.len() < cases.len() {
-        let line = daemon.wait(&format!("{status} number {} of {}", lines.len() + 1, cases.len()), |line| {
-            line["event"] == "alert" && line["alert"].as_str().unwrap().starts_with("Permission")
-        });
-        assert_eq!((&line["status"], &line["alert"]), (&status.into(), &"PermissionLost".into()), "{line}");
+        let line = daemon
+            .wait(&format!("{status} number {} of {}", lines.len() + 1, cases.len()), |line| line["event"] == "alert");
+        // Who is no Global Admin any more was changed.
+        let is_admin = line["permissions"][0] == GLOBAL_ADMIN;
+        let alert = if is_admin { "UserChanged" } else { "PermissionLost" };
+        assert_eq!((&line["status"], &line["alert"]), (&status.into(), &alert.into()), "{line}");
         lines.insert(line["tenant"].as_str().unwrap().to_owned(), line);
     }
     lines

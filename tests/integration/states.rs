@@ -22,9 +22,9 @@ fn each_bad_answer_of_me_becomes_its_state_and_its_alert_and_ends_with_it() {
         ("expired", "TokenExpired", "expires = 2020-01-01", Incident::TokenRefused { token: token() }, works()),
         ("restricted", "TokenRestricted", "", Incident::TokenRestricted { token: token() }, works()),
         ("expired", "TokenExpired", "expires = 2020-01-01", Incident::TokenRestricted { token: token() }, works()),
-        ("locked_out", "TokenUserLockedOut", "", locked(true), locked(false)),
-        ("blocked", "TokenBlocked", "", misbehaves(None, Misbehaviour::Status(403)), Incident::Behaves),
-        ("blocked", "TokenBlocked", "", misbehaves(None, Misbehaviour::Page(401)), Incident::Behaves),
+        ("locked_out", "UserLockedOut", "", locked(true), locked(false)),
+        ("blocked", "TenantBlocked", "", misbehaves(None, Misbehaviour::Status(403)), Incident::Behaves),
+        ("blocked", "TenantBlocked", "", misbehaves(None, Misbehaviour::Page(401)), Incident::Behaves),
     ];
     std::thread::scope(|scope| {
         for (name, alert, lines, breaks, fixes) in cases {

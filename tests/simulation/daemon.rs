@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use judge::{Case, Happening, Ms, Received, Status};
+use judge::{Case, Change, Entry, Happening, Ms, Received, Severity};
 use prometheus::Registry;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -400,7 +400,7 @@ fn milliseconds(ms: Ms) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
-/// The one receiver, which hears everything.
+/// The one receiver, which is sent everything.
 #[derive(Debug, Clone)]
 struct Hook(Arc<Mutex<Hearing>>);
 
@@ -443,28 +443,34 @@ impl Post for Hook {
         }
         let at = Ms::try_from(hearing.start.elapsed().as_millis()).unwrap_or(Ms::MAX);
         let body: Value = serde_json::from_str(&outgoing.body).expect("JSON");
-        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let one = |name: &str| body[name][0].as_str().unwrap_or_default().to_owned();
-        let right = one("rights");
-        let status = match body["change"].as_str() {
-            Some("new") => Status::Firing,
-            Some("reminder") => Status::Reminder,
-            _ => Status::Resolved,
-        };
-        hearing.received.push(Received {
-            at,
-            id: body["delivery"].as_i64().unwrap_or_default(),
-            alert: text("alert"),
-            tenant: text("tenant"),
-            token: text("token_name"),
-            subject: if right.is_empty() { one("permissions") } else { right },
-            status,
-            critical: body["severity"] == "critical",
-            cause: text("cause"),
-            group: text("security_group"),
-            message: text("message"),
-        });
+        hearing.received.push(received(at, &body));
         Ok(Taken::default())
+    }
+}
+
+/// What a receiver reads in a notification.
+fn received(at: Ms, body: &Value) -> Received {
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| body[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    let change = Change::named(&text("change")).expect("a change of the contract");
+    let (entries, more) = Entry::list(list("affected"));
+    assert_eq!(text("status"), if change.ends() { "resolved" } else { "firing" }, "the status of {change:?}");
+    Received {
+        at,
+        delivery: body["delivery"].as_i64().unwrap_or_default(),
+        id: text("id"),
+        alert: text("alert"),
+        change,
+        severity: if body["severity"] == "critical" { Severity::Critical } else { Severity::Warning },
+        tenant: text("tenant"),
+        scope: text("scope"),
+        security_group: text("security_group"),
+        user_id: body["user_id"].as_u64(),
+        token_name: text("token_name"),
+        entries,
+        more,
+        rights: list("rights").into_iter().map(str::to_owned).collect(),
+        cause: text("cause"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! a judge that knows the truth (`crates/judge`). `docs/development/simulation.md` says how it is run and read.
 
 mod daemon;
+mod incidents;
 mod plan;
 mod play;
 mod syncro;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use judge::{Finding, Kind, Verdict, judge};
+use judge::{Finding, Kind, Received, Verdict, judge};
 
 use crate::daemon;
 use crate::plan::Plan;
@@ -19,7 +19,7 @@ const SHOWN: usize = 3;
 /// What one world came to.
 struct Outcome {
     verdict: Verdict,
-    received: Vec<judge::Received>,
+    received: Vec<Received>,
     history: usize,
 }
 
@@ -76,13 +76,16 @@ fn show(plan: &Plan, outcome: &Outcome) {
         eprintln!("  {:>12.3} {:?}", event.at as f64 / 1000.0, event.what);
     }
     for received in &outcome.received {
-        let name =
-            [&received.alert, &received.tenant, &received.token, &received.subject].map(String::as_str).join(" ");
-        let severity = if received.critical { "critical" } else { "warning" };
         let at = received.at as f64 / 1000.0;
+        let Received { id, alert, change, severity, tenant, scope, cause, entries, .. } = received;
+        let about: Vec<_> =
+            [&received.security_group, &received.token_name].into_iter().filter(|name| !name.is_empty()).collect();
+        let user = received.user_id.map(|user| format!("user {user}")).unwrap_or_default();
+        let entries: Vec<_> = entries.iter().map(|entry| format!("{} / {}", entry.token, entry.thing)).collect();
         eprintln!(
-            "  {at:>12.3} received #{} {:?} {severity} {name} {} {}",
-            received.id, received.status, received.cause, received.group
+            "  {at:>12.3} received #{} {id} {change:?} {severity:?} {alert} {tenant} {scope} {about:?} {user} {cause} {entries:?}{}",
+            received.delivery,
+            if received.more { " and more" } else { "" }
         );
     }
     for finding in &outcome.verdict.findings {

@@ -26,6 +26,10 @@ pub(crate) struct Syncro(Arc<Mutex<Inner>>);
 struct Inner {
     case: Arc<Case>,
     tokens: Vec<Token>,
+    /// By their numbers in Syncro.
+    users: BTreeMap<u64, User>,
+    /// Whether each tenant has another subdomain.
+    renamed: Vec<bool>,
     by_value: BTreeMap<String, usize>,
     /// Which group lacks which permission, by tenant, group and permission.
     lacks: std::collections::BTreeSet<(usize, usize, usize)>,
@@ -38,10 +42,17 @@ struct Inner {
 
 #[derive(Debug)]
 struct Token {
-    state: State,
+    /// Its own, whatever is so of its user and its tenant.
+    own: State,
+    ticks: Vec<bool>,
+}
+
+/// Who made tokens.
+#[derive(Debug, Clone, Copy)]
+struct User {
     group: usize,
     admin: bool,
-    ticks: Vec<bool>,
+    locked: bool,
 }
 
 /// The value of a token, which names it.
@@ -61,11 +72,15 @@ impl Syncro {
     pub(crate) fn new(case: &Arc<Case>, seed: u64) -> Self {
         let token = |token: &judge::Token| {
             let ticks = (0..case.permissions.len()).map(|permission| token.ticks.contains(&permission)).collect();
-            Token { state: State::Works, group: token.group, admin: false, ticks }
+            Token { own: State::Works, ticks }
         };
+        let user =
+            |token: usize| (case.user_id(token), User { group: case.tokens[token].group, admin: false, locked: false });
         let named = |token| Some((fingerprint(token)?.to_string(), token));
         Self(Arc::new(Mutex::new(Inner {
             tokens: case.tokens.iter().map(token).collect(),
+            users: (0..case.tokens.len()).map(user).collect(),
+            renamed: vec![false; case.tenants.len()],
             by_value: (0..case.tokens.len()).filter_map(named).collect(),
             lacks: std::collections::BTreeSet::new(),
             faults: Vec::new(),
@@ -84,7 +99,7 @@ impl Syncro {
     pub(crate) fn apply(&self, what: &Happening) {
         let mut inner = self.inner();
         match what {
-            Happening::Token { token, state } => inner.tokens[*token].state = *state,
+            Happening::Token { token, state } => inner.tokens[*token].own = *state,
             Happening::Group { tenant, group, permission, has: true } => {
                 inner.lacks.remove(&(*tenant, *group, *permission));
             }
@@ -92,8 +107,10 @@ impl Syncro {
                 inner.lacks.insert((*tenant, *group, *permission));
             }
             Happening::Tick { token, permission, has } => inner.tokens[*token].ticks[*permission] = *has,
-            Happening::Moved { token, group } => inner.tokens[*token].group = *group,
-            Happening::Admin { token, admin } => inner.tokens[*token].admin = *admin,
+            Happening::Moved { token, group } => inner.user_mut(*token).group = *group,
+            Happening::Admin { token, admin } => inner.user_mut(*token).admin = *admin,
+            Happening::LockedOut { token, locked } => inner.user_mut(*token).locked = *locked,
+            Happening::Renamed { tenant, renamed } => inner.renamed[*tenant] = *renamed,
             Happening::Fault(fault) => {
                 let until = inner.now() + fault.lasts;
                 inner.faults.push((until, fault.clone()));
@@ -161,46 +178,62 @@ impl Inner {
         faults.min_by_key(|kind| rank(*kind))
     }
 
-    fn answer(&self, token: usize, path: &str) -> (u16, Value) {
-        let of = &self.tokens[token];
+    fn user(&self, token: usize) -> User {
+        self.users[&self.case.user_id(token)]
+    }
+
+    fn user_mut(&mut self, token: usize) -> &mut User {
+        let id = self.case.user_id(token);
+        self.users.get_mut(&id).expect("each token has a user")
+    }
+
+    fn state(&self, token: usize) -> State {
         let tenant = self.case.tokens[token].tenant;
-        match of.state {
+        State::of(self.tokens[token].own, self.renamed[tenant], self.user(token).locked)
+    }
+
+    fn answer(&self, token: usize, path: &str) -> (u16, Value) {
+        let (user, state) = (self.user(token), self.state(token));
+        let tenant = self.case.tokens[token].tenant;
+        match state {
             State::Refused => return (401, json!({"error": "Unauthorized"})),
             State::Blocked => return (403, json!({"error": "Forbidden"})),
             _ => {}
         }
-        let user = 100 + token;
+        let id = self.case.user_id(token);
         if path == "/me" {
             let mut rights: BTreeMap<&str, BTreeMap<&str, bool>> = BTreeMap::new();
             for (number, permission) in self.case.permissions.iter().enumerate() {
                 let Some((area, right)) = permission.right.and_then(|right| right.split_once('.')) else { continue };
                 rights.entry(area).or_default().insert(right, self.user_has(token, number));
             }
-            let subdomain = match of.state {
+            let subdomain = match state {
                 State::WrongAccount => "another",
                 _ => self.case.tenants[tenant].as_str(),
             };
             let me = json!({
-                "user_id": user, "subdomain": subdomain, "admin": of.admin,
-                "can_use_app": of.state != State::LockedOut, "permissions": rights,
+                "user_id": id, "subdomain": subdomain, "admin": user.admin,
+                "can_use_app": state != State::LockedOut, "permissions": rights,
             });
             return (200, me);
         }
         if path.starts_with("/users/") {
-            let group = format!("group-{}", of.group);
-            return (200, json!({"user": {"id": user, "group": group, "admin": of.admin}}));
+            let group = format!("group-{}", user.group);
+            return (200, json!({"user": {"id": id, "group": group, "admin": user.admin}}));
         }
         let probe = self.case.permissions.iter().position(|permission| permission.probe == Some(path));
         match probe {
-            Some(permission) if self.user_has(token, permission) && of.ticks[permission] => (200, json!({"rows": []})),
+            Some(permission) if self.user_has(token, permission) && self.tokens[token].ticks[permission] => {
+                (200, json!({"rows": []}))
+            }
             Some(_) => (401, json!({"error": NOT_AUTHORIZED})),
             None => (404, json!({"message": "Not found"})),
         }
     }
 
     fn user_has(&self, token: usize, permission: usize) -> bool {
-        let of = &self.tokens[token];
-        of.admin || !self.lacks.contains(&(self.case.tokens[token].tenant, of.group, permission))
+        let user = self.user(token);
+        user.admin || !self.lacks.contains(&(self.case.tokens[token].tenant, user.group, permission))
     }
 }
 
@@ -254,7 +287,7 @@ impl Values for Syncro {
             let TokenSource::File(path) = source else { return Err(missing()) };
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let token: usize = name.trim_start_matches("token-").parse().map_err(|_| missing())?;
-            let unreadable = self.inner().tokens[token].state == State::Unreadable;
+            let unreadable = self.inner().tokens[token].own == State::Unreadable;
             if unreadable { Err(missing()) } else { parsed(&value(token)) }
         })
     }

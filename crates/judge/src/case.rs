@@ -37,9 +37,11 @@ pub struct Permission {
 pub struct Token {
     /// Its tenant, by number.
     pub tenant: usize,
+    /// Who made it, by a number within the tenant. What happens to a user happens to all tokens of that user.
+    pub user: usize,
     /// Its name in the configuration.
     pub name: String,
-    /// The group of its user at the start.
+    /// The group of its user at the start, the same for all tokens of that user.
     pub group: usize,
     /// Which permissions its integration needs, by number.
     pub wanted: Vec<usize>,
@@ -47,6 +49,20 @@ pub struct Token {
     pub ticks: Vec<usize>,
     /// When it is declared to expire.
     pub expires: Option<Ms>,
+}
+
+impl Case {
+    /// Whether two tokens were made by the same user.
+    pub fn same_user(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.tokens[one], &self.tokens[other]);
+        (one.tenant, one.user) == (other.tenant, other.user)
+    }
+
+    /// The number of a token's user in Syncro, which no two tenants share.
+    pub fn user_id(&self, token: usize) -> u64 {
+        let token = &self.tokens[token];
+        1000 * (token.tenant as u64 + 1) + token.user as u64
+    }
 }
 
 /// What the monitor was configured to do.
@@ -78,7 +94,7 @@ pub struct Event {
 /// What happens.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
-    /// A token comes to be in a state.
+    /// A token comes to be in a state of its own.
     Token {
         /// Which one.
         token: usize,
@@ -105,16 +121,30 @@ pub enum Happening {
         /// Whether it has it from now on.
         has: bool,
     },
+    /// The user of a token may not use Syncro, or may again.
+    LockedOut {
+        /// Any token of the user.
+        token: usize,
+        /// Whether.
+        locked: bool,
+    },
+    /// A tenant has another subdomain, or the old one again.
+    Renamed {
+        /// Which one.
+        tenant: usize,
+        /// Whether.
+        renamed: bool,
+    },
     /// The user of a token is in another group.
     Moved {
-        /// Which token.
+        /// Any token of the user.
         token: usize,
         /// Which group.
         group: usize,
     },
     /// The user of a token is a Global Admin, or is none any more.
     Admin {
-        /// Which token.
+        /// Any token of the user.
         token: usize,
         /// Whether.
         admin: bool,
@@ -167,14 +197,25 @@ pub enum State {
     Works,
     /// It is refused: revoked, deleted or expired.
     Refused,
-    /// Its user may not use Syncro.
+    /// Its user may not use Syncro: what [`Happening::LockedOut`] makes of a token that works otherwise.
     LockedOut,
     /// Syncro refuses the address.
     Blocked,
-    /// It belongs to another account.
+    /// It names another account, by itself or because its tenant was renamed.
     WrongAccount,
     /// Its file is gone.
     Unreadable,
+}
+
+impl State {
+    /// What a token is that is in a state of its own, whose tenant was renamed or not, and whose user is locked out or not.
+    pub fn of(own: Self, renamed: bool, locked: bool) -> Self {
+        match own {
+            Self::Works if renamed => Self::WrongAccount,
+            Self::Works if locked => Self::LockedOut,
+            own => own,
+        }
+    }
 }
 
 /// Whom a fault concerns.

@@ -17,6 +17,8 @@ pub struct Timeline<'a> {
     pub(crate) clock_steps: Vec<Ms>,
     /// When Syncro refused every token of over half of the tenants.
     pub(crate) outages: Spans,
+    /// When nothing could be learnt of over half of the tenants.
+    silences: Spans,
     /// When each token was configured.
     configured: Vec<Spans>,
 }
@@ -68,9 +70,11 @@ impl<'a> Timeline<'a> {
             amnesia,
             clock_steps,
             outages: Spans::default(),
+            silences: Spans::default(),
             configured: Vec::new(),
         };
         timeline.outages = timeline.most(Self::refused_all);
+        timeline.silences = timeline.most(Self::blind);
         timeline.configured = (0..case.tokens.len()).map(|token| timeline.in_configuration(token)).collect();
         timeline
     }
@@ -129,7 +133,7 @@ impl<'a> Timeline<'a> {
     pub(crate) fn refused_unseen(&self, tenant: usize) -> Spans {
         let works = |of: usize| {
             let tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == of);
-            tokens.fold(Spans::default(), |all, token| all.or(&self.state(token, |state| state == State::Works)))
+            tokens.fold(Spans::default(), |all, token| all.or(&self.works(token)))
         };
         let seen = self.most(|timeline, of| timeline.refused_all(of).without(&timeline.blind(of)).and(&works(of)));
         self.refused_all(tenant).without(&seen)
@@ -154,11 +158,24 @@ impl<'a> Timeline<'a> {
         }))
     }
 
+    /// When a token worked.
+    pub(crate) fn works(&self, token: usize) -> Spans {
+        self.state(token, |state| state == State::Works)
+    }
+
     /// When a token was in a state that `is` names.
     pub(crate) fn state(&self, token: usize, is: impl Fn(State) -> bool) -> Spans {
-        let changes = self.case.events.iter().filter_map(|event| match event.what {
-            Happening::Token { token: of, state } if of == token => Some((event.at, is(state))),
-            _ => None,
+        let (mut own, mut locked, mut renamed) = (State::Works, false, false);
+        let changes = self.case.events.iter().filter_map(|event| {
+            match event.what {
+                Happening::Token { token: of, state } if of == token => own = state,
+                Happening::LockedOut { token: of, locked: now } if self.case.same_user(of, token) => locked = now,
+                Happening::Renamed { tenant, renamed: now } if tenant == self.case.tokens[token].tenant => {
+                    renamed = now;
+                }
+                _ => return None,
+            }
+            Some((event.at, is(State::of(own, renamed, locked))))
         });
         spans_of(self.case.end, is(State::Works), changes)
     }
@@ -166,7 +183,9 @@ impl<'a> Timeline<'a> {
     /// The spans in which the user of a token was in each group.
     pub(crate) fn in_group(&self, token: usize, group: usize) -> Spans {
         let changes = self.case.events.iter().filter_map(|event| match event.what {
-            Happening::Moved { token: of, group: to } if of == token => Some((event.at, to == group)),
+            Happening::Moved { token: of, group: to } if self.case.same_user(of, token) => {
+                Some((event.at, to == group))
+            }
             _ => None,
         });
         spans_of(self.case.end, self.case.tokens[token].group == group, changes)
@@ -175,7 +194,7 @@ impl<'a> Timeline<'a> {
     /// When the user of a token was a Global Admin.
     pub(crate) fn admin(&self, token: usize) -> Spans {
         let changes = self.case.events.iter().filter_map(|event| match event.what {
-            Happening::Admin { token: of, admin } if of == token => Some((event.at, admin)),
+            Happening::Admin { token: of, admin } if self.case.same_user(of, token) => Some((event.at, admin)),
             _ => None,
         });
         spans_of(self.case.end, false, changes)
@@ -223,18 +242,36 @@ impl<'a> Timeline<'a> {
         &self.configured[token]
     }
 
-    /// When the monitor could see the state of a token: it ran, the token was configured, Syncro answered for itself.
-    pub(crate) fn sees_state(&self, token: usize) -> Spans {
+    /// When an outage may be notified of, in which all other alerts are suppressed.
+    pub(crate) fn suppressed(&self) -> Spans {
+        self.outages.or(&self.silences)
+    }
+
+    /// When the monitor may have been answered for a token: it ran, the token was configured, Syncro answered for itself, or
+    /// did between two pauses.
+    pub(crate) fn answered(&self, token: usize) -> Spans {
         let tenant = self.case.tokens[token].tenant;
-        let refused = self.refused_all(tenant);
-        self.up.and(self.configured(token)).without(&self.blind(tenant)).without(&refused).without(&self.outages)
+        let silent = self.faults().filter(|(_, fault)| !matches!(fault.kind, FaultKind::Throttled(_)));
+        let silent = silent.filter(|(_, fault)| concerns(fault.scope, tenant, None));
+        let silent = Spans::of(silent.map(|(at, fault)| (at, at + fault.lasts)));
+        self.up.and(self.configured(token)).without(&silent)
+    }
+
+    /// When the monitor could see the state of a token, and notify of it.
+    pub(crate) fn sees_state(&self, token: usize) -> Spans {
+        let blind = self.blind(self.case.tokens[token].tenant);
+        self.answered(token).without(&blind).without(&self.suppressed())
+    }
+
+    /// When the monitor could see what a token shows of its user: it worked besides.
+    pub(crate) fn sees_user(&self, token: usize) -> Spans {
+        self.sees_state(token).and(&self.works(token))
     }
 
     /// When the monitor could see a permission of a token.
     pub(crate) fn sees_permission(&self, token: usize, permission: usize) -> Spans {
         let tenant = self.case.tokens[token].tenant;
-        let works = self.state(token, |state| state == State::Works);
-        self.sees_state(token).and(&works).without(&self.blind_to(tenant, Some(permission)))
+        self.sees_user(token).without(&self.blind_to(tenant, Some(permission)))
     }
 }
 

@@ -44,7 +44,10 @@ impl Changes<'_> {
         if observations.users.is_some() {
             token_status.users_asked = Some(self.now);
         }
-        token_status.customers_visible = observations.customers.or(token_status.customers_visible);
+        if let Some(visible) = observations.customers {
+            token_status.customers_visible = Some(visible);
+            token_status.customers.see(visible, self.now, self.policy.confirmation);
+        }
         // To a token that stopped working during the check everything is refused, whatever it may do.
         let works = token_status.works() && !self.policy.frozen;
         if works {

@@ -3,12 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::alert::Firing;
+use crate::alert::{Affected, Firing};
 use crate::belief::TokenState;
 use crate::config::{Config, Schedule};
 use crate::state::{PersistedState, PersistedToken, in_milliseconds};
 
-use super::super::finding::Level;
+use super::super::finding::{Level, alert_json, alert_text, lacking};
 use super::super::table::table;
 
 /// A daemon whose last word about a token is older than this many checks whether it works is not believed.
@@ -21,9 +21,8 @@ const MOST_NAMED: usize = 5;
 /// Everything that is said.
 pub(super) struct Report {
     rows: Vec<Row>,
-    /// What fires for a tenant as a whole, or for all of them, as long as the daemon checks anything; the name is empty for
-    /// all.
-    of_tenants: Vec<(String, Firing)>,
+    /// What fires for a tenant as a whole, or for all of them, as long as the daemon checks anything.
+    of_tenants: Vec<Firing>,
 }
 
 /// What is said of one token.
@@ -37,6 +36,7 @@ struct Row {
     last_verdict: Option<DateTime<Utc>>,
     /// Whether that is so long ago that it says nothing about now.
     is_stale: bool,
+    /// What fires and affects it.
     alerts: Vec<Firing>,
 }
 
@@ -63,7 +63,10 @@ impl Report {
         let rows: Vec<_> = chosen
             .iter()
             .map(|token| {
-                let PersistedToken { status, firing } = state.tokens.remove(&token.id()).unwrap_or_default();
+                let PersistedToken { status, firing: former } = state.tokens.remove(&token.id()).unwrap_or_default();
+                let of_tenant = state.tenants.get(&token.tenant.name).into_iter().flatten();
+                let firing: Vec<_> =
+                    of_tenant.filter(|firing| firing.concerns(&token.name)).cloned().chain(former).collect();
                 let last_verdict = status.validity.last_success;
                 let is_stale = last_verdict.is_none_or(|last| stale_from(last) <= now);
                 Row {
@@ -79,11 +82,10 @@ impl Report {
             })
             .collect();
         let is_of_chosen = |name: &String| rows.iter().any(|row| row.tenant == *name);
-        let of_tenants = state.tenants.into_iter().filter(|(name, _)| is_of_chosen(name));
         let of_tenants =
-            of_tenants.flat_map(|(name, firing)| firing.into_iter().map(move |firing| (name.clone(), firing)));
-        let of_fleet = state.fleet.into_iter().map(|firing| (String::new(), firing));
-        let of_tenants = of_tenants.chain(of_fleet).filter(|_| is_checking).collect();
+            state.tenants.into_iter().filter(|(name, _)| is_of_chosen(name)).flat_map(|(_, firing)| firing);
+        let of_whole = of_tenants.filter(|firing| firing.scope.is_whole()).chain(state.fleet);
+        let of_tenants = of_whole.filter(|_| is_checking).collect();
         Self { rows, of_tenants }
     }
 
@@ -95,8 +97,23 @@ impl Report {
     /// How bad it is as a whole.
     pub(super) fn level(&self) -> Level {
         let tokens = self.rows.iter().map(|row| row.level);
-        let tenants = self.of_tenants.iter().map(|(_, firing)| Level::from(firing.severity));
+        let tenants = self.of_tenants.iter().map(|firing| Level::from(firing.severity));
         tokens.chain(tenants).max().unwrap_or(Level::Unknown)
+    }
+
+    /// Every alert that counts, once: those of tenants as a whole, then those of tokens whose last word is believed, the worst
+    /// first.
+    fn alerts(&self) -> Vec<&Firing> {
+        let of_tokens = self.rows.iter().filter(|row| !row.is_stale).flat_map(|row| &row.alerts);
+        let mut alerts: Vec<&Firing> = Vec::new();
+        for firing in self.of_tenants.iter().chain(of_tokens) {
+            // What a program of the first version wrote has no id.
+            if firing.id.is_empty() || alerts.iter().all(|other| other.id != firing.id) {
+                alerts.push(firing);
+            }
+        }
+        alerts.sort_by_key(|firing| (!firing.scope.is_whole(), std::cmp::Reverse(firing.severity)));
+        alerts
     }
 
     fn count(&self, level: Level) -> usize {
@@ -106,13 +123,8 @@ impl Report {
     /// As one line for Nagios: the level, what is wrong, and the numbers.
     pub(super) fn nagios(&self) -> String {
         let level = self.level();
-        let mut wrong: Vec<_> = self.rows.iter().filter(|row| row.level != Level::Ok).collect();
-        wrong.sort_by_key(|row| std::cmp::Reverse(row.level));
-        let of_tenants = self.of_tenants.iter().map(|(tenant, firing)| match tenant.as_str() {
-            "" => firing.alert.as_str().to_owned(),
-            tenant => format!("{tenant}: {}", firing.alert.as_str()),
-        });
-        let said: Vec<_> = of_tenants.chain(wrong.into_iter().map(Row::in_short)).collect();
+        let old = self.rows.iter().filter(|row| row.is_stale).map(Row::in_short);
+        let said: Vec<_> = self.alerts().into_iter().map(in_short).chain(old).collect();
         let (tokens, named) = (self.rows.len(), said.iter().take(MOST_NAMED).map(String::as_str));
         let named = named.collect::<Vec<_>>().join("; ");
         let what = match said.len().saturating_sub(MOST_NAMED) {
@@ -147,26 +159,19 @@ impl Report {
         };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         let head = ["LEVEL", "TENANT", "TOKEN", "STATE", "EXPIRES (UTC)", "LAST VERDICT (UTC)"];
-        let alerts =
-            self.rows.iter().flat_map(|row| &row.alerts).chain(self.of_tenants.iter().map(|(_, firing)| firing));
-        let alerts = alerts.map(|firing| {
-            format!("{}: {}: {}\n", firing.severity.as_str(), firing.alert.as_str(), firing.message.text)
-        });
-        let old: Vec<_> = self.rows.iter().filter(|row| row.is_stale).map(|row| row.in_short() + "\n").collect();
-        table(&head, &rows) + &alerts.collect::<String>() + &old.concat()
+        let alerts: String = self.alerts().into_iter().map(alert_text).collect();
+        let old: String = self.rows.iter().filter(|row| row.is_stale).map(|row| row.in_short() + "\n").collect();
+        table(&head, &rows) + &alerts + &old
     }
 
     /// For programs.
     pub(super) fn json(&self) -> Value {
-        let alert = |firing: &Firing| {
-            json!({
-                "alert": firing.alert.as_str(),
-                "severity": firing.severity.as_str(),
-                "permission": firing.message.permission,
-                "cause": firing.message.cause,
-                "since": firing.since,
-                "message": firing.message.text,
-            })
+        let alert = |firing: &Firing, token_name: Option<&str>| {
+            let mut json = alert_json(firing, token_name);
+            json["id"] = json!(firing.id);
+            json["since"] = json!(firing.since);
+            json["acknowledged"] = json!(firing.acknowledged);
+            json
         };
         let token = |row: &Row| {
             json!({
@@ -177,12 +182,12 @@ impl Report {
                 "stale": row.is_stale,
                 "expires": row.expires,
                 "last_verdict": row.last_verdict,
-                "alerts": row.alerts.iter().map(alert).collect::<Vec<_>>(),
+                "alerts": row.alerts.iter().map(|firing| alert(firing, Some(&row.token_name))).collect::<Vec<_>>(),
             })
         };
-        let of_tenant = |(tenant, firing): &(String, Firing)| {
-            let mut json = alert(firing);
-            json["tenant"] = if tenant.is_empty() { Value::Null } else { json!(tenant) };
+        let of_tenant = |firing: &Firing| {
+            let mut json = alert(firing, None);
+            json["tenant"] = json!(firing.scope.tenant());
             json
         };
         json!({
@@ -200,22 +205,25 @@ impl Report {
 }
 
 impl Row {
-    /// What is wrong, in a few words.
+    /// Why nothing is said of it, in a few words.
     fn in_short(&self) -> String {
         let Self { tenant, token_name, .. } = self;
         let what = match self.last_verdict {
             None => "nothing is known yet".to_owned(),
-            Some(last) if self.is_stale => format!("nothing is known since {}", in_milliseconds(last)),
-            Some(_) => {
-                let named = self.alerts.iter().map(|firing| match &firing.message.permission {
-                    Some(permission) => format!("{} {permission}", firing.alert.as_str()),
-                    None => firing.alert.as_str().to_owned(),
-                });
-                named.collect::<Vec<_>>().join(", ")
-            }
+            Some(last) => format!("nothing is known since {}", in_milliseconds(last)),
         };
         format!("{tenant}/{token_name}: {what}")
     }
+}
+
+/// An alert in a few words: `acme/Technicians: PermissionLost Tickets - Edit, Tickets - Create`.
+fn in_short(firing: &Firing) -> String {
+    let names = [firing.scope.tenant().map(str::to_owned), firing.scope.subject()].into_iter().flatten();
+    let about = names.collect::<Vec<_>>().join("/");
+    let things: Vec<_> = lacking(firing, None, Affected::thing).into_iter().collect();
+    let what = format!("{} {}", firing.alert.as_str(), things.join(", "));
+    let what = what.trim_end();
+    if about.is_empty() { what.to_owned() } else { format!("{about}: {what}") }
 }
 
 fn level(firing: &[Firing]) -> Level {
@@ -241,71 +249,87 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{Alert, Message, Severity};
+    use crate::alert::{Alert, Severity};
     use crate::belief::TokenStatus;
-    use crate::testing::{at, config, token};
+    use crate::model::Scope;
+    use crate::testing::{at, config, firing, token};
 
-    /// A token of which a check at `last` gave a verdict, and these alerts fire.
-    fn known(last: i64, firing: Vec<Firing>) -> PersistedToken {
+    /// A token of which a check at `last` gave a verdict.
+    fn known(last: i64) -> PersistedToken {
         let mut status = TokenStatus { state: TokenState::Valid, ..TokenStatus::default() };
         (status.validity.last_success, status.validity.last_attempt) = (Some(at(last)), Some(at(last)));
-        PersistedToken { status, firing }
+        PersistedToken { status, firing: Vec::new() }
     }
 
-    fn fires(alert: Alert, severity: Severity) -> Firing {
-        Firing {
-            alert,
-            subject: None,
-            severity,
-            since: at(0),
-            notified_at: at(0),
-            notices: 0,
-            represents_group: false,
-            message: Message::new("it | broke", "fix it"),
-        }
+    fn outage() -> Vec<Firing> {
+        vec![firing(Alert::SyncroOutage, Scope::Fleet, Severity::Critical, Vec::new())]
     }
 
-    fn line(known: Vec<(&str, PersistedToken)>, fleet: Vec<Firing>, now: i64) -> String {
+    /// What is said of the tokens `a` and `b`, where this fires for their tenant and for the fleet.
+    fn report(known: Vec<(&str, PersistedToken)>, tenant: Vec<Firing>, fleet: Vec<Firing>, now: i64) -> Report {
         let tokens: Vec<_> = ["a", "b"].map(|name| token(name, &[])).into();
         let ids: Vec<_> = tokens.iter().map(crate::model::Token::id).collect();
         let id = |name: &str| ids.iter().find(|id| id.token_name == name).unwrap().clone();
         let tokens_known = known.into_iter().map(|(name, known)| (id(name), known)).collect();
-        let state = PersistedState { tokens: tokens_known, fleet, ..PersistedState::default() };
-        Report::of(&config(tokens), state, None, None, at(now)).nagios()
+        let tenants = [("acme".to_owned(), tenant)].into();
+        let state = PersistedState { tokens: tokens_known, tenants, fleet, ..PersistedState::default() };
+        Report::of(&config(tokens), state, None, None, at(now))
+    }
+
+    fn line(known: Vec<(&str, PersistedToken)>, tenant: Vec<Firing>, fleet: Vec<Firing>, now: i64) -> String {
+        report(known, tenant, fleet, now).nagios()
     }
 
     /// A token is checked every five minutes by default, so its last word holds for fifteen.
     #[test]
     fn one_line_says_how_bad_it_is_and_what_is_old_is_not_known() {
-        let (fine, broken) =
-            (|| known(0, Vec::new()), || known(0, vec![fires(Alert::TokenRejected, Severity::Critical)]));
+        let both = || vec![("a", known(0)), ("b", known(0))];
+        let rejected = || {
+            let affected = vec![Affected::token("b")];
+            vec![firing(Alert::TokenRejected, Scope::of_token("acme", "b"), Severity::Critical, affected)]
+        };
         assert_eq!(
-            line(vec![("a", fine()), ("b", fine())], Vec::new(), 899),
+            line(both(), Vec::new(), Vec::new(), 899),
             "OK: 2 tokens work | tokens=2 ok=2 warning=0 critical=0 unknown=0\n"
         );
         assert_eq!(
-            line(vec![("a", fine()), ("b", broken())], Vec::new(), 899),
+            line(both(), rejected(), Vec::new(), 899),
             "CRITICAL: acme/b: TokenRejected | tokens=2 ok=1 warning=0 critical=1 unknown=0\n"
         );
         assert_eq!(
-            line(vec![("a", fine()), ("b", broken())], vec![fires(Alert::SyncroOutage, Severity::Critical)], 900),
+            line(both(), rejected(), outage(), 900),
             "UNKNOWN: acme/a: nothing is known since 2027-01-15T08:00:00.000Z; acme/b: nothing is known since \
              2027-01-15T08:00:00.000Z | tokens=2 ok=0 warning=0 critical=0 unknown=2\n",
             "the daemon checks nothing any more"
         );
         assert_eq!(
-            line(vec![("a", fine())], Vec::new(), 1),
+            line(vec![("a", known(0))], Vec::new(), Vec::new(), 1),
             "UNKNOWN: acme/b: nothing is known yet | tokens=2 ok=1 warning=0 critical=0 unknown=1\n"
         );
     }
 
     #[test]
-    fn what_fires_for_all_counts_while_the_daemon_checks_though_no_check_gives_a_verdict() {
-        let mut silent = known(0, Vec::new());
-        silent.status.validity.last_attempt = Some(at(3000));
-        let outage = vec![fires(Alert::SyncroOutage, Severity::Critical)];
-        assert!(
-            line(vec![("a", silent)], outage, 3001).starts_with("CRITICAL: SyncroOutage; acme/a: nothing is known")
+    fn an_alert_of_several_tokens_is_said_once_and_counts_for_each() {
+        let scope = Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Tech | nicians".to_owned() };
+        let affected = ["a", "b"].map(|name| Affected::permission(name, "Tickets - Edit")).into();
+        let lost = vec![firing(Alert::PermissionLost, scope, Severity::Critical, affected)];
+        let report = report(vec![("a", known(0)), ("b", known(0))], lost, Vec::new(), 1);
+        assert_eq!(
+            report.nagios(),
+            "CRITICAL: acme/Tech / nicians: PermissionLost Tickets - Edit | tokens=2 ok=0 warning=0 critical=2 unknown=0\n"
         );
+        let text = report.text();
+        assert_eq!(text.matches("critical: PermissionLost: PermissionLost is so\n  1. Open it\n").count(), 1, "{text}");
+        let json = report.json();
+        assert_eq!(json["tokens"][1]["alerts"][0]["token_names"], json!(["b"]));
+        assert_eq!((&json["tokens"][0]["alerts"][0]["scope"], &json["alerts"]), (&json!("security_group"), &json!([])));
+    }
+
+    #[test]
+    fn what_fires_for_all_counts_while_the_daemon_checks_though_no_check_gives_a_verdict() {
+        let mut silent = known(0);
+        silent.status.validity.last_attempt = Some(at(3000));
+        let said = line(vec![("a", silent)], Vec::new(), outage(), 3001);
+        assert!(said.starts_with("CRITICAL: SyncroOutage; acme/a: nothing is known"), "{said}");
     }
 }

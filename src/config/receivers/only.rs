@@ -11,21 +11,23 @@ use crate::config::raw::{Notes, Section};
 use crate::config::value;
 
 /// The names of all alerts; a test of the receivers compares them with the alerts that there are.
-pub(crate) const ALERTS: [&str; 18] = [
+pub(crate) const ALERTS: [&str; 20] = [
     "TokenExpired",
     "TokenRejected",
     "TokenRestricted",
     "TokenWrongAccount",
-    "TokenUserLockedOut",
-    "TokenBlocked",
     "TokenExpiring",
     "TokenExpiryOutdated",
     "TokenUnreadable",
+    "UserLockedOut",
+    "UserDisabled",
+    "UserChanged",
     "PermissionLost",
     "PermissionMissing",
     "SecurityGroupRightLost",
-    "SecurityGroupChanged",
-    "GlobalAdminLost",
+    "CustomersHidden",
+    "TenantRenamed",
+    "TenantBlocked",
     "TenantUnreachable",
     "SyncroOutage",
     "MonitorThrottled",

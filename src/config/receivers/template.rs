@@ -30,6 +30,8 @@ pub(crate) const EXAMPLES: [&str; 2] = [
         "shown_by": "its user lacks the right ticket.write", "contact": "Pat, billing team",
         "note": "renew with the vendor", "since": "2026-11-23T10:00:00.000Z",
         "message": "token `jumpcloud` lost `Tickets - Edit`\n\"quoted\"",
+        "steps": ["Open https://acme.syncromsp.com/groups", "Tick `Tickets - Edit`"],
+        "acknowledged": {"by": "Pat", "reason": "the vendor is asked", "until": "2026-11-24T10:00:00.000Z"},
         "runbook": "https://monitor.example/runbooks/PermissionLost",
         "url": "https://monitor.example/tenants/acme/tokens/jumpcloud"}"#,
     r#"{"version": 2, "delivery": 18, "at": "2026-11-23T10:10:31.000Z", "id": "7f3c9a01d2e4", "alert": "SyncroOutage",
@@ -37,7 +39,8 @@ pub(crate) const EXAMPLES: [&str; 2] = [
         "security_group": null, "user_id": null, "token_name": null, "token_names": [], "permissions": [],
         "rights": [], "profiles": [], "affected": [], "cause": null, "strength": null, "evidence": null,
         "shown_by": null, "contact": null, "note": null, "since": "2026-11-23T10:00:00.000Z",
-        "message": "Syncro answers again", "runbook": "https://monitor.example/runbooks/SyncroOutage",
+        "message": "Syncro answers again", "steps": [], "acknowledged": null,
+        "runbook": "https://monitor.example/runbooks/SyncroOutage",
         "url": "https://monitor.example/"}"#,
 ];
 

@@ -18,8 +18,7 @@ pub(super) fn not_after(
 ) -> Option<Effect> {
     let mut moved = firing.to_vec();
     for alert in &mut moved {
-        alert.notified_at = alert.notified_at.min(now);
-        alert.since = alert.since.min(now);
+        alert.set_back(now);
     }
     shared(of, firing, moved)
 }
@@ -35,5 +34,5 @@ pub(super) fn shared(of: impl FnOnce() -> Scope, fires: &mut Arc<Vec<Firing>>, f
 
 /// Notifications as effects: they are persisted first.
 pub(super) fn notified(notifications: Vec<Notification>) -> impl Iterator<Item = Effect> {
-    notifications.into_iter().map(|notification| Effect::Record(Record::Notification(notification)))
+    notifications.into_iter().map(|notification| Effect::Record(Record::Notification(Box::new(notification))))
 }

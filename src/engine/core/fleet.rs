@@ -1,20 +1,23 @@
 //! The tokens and tenants that are watched, who belongs to whom, and which tokens were watched before. Pure.
 
+mod leavers;
+mod silence;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::Firing;
-use crate::belief::{TenantContact, TenantObservation, TokenStatus};
+use crate::alert::{Firing, Member, Tenancy, Waiting};
+use crate::belief::TokenStatus;
 use crate::catalog::PermissionId;
 use crate::check::WatchKey;
 use crate::config::Config;
 use crate::model::{Token, TokenId};
 use crate::plan::{Phase, audit_from, plan};
 use crate::state::{TenantSnapshot, TokenSnapshot};
-use crate::syncro::{Fingerprint, Reason};
+use crate::syncro::Fingerprint;
 
 use super::watch::{Tenant, Timing, Watch};
 
@@ -59,7 +62,7 @@ impl Fleet {
             audit_from: audit_from(phase, None, config, sweep, now),
         };
         self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
-        let watch = Watch { token, phase, status, firing: Arc::default(), asked: Arc::default(), timing };
+        let watch = Watch { token, phase, status, asked: Arc::default(), timing };
         self.watches.insert(key, watch);
         self.unchecked.insert(key);
         key
@@ -137,9 +140,48 @@ impl Fleet {
         self.tenants.keys()
     }
 
-    /// What fires for a tenant as a whole, to be changed; none if it has no token.
-    pub(super) fn tenant_firing(&mut self, name: &str) -> Option<&mut Arc<Vec<Firing>>> {
-        Some(&mut self.tenants.get_mut(name)?.firing)
+    /// A tenant, to be changed; none if it has no token.
+    pub(super) fn tenant_mut(&mut self, name: &str) -> Option<&mut Tenant> {
+        self.tenants.get_mut(name)
+    }
+
+    /// What fires for a tenant, and what could and waits.
+    pub(super) fn fires(&self, name: &str) -> (Arc<Vec<Firing>>, Waiting) {
+        let tenant = self.tenants.get(name);
+        tenant.map(|tenant| (Arc::clone(&tenant.firing), tenant.waiting.clone())).unwrap_or_default()
+    }
+
+    /// A tenant with its tokens, as alerts depend on them; `is_checking` says whether the permissions of a token are being
+    /// asked.
+    pub(super) fn tenancy(
+        &self,
+        name: &str,
+        is_checking: impl Fn(WatchKey) -> bool,
+        now: DateTime<Utc>,
+    ) -> Option<Tenancy<'_>> {
+        let (name, tenant) = self.tenants.get_key_value(name)?;
+        let member = |key: &WatchKey| {
+            let watch = self.get(*key)?;
+            let is_requested = watch.timing.requested_at().is_some_and(|at| at <= now);
+            let was_checked = watch.status.validity.last_attempt.is_some();
+            let is_pending = is_requested || !was_checked || is_checking(*key) || watch.status.is_doubtful();
+            let (token, status, is_outdated) = (&*watch.token, &*watch.status, self.is_outdated(*key));
+            Some((token.name.as_str(), Member { token, status, is_pending, is_outdated }))
+        };
+        Some(Tenancy {
+            name,
+            members: tenant.members.iter().filter_map(member).collect(),
+            leavers: tenant.leavers.iter().map(|(name, _)| name.as_str()).collect(),
+            ..Tenancy::default()
+        })
+    }
+
+    /// Whether another token of the same security group shows that what is believed of the group, and nobody has been notified
+    /// of, is no longer so.
+    pub(super) fn is_outdated(&self, key: WatchKey) -> bool {
+        let Some(watch) = self.get(key).filter(|watch| watch.status.lacks_anything()) else { return false };
+        let Some(tenant) = self.tenants.get(&watch.token.tenant.name) else { return false };
+        self.peers(key).iter().any(|(_, peer)| watch.is_outdated_by(peer, &tenant.firing))
     }
 
     /// When a check that reads the list of a tenant's users was last started.
@@ -176,7 +218,7 @@ impl Fleet {
         }
     }
 
-    /// What fires for each tenant as a whole, to be changed.
+    /// What fires for each tenant, to be changed.
     pub(super) fn tenants_firing(&mut self) -> impl Iterator<Item = (&String, &mut Arc<Vec<Firing>>)> {
         self.tenants.iter_mut().map(|(name, tenant)| (name, &mut tenant.firing))
     }
@@ -194,14 +236,6 @@ impl Fleet {
     /// The tokens of a tenant.
     pub(super) fn members(&self, name: &str) -> &[WatchKey] {
         self.tenants.get(name).map(|tenant| tenant.members.as_slice()).unwrap_or_default()
-    }
-
-    fn statuses<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TokenStatus> + Clone {
-        tenant.members.iter().filter_map(|key| self.watches.get(key)).map(|watch| &*watch.status)
-    }
-
-    fn observe(&self, tenant: &Tenant) -> Option<TenantObservation> {
-        TenantObservation::of(self.statuses(tenant))
     }
 
     /// The other tokens of the tenant whose users are in the same security group.
@@ -240,53 +274,6 @@ impl Fleet {
         }
     }
 
-    /// What is seen of a tenant; none if no token of it worked.
-    pub(super) fn observation(&self, name: &str) -> Option<TenantObservation> {
-        self.observe(self.tenants.get(name)?)
-    }
-
-    /// What is seen of every tenant of which a token worked.
-    pub(super) fn observations(&self) -> Vec<TenantObservation> {
-        self.tenants.values().filter_map(|tenant| self.observe(tenant)).collect()
-    }
-
-    /// Tenants of which a token that worked is refused in a way that is not believed yet.
-    pub(super) fn turned(&self) -> BTreeSet<String> {
-        let turned = |tenant: &Tenant| self.observe(tenant).is_some_and(|observation| observation.turned.is_some());
-        self.tenants.iter().filter(|(_, tenant)| turned(tenant)).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Which tenants answer; `is_silent` says which of them may have fallen silent.
-    pub(super) fn contacts(&self, is_silent: &dyn Fn(&str) -> bool) -> Vec<TenantContact> {
-        let contact = |(name, tenant): (&String, &Tenant)| TenantContact {
-            silent: is_silent(name).then(|| self.silence(name)).flatten().map(|(since, _)| since),
-            answered: self.statuses(tenant).filter_map(TokenStatus::answered).max(),
-        };
-        self.tenants.iter().map(contact).collect()
-    }
-
-    /// Since when nothing could be learnt about any token of a tenant, and why not the last time.
-    pub(super) fn silence(&self, name: &str) -> Option<(DateTime<Utc>, &'static str)> {
-        // Without a usable value, or in trouble of our own, no request reaches the tenant.
-        let checked = self.statuses(self.tenants.get(name)?).filter(|status| {
-            let is_own = status.validity.reason.is_some_and(Reason::is_own);
-            status.validity.last_attempt.is_some() && status.unreadable.is_none() && !is_own
-        });
-        silent(&checked)
-    }
-
-    /// When any token of a tenant was last checked.
-    pub(super) fn last_check(&self, name: &str) -> Option<DateTime<Utc>> {
-        self.statuses(self.tenants.get(name)?).filter_map(|status| status.validity.last_attempt).max()
-    }
-
-    /// Whether every check of a tenant's tokens failed for a reason of our own, which says nothing about the tenant.
-    pub(super) fn is_own_trouble(&self, name: &str) -> bool {
-        let reasons = self.tenants.get(name).into_iter().flat_map(|tenant| self.statuses(tenant));
-        let reasons: Vec<_> = reasons.map(|status| status.validity.reason).collect();
-        !reasons.is_empty() && reasons.iter().all(|reason| reason.is_some_and(Reason::is_own))
-    }
-
     /// A token that is not watched any more is recognised by its value, should it come back.
     pub(super) fn retire(&mut self, token: TokenId, status: Arc<TokenStatus>) {
         if let Some(fingerprint) = status.fingerprint.clone() {
@@ -311,10 +298,19 @@ impl Fleet {
 
     /// Every token and tenant, as the snapshot has them.
     pub(super) fn snapshot(&self) -> (Vec<TokenSnapshot>, Vec<TenantSnapshot>) {
+        let affected = |(name, tenant): (&'_ String, &'_ Tenant)| {
+            let names = tenant.firing.iter().flat_map(|firing| &firing.affected);
+            let names: HashSet<String> = names.map(|affected| affected.token_name.clone()).collect();
+            (name.clone(), names)
+        };
+        let affected: HashMap<String, HashSet<String>> =
+            self.tenants.iter().filter(|(_, tenant)| !tenant.firing.is_empty()).map(affected).collect();
+        let is_affected =
+            |token: &Token| affected.get(&token.tenant.name).is_some_and(|names| names.contains(&token.name));
         let token = |watch: &Watch| TokenSnapshot {
             token: Arc::clone(&watch.token),
             status: Arc::clone(&watch.status),
-            firing: Arc::clone(&watch.firing),
+            is_affected: is_affected(&watch.token),
             asked: Arc::clone(&watch.asked),
         };
         let tenant = |(name, tenant): (&String, &Tenant)| TenantSnapshot {
@@ -325,20 +321,10 @@ impl Fleet {
     }
 }
 
-/// Since when nothing could be learnt about any of these tokens, and why not the last time: since the first failure after
-/// the last verdict about any of them. A token that failed before that verdict already says nothing of when.
-fn silent<'a>(checked: &(impl Iterator<Item = &'a TokenStatus> + Clone)) -> Option<(DateTime<Utc>, &'static str)> {
-    let answered = checked.clone().filter_map(TokenStatus::answered).max();
-    let failing = checked.clone().map(|status| &status.validity).filter(|attempts| attempts.silent_since > answered);
-    let since = failing.clone().filter_map(|attempts| attempts.silent_since).min()?;
-    let last = failing.max_by_key(|attempts| attempts.last_attempt)?;
-    Some((since, last.reason.map_or("unknown", |reason| reason.as_str())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::belief::{Policy, step};
+    use crate::belief::{Policy, TenantContact, step};
     use crate::model::Probes;
     use crate::syncro::{MeObservation, Observation, Part, TokenObservation, Unreadable};
     use crate::testing::{at, config, confirmed, failure, observed, token};

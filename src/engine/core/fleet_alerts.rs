@@ -35,6 +35,10 @@ impl Core {
         };
         let before = self.outages.judge(evidence, now);
         let outage = self.outages.outage();
+        if outage.map(|outage| outage.is_certain()) != before.map(|before| before.is_certain()) {
+            // Whether somebody is notified of one of them alone depends on it.
+            self.outages.silent().for_each(|name| self.reviews.note(name));
+        }
         if before.is_none() && outage.is_none() && self.fleet.firing().is_empty() {
             return;
         }

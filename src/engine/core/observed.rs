@@ -39,32 +39,28 @@ impl Core {
             observed
         };
         self.recognise(key, observation, now, effects);
-        let Some(watch) = self.fleet.get(key) else { return };
-        let (fired, tenant) = (Arc::clone(&watch.firing), watch.token.tenant.name.clone());
-        let concerns_group = self.step(key, check, observation, now, effects);
+        let changed = self.step(key, check, observation, now, effects);
         let ended_early = check == Check::Validity && ended.is_some_and(|ended| ended.permissions);
         self.users_listed(key, observation, ended_early, now, effects);
         self.monitor.observe(observation);
         if check == Check::Validity {
             self.note_tenant(key, now, effects);
         }
-        let probed = is_full(observation) && observation.failure().is_none();
-        self.review_after(key, probed, now, effects);
-        if concerns_group {
+        self.fleet.mark_checked(key);
+        self.review(key, now, effects);
+        if changed.concerns_group {
             self.check_peers(key, now, effects);
         }
-        if check == Check::Permissions {
-            self.ask_others(key, observation.at, now, effects);
+        if changed.anything {
+            self.check_same_alerts(key, observation.at, now, effects);
         }
-        let firing = self.fleet.get(key).map(|watch| Arc::clone(&watch.firing)).unwrap_or_default();
-        let is_over = |before: &&_| !firing.iter().any(|after| after.is_same(before));
-        let over: Vec<_> = fired.iter().filter(is_over).cloned().collect();
-        self.hand_over(&tenant, &over, now, effects);
-        self.review_tenant(&tenant, now, effects);
-        self.fleet.mark_checked(key);
+        match check {
+            Check::Validity => self.check_kin(key, observation.at, now, effects),
+            Check::Permissions => self.ask_others(key, observation.at, now, effects),
+        }
     }
 
-    /// Changes the status of a token by an observation. Returns whether what changed may concern its security group.
+    /// Changes the status of a token by an observation. Returns what changed.
     fn step(
         &mut self,
         key: WatchKey,
@@ -72,10 +68,10 @@ impl Core {
         observation: &Observation,
         now: DateTime<Utc>,
         effects: &mut Vec<Effect>,
-    ) -> bool {
+    ) -> Changed {
         let frozen = self.outages.is_frozen();
         let checked_first = if check == Check::Permissions { self.fleet.checked_first(key) } else { BTreeSet::new() };
-        let Some(watch) = self.fleet.get_mut(key) else { return false };
+        let Some(watch) = self.fleet.get_mut(key) else { return Changed::default() };
         watch.timing.catch_up = None;
         watch.asked = asked(&watch.asked, observation);
         let (id, status) = (watch.token.id(), Arc::make_mut(&mut watch.status));
@@ -104,10 +100,20 @@ impl Core {
         effects.push(Effect::Record(Record::TokenStatus { token: id.clone(), status: Arc::clone(&watch.status) }));
         self.monitor.note(key, &watch.status);
         self.fleet.note_checked_first(key);
-        let concerns_group = transitions.iter().any(concerns_group);
+        let changed =
+            Changed { anything: !transitions.is_empty(), concerns_group: transitions.iter().any(concerns_group) };
         effects.extend(transitions.into_iter().map(|transition| entry(&id, now, transition)));
-        concerns_group
+        changed
     }
+}
+
+/// What an observation changed.
+#[derive(Debug, Default, Clone, Copy)]
+struct Changed {
+    /// Whether anything is believed now that was not before.
+    anything: bool,
+    /// Whether it may concern the security group.
+    concerns_group: bool,
 }
 
 /// Whether all wanted permissions were asked for.

@@ -64,16 +64,18 @@ impl OutageMonitor {
         TenantChange { turned, fell_silent }
     }
 
-    /// Takes in that no check of a tenant gives a verdict.
-    pub(super) fn note_silent(&mut self, name: &str) {
-        if !self.silent.contains(name) {
+    /// Takes in whether no check of a tenant gives a verdict.
+    pub(super) fn set_silent(&mut self, name: &str, is_silent: bool) {
+        if !is_silent {
+            self.silent.remove(name);
+        } else if !self.silent.contains(name) {
             self.silent.insert(name.to_owned());
         }
     }
 
-    /// Takes out the tenants that were silent, so that each is reviewed; those that still are come back.
-    pub(super) fn take_silent(&mut self) -> BTreeSet<String> {
-        std::mem::take(&mut self.silent)
+    /// The tenants of which no check gives a verdict.
+    pub(super) fn silent(&self) -> impl Iterator<Item = &String> {
+        self.silent.iter()
     }
 
     /// Whether a token of a tenant that worked is refused.
@@ -178,7 +180,7 @@ mod tests {
         monitor.note("a", false, false);
         assert!(monitor.note("a", true, false).turned && monitor.has_turned("a"));
         assert!(monitor.note("b", false, true).fell_silent);
-        monitor.note_silent("b");
+        monitor.set_silent("b", true);
         assert!(!monitor.note("b", false, true).fell_silent);
     }
 
@@ -202,7 +204,7 @@ mod tests {
     fn who_was_not_checked_since_an_outage_ended_is_still_one_of_many() {
         let mut monitor = OutageMonitor::default();
         for name in names(4) {
-            monitor.note_silent(&name);
+            monitor.set_silent(&name, true);
         }
         let observations = Vec::new;
         let contacts = |silent: &dyn Fn(&str) -> bool| {
@@ -219,7 +221,9 @@ mod tests {
         };
         monitor.judge(evidence(), at(900));
         assert!(monitor.outage().is_some_and(|outage| outage.is_certain()) && monitor.is_one_of_many(Some(at(899))));
-        monitor.take_silent();
+        for name in names(4) {
+            monitor.set_silent(&name, false);
+        }
         monitor.judge(evidence(), at(1000));
         assert!(monitor.outage().is_none() && monitor.is_one_of_many(Some(at(899))));
         assert!(!monitor.is_one_of_many(Some(at(1000))));

@@ -1,11 +1,10 @@
-//! The tokens of one tenant whose users are in one security group: what one of them shows is checked with the others. Pure.
+//! The tokens of one tenant that may be affected by the same cause: what one of them shows is checked with the others. Pure.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::Firing;
-use crate::belief::{PermissionStatus, TokenStatus};
+use crate::belief::{PermissionStatus, RightStatus, TokenState, TokenStatus};
 use crate::check::WatchKey;
 use crate::engine::effect::Effect;
 use crate::state::Record;
@@ -13,17 +12,90 @@ use crate::state::Record;
 use super::Core;
 use super::watch::Watch;
 
+/// How many others are checked at once at most, so that a large tenant does not use up the budget of the others; the rest
+/// follow in their time.
+const MOST_AT_ONCE: usize = 64;
+
 impl Core {
-    /// What was learnt about a security group is checked with its other tokens too, where they believe otherwise.
+    /// What was learnt about a user or a security group is checked with its other tokens too, where they believe otherwise.
     pub(super) fn check_peers(&mut self, key: WatchKey, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Some(learnt) = self.fleet.get(key).map(|watch| Arc::clone(&watch.status)) else { return };
-        let peers: Vec<_> = self.fleet.peers(key).into_iter().map(|(peer, _)| peer).collect();
-        for peer in peers {
-            let Some(watch) = self.fleet.get_mut(peer) else { continue };
-            if learnt.differs_in_group(&watch.status) {
+        for (peer, status) in self.fleet.sharing_side(key, TokenStatus::may_share_side_with) {
+            if learnt.differs_in_group(&status)
+                && let Some(watch) = self.fleet.get_mut(peer)
+            {
                 watch.timing.check_at = Some(now);
             }
             self.review(peer, now, effects);
+        }
+    }
+
+    /// What changed with a token that an alert lists is checked with the others that it lists, so that the alert changes, or
+    /// ends, once.
+    pub(super) fn check_same_alerts(
+        &mut self,
+        key: WatchKey,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(watch) = self.fleet.get(key) else { return };
+        let (name, tenant) = (&watch.token.name, &watch.token.tenant.name);
+        let (firing, _) = self.fleet.fires(tenant);
+        let same = firing.iter().filter(|firing| firing.concerns(name));
+        let is_outdated = |watch: &Watch| watch.status.validity.last_attempt < Some(at);
+        let members = self.fleet.members(tenant).iter().copied().filter(|other| *other != key);
+        let members: Vec<_> = members
+            .filter_map(|other| Some((other, self.fleet.get(other)?)))
+            .filter(|(_, other)| is_outdated(other) && same.clone().any(|firing| firing.concerns(&other.token.name)))
+            .map(|(other, watch)| (other, watch.status.works()))
+            .take(MOST_AT_ONCE)
+            .collect();
+        for (other, works) in members {
+            if let Some(watch) = self.fleet.get_mut(other) {
+                let timing = &mut watch.timing;
+                *(if works { &mut timing.check_at } else { &mut timing.quick_check_at }) = Some(now);
+            }
+            self.review(other, now, effects);
+        }
+    }
+
+    /// What `/me` showed at `at` for the first time, and may be so with other tokens of the same user, group or tenant, is
+    /// checked with them at once.
+    pub(super) fn check_kin(
+        &mut self,
+        key: WatchKey,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(watch) = self.fleet.get(key) else { return };
+        let seen = Arc::clone(&watch.status);
+        let is_of_all = match seen.doubt.as_ref().filter(|doubt| doubt.first == at).map(|doubt| doubt.state) {
+            Some(TokenState::Blocked | TokenState::WrongAccount) => true,
+            Some(TokenState::LockedOut) => false,
+            _ if seen.rights.iter().any(|right| right.belief.refused_since() == Some(at)) => false,
+            _ => return,
+        };
+        let is_lost = |right: &RightStatus| right.belief.refused_since() == Some(at);
+        let may_be = |other: &TokenStatus| {
+            is_of_all
+                || seen.doubt.is_some() && seen.is_of_same_user(other)
+                || seen.rights.iter().any(is_lost) && seen.may_share_side_with(other)
+        };
+        let members = self.fleet.members(&watch.token.tenant.name).iter().copied().filter(|other| *other != key);
+        let kin: Vec<_> = members
+            .filter(|other| {
+                let other = self.fleet.get(*other);
+                other.is_some_and(|other| other.status.validity.last_attempt < Some(at) && may_be(&other.status))
+            })
+            .take(MOST_AT_ONCE)
+            .collect();
+        for other in kin {
+            if let Some(watch) = self.fleet.get_mut(other) {
+                watch.timing.quick_check_at = Some(now);
+            }
+            self.review(other, now, effects);
         }
     }
 
@@ -60,33 +132,16 @@ impl Core {
                 let theirs = status.of_permission(one.permission).map(|theirs| &theirs.belief);
                 one.is_refused_since(at) && theirs.is_some_and(|theirs| theirs.last_seen() == Some(true))
             };
-            if refused.permissions.iter().any(may_show)
+            // One that has been checked since shows what it shows already.
+            let is_outdated =
+                status.validity.last_attempt < Some(at) || status.permission_checks.last_attempt < Some(at);
+            if is_outdated
+                && refused.permissions.iter().any(may_show)
                 && let Some(watch) = self.fleet.get_mut(other)
             {
                 watch.timing.check_at = Some(now);
                 Arc::make_mut(&mut watch.status).doubt_group(now);
                 self.review(other, now, effects);
-            }
-        }
-    }
-
-    /// A token that may come to represent a security group, now that these alerts of another token of the tenant have
-    /// ended, is checked before.
-    pub(super) fn hand_over(&mut self, tenant: &str, ended: &[Firing], now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let of_groups: Vec<&Firing> = ended.iter().filter(|firing| firing.represents_group).collect();
-        if of_groups.is_empty() {
-            return;
-        }
-        for key in self.fleet.members(tenant).to_vec() {
-            let Some(watch) = self.fleet.get_mut(key) else { continue };
-            let group = watch.status.restricting_group();
-            let concerns = |ended: &&Firing| {
-                ended.message.security_group.as_deref() == group
-                    && watch.as_peer().is_affected(ended.alert, ended.subject.as_deref())
-            };
-            if of_groups.iter().any(concerns) {
-                watch.timing.check_at = Some(now);
-                self.review(key, now, effects);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! How the loop resumes from the persisted state and takes over another configuration: a token that stays has the status it
 //! had, one that leaves is resolved and retired, one that comes under another name is recognised by its value. Pure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -30,47 +31,46 @@ impl Core {
             let persisted = state.tokens.remove(&token.id());
             let key = self.fleet.add(Arc::clone(token), &self.config, self.sweep, now);
             self.agenda.set(key, Some(now), None);
-            if let Some(persisted) = persisted {
-                self.resume_token(key, persisted, now, effects);
+            if let Some(PersistedToken { status, firing }) = persisted {
+                if !firing.is_empty() {
+                    let user = status.user.as_ref().map(|user| user.id);
+                    resume_former(&mut state.tenants, &token.id(), user, firing, effects);
+                }
+                self.resume_token(key, status, now);
             }
         }
-        *self.fleet.firing_mut() = Arc::new(std::mem::take(&mut state.fleet));
+        *self.fleet.firing_mut() = Arc::new(upgraded(std::mem::take(&mut state.fleet), &Scope::Fleet));
         effects.extend(not_after(|| Scope::Fleet, self.fleet.firing_mut(), now));
         self.outages.set_turned(self.fleet.turned());
-        // Which tenants are still silent is found out by the first tick.
         for name in self.fleet.tenant_names() {
-            self.outages.note_silent(name);
-        }
-        for (name, firing) in state.tenants {
-            match self.fleet.tenant_firing(&name) {
-                Some(fires) => {
-                    *fires = Arc::new(firing);
-                    effects.extend(not_after(|| Scope::Tenant(name.clone()), fires, now));
-                }
-                None => resolve(&Scope::Tenant(name.clone()), &mut Arc::new(firing), effects),
-            }
+            self.reviews.note(name);
         }
         for (id, PersistedToken { status, firing }) in state.tokens {
-            self.hand_over(&id.tenant, &firing, now, effects);
-            self.remove(id, Arc::new(status), Arc::new(firing), effects);
+            if !firing.is_empty() {
+                let user = status.user.as_ref().map(|user| user.id);
+                resume_former(&mut state.tenants, &id, user, firing, effects);
+            }
+            self.remove(id, Arc::new(status), now, effects);
+        }
+        for (name, firing) in state.tenants {
+            let firing = upgraded(firing, &Scope::Tenant(name.clone()));
+            match self.fleet.tenant_mut(&name) {
+                Some(tenant) => {
+                    tenant.firing = Arc::new(firing);
+                    effects.extend(not_after(|| Scope::Tenant(name.clone()), &mut tenant.firing, now));
+                }
+                None => resolve(name, firing, effects),
+            }
         }
     }
 
     /// Resumes a token that was watched before the program started.
-    fn resume_token(
-        &mut self,
-        key: WatchKey,
-        PersistedToken { mut status, firing }: PersistedToken,
-        now: DateTime<Utc>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn resume_token(&mut self, key: WatchKey, mut status: TokenStatus, now: DateTime<Utc>) {
         let Some(watch) = self.fleet.get_mut(key) else { return };
         // The clock may have been set back while nobody watched.
         let last = status.validity.last_attempt.unwrap_or(now);
         status.set_back(last, now);
         status.shrink_to_fit();
-        watch.firing = Arc::new(firing);
-        effects.extend(not_after(|| watch.token.id().into(), &mut watch.firing, now));
         let was_checked = status.validity.last_attempt.is_some();
         if was_checked {
             let then = catch_up(watch.phase, &self.config.schedule.validity, self.sweep, now);
@@ -110,29 +110,24 @@ impl Core {
         }
         for (key, watch) in removed {
             self.agenda.remove(key);
-            self.hand_over(&watch.token.tenant.name, &watch.firing, now, effects);
-            self.remove(watch.token.id(), watch.status, watch.firing, effects);
+            self.remove(watch.token.id(), watch.status, now, effects);
         }
-        // Only now are the members of every tenant complete: of several tokens of a group, one represents its peers.
         for (key, _) in remaining {
             self.review(key, now, effects);
         }
-        for (name, mut firing) in removed_tenants {
-            resolve(&Scope::Tenant(name), &mut firing, effects);
+        for (name, firing) in removed_tenants {
+            resolve(name, firing.to_vec(), effects);
+        }
+        for name in self.fleet.tenant_names() {
+            self.reviews.note(name);
         }
         self.outages.set_turned(self.fleet.turned());
     }
 
-    /// Ends what fires for a token that is no longer configured, and retires its status.
-    fn remove(
-        &mut self,
-        id: TokenId,
-        status: Arc<TokenStatus>,
-        mut firing: Arc<Vec<Firing>>,
-        effects: &mut Vec<Effect>,
-    ) {
-        resolve(&id.clone().into(), &mut firing, effects);
+    /// Retires the status of a token that is no longer configured.
+    fn remove(&mut self, id: TokenId, status: Arc<TokenStatus>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         effects.push(Effect::Record(Record::Retired(id.clone())));
+        self.fleet.leave(&id, now);
         self.fleet.retire(id, status);
     }
 
@@ -153,6 +148,7 @@ impl Core {
         let Some((from, status)) = self.fleet.recognise(fingerprint) else { return };
         let Some(watch) = self.fleet.get_mut(key) else { return };
         watch.status = status;
+        Arc::make_mut(&mut watch.status).noticed = None;
         let permissions = Arc::make_mut(&mut watch.status).permissions.iter_mut();
         let probed = permissions.filter(|permission| permission.evidence == Evidence::Probe);
         probed.for_each(|permission| permission.unseen = true);
@@ -169,18 +165,49 @@ impl Core {
             evidence: None,
             shown_by: None,
         };
+        if self.fleet.rename(&from, &to) {
+            let (firing, _) = self.fleet.fires(&to.tenant);
+            effects.push(Effect::Record(Record::Firing { of: Scope::Tenant(to.tenant.clone()), firing }));
+        }
         effects.push(Effect::Record(Record::Entry(Entry::Renamed { from, to: to.clone() })));
         effects.push(Effect::Record(Record::Entry(Entry::Changed { token: to, at: now, transition })));
     }
 }
 
-/// Ends what fires for somebody who is no longer configured.
-fn resolve(of: &Scope, firing: &mut Arc<Vec<Firing>>, effects: &mut Vec<Effect>) {
-    if firing.is_empty() {
-        return;
+/// Ends what fires for a tenant that is no longer configured.
+fn resolve(name: String, firing: Vec<Firing>, effects: &mut Vec<Effect>) {
+    if !firing.is_empty() {
+        effects.extend(notified(retire(firing)));
+        effects.push(Effect::Record(Record::Firing { of: Scope::Tenant(name), firing: Arc::default() }));
     }
-    effects.extend(notified(retire(of, Arc::make_mut(firing))));
-    effects.push(Effect::Record(Record::Firing { of: of.clone(), firing: Arc::clone(firing) }));
+}
+
+/// Takes over what a program of the first version wrote of the alerts of one token: they are the tenant's now.
+fn resume_former(
+    tenants: &mut BTreeMap<String, Vec<Firing>>,
+    token: &TokenId,
+    user: Option<u64>,
+    former: Vec<Firing>,
+    effects: &mut Vec<Effect>,
+) {
+    let firing = tenants.entry(token.tenant.clone()).or_default();
+    for mut one in former {
+        one.upgrade(&token.clone().into(), user, firing);
+        firing.push(one);
+    }
+    effects.push(Effect::Record(Record::Firing { of: token.clone().into(), firing: Arc::default() }));
+    let firing = Arc::new(firing.clone());
+    effects.push(Effect::Record(Record::Firing { of: Scope::Tenant(token.tenant.clone()), firing }));
+}
+
+/// Completes what a program of the first version wrote of the alerts of a tenant as a whole, or of the fleet.
+fn upgraded(former: Vec<Firing>, of: &Scope) -> Vec<Firing> {
+    let mut firing = Vec::with_capacity(former.len());
+    for mut one in former {
+        one.upgrade(of, None, &firing);
+        firing.push(one);
+    }
+    firing
 }
 
 /// Whether a permission can be asked for that no check has asked for: it is wanted only now.

@@ -35,7 +35,7 @@ fn jobs(effects: &[Effect]) -> Vec<crate::check::Job> {
 fn notified(effects: &[Effect]) -> Vec<String> {
     let notified = |effect: &Effect| match effect {
         Effect::Record(Record::Notification(notification)) => {
-            Some(format!("{} {}", notification.key.alert.as_str(), notification.status.as_str()))
+            Some(format!("{} {}", notification.key.alert.as_str(), notification.change.as_str()))
         }
         _ => None,
     };
@@ -126,7 +126,7 @@ fn a_tenant_that_is_silent_for_long_is_notified_of_when_its_time_has_come() {
         effects.extend(answer(&mut core, &effects.clone(), second, &MeObservation::Failed(failure())));
         received.extend(notified(&effects).into_iter().map(|notified| (second, notified)));
     }
-    assert_eq!(received, [(900, "TenantUnreachable firing".to_owned())]);
+    assert_eq!(received, [(900, "TenantUnreachable new".to_owned())]);
     let mut effects = Vec::new();
     for second in 1001..=1310 {
         let now = core.handle(Event::Tick, at(second));

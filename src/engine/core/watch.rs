@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Firing, Peer};
+use crate::alert::{Affected, Firing, Waiting};
 use crate::belief::TokenStatus;
 use crate::catalog::PermissionId;
 use crate::check::WatchKey;
@@ -19,7 +19,6 @@ pub(super) struct Watch {
     pub(super) token: Arc<Token>,
     pub(super) phase: Phase,
     pub(super) status: Arc<TokenStatus>,
-    pub(super) firing: Arc<Vec<Firing>>,
     /// The last requests about it, and how each went; they are not persisted.
     pub(super) asked: Arc<[Asked]>,
     pub(super) timing: Timing,
@@ -56,30 +55,32 @@ impl Timing {
 }
 
 impl Watch {
-    /// As a peer of another token of the same tenant.
-    pub(super) fn as_peer(&self) -> Peer<'_> {
-        Peer { token: &self.token, status: &self.status, firing: &self.firing }
-    }
-
-    /// Whether another token of the same security group shows that what is believed of the group, and has not been
-    /// notified of yet, is no longer so.
-    pub(super) fn is_outdated_by(&self, other: &Self) -> bool {
+    /// Whether another token of the same security group shows that what is believed of the group, and is in none of these
+    /// alerts, is no longer so.
+    pub(super) fn is_outdated_by(&self, other: &Self, firing: &[Firing]) -> bool {
         if !self.status.works() {
             // Its permissions are not checked before it works again.
             return false;
         }
         let fires = |permission: PermissionId| {
-            self.firing.iter().any(|firing| firing.subject.as_deref() == Some(permission.name()))
+            let affected = Affected::permission(&self.token.name, permission.name());
+            firing.iter().any(|firing| firing.lists(Some(&affected)))
         };
         self.status.outdated_by(&other.status).any(|permission| !fires(permission))
     }
 }
 
-/// The tokens of one tenant, and what fires for it as a whole.
+/// The tokens of one tenant, and what fires for it.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
     pub(super) members: Vec<WatchKey>,
+    /// Every alert that fires for the tenant, its groups, its users and its tokens.
     pub(super) firing: Arc<Vec<Firing>>,
+    /// What could fire, and waits for checks.
+    pub(super) waiting: Waiting,
+    /// Tokens that left the configuration and may come back under another name, each with the moment until which that is
+    /// waited for.
+    pub(super) leavers: Vec<(String, DateTime<Utc>)>,
     /// The permissions that it is known to check before it searches for a record.
     pub(super) checked_first: BTreeSet<PermissionId>,
     /// Two of its users, by the list of them; they are kept in memory only.

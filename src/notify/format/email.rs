@@ -6,13 +6,12 @@ use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 
-use crate::alert::Severity;
+use crate::alert::{Change, Severity};
 use crate::config::Email;
 use crate::notify::fields::{Fields, moment};
-use crate::notify::text::cut;
-use crate::state::Change;
+use crate::notify::text::{LONGEST_MESSAGE, cut};
 
-use super::summary::{heading, sign, title, worst, worst_first};
+use super::summary::{heading, sign, taken_on, title, worst, worst_first};
 
 /// The most alerts that one e-mail describes in full; of the others it has the number.
 const MOST_ALERTS: usize = 30;
@@ -60,7 +59,7 @@ fn builder(email: &Email, first: &Fields, all: &[Fields]) -> MessageBuilder {
     builder.message_id(Some(id))
 }
 
-/// The id of the thread of an alert, which is that of its first e-mail. An alert that fires again begins a new thread.
+/// The id of the thread of an alert, which is that of its first e-mail.
 fn thread(fields: &Fields, domain: &str) -> String {
     format!("<{}.{}@{domain}>", fields.id, fields.since.timestamp())
 }
@@ -91,6 +90,7 @@ struct Part {
     title: String,
     colour: &'static str,
     message: String,
+    steps: Vec<String>,
     facts: Vec<(&'static str, String)>,
     runbook: String,
     url: String,
@@ -112,13 +112,15 @@ impl Page {
 
 impl Part {
     fn of(fields: &Fields) -> Self {
-        let list = |members: &[String]| (!members.is_empty()).then(|| members.join(", "));
+        let list =
+            |members: &[String]| (!members.is_empty()).then(|| cut(&members.join(", "), LONGEST_MESSAGE).into_owned());
         let tokens = list(&fields.token_names).filter(|_| fields.scope != "token" || fields.token_names.len() > 1);
         let facts = [
             ("Since", Some(moment(fields.since))),
             ("Tenant", fields.tenant.clone()),
             ("Token", fields.token_name.clone()),
             ("Security group", fields.security_group.clone()),
+            ("User", fields.user_id.map(|user| format!("number {user}"))),
             ("Tokens", tokens),
             ("Permissions", list(&fields.permissions)),
             ("Rights", list(&fields.rights)),
@@ -126,11 +128,14 @@ impl Part {
             ("Shown by", fields.shown_by.clone()),
             ("Contact", fields.contact.clone()),
             ("Note", fields.note.clone()),
+            ("Taken on by", taken_on(fields)),
+            ("Alert", Some(fields.id.clone())),
         ];
         Self {
             title: format!("{} {}", sign(fields), title(fields)),
             colour: colour(fields),
             message: fields.message.clone(),
+            steps: fields.steps.clone(),
             facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             runbook: fields.runbook.clone(),
             url: fields.url.clone(),

@@ -17,7 +17,6 @@ pub(in crate::notify) fn pagerduty(fields: &Fields) -> Value {
     }
     let about = fields.about();
     let source = if about.is_empty() { FLEET } else { &about };
-    let summary = format!("{}: {}", fields.alert, fields.message);
     let group = fields.tenant.as_deref().unwrap_or(FLEET);
     let mut event = json!({
         "event_action": "trigger",
@@ -29,7 +28,7 @@ pub(in crate::notify) fn pagerduty(fields: &Fields) -> Value {
             { "href": fields.url, "text": "Details" },
         ],
         "payload": {
-            "summary": cut(&summary, LONGEST_SUMMARY),
+            "summary": cut(&fields.message, LONGEST_SUMMARY),
             "source": cut(source, LONGEST_SUMMARY),
             "severity": fields.severity.as_str(),
             "timestamp": moment(fields.since),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::alert::Severity;
 use crate::notify::fields::Fields;
-use crate::notify::text::{LONGEST_FIELD, LONGEST_MESSAGE, cut_escaped};
+use crate::notify::text::{LONGEST_FIELD, cut_escaped};
 
 use super::summary::{happening, heading, lines, remarks, sign, worst};
 
@@ -26,7 +26,8 @@ fn one(fields: &Fields) -> Value {
     let remarks = remarks(fields).into_iter().map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
     let below = format!("{}\n{links}", remarks.collect::<String>());
     let room = LONGEST_TEXT.saturating_sub(below.chars().count());
-    let message = cut_escaped(&fields.message, LONGEST_MESSAGE.min(room));
+    let steps = fields.numbered_steps().fold(String::new(), |text, step| text + "\n" + &step);
+    let message = cut_escaped(&format!("{}{steps}", fields.message), room);
     json!({
         "text": title.trim_end(),
         "attachments": [{

@@ -2,10 +2,9 @@
 
 use std::cmp::Reverse;
 
-use crate::alert::Severity;
-use crate::notify::fields::Fields;
+use crate::alert::{Change, Severity};
+use crate::notify::fields::{Acknowledged, Fields, moment};
 use crate::notify::text::{LONGEST_FIELD, cut};
-use crate::state::Change;
 
 /// The longest line about one of several alerts, in characters.
 const LONGEST_LINE: usize = 300;
@@ -42,11 +41,18 @@ pub(super) fn title(fields: &Fields) -> String {
     title.trim_end().to_owned()
 }
 
-/// What the operator wants to be remembered, a line each.
+/// What the operator wants to be remembered, and who has taken the alert on, a line each.
 pub(super) fn remarks(fields: &Fields) -> Vec<String> {
     let contact = fields.contact.as_ref().map(|contact| format!("Contact: {contact}"));
     let note = fields.note.as_ref().map(|note| format!("Note: {note}"));
-    contact.into_iter().chain(note).collect()
+    let taken_on = taken_on(fields).map(|who| format!("Taken on by {who}"));
+    contact.into_iter().chain(note).chain(taken_on).collect()
+}
+
+/// Who has taken the alert on, until when and why.
+pub(super) fn taken_on(fields: &Fields) -> Option<String> {
+    let Acknowledged { by, reason, until } = fields.acknowledged.as_ref()?;
+    Some(format!("{by} until {}: {reason}", moment(*until)))
 }
 
 /// The title of a message about several alerts, without its sign: `3 alerts: 2 critical, 1 warning (TokenExpired,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::alert::Severity;
 use crate::notify::fields::Fields;
+use crate::notify::text::{LONGEST_FIELD, cut};
 
 use super::summary::{heading, lines, remarks, sign, title, worst};
 
@@ -24,6 +25,7 @@ pub(in crate::notify) fn teams(first: &Fields, all: &[Fields]) -> Value {
         return message(&body, &[("Details", &worst.overview)]);
     }
     let mut body = vec![headline(&title(first), first), paragraph(&first.message)];
+    body.extend(first.numbered_steps().map(|step| paragraph(&cut(&step, LONGEST_FIELD))));
     body.extend(remarks(first).iter().map(|remark| paragraph(remark)));
     message(&body, &[("What to do", &first.runbook), ("Details", &first.url)])
 }

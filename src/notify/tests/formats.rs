@@ -4,8 +4,8 @@ use boon::{Compiler, Schemas};
 use serde_json::json;
 
 use super::*;
+use crate::alert::Acknowledgement;
 use crate::config::{EXAMPLES, Template};
-use crate::model::TokenId;
 
 const SLACK: &str = include_str!("../../../tests/schemas/slack.json");
 const TEAMS: &str = include_str!("../../../tests/schemas/teams.json");
@@ -13,17 +13,19 @@ const PAGERDUTY: &str = include_str!("../../../tests/schemas/pagerduty.json");
 
 /// Notifications that are ordinary, long, strange, and about everything.
 fn notifications() -> Vec<Notification> {
-    let ordinary = notification("a", Status::Firing);
-    let mut long = notification("a", Status::Reminder);
+    let ordinary = notification("a", Change::New);
+    let mut long = notification("a", Change::Reminder);
     let text = "<&> *of* _many_ [words](x) \u{1f534} ".repeat(1000);
-    long.key.of = TokenId { tenant: "ten<ant> ".repeat(12), token_name: "töken & ".repeat(100) }.into();
-    long.message = Message::from(text.clone());
-    for field in [&mut long.message.security_group, &mut long.message.shown_by, &mut long.message.profile] {
-        *field = Some(text.clone());
-    }
+    long.key.of = Scope::of_token(&"ten<ant> ".repeat(12), &"töken & ".repeat(100));
+    long.affected = (0..200).map(|number| Affected::permission(&format!("{number} {text}"), &text)).collect();
+    long.message = Message::new(text.clone(), vec![text.clone(); 100]);
+    long.message.profiles = vec![text.clone(); 100];
+    (long.message.security_group, long.message.shown_by) = (Some(text.clone()), Some(text.clone()));
+    let (by, reason) = (text.clone(), text.clone());
+    long.acknowledged = Some(Acknowledgement { by, reason, until: at(60), at: at(0) });
     (long.message.contact, long.message.note) = (Some(text.clone()), Some(text));
-    let mut fleet = notification("a", Status::Resolved);
-    (fleet.key.of, fleet.severity) = (Scope::Fleet, Severity::Warning);
+    let mut fleet = notification("a", Change::Resolved);
+    (fleet.key.of, fleet.severity, fleet.affected) = (Scope::Fleet, Severity::Warning, Vec::new());
     vec![ordinary, long, fleet]
 }
 
@@ -62,23 +64,23 @@ fn every_body_is_valid_by_the_schema_of_its_service() {
 #[test]
 fn pagerduty_has_one_incident_for_an_alert() {
     let format = Format::PagerDuty("key".into());
-    let body = |status| serde_json::from_str::<Value>(&sent(&format, notification("a", status)).body).unwrap();
-    let (begins, ends) = (body(Status::Firing), body(Status::Resolved));
+    let body = |change| serde_json::from_str::<Value>(&sent(&format, notification("a", change)).body).unwrap();
+    let (begins, ends) = (body(Change::New), body(Change::Resolved));
     assert_eq!((&begins["event_action"], &ends["event_action"]), (&"trigger".into(), &"resolve".into()));
     assert_eq!(begins["dedup_key"], ends["dedup_key"]);
     assert_eq!(begins["dedup_key"], begins["payload"]["custom_details"]["id"]);
-    assert_eq!(begins["payload"]["summary"], "TokenRejected: token `a` & <more>");
+    assert_eq!(begins["payload"]["custom_details"]["steps"], json!(["Open it", "Save"]));
+    assert_eq!(begins["payload"]["summary"], "token `a` & <more>");
     assert_eq!((&begins["payload"]["severity"], &begins["payload"]["group"]), (&"critical".into(), &"acme".into()));
 }
 
 #[test]
 fn teams_shows_names_as_they_are() {
-    let body =
-        serde_json::from_str::<Value>(&sent(&Format::Teams, notification("a_b_c", Status::Firing)).body).unwrap();
+    let body = serde_json::from_str::<Value>(&sent(&Format::Teams, notification("a_b_c", Change::New)).body).unwrap();
     let card = &body["attachments"][0]["content"];
     let text = |at: usize| card["body"][at]["inlines"][0]["text"].as_str().unwrap().to_owned();
     assert!(text(0).ends_with("firing critical: TokenRejected acme / a_b_c"), "{body}");
-    assert_eq!(text(1), "token `a_b_c` & <more>");
+    assert_eq!([text(1), text(2), text(3)], ["token `a_b_c` & <more>", "1. Open it", "2. Save"]);
     assert_eq!(card["actions"][0]["url"], "http://here/runbooks/TokenRejected");
 }
 
@@ -110,8 +112,8 @@ async fn what_a_template_cannot_render_is_set_aside_alone() {
     let source = "{\"s\": {{ status }}, \"n\": {{ 1 // (message | length - 22) }}}";
     let template = Template::new(std::path::Path::new("t.json"), source).unwrap();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Template(template))], &[]);
-    let refused = bench.deliver("hook", "worse", Status::Firing).await;
-    let taken = bench.deliver("hook", "good", Status::Firing).await;
+    let refused = bench.deliver("hook", "worse", Change::New).await;
+    let taken = bench.deliver("hook", "good", Change::New).await;
     sleep(Duration::from_mins(5)).await;
     let settled = bench.settled();
     assert_eq!(settled[0], Settled::Delivered(taken));
@@ -123,7 +125,7 @@ async fn what_a_template_cannot_render_is_set_aside_alone() {
 /// Deliveries of the notifications above again and again, each about an alert of its own.
 fn many(count: usize) -> Vec<Delivery> {
     let delivery = |(id, mut notification): (i64, Notification)| {
-        notification.key.subject = Some(id.to_string());
+        notification.id = id.to_string();
         Delivery { id, receiver: "x".into(), queued_at: at(60), notification: Arc::new(notification) }
     };
     let endless = std::iter::repeat_with(notifications).flatten();
@@ -160,11 +162,11 @@ fn an_email_about_many_alerts_is_bounded_and_in_their_threads() {
     let body = |deliveries: &[Delivery]| super::super::request::request(&kind, deliveries, "http://here").unwrap().body;
     let two = body(&many(2)).replace("\r\n ", " ");
     let header = |name: &str| two.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
-    let ids: Vec<_> = many(2).iter().map(|delivery| crate::state::alert_id(&delivery.notification)).collect();
+    let ids: Vec<_> = many(2).iter().map(|delivery| delivery.notification.id.clone()).collect();
     assert!(header("Message-ID: ").starts_with(&format!("<{}.", ids[0])), "{two}");
     assert!(header("References: ").starts_with(&format!("<{}.", ids[1])), "{two}");
     assert_eq!(header("Subject: "), "2 alerts: 2 critical (TokenRejected)");
     let all = body(&many(500));
-    assert!(all.is_ascii() && all.contains("And 470 more") && all.len() < 1_000_000, "{} bytes", all.len());
+    assert!(all.is_ascii() && all.contains("And 470 more") && all.len() < 2_000_000, "{} bytes", all.len());
     assert!(all.lines().all(|line| line.len() <= 998), "lines as RFC 5322 allows them");
 }

@@ -6,15 +6,12 @@ use crate::state::Refusal;
 use crate::testing::webhook;
 
 fn of_tenant(tenant: &str, severity: Severity) -> Notification {
-    let mut notification = notification("token", Status::Firing);
-    notification.severity = severity;
-    notification.key.of = crate::model::TokenId { tenant: tenant.to_owned(), token_name: "token".to_owned() }.into();
-    notification
+    testing::notification(Scope::of_token(tenant, "token"), Change::New, severity)
 }
 
 /// That the notification about this token was set aside.
-fn set_aside(id: i64, token_name: &str, status: Status) -> Settled {
-    let (receiver, notification) = ("hook".into(), Arc::new(notification(token_name, status)));
+fn set_aside(id: i64, token_name: &str, change: Change) -> Settled {
+    let (receiver, notification) = ("hook".into(), Arc::new(notification(token_name, change)));
     Settled::SetAside(Refusal { id, receiver, notification, answer: "it answered 400".to_owned() })
 }
 
@@ -29,21 +26,21 @@ async fn a_refused_notification_is_set_aside_and_blocks_no_other() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
     fake.refuses("hook", "token `bad`");
-    let refused = bench.deliver("hook", "bad", Status::Firing).await;
+    let refused = bench.deliver("hook", "bad", Change::New).await;
     sleep(Duration::from_mins(10)).await;
     assert_eq!(bench.settled(), [], "nothing shows that it takes anything");
-    let other = bench.deliver("hook", "good", Status::Firing).await;
+    let other = bench.deliver("hook", "good", Change::New).await;
     sleep(Duration::from_secs(6)).await;
-    let settled = [Settled::Delivered(other), set_aside(refused, "bad", Status::Firing)];
+    let settled = [Settled::Delivered(other), set_aside(refused, "bad", Change::New)];
     assert_eq!(bench.settled(), settled, "within seconds, although the receiver was left alone for a minute");
-    let end = bench.deliver("hook", "bad", Status::Resolved).await;
-    let better = bench.deliver("hook", "good", Status::Resolved).await;
+    let end = bench.deliver("hook", "bad", Change::Resolved).await;
+    let better = bench.deliver("hook", "good", Change::Resolved).await;
     sleep(Duration::from_mins(1)).await;
     let series = |name: &str| format!("syncro_monitor_notifications_{name}_total{{receiver=\"hook\"}}");
     assert_eq!(bench.metric(&series("set_aside")), Some(2.0), "its end holds the same text");
     assert_eq!(bench.metric("syncro_monitor_notices_queued{receiver=\"hook\"}"), Some(0.0));
     sleep(Duration::from_hours(3)).await;
-    assert_eq!(bench.settled(), [Settled::Delivered(better), set_aside(end, "bad", Status::Resolved)], "each once");
+    assert_eq!(bench.settled(), [Settled::Delivered(better), set_aside(end, "bad", Change::Resolved)], "each once");
     assert_eq!(received(&fake, "hook"), ["good firing", "good resolved"]);
     assert!(fake.tried("hook") < 40, "{}", fake.tried("hook"));
 }
@@ -55,7 +52,7 @@ async fn an_address_that_refuses_everything_costs_no_notification() {
     fake.refuses("hook", "");
     let mut expected = Vec::new();
     for number in 0..300 {
-        expected.push(bench.deliver("hook", &format!("t{number:03}"), Status::Firing).await);
+        expected.push(bench.deliver("hook", &format!("t{number:03}"), Change::New).await);
     }
     sleep(Duration::from_hours(6)).await;
     assert_eq!(bench.settled(), []);
@@ -71,11 +68,11 @@ async fn what_is_refused_alone_is_set_aside_once_its_end_is_taken() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
     fake.refuses("hook", "\"firing\"");
-    let refused = bench.deliver("hook", "a", Status::Firing).await;
+    let refused = bench.deliver("hook", "a", Change::New).await;
     sleep(Duration::from_mins(5)).await;
-    let end = bench.deliver("hook", "a", Status::Resolved).await;
+    let end = bench.deliver("hook", "a", Change::Resolved).await;
     sleep(Duration::from_mins(2)).await;
-    assert_eq!(bench.settled(), [set_aside(refused, "a", Status::Firing), Settled::Delivered(end)]);
+    assert_eq!(bench.settled(), [set_aside(refused, "a", Change::New), Settled::Delivered(end)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,9 +81,9 @@ async fn many_refused_ones_bury_none_that_is_taken() {
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
     fake.refuses("hook", "token `bad");
     for number in 0..100 {
-        bench.deliver("hook", &format!("bad{number}"), Status::Firing).await;
+        bench.deliver("hook", &format!("bad{number}"), Change::New).await;
     }
-    bench.deliver("hook", "good", Status::Firing).await;
+    bench.deliver("hook", "good", Change::New).await;
     sleep(Duration::from_mins(3)).await;
     assert_eq!(received(&fake, "hook"), ["good firing"]);
     sleep(Duration::from_mins(30)).await;
@@ -98,13 +95,13 @@ async fn a_body_over_which_a_server_stumbles_waits_by_itself() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake, vec![webhook("hook", Format::Json)], &[]);
     fake.stumbles("hook", "token `bad`");
-    bench.deliver("hook", "bad", Status::Firing).await;
+    bench.deliver("hook", "bad", Change::New).await;
     for number in 0..100 {
-        bench.deliver("hook", &format!("t{number}"), Status::Firing).await;
+        bench.deliver("hook", &format!("t{number}"), Change::New).await;
     }
     sleep(Duration::from_mins(1)).await;
     assert_eq!(received(&fake, "hook").len(), 100);
-    bench.deliver("hook", "later", Status::Firing).await;
+    bench.deliver("hook", "later", Change::New).await;
     sleep(Duration::from_millis(1)).await;
     assert_eq!(received(&fake, "hook").len(), 101, "at once: the receiver works");
     let tried = fake.tried("hook");
@@ -141,10 +138,10 @@ async fn what_flaps_while_nobody_listens_is_delivered_in_a_few_notifications() {
     fake.breaks("hook", DeliveryFailure::Unavailable(Reason::Timeout));
     let mut all = Vec::new();
     for _ in 0..2500 {
-        all.push(bench.deliver("hook", "flaps", Status::Firing).await);
-        all.push(bench.deliver("hook", "flaps", Status::Resolved).await);
+        all.push(bench.deliver("hook", "flaps", Change::New).await);
+        all.push(bench.deliver("hook", "flaps", Change::Resolved).await);
     }
-    all.push(bench.deliver("hook", "flaps", Status::Firing).await);
+    all.push(bench.deliver("hook", "flaps", Change::New).await);
     sleep(Duration::from_mins(2)).await;
     let queued = bench.metric("syncro_monitor_notices_queued{receiver=\"hook\"}").unwrap();
     assert!(queued <= 5.0, "{queued}");
@@ -167,7 +164,7 @@ async fn a_stop_tries_the_others_although_one_is_refused() {
     fake.breaks("hook", DeliveryFailure::Unavailable(Reason::Connect));
     let names = ["bad", "worse", "bad-too", "worst", "bad-again", "bad-still", "good"];
     for name in names {
-        bench.deliver("hook", name, Status::Firing).await;
+        bench.deliver("hook", name, Change::New).await;
     }
     sleep(Duration::from_mins(1)).await;
     fake.fixes("hook");

@@ -33,8 +33,8 @@ async fn one_alert_that_is_refused_blocks_no_other_on_its_way_to_an_alertmanager
     fires.push("bad".to_owned());
     fake.refuses("am", "token `bad`");
     let mut bench = Bench::new(&fake, vec![alertmanager("am")], &shown(&fires));
-    let refused = bench.deliver("am", "bad", Status::Firing).await;
-    let taken = bench.deliver("am", "t000", Status::Firing).await;
+    let refused = bench.deliver("am", "bad", Change::New).await;
+    let taken = bench.deliver("am", "t000", Change::New).await;
     sleep(Duration::from_secs(50)).await;
     assert_eq!(token_names(&alerts(&fake, 0)).len(), 600, "at once");
     let mut settled = bench.settled();
@@ -78,7 +78,7 @@ async fn an_alertmanager_that_refuses_everything_is_not_flooded() {
     let fires = names("t", 300);
     fake.refuses("am", "");
     let mut bench = Bench::new(&fake, vec![alertmanager("am")], &shown(&fires));
-    let id = bench.deliver("am", "t000", Status::Firing).await;
+    let id = bench.deliver("am", "t000", Change::New).await;
     sleep(Duration::from_mins(20)).await;
     assert_eq!(bench.settled(), []);
     assert!(fake.tried("am") < 400, "{}", fake.tried("am"));
@@ -111,7 +111,7 @@ async fn an_alertmanager_that_asks_for_a_pause_is_sent_states_each_minute() {
         fake.broken.lock().unwrap().insert(name.to_owned(), trouble.clone());
     }
     let mut bench = Bench::new(&fake, vec![am, hook], &["a"]);
-    bench.deliver("hook", "a", Status::Firing).await;
+    bench.deliver("hook", "a", Change::New).await;
     sleep(Duration::from_mins(10) + Duration::from_secs(1)).await;
     assert_eq!((fake.tried("am"), fake.tried("hook")), (11, 3), "and others every five minutes");
 }
@@ -131,7 +131,7 @@ async fn while_the_clocks_differ_what_fires_has_no_end_of_ours() {
         let series = "syncro_monitor_receiver_clock_offset_seconds{receiver=\"am\"}";
         assert_eq!(bench.metric(series), Some(offset.num_seconds() as f64));
         // It begins and ends now, by our clock.
-        let mut fires = notification("b", Status::Resolved);
+        let mut fires = notification("b", Change::Resolved);
         fires.since = now();
         bench.notify("am", fires).await;
         bench.snapshots.send_replace(snapshot(&[]));
@@ -157,7 +157,7 @@ async fn an_end_that_the_first_answer_shows_to_lie_ahead_is_sent_anew() {
     let fake = Fake::new();
     *fake.clock.lock().unwrap() = TimeDelta::minutes(-20);
     let mut bench = Bench::new(&fake, vec![alertmanager("am")], &[]);
-    bench.deliver("am", "a", Status::Resolved).await;
+    bench.deliver("am", "a", Change::Resolved).await;
     sleep(Duration::from_millis(1)).await;
     let sent = alerts(&fake, 0);
     let ends: Vec<_> = sent.iter().map(|alert| moment(alert, "endsAt").unwrap()).collect();
@@ -170,7 +170,9 @@ async fn an_end_that_the_first_answer_shows_to_lie_ahead_is_sent_anew() {
 async fn what_fired_before_a_restart_under_other_labels_is_ended() {
     let fake = Fake::new();
     let fired = |name: &str, severity: Severity| {
-        (notification(name, Status::Firing).key.of, Firing { severity, ..firing(name) })
+        let mut firing = firing(name);
+        firing.severity = severity;
+        firing
     };
     let fired = vec![fired("same", Severity::Critical), fired("worse", Severity::Warning)];
     let bench = Bench::after(&fake, vec![alertmanager("am")], &["same", "worse"], fired);
@@ -200,4 +202,26 @@ async fn an_alertmanager_is_sent_only_what_passes_its_filter() {
     bench.receivers.send_replace(Arc::new(targets));
     sleep(Duration::from_mins(3)).await;
     assert_eq!(fake.taken("am")[0][0]["labels"]["token_name"], "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_one_integration_is_left_of_several_makes_an_alert_no_other() {
+    let fake = Fake::new();
+    let of = |profiles: &[&str]| {
+        let mut firing = firing("a");
+        firing.scope = Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Technicians".to_owned() };
+        firing.message.profiles = profiles.iter().map(|name| (*name).to_owned()).collect();
+        let tenant = TenantSnapshot { name: "acme".to_owned(), firing: Arc::new(vec![firing]) };
+        Arc::new(Snapshot { tenants: Arc::new(vec![tenant]), ..Snapshot::default() })
+    };
+    let bench = Bench::new(&fake, vec![alertmanager("am")], &[]);
+    for profiles in [&["backup", "jumpcloud"][..], &["jumpcloud"]] {
+        bench.snapshots.send_replace(of(profiles));
+        sleep(Duration::from_mins(2)).await;
+    }
+    let sent = alerts(&fake, 0);
+    assert!(sent.len() >= 3 && sent.iter().all(|alert| alert["labels"] == sent[0]["labels"]), "{sent:?}");
+    let labels = &sent[0]["labels"];
+    assert_eq!((&labels["profile"], &labels["instance"]), (&Value::Null, &"acme/Technicians".into()));
+    assert_eq!(sent.last().unwrap()["annotations"]["profiles"], "jumpcloud");
 }

@@ -27,6 +27,7 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description
         handlers::check,
         handlers::transitions,
         handlers::alerts,
+        handlers::one_alert,
         openapi,
     ),
     modifiers(&Authentication),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State as Extract};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State as Extract};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -16,8 +16,9 @@ use crate::state::HistoryQuery;
 use crate::system::clock;
 
 use super::super::state::{State, TokenPath, position, request_check};
+use super::alert_views::{Alert, Alerts};
 use super::pieces::Pieces;
-use super::views::{Alerts, Error, Requested, TokenDetail, Tokens, Transitions, line};
+use super::views::{Error, Requested, TokenDetail, Tokens, Transitions, line};
 
 /// Why a request is answered with 503, as the description says.
 const BUSY: &str = "too many requests are being answered; Retry-After says when to come again";
@@ -67,8 +68,8 @@ fn no_such_token() -> Response {
         (status = 503, description = BUSY, body = Error),
     )
 )]
-pub(super) async fn tokens(Extract(state): Extract<State>) -> Response {
-    match state.lanes.pages.body(Pieces::new(state.snapshot())).await {
+pub(super) async fn tokens(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
+    match state.lanes.pages.body(Pieces::new(state.snapshot(), &access.base)).await {
         Ok(body) => json(StatusCode::OK, body),
         Err(why) => not_made(why),
     }
@@ -86,10 +87,15 @@ pub(super) async fn tokens(Extract(state): Extract<State>) -> Response {
         (status = 503, description = BUSY, body = Error),
     )
 )]
-pub(super) async fn one_token(Extract(state): Extract<State>, path: TokenPath) -> Response {
+pub(super) async fn one_token(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    path: TokenPath,
+) -> Response {
     let snapshot = state.snapshot();
     let Some(index) = position(&snapshot, path) else { return no_such_token() };
-    made(state.lanes.pages.run(move || line(&TokenDetail::of(&snapshot, &snapshot.tokens[index]))).await)
+    let make = move || line(&TokenDetail::of(&snapshot, &snapshot.tokens[index], &access.base));
+    made(state.lanes.pages.run(make).await)
 }
 
 #[utoipa::path(
@@ -212,4 +218,41 @@ pub(super) async fn transitions(
 pub(super) async fn alerts(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
     let snapshot = state.snapshot();
     made(state.lanes.pages.run(move || line(&Alerts::of(&snapshot, &access.base))).await)
+}
+
+/// The id in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what `one_alert` reads")]
+struct AlertId {
+    /// The alert's id.
+    id: String,
+}
+
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts/{id}",
+    tag = "alerts",
+    summary = "One alert that fires now",
+    params(AlertId),
+    responses(
+        (status = 200, description = "the alert", body = Alert),
+        (status = 404, description = "no alert of that id fires", body = Error),
+        (status = 503, description = BUSY, body = Error),
+    )
+)]
+pub(super) async fn one_alert(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let none = || error(StatusCode::NOT_FOUND, "no alert of that id fires");
+    let Ok(Path(id)) = id else { return none() };
+    let snapshot = state.snapshot();
+    let make = move || Alert::find(&snapshot, &id, &access.base).map(|alert| line(&alert));
+    match state.lanes.pages.run(make).await {
+        Ok(Some(text)) => json(StatusCode::OK, text),
+        Ok(None) => none(),
+        Err(why) => not_made(why),
+    }
 }

@@ -15,14 +15,16 @@ const TOKENS_PER_PIECE: usize = 100;
 #[derive(Debug)]
 pub(super) struct Pieces {
     snapshot: Arc<Snapshot>,
+    /// What the paths of runbooks begin with.
+    base: String,
     /// The index of the token with which the next piece begins.
     next: usize,
     ended: bool,
 }
 
 impl Pieces {
-    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, next: 0, ended: false }
+    pub(super) fn new(snapshot: Arc<Snapshot>, base: &str) -> Self {
+        Self { snapshot, base: base.to_owned(), next: 0, ended: false }
     }
 }
 
@@ -40,7 +42,7 @@ impl Iterator for Pieces {
             if index > 0 {
                 piece.push(',');
             }
-            piece.push_str(&text(&Token::of(&self.snapshot, entry)));
+            piece.push_str(&text(&Token::of(&self.snapshot, entry, &self.base)));
         }
         self.next = end;
         if end == tokens.len() {

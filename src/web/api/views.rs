@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::alert::{self, Firing, runbook};
-use crate::belief::{self, Cause, Evidence, TokenState};
+use crate::belief::{self, TokenState};
 use crate::catalog::{Method, PermissionId};
-use crate::model::{Scope, TokenId};
+use crate::model::TokenId;
 use crate::state::{Health, HistoryLine, PermissionView, Snapshot, TokenSnapshot};
 use crate::syncro::{self, Fingerprint, Reason};
 
+use super::alert_views::Alert;
 use super::user::User;
 
 /// What is believed of one token.
@@ -68,8 +68,8 @@ pub(super) struct Token<'a> {
     /// What it may do besides; `null` if that was not asked.
     #[schema(required)]
     excess: Option<Vec<Excess>>,
-    /// The alerts that fire for it.
-    alerts: Vec<TokenAlert<'a>>,
+    /// The alerts that fire and affect it.
+    alerts: Vec<Alert<'a>>,
 }
 
 /// The last checks of both kinds.
@@ -149,62 +149,10 @@ struct Asked<'a> {
     seconds: f64,
 }
 
-/// An alert that fires for a token.
-#[derive(Debug, Serialize, ToSchema)]
-struct TokenAlert<'a> {
-    alert: alert::Alert,
-    severity: alert::Severity,
-    /// Since when what it reports is so.
-    since: DateTime<Utc>,
-    /// The permission that it is about.
-    #[schema(required)]
-    permission: Option<&'a str>,
-    /// The right in `/me` that it is about.
-    #[schema(required)]
-    right: Option<&'a str>,
-    /// The side that lacks a missing permission.
-    #[schema(required)]
-    cause: Option<Cause>,
-    /// What shows it: a request, or the user's right alone.
-    #[schema(required)]
-    evidence: Option<Evidence>,
-    /// What broke, what is affected, and the steps to fix it.
-    message: &'a str,
-}
-
-/// An alert that fires, and whom it is about.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Alert)]
-struct ScopedAlert<'a> {
-    #[serde(flatten)]
-    alert: TokenAlert<'a>,
-    /// `null` where it is about all tenants.
-    #[schema(required)]
-    tenant: Option<String>,
-    /// `null` where it is about a whole tenant.
-    #[schema(required)]
-    token_name: Option<String>,
-    /// The request and its answer, or the user's right.
-    #[schema(required)]
-    shown_by: Option<&'a str>,
-    #[schema(required)]
-    security_group: Option<&'a str>,
-    #[schema(required)]
-    profile: Option<&'a str>,
-    /// The path of a page that says what to do.
-    runbook: String,
-}
-
 /// Every token.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Tokens<'a> {
     tokens: Vec<Token<'a>>,
-}
-
-/// Every alert that fires, for the fleet, the tenants and the tokens.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Alerts<'a> {
-    alerts: Vec<ScopedAlert<'a>>,
 }
 
 /// What changed, the newest first.
@@ -237,9 +185,9 @@ pub(super) struct Error<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// What is shown of every token.
-    pub(super) fn of(snapshot: &Snapshot, entry: &'a TokenSnapshot) -> Self {
-        let TokenSnapshot { token, status, firing, .. } = entry;
+    /// What is shown of every token; the paths of runbooks begin with `base`.
+    pub(super) fn of(snapshot: &'a Snapshot, entry: &'a TokenSnapshot, base: &str) -> Self {
+        let TokenSnapshot { token, status, .. } = entry;
         let excess = status.audit.as_ref().map(|audit| {
             let excess = audit.excess(token).map(|excess| Excess {
                 permission: excess.permission,
@@ -272,7 +220,7 @@ impl<'a> Token<'a> {
             },
             permissions: PermissionView::of(token, status, snapshot.probes).collect(),
             excess,
-            alerts: firing.iter().map(TokenAlert::of).collect(),
+            alerts: snapshot.firing_of(entry).map(|firing| Alert::of(firing, base)).collect(),
         }
     }
 }
@@ -286,12 +234,12 @@ impl Attempts {
 
 impl<'a> TokenDetail<'a> {
     /// What is shown of a token in the answer about it alone.
-    pub(super) fn of(snapshot: &Snapshot, entry: &'a TokenSnapshot) -> Self {
+    pub(super) fn of(snapshot: &'a Snapshot, entry: &'a TokenSnapshot, base: &str) -> Self {
         let rights = entry.status.rights.iter().filter_map(|right| {
             Some(Right { name: right.right.as_str(), held: right.belief.granted?, since: right.belief.since })
         });
         Self {
-            token: Token::of(snapshot, entry),
+            token: Token::of(snapshot, entry, base),
             rights: rights.collect(),
             notices: entry.token.expiry_notices(&snapshot.expiry_notice).map(|(_, at)| at).collect(),
             asked: entry.asked.iter().map(Asked::of).collect(),
@@ -304,43 +252,6 @@ impl<'a> Asked<'a> {
     fn of(asked: &'a syncro::Asked) -> Self {
         let syncro::Asked { method, ref path, at, status, reason, took } = *asked;
         Self { method, path, at, status, reason, seconds: took.as_secs_f64() }
-    }
-}
-
-impl<'a> TokenAlert<'a> {
-    fn of(firing: &'a Firing) -> Self {
-        let Firing { alert, severity, since, message, .. } = firing;
-        Self {
-            alert: *alert,
-            severity: *severity,
-            since: *since,
-            permission: message.permission.as_deref(),
-            right: message.right.as_deref(),
-            cause: message.cause,
-            evidence: message.evidence,
-            message: &message.text,
-        }
-    }
-}
-
-impl<'a> ScopedAlert<'a> {
-    fn of(scope: &Scope, firing: &'a Firing, base: &str) -> Self {
-        Self {
-            alert: TokenAlert::of(firing),
-            tenant: scope.tenant().map(str::to_owned),
-            token_name: scope.token_name().map(str::to_owned),
-            shown_by: firing.message.shown_by.as_deref(),
-            security_group: firing.message.security_group.as_deref(),
-            profile: firing.message.profile.as_deref(),
-            runbook: runbook(base, firing.alert),
-        }
-    }
-}
-
-impl<'a> Alerts<'a> {
-    /// Every alert that fires; the paths of runbooks begin with `base`.
-    pub(super) fn of(snapshot: &'a Snapshot, base: &str) -> Self {
-        Self { alerts: snapshot.firing().map(|(scope, firing)| ScopedAlert::of(&scope, firing, base)).collect() }
     }
 }
 

@@ -5,32 +5,53 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Alert, Firing, Severity, page, runbook};
+use crate::alert::{Acknowledgement, Affected, Alert, Firing, Severity, page, runbook};
 use crate::model::Scope;
 use crate::state::{Snapshot, TokenSnapshot};
 
 use super::Frame;
 use super::when::When;
 
+/// How many of what an alert affects its card names; it says how many more there are.
+const MOST_AFFECTED: usize = 20;
+
 /// One firing alert.
 #[derive(Debug)]
 pub(super) struct Card {
+    pub(super) id: String,
     pub(super) severity: &'static str,
     pub(super) sign: &'static str,
     pub(super) alert: &'static str,
     pub(super) runbook: String,
     /// What it is about, such as `acme / jumpcloud`.
     pub(super) about: String,
+    /// What kind of thing that is, where its name does not say so.
+    pub(super) kind: Option<&'static str>,
     /// The page about that; `None` on that page itself.
     pub(super) href: Option<String>,
     pub(super) since: When,
     /// What broke.
     pub(super) what: Vec<Piece>,
-    /// How to fix it.
-    pub(super) fix: Vec<Piece>,
+    /// The tokens that it affects, where it is about more than one token.
+    pub(super) affected: Vec<AffectedToken>,
+    /// How many tokens more it affects.
+    pub(super) more_affected: usize,
+    /// How to fix it, step by step.
+    pub(super) steps: Vec<Vec<Piece>>,
     pub(super) shown_by: Option<String>,
     pub(super) contact: Option<String>,
     pub(super) note: Option<String>,
+    /// Who has taken it on, until when, and why.
+    pub(super) acknowledged: Option<(String, When, String)>,
+}
+
+/// A token that an alert affects.
+#[derive(Debug)]
+pub(super) struct AffectedToken {
+    pub(super) token_name: String,
+    pub(super) href: String,
+    /// What it lacks; empty where it is affected as a whole.
+    pub(super) lacks: String,
 }
 
 /// The order of alerts: the worst and newest come first, and before all of them the one that may explain the others.
@@ -38,25 +59,58 @@ fn order(firing: &Firing) -> (bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
     (firing.alert != Alert::SyncroOutage, Reverse(firing.severity), Reverse(firing.since))
 }
 
-fn card(frame: Frame<'_>, firing: &Firing, about: String, href: Option<String>) -> Card {
-    let sign = match firing.severity {
+/// The card of an alert, on the page at `here`.
+fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
+    let Firing { id, alert, scope, severity, since, message, .. } = firing;
+    let sign = match severity {
         Severity::Critical => "✖",
         Severity::Warning => "▲",
     };
+    let names = [scope.tenant().map(str::to_owned), scope.subject()].into_iter().flatten().collect::<Vec<_>>();
+    let href = (*scope != Scope::Fleet).then(|| page(frame.base, scope)).filter(|href| here != Some(href.as_str()));
+    let (affected, more_affected) = affected(frame, firing);
     Card {
-        severity: firing.severity.as_str(),
+        id: id.clone(),
+        severity: severity.as_str(),
         sign,
-        alert: firing.alert.as_str(),
-        runbook: runbook(frame.base, firing.alert),
-        about,
+        alert: alert.as_str(),
+        runbook: runbook(frame.base, *alert),
+        about: if names.is_empty() { "all tenants".to_owned() } else { names.join(" / ") },
+        kind: scope.security_group().map(|_| "security group"),
         href,
-        since: When::new(firing.since, frame.now),
-        what: pieces(&sentence(firing.message.what())),
-        fix: pieces(&sentence(firing.message.fix())),
-        shown_by: firing.message.shown_by.clone(),
-        contact: firing.message.contact.clone(),
-        note: firing.message.note.clone(),
+        since: When::new(*since, frame.now),
+        what: pieces(&sentence(&message.line)),
+        affected,
+        more_affected,
+        steps: message.steps.iter().map(|step| pieces(&sentence(step))).collect(),
+        shown_by: message.shown_by.clone(),
+        contact: message.contact.clone(),
+        note: message.note.clone(),
+        acknowledged: firing.acknowledged.as_ref().map(|acknowledged| {
+            let Acknowledgement { by, reason, until, .. } = acknowledged;
+            (by.clone(), When::new(*until, frame.now), reason.clone())
+        }),
     }
+}
+
+/// The tokens that an alert affects, with what each lacks, and how many more there are. One that is about a token as a whole
+/// says so already.
+fn affected(frame: Frame<'_>, firing: &Firing) -> (Vec<AffectedToken>, usize) {
+    let (Some(tenant), Some(first)) = (firing.scope.tenant(), firing.affected.first()) else {
+        return (Vec::new(), 0);
+    };
+    if firing.scope.token_name().is_some() && first.thing().is_none() {
+        return (Vec::new(), 0);
+    }
+    // What an alert affects is sorted by the names of the tokens.
+    let tokens: Vec<_> = firing.affected.chunk_by(|left, right| left.token_name == right.token_name).collect();
+    let one = |of_token: &[Affected]| {
+        let token_name = of_token.first().map(|affected| affected.token_name.clone()).unwrap_or_default();
+        let lacks = of_token.iter().filter_map(Affected::thing).collect::<Vec<_>>().join(", ");
+        AffectedToken { href: page(frame.base, &Scope::of_token(tenant, &token_name)), token_name, lacks }
+    };
+    let more = tokens.len().saturating_sub(MOST_AFFECTED);
+    (tokens.into_iter().take(MOST_AFFECTED).map(one).collect(), more)
 }
 
 /// A piece of a sentence.
@@ -80,34 +134,41 @@ fn sentence(text: &str) -> String {
     format!("{}{}{end}", first.to_uppercase(), characters.as_str())
 }
 
-/// The alerts of one token, the worst and newest first.
-pub(super) fn of_token(frame: Frame<'_>, entry: &TokenSnapshot) -> Vec<Card> {
-    let about = || format!("{} / {}", entry.token.tenant.name, entry.token.name);
-    let mut all: Vec<_> = entry.firing.iter().collect();
+/// The alerts that affect one token, the worst and newest first.
+pub(super) fn of_token(frame: Frame<'_>, snapshot: &Snapshot, entry: &TokenSnapshot) -> Vec<Card> {
+    let mut all: Vec<_> = snapshot.firing_of(entry).collect();
     all.sort_by_key(|firing| order(firing));
-    all.into_iter().map(|firing| card(frame, firing, about(), None)).collect()
+    let here = frame.token_path(entry);
+    all.into_iter().map(|firing| card(frame, firing, Some(&here))).collect()
 }
 
 /// The alerts of the whole fleet, the worst and newest first: `most` at most, and how many more there are.
 pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (Vec<Card>, usize) {
     let mut all: Vec<_> = snapshot.firing().collect();
-    all.sort_by_key(|(_, firing)| order(firing));
+    all.sort_by_key(|firing| order(firing));
     let more = all.len().saturating_sub(most);
-    let cards = all.into_iter().take(most).map(|(of, firing)| {
-        let about = match &of {
-            Scope::Fleet => "all tenants".to_owned(),
-            Scope::Tenant(name) => name.clone(),
-            Scope::Token(token) => format!("{} / {}", token.tenant, token.token_name),
-        };
-        let href = (of != Scope::Fleet).then(|| page(frame.base, &of));
-        card(frame, firing, about, href)
-    });
-    (cards.collect(), more)
+    (all.into_iter().take(most).map(|firing| card(frame, firing, None)).collect(), more)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{at, firing};
+
+    #[test]
+    fn an_alert_of_a_group_lists_its_tokens_and_what_each_lacks() {
+        let scope = Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Technicians".to_owned() };
+        let mut affected: Vec<_> =
+            (0..25).map(|number| Affected::permission(&format!("t{number:02}"), "Edit")).collect();
+        affected.insert(1, Affected::permission("t00", "View"));
+        let firing = firing(Alert::PermissionLost, scope, Severity::Critical, affected);
+        let card = card(Frame::new("/below", at(60)), &firing, None);
+        assert_eq!((card.about.as_str(), card.kind), ("acme / Technicians", Some("security group")));
+        let first = &card.affected[0];
+        assert_eq!((first.token_name.as_str(), first.lacks.as_str()), ("t00", "Edit, View"));
+        assert_eq!(first.href, "/below/tenants/acme/tokens/t00");
+        assert_eq!((card.affected.len(), card.more_affected, card.steps.len()), (20, 5, 2));
+    }
 
     #[test]
     fn names_are_marked_and_a_sentence_has_a_capital_letter_and_a_full_stop() {

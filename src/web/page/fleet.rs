@@ -268,7 +268,7 @@ fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, entry: &TokenSnaps
         token_name: token.name.clone(),
         href: frame.token_path(entry),
         badge: health.into(),
-        why: why(health, entry, counts.missing),
+        why: why(snapshot, health, entry, counts.missing),
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),
         counts,
         last_check: status.validity.last_attempt.map(|at| When::new(at, frame.now)),
@@ -277,7 +277,7 @@ fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, entry: &TokenSnaps
 }
 
 /// What explains the health of a token, as a short text; `missing` is the number of its missing permissions.
-fn why(health: Health, entry: &TokenSnapshot, missing: usize) -> String {
+fn why(snapshot: &Snapshot, health: Health, entry: &TokenSnapshot, missing: usize) -> String {
     let token_state = entry.status.state;
     if !matches!(token_state, TokenState::Valid | TokenState::Unknown) {
         return state(token_state);
@@ -286,9 +286,8 @@ fn why(health: Health, entry: &TokenSnapshot, missing: usize) -> String {
         (Health::Broken | Health::Attention, 1) => "lacks a permission".to_owned(),
         (Health::Broken | Health::Attention, 2..) => format!("lacks {missing} permissions"),
         (Health::Broken | Health::Attention, 0) => {
-            let mut alerts: Vec<_> = entry.firing.iter().map(|firing| firing.alert.as_str()).collect();
-            alerts.dedup();
-            alerts.join(", ")
+            let alerts = snapshot.firing_of(entry).map(|firing| firing.alert.as_str());
+            alerts.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
         }
         (Health::Unseen, _) if entry.status.validity.last_attempt.is_none() => "not checked yet".to_owned(),
         (Health::Unseen, _) if token_state == TokenState::Unknown => "never answered yet".to_owned(),
@@ -310,7 +309,7 @@ mod tests {
             let mut token = token(name, &[]);
             Arc::make_mut(&mut token.tenant).name = (*tenant).to_owned();
             let (token, status) = (Arc::new(token), Arc::new(TokenStatus::default()));
-            TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() }
+            TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }
         };
         let snapshot = Snapshot { tokens: Arc::new(tokens.iter().map(entry).collect()), ..Snapshot::default() };
         let query = FleetQuery { q: q.to_owned(), state: state.to_owned(), page };

@@ -129,7 +129,7 @@ mod tests {
         let (known_since, since) = (Some(at(-days_ago * DAY)), Some(at(-since_days_ago * DAY)));
         let status = TokenStatus { known_since, state, since, ..TokenStatus::default() };
         let (token, status) = (Arc::new(token("t", &[LIST])), Arc::new(status));
-        let entry = TokenSnapshot { token, status, firing: Arc::default(), asked: Arc::default() };
+        let entry = TokenSnapshot { token, status, is_affected: false, asked: Arc::default() };
         strip(&entry, history, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
     }
 

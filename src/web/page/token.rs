@@ -124,7 +124,7 @@ pub(in super::super) fn token(
         state: state(status.state),
         since: status.since.map(|at| When::new(at, now)),
         suppressed_until: snapshot.suppressed_until(&token.tenant.name, now).map(|at| When::new(at, now)),
-        alerts: of_token(frame, entry),
+        alerts: of_token(frame, snapshot, entry),
         subdomain: token.tenant.subdomain.as_deref(),
         profile: profile.map(|profile| profile.title.as_str()),
         contact: token.contact.as_deref(),
@@ -256,7 +256,7 @@ mod tests {
         let entry = TokenSnapshot {
             token: Arc::new(configured("t", &["Tickets - List/Search"])),
             status: Arc::new(status),
-            firing: Arc::default(),
+            is_affected: false,
             asked: Arc::default(),
         };
         let page = |past: Past<'_>| token(Frame::new("", at(0)), &Snapshot::default(), &entry, past).unwrap();

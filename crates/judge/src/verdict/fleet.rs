@@ -1,8 +1,8 @@
 //! What is so of many tenants at once, and of tenants of which nothing can be learnt.
 
 use super::{Bench, Kind, MINUTE, SLACK, SUSPICION};
-use crate::case::{FaultKind, State};
-use crate::ledger::{Received, Status};
+use crate::case::{FaultKind, Happening, State};
+use crate::ledger::{Change, Received};
 use crate::spans::{Ms, Spans};
 
 impl Bench<'_> {
@@ -11,6 +11,7 @@ impl Bench<'_> {
         self.outages_true();
         self.unreachable_notified();
         self.unreachable_true();
+        self.own_trouble_true();
     }
 
     fn is_fired(&self, alert: &str, tenant: &str, from: Ms, to: Ms) -> bool {
@@ -19,7 +20,7 @@ impl Bench<'_> {
             || self
                 .received
                 .iter()
-                .any(|received| is(received) && received.status == Status::Firing && (from..=to).contains(&received.at))
+                .any(|received| is(received) && received.change == Change::New && (from..=to).contains(&received.at))
     }
 
     /// An outage that lasts has to be notified.
@@ -61,11 +62,9 @@ impl Bench<'_> {
     /// Whether over half of the tenants had a token that worked.
     fn most_worked_before(&self, at: Ms) -> bool {
         let worked = |tenant: usize| {
-            let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
-            tokens.any(|token| {
+            self.tokens_in(tenant).any(|token| {
                 let long = self.patience(self.case.policy.validity) + SUSPICION;
-                let works =
-                    self.timeline.state(token, |state| state == State::Works).and(&self.timeline.sees_state(token));
+                let works = self.timeline.sees_user(token);
                 works.span_at(at - 1).is_some_and(|(from, _)| from + long < at)
             })
         };
@@ -83,10 +82,8 @@ impl Bench<'_> {
         let policy = self.case.policy;
         let silent = self.silence(0);
         let mut found = Vec::new();
-        let fired = self
-            .received
-            .iter()
-            .filter(|received| received.status == Status::Firing && received.alert == "SyncroOutage");
+        let fired =
+            self.received.iter().filter(|received| received.change == Change::New && received.alert == "SyncroOutage");
         for received in fired {
             let since = self.decided_since(received.at);
             let reach = policy.validity + SLACK;
@@ -102,9 +99,7 @@ impl Bench<'_> {
                 found.push((Kind::False, received.at, "SyncroOutage: most tenants are ok".to_owned()));
             }
         }
-        for (kind, at, what) in found {
-            self.find(kind, at, what);
-        }
+        self.find_all(found);
     }
 
     fn unreachable_notified(&mut self) {
@@ -119,8 +114,7 @@ impl Bench<'_> {
                     || self.timeline.outages.touches(from - SLACK, deadline)
                     || others.touches(from - SLACK, deadline)
                     || self.clock_set_between(from, deadline);
-                let reads = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
-                let unreadable = reads.clone().all(|token| {
+                let unreadable = self.tokens_in(tenant).all(|token| {
                     self.timeline.state(token, |state| state == State::Unreadable).touches(from, deadline)
                         || self.timeline.configured(token).span_at(from).is_none_or(|(_, to)| to <= deadline)
                 });
@@ -143,17 +137,45 @@ impl Bench<'_> {
         for received in self.received.iter().filter(|received| received.alert == "TenantUnreachable") {
             let Some(tenant) = self.case.tenants.iter().position(|name| *name == received.tenant) else { continue };
             let since = self.decided_since(received.at);
-            let down = Spans::one(0, self.case.end).without(&self.timeline.up);
+            let down = self.world().without(&self.timeline.up);
             let away = down.length(since - policy.unreachable_after - policy.validity, received.at);
             let reach = policy.unreachable_after + policy.validity + SLACK + away;
             let begun = silent[tenant].touches(since - reach, received.at - policy.unreachable_after + SLACK);
             let stepped = self.clock_set_between(since - reach, received.at);
-            if received.status == Status::Firing && !begun && !stepped {
+            if received.change == Change::New && !begun && !stepped {
                 found.push((Kind::False, received.at, format!("{}: it answered all the time", received.name())));
             }
         }
-        for (kind, at, what) in found {
-            self.find(kind, at, what);
+        self.find_all(found);
+    }
+
+    /// Pauses and trouble of our own are never spoken of in a world in which there were none until then.
+    fn own_trouble_true(&mut self) {
+        let mut found = Vec::new();
+        for received in self.received.iter().filter(|received| received.change == Change::New) {
+            let begun = |is: fn(&Happening) -> bool| {
+                self.case.events.iter().any(|event| event.at <= received.at && is(&event.what))
+            };
+            let fault = |is: fn(FaultKind) -> bool| self.faulty(0, is).touches(0, received.at);
+            let so = match received.alert.as_str() {
+                "MonitorThrottled" => fault(|kind| matches!(kind, FaultKind::Throttled(_))),
+                "MonitorImpaired" => {
+                    fault(|kind| kind == FaultKind::OurMachine)
+                        || begun(|what| {
+                            matches!(
+                                what,
+                                Happening::Clock { .. } | Happening::BadDisk { .. } | Happening::SlowDisk { .. }
+                            )
+                        })
+                }
+                // Nobody is disabled, no customer is hidden, and Syncro never answers `/me` as for a missing permission.
+                "UserDisabled" | "CustomersHidden" | "TokenRestricted" => false,
+                _ => true,
+            };
+            if !so {
+                found.push((Kind::False, received.at, format!("{}: nothing of the kind happened", received.name())));
+            }
         }
+        self.find_all(found);
     }
 }

@@ -4,13 +4,21 @@
 mod expiry;
 mod facts;
 mod fleet;
+mod form;
+mod onsets;
+mod permissions;
 mod protocol;
+mod reminders;
+mod split;
+mod states;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::case::{Case, FaultKind, Happening, State};
-use crate::ledger::{Received, Status, once};
+use crate::case::{Case, FaultKind, Happening};
+use crate::ledger::{Received, once};
+use crate::listings::Listings;
 use crate::spans::{Ms, Spans};
 use crate::timeline::Timeline;
 
@@ -30,10 +38,14 @@ pub enum Kind {
     Missed,
     /// An alert of something that was not so.
     False,
-    /// The same beginning, or the same end, twice.
+    /// The same beginning, or the same end, twice; the same entry in two alerts.
     Twice,
+    /// One cause in several alerts, or several onsets in one.
+    Split,
     /// An end that was none, or one that was not notified.
     WronglyResolved,
+    /// A change that was none, or an alert whose parts do not fit together.
+    Change,
     /// Of a reminder: too soon, or not at all.
     Reminder,
     /// More requests than any plan needs.
@@ -44,8 +56,17 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Missed, Self::False, Self::Twice, Self::WronglyResolved, Self::Reminder, Self::Storm, Self::Forgotten];
+    pub const ALL: [Self; 9] = [
+        Self::Missed,
+        Self::False,
+        Self::Twice,
+        Self::Split,
+        Self::WronglyResolved,
+        Self::Change,
+        Self::Reminder,
+        Self::Storm,
+        Self::Forgotten,
+    ];
 }
 
 /// One thing that was wrong.
@@ -82,13 +103,18 @@ pub struct Verdict {
 pub fn judge(case: &Case, received: &[Received], requests: &[Vec<u32>]) -> Verdict {
     let timeline = Timeline::of(case);
     let received = once(received);
-    let mut bench = Bench { case, timeline: &timeline, received: &received, verdict: Verdict::default() };
-    bench.verdict.received = received.len() as u64;
+    let listings = Listings::of(&received);
+    let verdict = Verdict { received: received.len() as u64, ..Verdict::default() };
+    let mut bench = Bench { case, timeline: &timeline, received: &received, listings: &listings, verdict };
     bench.protocol();
+    bench.forms();
+    bench.forgotten_reminders();
     bench.states();
     bench.permissions();
     bench.rights();
     bench.users();
+    bench.splits();
+    bench.onsets();
     bench.expiries();
     bench.fleet();
     bench.storms(requests);
@@ -96,11 +122,15 @@ pub fn judge(case: &Case, received: &[Received], requests: &[Vec<u32>]) -> Verdi
     bench.verdict
 }
 
+/// What was found.
+type Found = Vec<(Kind, Ms, String)>;
+
 /// A case before the judge.
 struct Bench<'a> {
     case: &'a Case,
     timeline: &'a Timeline<'a>,
     received: &'a [&'a Received],
+    listings: &'a Listings<'a>,
     verdict: Verdict,
 }
 
@@ -117,14 +147,35 @@ impl Bench<'_> {
         format!("{}/{}", self.tenant_of(token), self.case.tokens[token].name)
     }
 
-    /// The token that a notification is about.
-    fn token_of(&self, received: &Received) -> Option<usize> {
+    fn find_all(&mut self, found: Found) {
+        for (kind, at, what) in found {
+            self.find(kind, at, what);
+        }
+    }
+
+    fn tokens_in(&self, tenant: usize) -> impl Iterator<Item = usize> {
+        (0..self.case.tokens.len()).filter(move |token| self.case.tokens[*token].tenant == tenant)
+    }
+
+    fn token_named(&self, tenant: &str, name: &str) -> Option<usize> {
         (0..self.case.tokens.len())
-            .find(|token| self.case.tokens[*token].name == received.token && self.tenant_of(*token) == received.tenant)
+            .find(|token| self.case.tokens[*token].name == name && self.tenant_of(*token) == tenant)
+    }
+
+    /// The tokens that a notification names; those of the user where it names only that.
+    fn tokens_of(&self, received: &Received) -> Vec<usize> {
+        let is_named = |token: &usize| received.names(self.tenant_of(*token), &self.case.tokens[*token].name);
+        let named: Vec<_> = (0..self.case.tokens.len()).filter(is_named).collect();
+        let of_user = |token: &usize| Some(self.case.user_id(*token)) == received.user_id;
+        if named.is_empty() { (0..self.case.tokens.len()).filter(of_user).collect() } else { named }
     }
 
     fn is_of(&self, received: &Received, token: usize) -> bool {
-        received.token == self.case.tokens[token].name && received.tenant == self.tenant_of(token)
+        received.names(self.tenant_of(token), &self.case.tokens[token].name)
+    }
+
+    fn world(&self) -> Spans {
+        Spans::one(0, self.case.end)
     }
 
     /// How long something takes that nothing hinders, from its onset to its notification.
@@ -146,7 +197,7 @@ impl Bench<'_> {
     /// The first moment from which something that was received at `at` may have been decided: it waits while the receiver takes
     /// nothing, and while the monitor is away, one after the other.
     fn decided_since(&self, at: Ms) -> Ms {
-        let down = Spans::one(0, self.case.end).without(&self.timeline.up);
+        let down = self.world().without(&self.timeline.up);
         let waits = self.timeline.deaf.widened(0, RECEIVER_BACK).or(&down.widened(0, SLACK));
         let mut since = at - SLACK;
         while let Some((from, _)) = waits.span_at(since) {
@@ -155,15 +206,11 @@ impl Bench<'_> {
         if self.timeline.amnesia.touches(since, at) { since - MINUTE } else { since }
     }
 
-    /// Of each alert that `is` picks, what was last received until a moment.
-    fn last_of_each(&self, at: Ms, is: impl Fn(&Received) -> bool) -> impl Iterator<Item = &Received> {
-        let received = self.received.iter().copied().filter(|received| received.at <= at && is(received));
-        received.map(|received| (received.key(), received)).collect::<BTreeMap<_, _>>().into_values()
-    }
-
     /// Whether an alert that `is` picks fires at a moment, by what was received.
     fn fires_at(&self, at: Ms, is: impl Fn(&Received) -> bool) -> bool {
-        self.last_of_each(at, is).any(|received| received.status != Status::Resolved)
+        let received = self.received.iter().filter(|received| received.at <= at && is(received));
+        let last: BTreeMap<_, _> = received.map(|received| (received.id.as_str(), received)).collect();
+        last.values().any(|received| !received.change.ends())
     }
 
     fn clock_set_between(&self, from: Ms, to: Ms) -> bool {
@@ -196,16 +243,13 @@ impl Bench<'_> {
 
     /// Whether a token stopped working in that time, for reasons of its own.
     fn turned_bad(&self, token: usize, from: Ms, to: Ms) -> bool {
-        let bad = self.timeline.state(token, |state| state != State::Works);
+        let bad = self.world().without(&self.timeline.works(token));
         bad.iter().any(|(onset, _)| (from..=to).contains(&onset))
     }
 
     /// Whether tokens of over half of the tenants, or of three, did.
     fn crowd(&self, from: Ms, to: Ms) -> bool {
-        let turned = |tenant: usize| {
-            let mut tokens = (0..self.case.tokens.len()).filter(|token| self.case.tokens[*token].tenant == tenant);
-            tokens.any(|token| self.turned_bad(token, from, to))
-        };
+        let turned = |tenant: usize| self.tokens_in(tenant).any(|token| self.turned_bad(token, from, to));
         let count = (0..self.case.tenants.len()).filter(|tenant| turned(*tenant)).count();
         2 * count > self.case.tenants.len().min(4)
     }
@@ -216,7 +260,7 @@ impl Bench<'_> {
         let each = 2 + ms(self.case.permissions.len());
         let checks = MINUTE / policy.validity.max(1) + MINUTE / policy.permissions.max(1) + 6;
         for (tenant, minutes) in requests.iter().enumerate() {
-            let tokens = ms(self.case.tokens.iter().filter(|token| token.tenant == tenant).count());
+            let tokens = ms(self.tokens_in(tenant).count());
             let most = u32::try_from(tokens * each * checks + 30).unwrap_or(u32::MAX);
             if let Some((minute, count)) = minutes.iter().enumerate().max_by_key(|(_, count)| **count)
                 && *count > most

@@ -1,84 +1,111 @@
-//! Whatever is true: an alert fires once, is reminded of every so often while it fires, and resolves once.
+//! Whatever is true: an alert begins once, changes only as its changes say, and ends once; a new onset has a new id.
 
 use std::collections::BTreeMap;
 
-use super::{Bench, Kind, MINUTE, SLACK};
-use crate::ledger::{Received, Status};
-use crate::spans::{Ms, Spans};
+use super::{Bench, Kind, MINUTE, RECEIVER_BACK, SLACK};
+use crate::ledger::{Change, Received};
+use crate::spans::Ms;
+
+/// What was received of one id so far.
+struct Life<'a> {
+    /// What began it, or reminded of it, last.
+    reminded: &'a Received,
+    last: &'a Received,
+}
 
 impl Bench<'_> {
     pub(super) fn protocol(&mut self) {
-        let mut firing: BTreeMap<_, &Received> = BTreeMap::new();
-        for received in self.received {
-            let before = firing.get(&received.key()).copied();
-            match (before, received.status) {
-                (None, Status::Firing) => {
-                    firing.insert(received.key(), received);
+        let mut lives: BTreeMap<&str, Life<'_>> = BTreeMap::new();
+        for received in self.received.iter().copied() {
+            if received.id.is_empty() {
+                self.find(Kind::Change, received.at, format!("{} has no id", received.name()));
+                continue;
+            }
+            let before = lives.get(received.id.as_str());
+            self.follows(before, received);
+            let begins = |before: &Life<'_>| {
+                before.last.change.ends() || matches!(received.change, Change::New | Change::Reminder)
+            };
+            let reminded = before.filter(|before| !begins(before)).map_or(received, |before| before.reminded);
+            lives.insert(&received.id, Life { reminded, last: received });
+        }
+    }
+
+    /// Whether a notification may come after what was received of the same id before.
+    fn follows(&mut self, before: Option<&Life<'_>>, received: &Received) {
+        let (name, at) = (received.name(), received.at);
+        let lost_since = before.map_or(0, |before| before.last.at);
+        let lost = self.may_have_lost(lost_since, at);
+        match before {
+            None if received.change == Change::New => {}
+            None => {
+                if !lost {
+                    self.find(Kind::Twice, at, format!("{name} was {:?} and had never begun", received.change));
                 }
-                (Some(before), Status::Firing) => {
-                    if !self.may_have_lost(before.at, received.at) {
-                        self.find(Kind::Twice, received.at, format!("{} fired while it fired", received.name()));
-                    }
-                    firing.insert(received.key(), received);
+            }
+            Some(Life { last, .. }) if last.change.ends() => {
+                if !lost {
+                    let what = format!("{name} was {:?} after it was {:?}", received.change, last.change);
+                    self.find(Kind::Twice, at, what);
                 }
-                (Some(before), Status::Reminder) => {
-                    self.reminded(before, received);
-                    firing.insert(received.key(), received);
+            }
+            Some(_) if received.change == Change::New => {
+                if !lost {
+                    self.find(Kind::Twice, at, format!("{name} began while it fired"));
                 }
-                (Some(_), Status::Resolved) => {
-                    firing.remove(&received.key());
+            }
+            Some(Life { reminded, last }) => {
+                self.same_alert(last, received);
+                if received.change == Change::Reminder {
+                    self.reminded(reminded, received);
                 }
-                (None, Status::Reminder | Status::Resolved) => {
-                    if !self.may_have_lost(0, received.at) {
-                        let what = format!("{} was {:?} while it did not fire", received.name(), received.status);
-                        self.find(Kind::Twice, received.at, what);
-                    }
+                if !self.may_be_merged(last.at, at) {
+                    self.changed(last, received);
                 }
             }
         }
-        self.forgotten_reminders();
+    }
+
+    /// Whether something may have happened in between of which the receiver learnt nothing.
+    fn may_be_merged(&self, from: Ms, to: Ms) -> bool {
+        let held_up = self.timeline.deaf.widened(0, RECEIVER_BACK).or(&self.timeline.amnesia.widened(0, MINUTE));
+        held_up.touches(from, to) || self.may_have_lost(from, to)
+    }
+
+    fn same_alert(&mut self, last: &Received, received: &Received) {
+        let same = (&last.alert, &last.tenant, &last.scope) == (&received.alert, &received.tenant, &received.scope);
+        if !same {
+            let what = format!("{} was {} with the scope {}", received.name(), last.name(), last.scope);
+            self.find(Kind::Change, received.at, what);
+        }
+    }
+
+    /// A change must be what it says.
+    fn changed(&mut self, last: &Received, received: &Received) {
+        let (was, is) = (last.severity, received.severity);
+        let fault = match received.change {
+            Change::Escalated if is <= was => format!("escalated from {was:?} to {is:?}"),
+            Change::Deescalated if is >= was => format!("deescalated from {was:?} to {is:?}"),
+            Change::Updated if last.list() == received.list() && !received.more => {
+                format!("updated, and lists what it did before: {:?}", received.list())
+            }
+            Change::Updated | Change::Reminder if is != was => {
+                format!("{:?}, and went from {was:?} to {is:?}", received.change)
+            }
+            _ => return,
+        };
+        self.find(Kind::Change, received.at, format!("{} was {fault}", received.name()));
     }
 
     fn reminded(&mut self, before: &Received, received: &Received) {
-        let early = received.at - before.at < self.case.policy.remind_every - SLACK;
+        let every = self.case.policy.remind_every;
         // The one before may have been delivered late.
-        let early = early && received.at - self.decided_since(before.at) < self.case.policy.remind_every;
-        let early = early && !self.may_have_lost(before.at, received.at);
-        let worse = received.critical && !before.critical;
-        if early
-            && !worse
-            && received.alert != "TokenExpiring"
-            && !self.clock_set_between(self.decided_since(before.at), received.at)
-        {
+        let early = received.at - before.at < every - SLACK && received.at - self.decided_since(before.at) < every;
+        let hindered = self.may_have_lost(before.at, received.at)
+            || self.clock_set_between(self.decided_since(before.at), received.at);
+        if early && !hindered && received.alert != "TokenExpiring" {
             let after = (received.at - before.at) / 1000;
             self.find(Kind::Reminder, received.at, format!("{} was reminded of after {after} s", received.name()));
-        }
-    }
-
-    /// Alerts of tokens that work, or of states, which fired on and of which nobody was reminded.
-    fn forgotten_reminders(&mut self) {
-        let every = self.case.policy.remind_every;
-        let mut last: BTreeMap<_, &Received> = BTreeMap::new();
-        let mut gaps: Vec<(&Received, Ms)> = Vec::new();
-        for received in self.received {
-            let before = last.insert(received.key(), received).filter(|before| before.status != Status::Resolved);
-            gaps.extend(before.map(|before| (before, received.at)));
-        }
-        gaps.extend(last.values().filter(|last| last.status != Status::Resolved).map(|last| (*last, self.case.end)));
-        let hindered = Spans::one(0, self.case.end).without(&self.timeline.up).or(&self.timeline.deaf);
-        let hindered = hindered.or(&self.timeline.outages).or(&self.timeline.amnesia);
-        for (before, until) in gaps {
-            let is_state = before.alert.starts_with("Token") && before.alert != "TokenExpiring";
-            if !is_state || before.alert == "TokenExpiryOutdated" || self.may_have_lost(before.at, until) {
-                continue;
-            }
-            let allowed = if self.clock_set_between(before.at, until) { 2 * every } else { every };
-            let held = hindered.length(before.at, until);
-            if until - before.at > allowed + held + 10 * MINUTE {
-                let hours = (until - before.at) / (60 * MINUTE);
-                let what = format!("{} fired on for {hours} h and nobody was reminded", before.name());
-                self.find(Kind::Reminder, until, what);
-            }
         }
     }
 }

@@ -15,7 +15,7 @@ fn expiring(names: &[&str], expires: i64) -> Config {
 
 #[test]
 fn a_date_that_is_outlived_stays_so_over_one_bad_check() {
-    let outlived = "TokenExpiryOutdated/acme/t firing";
+    let outlived = "TokenExpiryOutdated/acme/t new";
     for observation in [MeObservation::Refused, MeObservation::Blocked, MeObservation::Failed(failure())] {
         let mut machine = Machine::new(expiring(&["t"], 1000));
         machine.seconds(2000);
@@ -33,7 +33,7 @@ fn a_date_that_is_outlived_stays_so_over_one_bad_check() {
         }
         machine.answer("t", MeObservation::Refused, ProbeObservation::Missing);
         machine.seconds(2000);
-        let after = ["TokenExpiryOutdated/acme/t resolved", "TokenExpired/acme/t firing"];
+        let after = ["TokenExpiryOutdated/acme/t resolved", "TokenExpired/acme/t new"];
         assert_eq!(machine.notified()[1..], after, "two bad checks are no flap");
     }
 }

@@ -1,25 +1,29 @@
-//! One security group behind several tokens: whose alert represents whom, and which group an alert names.
+//! One security group behind several tokens: what is one alert, what is another, and which group an alert names.
 
 use super::machine::{Machine, fleet};
 use super::*;
 use crate::alert::{Alert, Message};
+use crate::model::Scope;
 use crate::syncro::UserObservation;
 
 /// Permissions are checked every hour: after so many seconds every change has been seen and confirmed.
 const A_WHILE: i64 = 4000;
 
-fn lost(token: &str) -> [String; 2] {
-    [
-        format!("PermissionLost/acme/{token}/Tickets - List/Search firing"),
-        format!("SecurityGroupRightLost/acme/{token}/ticket.read firing"),
-    ]
+/// What these tokens of one group lost, as one alert lists it.
+fn list(tokens: &[&str]) -> String {
+    let mut tokens = tokens.to_vec();
+    tokens.sort_unstable();
+    let lost = |token: &&str| format!("{token}:ticket.read+{token}:Tickets - List/Search");
+    tokens.iter().map(lost).collect::<Vec<_>>().join("+")
 }
 
-/// What has been notified of after so many notifications, sorted.
+fn lost(tokens: &[&str], change: &str) -> String {
+    format!("PermissionLost/acme/{} {change}", list(tokens))
+}
+
+/// What has been notified of after so many notifications.
 fn since(machine: &Machine, count: usize) -> Vec<String> {
-    let mut notified = machine.notified().split_off(count);
-    notified.sort();
-    notified
+    machine.notified().split_off(count)
 }
 
 #[test]
@@ -27,95 +31,111 @@ fn a_peer_that_lacked_it_from_the_start_swallows_no_loss() {
     let mut machine = Machine::grouped(&["a", "b"]);
     machine.lacks("a");
     machine.seconds(A_WHILE);
-    assert_eq!(machine.notified(), ["PermissionMissing/acme/a/Tickets - List/Search firing"]);
+    assert_eq!(machine.notified(), ["PermissionMissing/acme/a:Tickets - List/Search new"]);
     machine.lacks("b");
     machine.seconds(A_WHILE);
-    assert_eq!(since(&machine, 1), lost("b"));
+    assert_eq!(since(&machine, 1), [lost(&["b"], "new")]);
     machine.holds("a");
     machine.holds("b");
     machine.seconds(A_WHILE);
-    let ended = since(&machine, 3);
-    assert!(ended.len() == 3 && ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
+    let ended = since(&machine, 2);
+    assert!(ended.len() == 2 && ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
 }
 
-/// A group lost what these tokens need: with the one that represents all.
-fn all_lost<'n>(names: &[&'n str]) -> (Machine, &'n str) {
+/// A group lost what these tokens need.
+fn all_lost(names: &[&str]) -> Machine {
     let mut machine = Machine::grouped(names);
     machine.seconds(A_WHILE);
     for name in names {
         machine.lacks(name);
     }
     machine.seconds(A_WHILE);
-    let first = machine.notified()[0].clone();
-    let speaker = names.iter().find(|name| first.contains(&format!("/{name}/"))).expect("one of them does");
-    (machine, speaker)
-}
-
-/// A group lost what two tokens need: with the one that represents both, and the other.
-fn both_lost() -> (Machine, &'static str, &'static str) {
-    let (machine, speaker) = all_lost(&["a", "b"]);
-    assert_eq!(since(&machine, 0), lost(speaker), "one alert of each kind for the group");
-    (machine, speaker, if speaker == "a" { "b" } else { "a" })
+    assert_eq!(machine.notified(), [lost(names, "new")], "one cause, one alert");
+    machine
 }
 
 #[test]
-fn a_peer_whose_loss_is_older_swallows_no_later_loss() {
-    let (mut machine, _, other) = both_lost();
-    machine.holds(other);
+fn what_a_group_lost_is_one_alert_and_one_end() {
+    let names = ["a", "b", "c", "d", "e"];
+    let mut machine = all_lost(&names);
+    let scope = machine.store.notified[0].key.of.clone();
+    assert_eq!(scope, Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Technicians".to_owned() });
+    for name in names {
+        machine.holds(name);
+    }
     machine.seconds(A_WHILE);
-    assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
-    machine.lacks(other);
-    machine.seconds(A_WHILE);
-    assert_eq!(since(&machine, 2), lost(other));
+    let ended = since(&machine, 1);
+    assert!(ended.len() == 1 && ended[0].ends_with("resolved"), "{ended:?}");
 }
 
 #[test]
-fn who_comes_to_speak_for_a_group_is_checked_before() {
-    let (mut machine, speaker, other) = both_lost();
-    // What the group allows no longer says anything about this user, and then it allows it again.
-    let mut me = crate::testing::me(&[("ticket.read", true)]);
-    me.admin = Some(true);
-    machine.answer(speaker, MeObservation::Works(me), ProbeObservation::Granted(200));
-    machine.holds(other);
-    machine.check(speaker);
-    machine.seconds(A_WHILE);
-    let ended = since(&machine, 2);
-    assert!(ended.iter().all(|notified| notified.ends_with("resolved")), "{ended:?}");
-    machine.lacks(other);
-    machine.seconds(A_WHILE);
-    assert_eq!(since(&machine, 4), lost(other), "what is lost after that is an alert of its own");
-}
-
-#[test]
-fn who_comes_to_speak_for_a_group_after_a_reload_is_checked_before() {
-    let (mut machine, speaker, other) = both_lost();
-    machine.holds(other);
-    machine.reload(fleet(&[other]));
-    machine.seconds(A_WHILE);
-    let ended = since(&machine, 2);
-    let all_of_speaker =
-        ended.iter().all(|notified| notified.contains(&format!("/{speaker}/")) && notified.ends_with("resolved"));
-    assert!(ended.len() == 2 && all_of_speaker, "{ended:?}");
-}
-
-#[test]
-fn a_token_that_does_not_work_is_not_said_to_be_affected() {
+fn one_token_of_a_group_alone_is_not_the_group() {
     let mut machine = Machine::grouped(&["a", "b"]);
     machine.seconds(A_WHILE);
-    machine.answer("b", MeObservation::Refused, ProbeObservation::Missing);
+    machine.is_narrow("a");
     machine.seconds(A_WHILE);
-    machine.lacks("a");
-    machine.seconds(A_WHILE);
-    let messages = losses(&mut machine);
-    assert_eq!(messages.len(), 2);
-    assert!(messages.iter().all(|message| !message.text.contains("`b`")), "{}", messages[0].text);
+    assert_eq!(machine.notified(), ["PermissionLost/acme/a:Tickets - List/Search new"]);
+    assert_eq!(machine.store.notified[0].key.of.token_name(), Some("a"));
 }
 
-/// What the firing alerts say that name a security group as the cause of a loss.
+#[test]
+fn a_later_loss_is_an_alert_of_its_own() {
+    let mut machine = all_lost(&["a", "b"]);
+    machine.holds("b");
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 1), [lost(&["a"], "updated")]);
+    machine.lacks("b");
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 2), [lost(&["b"], "new")]);
+    let ids: Vec<_> = machine.store.notified.iter().map(|notification| notification.id.as_str()).collect();
+    assert!(ids[0] == ids[1] && ids[0] != ids[2], "{ids:?}");
+}
+
+#[test]
+fn who_comes_later_and_lacks_the_same_joins() {
+    let mut machine = all_lost(&["a", "b"]);
+    machine.lacks("late");
+    machine.reload(fleet(&["a", "b", "late"]));
+    machine.seconds(A_WHILE);
+    let joined = format!("PermissionLost/acme/{}+late:Tickets - List/Search updated", list(&["a", "b"]));
+    assert_eq!(since(&machine, 1), [joined]);
+}
+
+#[test]
+fn a_token_that_leaves_takes_its_entries_along() {
+    let mut machine = all_lost(&["a", "b"]);
+    machine.reload(fleet(&["b"]));
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 1), [lost(&["b"], "updated")]);
+    machine.reload(fleet(&[]));
+    machine.seconds(10);
+    let ended = since(&machine, 2);
+    assert!(ended.len() == 1 && ended[0].ends_with("resolved"), "{ended:?}");
+}
+
+#[test]
+fn a_token_that_does_not_work_keeps_its_entries_and_is_not_added() {
+    let mut machine = Machine::grouped(&["a", "b", "c"]);
+    machine.seconds(A_WHILE);
+    machine.answer("c", MeObservation::Refused, ProbeObservation::Missing);
+    machine.seconds(A_WHILE);
+    machine.lacks("a");
+    machine.lacks("b");
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 1), [lost(&["a", "b"], "new")]);
+    machine.answer("b", MeObservation::Refused, ProbeObservation::Missing);
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 2), ["TokenRejected/acme/b new"]);
+    machine.holds("a");
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 3), [lost(&["b"], "updated")], "of `b` nothing is known");
+}
+
+/// The messages of the firing alerts about something that is missing.
 fn losses(machine: &mut Machine) -> Vec<Message> {
     let snapshot = machine.core.snapshot();
-    let firing = snapshot.tokens.iter().flat_map(|token| token.firing.iter().cloned());
-    let of_loss = [Alert::PermissionLost, Alert::PermissionMissing, Alert::SecurityGroupRightLost];
+    let firing = snapshot.tenants.iter().flat_map(|tenant| tenant.firing.iter().cloned());
+    let of_loss = [Alert::PermissionLost, Alert::PermissionMissing, Alert::SecurityGroupRightLost, Alert::UserChanged];
     firing.filter(|firing| of_loss.contains(&firing.alert)).map(|firing| firing.message).collect()
 }
 
@@ -142,8 +162,8 @@ fn moved(answer: UserObservation, restarts: bool) -> Machine {
         for message in losses(&mut machine) {
             // It may say from where the user was moved, but not that the permission is to be ticked there.
             let names_others =
-                ["Security Groups > `Technicians`", "`b`", "`c`"].iter().any(|name| message.text.contains(name));
-            assert!(!names_others, "after {}: {}", machine.now, message.text);
+                ["Security Groups > `Technicians`", "`b`", "`c`"].iter().any(|name| message.line.contains(name));
+            assert!(!names_others, "after {}: {}", machine.now, message.line);
         }
     }
     machine.commit();
@@ -151,57 +171,45 @@ fn moved(answer: UserObservation, restarts: bool) -> Machine {
 }
 
 #[test]
-fn after_a_move_an_alert_names_the_new_group_alone() {
+fn a_move_and_what_it_took_are_one_alert_that_names_both_groups() {
     for restarts in [false, true] {
         let narrow = UserObservation::Group(Some("Narrow".to_owned()));
         let mut machine = moved(narrow, restarts);
-        let [permission, right] = lost("a");
-        let changed = "SecurityGroupChanged/acme/a firing".to_owned();
-        assert_eq!(since(&machine, 0), [permission, changed, right], "each once");
+        assert_eq!(machine.notified(), [format!("UserChanged/acme/{} new", list(&["a"]))], "restarts: {restarts}");
         for message in losses(&mut machine) {
-            assert!(message.text.contains("`Narrow`"), "{}", message.text);
-            assert_eq!(message.security_group.as_deref(), Some("Narrow"));
+            assert!(message.line.contains("`Narrow`") && message.line.contains("`Technicians`"), "{}", message.line);
         }
-        let notifications =
-            machine.store.notified.iter().filter(|notification| notification.key.alert != Alert::SecurityGroupChanged);
-        for notification in notifications {
-            assert_eq!(notification.message.security_group.as_deref(), Some("Narrow"), "{}", notification.message.text);
-        }
+        machine.groups.clear();
+        machine.holds("a");
+        machine.seconds(A_WHILE);
+        assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
+        assert!(machine.notified()[1].ends_with("resolved"), "{:?}", machine.notified());
     }
 }
 
 #[test]
 fn while_the_new_group_cannot_be_read_none_is_named() {
     let mut machine = moved(UserObservation::Failed(failure()), false);
-    assert_eq!(since(&machine, 0), lost("a"), "it is notified of all the same");
+    assert_eq!(machine.notified(), [lost(&["a"], "new")], "it is notified of all the same");
     assert!(machine.store.notified.iter().all(|notification| notification.message.security_group.is_none()));
     machine.groups.insert("a".to_owned(), UserObservation::Group(Some("Narrow".to_owned())));
     machine.seconds(A_WHILE);
-    assert!(losses(&mut machine).iter().all(|message| message.text.contains("`Narrow`")));
+    assert!(losses(&mut machine).iter().all(|message| message.line.contains("`Narrow`")));
 }
 
 #[test]
-fn a_speaker_whose_cause_changes_makes_no_peer_fire() {
-    let (mut machine, speaker, other) = both_lost();
-    // The group allows it again, and now it is the token of the speaker that is too narrow.
-    machine.is_narrow(speaker);
-    machine.holds(other);
-    machine.seconds(A_WHILE);
-    assert_eq!(since(&machine, 2), [format!("SecurityGroupRightLost/acme/{speaker}/ticket.read resolved")]);
-}
-
-#[test]
-fn no_peer_fires_before_its_check_when_the_speaker_is_outdated() {
+fn no_peer_fires_when_the_group_is_fixed_for_all_but_one() {
     for names in [["a2", "b2", "c2"], ["a3", "b3", "c3"], ["x", "y", "z"], ["p1", "p2", "p3"]] {
-        let (mut machine, speaker) = all_lost(&names);
-        machine.is_narrow(speaker);
-        for name in names.into_iter().filter(|name| *name != speaker) {
-            machine.holds(name);
-        }
+        let mut machine = all_lost(&names);
+        machine.is_narrow(names[1]);
+        machine.holds(names[0]);
+        machine.holds(names[2]);
         let before = machine.notified().len();
         machine.seconds(A_WHILE);
-        let fired = since(&machine, before).into_iter().filter(|line| line.ends_with("firing")).collect::<Vec<_>>();
-        assert_eq!(fired, Vec::<String>::new(), "{names:?}: nobody lost anything");
+        let after = since(&machine, before);
+        let of_one = format!("PermissionLost/acme/{}:Tickets - List/Search", names[1]);
+        assert!(after.iter().all(|line| line.starts_with(&of_one) || line.contains("superseded")), "{after:?}");
+        assert!(!after.iter().any(|line| line.ends_with("resolved")), "{after:?}");
     }
 }
 
@@ -215,14 +223,8 @@ fn a_peer_whose_group_cannot_be_read_swallows_no_loss() {
             machine.lacks(name);
         }
         machine.seconds(2 * A_WHILE);
-        let notifications =
-            machine.store.notified.iter().filter(|notification| notification.key.alert == Alert::PermissionLost);
-        let is_named = |name: &str| {
-            let in_words = format!("`{name}`");
-            notifications.clone().any(|notification| {
-                notification.key.of.token_name() == Some(name) || notification.message.text.contains(&in_words)
-            })
-        };
+        let lost: Vec<_> = machine.notified().into_iter().filter(|line| line.starts_with("PermissionLost")).collect();
+        let is_named = |name: &str| lost.iter().any(|line| line.contains(&format!("{name}:Tickets")));
         assert!(names.into_iter().all(is_named), "{:?}", machine.notified());
     }
 }
@@ -237,7 +239,7 @@ fn a_loss_is_notified_of_although_the_next_check_is_due_before_the_last_one_ends
     machine.seconds(300);
     machine.lacks("a");
     machine.seconds(300);
-    assert_eq!(since(&machine, 0), lost("a"));
+    assert_eq!(machine.notified(), [lost(&["a"], "new")]);
 }
 
 /// Nothing in `/me` shows that users came to another group with the same rights; it is read when something is lost.
@@ -254,7 +256,7 @@ fn a_group_is_read_again_before_it_is_named_though_nothing_else_showed_a_move() 
     let lost = losses(&mut machine);
     assert!(!lost.is_empty());
     for message in lost {
-        assert!(!message.text.contains("`Technicians` >"), "{}", message.text);
-        assert_eq!(message.security_group.as_deref(), Some("Others"), "{}", message.text);
+        assert!(!message.line.contains("`Technicians` >"), "{}", message.line);
+        assert_eq!(message.security_group.as_deref(), Some("Others"), "{}", message.line);
     }
 }

@@ -1,7 +1,7 @@
 //! A daemon that can be restarted, with a store in memory and a Syncro that answers as it is set to.
 
 use super::*;
-use crate::alert::Notification;
+use crate::alert::{Affected, AlertKey, Notification};
 use crate::belief::TransitionKind;
 use crate::model::Scope;
 use crate::state::{Batch, Entry, PersistedToken};
@@ -41,10 +41,9 @@ impl Store {
             }
         }
         for (id, firing) in self.firing.clone() {
-            match id {
-                Scope::Fleet => state.fleet = firing,
-                Scope::Tenant(name) => drop(state.tenants.insert(name, firing)),
-                Scope::Token(id) => drop(state.tokens.get_mut(&id).map(|token| token.firing = firing)),
+            match id.tenant() {
+                None => state.fleet = firing,
+                Some(name) => drop(state.tenants.insert(name.to_owned(), firing)),
             }
         }
         state
@@ -57,6 +56,17 @@ impl Store {
         };
         self.history.iter().filter_map(kind).collect()
     }
+}
+
+/// A notification in a line: `PermissionLost/acme/a:Tickets - Edit+b new`.
+pub(super) fn line(notification: &Notification) -> String {
+    let affected = |affected: &Affected| match affected.thing() {
+        Some(thing) => format!("{}:{thing}", affected.token_name),
+        None => affected.token_name.clone(),
+    };
+    let list = notification.affected.iter().map(affected).collect::<Vec<_>>().join("+");
+    let AlertKey { alert, of } = &notification.key;
+    format!("{}/{}/{list} {}", alert.as_str(), of.tenant().unwrap_or_default(), notification.change.as_str())
 }
 
 /// As it comes back from where it was written.
@@ -238,7 +248,7 @@ impl Machine {
     }
 
     pub(super) fn notified(&self) -> Vec<String> {
-        self.store.notified.iter().map(|notified| format!("{} {}", notified.key, notified.status.as_str())).collect()
+        self.store.notified.iter().map(line).collect()
     }
 
     pub(super) fn answer(&mut self, token: &str, me: MeObservation, list: ProbeObservation) {

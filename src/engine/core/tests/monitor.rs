@@ -40,12 +40,12 @@ fn trouble_of_our_machine_is_one_alert_and_nobody_elses() {
     let mut machine = machine();
     all(&mut machine, Some(Reason::Monitor));
     machine.seconds(3600);
-    assert_eq!(machine.notified(), ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// new"]);
     let firing = &machine.store.firing[&Scope::Fleet];
-    assert!(firing[0].message.text.contains("6 tokens"), "{}", firing[0].message.text);
+    assert!(firing[0].message.line.contains("6 tokens"), "{}", firing[0].message.line);
     all(&mut machine, None);
     machine.seconds(1000);
-    assert_eq!(machine.notified(), ["MonitorImpaired// firing", "MonitorImpaired// resolved"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// new", "MonitorImpaired// resolved"]);
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn one_token_in_trouble_does_not_flap_among_others_that_are_ok() {
     let failed = MeObservation::Failed(Failure::new(Reason::Monitor, "Input/output error"));
     machine.answer("t3", failed, ProbeObservation::Granted(200));
     machine.seconds(7200);
-    assert_eq!(machine.notified(), ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// new"]);
     machine.handle(Event::Reload(Arc::new(config(Vec::new()))));
     machine.seconds(2);
     assert_eq!(
         machine.notified(),
-        ["MonitorImpaired// firing", "MonitorImpaired// resolved"],
+        ["MonitorImpaired// new", "MonitorImpaired// resolved"],
         "who is gone is in no trouble"
     );
 }
@@ -93,16 +93,16 @@ fn what_was_unreachable_is_not_over_because_we_are_in_trouble() {
     let mut machine = machine();
     machine.answer("t0", MeObservation::Failed(failure()), ProbeObservation::Granted(200));
     machine.seconds(1500);
-    assert_eq!(machine.notified(), ["TenantUnreachable/tenant-0/ firing"]);
+    assert_eq!(machine.notified(), ["TenantUnreachable/tenant-0/ new"]);
     all(&mut machine, Some(Reason::Monitor));
     machine.seconds(3600);
-    assert_eq!(machine.notified()[1..], ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified()[1..], ["MonitorImpaired// new"]);
     all(&mut machine, Some(Reason::Connect));
     machine.seconds(1500);
-    assert_eq!(machine.notified()[2..], ["MonitorImpaired// resolved", "SyncroOutage// firing"]);
+    assert_eq!(machine.notified()[2..], ["MonitorImpaired// resolved", "SyncroOutage// new"]);
     all(&mut machine, Some(Reason::Monitor));
     machine.seconds(1500);
-    assert_eq!(machine.notified()[4..], ["MonitorImpaired// firing"], "nothing shows that the outage is over");
+    assert_eq!(machine.notified()[4..], ["MonitorImpaired// new"], "nothing shows that the outage is over");
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn silence_counts_from_when_the_other_side_was_first_seen_silent() {
     }
     assert_eq!(silent_since(&machine), Some(at(machine.now)), "our own trouble said nothing of the tenant");
     machine.seconds(890);
-    assert!(!machine.notified().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.notified());
+    assert!(!machine.notified().contains(&"TenantUnreachable/tenant-0/ new".to_owned()), "{:?}", machine.notified());
     machine.seconds(20);
-    assert!(machine.notified().contains(&"TenantUnreachable/tenant-0/ firing".to_owned()), "{:?}", machine.notified());
+    assert!(machine.notified().contains(&"TenantUnreachable/tenant-0/ new".to_owned()), "{:?}", machine.notified());
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_restart_while_impaired_repeats_and_ends_nothing() {
     machine.seconds(1000);
     machine.crash(six(), 5);
     machine.seconds(1000);
-    assert_eq!(machine.notified(), ["MonitorImpaired// firing"]);
+    assert_eq!(machine.notified(), ["MonitorImpaired// new"]);
     all(&mut machine, None);
     machine.seconds(1000);
     assert_eq!(machine.notified()[1..], ["MonitorImpaired// resolved"]);
@@ -147,7 +147,7 @@ fn long_pauses_are_notified_of_once_and_checks_wait_for_their_end() {
     machine.seconds(61);
     assert_eq!(machine.notified(), Vec::<String>::new(), "not for longer than five minutes");
     machine.seconds(1);
-    assert_eq!(machine.notified(), ["MonitorThrottled// firing"]);
+    assert_eq!(machine.notified(), ["MonitorThrottled// new"]);
     machine.seconds(198);
     assert_eq!((machine.core.snapshot().checks_due, machine.notified().len()), (6, 1), "who waits is due");
     machine.core.paused(vec![Pause { answered: true, ..pause(3700, 4200) }]);
@@ -156,7 +156,7 @@ fn long_pauses_are_notified_of_once_and_checks_wait_for_their_end() {
     assert_eq!(machine.notified().len(), 1, "a single answer is no flow");
     machine.core.paused(Vec::new());
     machine.seconds(1);
-    assert_eq!(machine.notified(), ["MonitorThrottled// firing", "MonitorThrottled// resolved"]);
+    assert_eq!(machine.notified(), ["MonitorThrottled// new", "MonitorThrottled// resolved"]);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Fleet {
                 match effect {
                     Effect::Start(job) => more.extend(self.carry_out(&job)),
                     Effect::Record(Record::Notification(notification)) => {
-                        let (alert, status) = (notification.key.alert.as_str(), notification.status.as_str());
+                        let (alert, status) = (notification.key.alert.as_str(), notification.change.as_str());
                         self.notified.push((self.now, format!("{alert} {status}")));
                     }
                     _ => {}
@@ -97,10 +97,10 @@ fn a_glitch_that_refuses_every_token_for_minutes_is_one_message_whatever_the_siz
             let mut fleet = Fleet::new(tenants);
             fleet.answer(0..tenants, &observation);
             fleet.run(400);
-            assert_eq!(fleet.notified(), ["SyncroOutage firing"], "{tenants} tenants");
+            assert_eq!(fleet.notified(), ["SyncroOutage new"], "{tenants} tenants");
             fleet.answers.clear();
             fleet.run(600);
-            assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved"], "{tenants} tenants");
+            assert_eq!(fleet.notified(), ["SyncroOutage new", "SyncroOutage resolved"], "{tenants} tenants");
             assert_eq!(fleet.notified.len(), 2, "{tenants} tenants: {:?}", fleet.notified);
         }
     }
@@ -111,11 +111,11 @@ fn after_ten_minutes_it_is_the_tokens() {
     let mut fleet = Fleet::new(20);
     fleet.answer(0..20, &MeObservation::Refused);
     fleet.run(590);
-    assert_eq!(fleet.notified(), ["SyncroOutage firing"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage new"]);
     let began = fleet.notified[0].0;
     fleet.run(400);
-    assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
-    assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (20, 1));
+    assert_eq!(fleet.notified(), ["SyncroOutage new", "SyncroOutage resolved", "TokenRejected new"]);
+    assert_eq!((fleet.count("TokenRejected new"), fleet.count("SyncroOutage new")), (20, 1));
     let resolved = fleet.notified.iter().find(|(_, notified)| notified == "SyncroOutage resolved").unwrap().0;
     assert!((resolved - began - 600).abs() < 60, "{began} {resolved}");
 }
@@ -126,8 +126,8 @@ fn a_few_that_turn_bad_are_notified_of_at_once_as_ever() {
         let mut fleet = Fleet::new(tenants);
         fleet.answer(0..bad, &MeObservation::Refused);
         fleet.run(300 + 30 + 30);
-        assert_eq!(fleet.notified(), ["TokenRejected firing"], "{bad} of {tenants}");
-        assert_eq!(fleet.count("TokenRejected firing"), bad, "{bad} of {tenants}");
+        assert_eq!(fleet.notified(), ["TokenRejected new"], "{bad} of {tenants}");
+        assert_eq!(fleet.count("TokenRejected new"), bad, "{bad} of {tenants}");
     }
 }
 
@@ -138,8 +138,8 @@ fn those_that_stay_bad_when_an_outage_has_passed_are_notified_of() {
     fleet.run(400);
     fleet.answers.retain(|tenant, _| tenant == "tenant-003");
     fleet.run(400);
-    assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved", "TokenRejected firing"]);
-    assert_eq!(fleet.count("TokenRejected firing"), 1);
+    assert_eq!(fleet.notified(), ["SyncroOutage new", "SyncroOutage resolved", "TokenRejected new"]);
+    assert_eq!(fleet.count("TokenRejected new"), 1);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn one_token_that_dies_costs_a_check_of_four_others_and_no_more() {
     // Once more to confirm it, four of others.
     let more = fleet.asked - before;
     assert!((usual..=usual + 5).contains(&more), "{more} against {usual}");
-    assert_eq!(fleet.count("TokenRejected firing"), 1);
+    assert_eq!(fleet.count("TokenRejected new"), 1);
 }
 
 #[test]
@@ -162,15 +162,15 @@ fn a_fleet_of_which_nothing_can_be_learnt_is_one_message() {
     let mut fleet = Fleet::new(20);
     fleet.answer(0..20, &MeObservation::Failed(failure()));
     fleet.run(3600);
-    assert_eq!(fleet.notified(), ["SyncroOutage firing"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage new"]);
     assert_eq!(fleet.notified.len(), 1, "{:?}", fleet.notified);
     let (began, _) = fleet.notified[0];
     assert!((601 + 900..=601 + 900 + 300).contains(&began), "after unreachable_after: {began}");
     fleet.answers.retain(|tenant, _| tenant < &"tenant-002".to_owned());
     fleet.run(1000);
     let notified = fleet.notified();
-    assert_eq!(notified, ["SyncroOutage firing", "SyncroOutage resolved", "TenantUnreachable firing"]);
-    assert_eq!(fleet.count("TenantUnreachable firing"), 2, "those who stay silent");
+    assert_eq!(notified, ["SyncroOutage new", "SyncroOutage resolved", "TenantUnreachable new"]);
+    assert_eq!(fleet.count("TenantUnreachable new"), 2, "those who stay silent");
 }
 
 #[test]
@@ -183,13 +183,13 @@ fn tokens_that_are_all_refused_as_syncro_comes_back_are_an_outage_too() {
         fleet.answer(0..tenants, &MeObservation::Failed(failure()));
         fleet.run(5 * 3600);
         let case = format!("{tenants} tenants, every {minutes} minutes");
-        assert_eq!(fleet.notified(), ["SyncroOutage firing"], "{case}");
+        assert_eq!(fleet.notified(), ["SyncroOutage new"], "{case}");
         fleet.answer(0..tenants, &MeObservation::Refused);
         fleet.run(500);
-        assert_eq!(fleet.count("TokenRejected firing"), 0, "{case}: {:?}", fleet.notified);
+        assert_eq!(fleet.count("TokenRejected new"), 0, "{case}: {:?}", fleet.notified);
         fleet.answers.clear();
         fleet.run(7200);
-        assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved"], "{case}");
+        assert_eq!(fleet.notified(), ["SyncroOutage new", "SyncroOutage resolved"], "{case}");
     }
 }
 
@@ -206,8 +206,8 @@ fn tokens_that_expire_on_one_day_are_notified_of_each() {
     fleet.notified.clear();
     fleet.answer(0..10, &MeObservation::Refused);
     fleet.run(60);
-    assert_eq!(fleet.notified(), ["TokenExpired firing"]);
-    assert_eq!(fleet.count("TokenExpired firing"), 10);
+    assert_eq!(fleet.notified(), ["TokenExpired new"]);
+    assert_eq!(fleet.count("TokenExpired new"), 10);
 }
 
 #[test]
@@ -219,9 +219,8 @@ fn an_outage_lasts_over_a_restart_and_over_a_reload() {
     let batch = crate::state::Batch::of(&snapshot);
     let mut state = PersistedState::default();
     for (id, token_status) in batch.statuses {
-        let firing = batch.firing[&id.clone().into()].to_vec();
-        let token_status = (*token_status.unwrap()).clone();
-        state.tokens.insert(id, crate::state::PersistedToken { status: token_status, firing });
+        let status = (*token_status.unwrap()).clone();
+        state.tokens.insert(id, crate::state::PersistedToken { status, firing: Vec::new() });
     }
     state.fleet = batch.firing[&Scope::Fleet].to_vec();
     let config = Arc::clone(&fleet.core.config);
@@ -232,7 +231,7 @@ fn an_outage_lasts_over_a_restart_and_over_a_reload() {
     assert_eq!(fleet.notified.len(), 1, "{:?}", fleet.notified);
     fleet.answers.clear();
     fleet.run(400);
-    assert_eq!(fleet.notified(), ["SyncroOutage firing", "SyncroOutage resolved"]);
+    assert_eq!(fleet.notified(), ["SyncroOutage new", "SyncroOutage resolved"]);
 }
 
 #[test]
@@ -251,11 +250,13 @@ fn a_suspicion_that_comes_to_nothing_delays_nobodys_notices() {
     fleet.notified.clear();
     fleet.answer(0..6, &MeObservation::Refused);
     fleet.run(400);
-    assert_eq!((fleet.count("TokenRejected firing"), fleet.count("SyncroOutage firing")), (6, 0));
+    assert_eq!((fleet.count("TokenRejected new"), fleet.count("SyncroOutage new")), (6, 0));
     for mark in (1100 + MARK..1500).step_by(MARK as usize) {
-        let notified = |one: &&(i64, String)| one.0 == mark && one.1.starts_with("TokenExpiring");
+        let notified = |one: &&(i64, String)| one.0 == mark && one.1 == "TokenExpiring reminder";
         let notified = fleet.notified.iter().filter(notified).count();
-        assert_eq!(notified, 12, "at {mark}");
+        // The alert of a token that is refused takes the place of its expiry notices.
+        let refused = fleet.notified.iter().filter(|(at, line)| *at <= mark && line == "TokenRejected new").count();
+        assert_eq!(notified, 12 - refused, "at {mark}");
     }
 }
 
@@ -267,13 +268,13 @@ fn a_tenant_whose_token_is_refused_already_falls_silent_with_the_others() {
         config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_hours(1));
         fleet.answer(dead..dead + 1, &MeObservation::Refused);
         fleet.run(1000);
-        assert_eq!(fleet.notified(), ["TokenRejected firing"]);
+        assert_eq!(fleet.notified(), ["TokenRejected new"]);
         fleet.happens(Event::Reload(Arc::new(config)));
         fleet.run(4000);
         fleet.notified.clear();
         fleet.answer(0..4, &MeObservation::Failed(failure()));
         fleet.run(2 * 3600);
-        assert_eq!(fleet.notified(), ["SyncroOutage firing"], "tenant {dead}");
+        assert_eq!(fleet.notified(), ["SyncroOutage new"], "tenant {dead}");
     }
 }
 
@@ -286,7 +287,7 @@ fn a_token_that_is_bad_already_is_not_said_to_be_bad_in_another_way_because_of_a
         config.schedule.validity = crate::config::Schedule::Every(std::time::Duration::from_hours(1));
         fleet.answer(bad..bad + 1, &MeObservation::Works(locked_out.clone()));
         fleet.run(1000);
-        assert_eq!(fleet.notified(), ["TokenUserLockedOut firing"]);
+        assert_eq!(fleet.notified(), ["UserLockedOut new"]);
         fleet.happens(Event::Reload(Arc::new(config)));
         fleet.run(4000);
         fleet.notified.clear();
@@ -294,6 +295,6 @@ fn a_token_that_is_bad_already_is_not_said_to_be_bad_in_another_way_because_of_a
         while fleet.notified().is_empty() {
             fleet.run(1);
         }
-        assert_eq!(fleet.notified(), ["SyncroOutage firing"], "tenant {bad}");
+        assert_eq!(fleet.notified(), ["SyncroOutage new"], "tenant {bad}");
     }
 }

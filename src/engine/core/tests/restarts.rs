@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::machine::{Answer, Machine, fleet, granted};
+use super::machine::{Answer, Machine, fleet, granted, line};
 use super::*;
-use crate::alert::{AlertKey, Notification, Status};
+use crate::alert::{Change, Notification};
 use crate::belief::{TokenState, TransitionKind};
 use crate::state::Entry;
 
@@ -23,7 +23,7 @@ fn a_restart_believes_what_was_persisted_and_notifies_of_nothing_twice() {
     machine.answer("t", refused(), ProbeObservation::Missing);
     machine.answer("p", works(&[]), ProbeObservation::Missing);
     machine.seconds(4000);
-    let notified = ["TokenRejected/acme/t firing", "PermissionLost/acme/p/Tickets - List/Search firing"];
+    let notified = ["TokenRejected/acme/t new", "PermissionLost/acme/p:Tickets - List/Search new"];
     let mut received = machine.notified();
     received.sort();
     assert_eq!(received, [notified[1], notified[0]]);
@@ -33,7 +33,7 @@ fn a_restart_believes_what_was_persisted_and_notifies_of_nothing_twice() {
     let token_status = |index: usize| &snapshot.tokens[index].status;
     assert_eq!((token_status(0).state, token_status(1).state), (TokenState::Rejected, TokenState::Valid));
     assert!(token_status(0).validity.last_attempt < Some(at(machine.now - 59)), "with its old timestamp");
-    assert_eq!(snapshot.tokens.iter().map(|token| token.firing.len()).sum::<usize>(), 2);
+    assert_eq!(snapshot.tenants[0].firing.len(), 2);
     machine.seconds(4000);
     assert_eq!(machine.notified().len(), 2, "{:?}", machine.notified());
     machine.answers.clear();
@@ -67,7 +67,8 @@ fn an_expiry_that_passed_while_nobody_watched_is_noticed_at_once() {
     machine.crash(expiring(), 5000);
     assert_eq!(machine.second(), 1);
     machine.seconds(31);
-    assert_eq!(machine.notified().last().map(String::as_str), Some("TokenExpired/acme/t firing"));
+    let notified = ["TokenExpired/acme/t new", "TokenExpiring/acme/t superseded"];
+    assert_eq!(machine.notified()[machine.notified().len() - 2..], notified);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_bad_verdict_that_waits_for_its_confirmation_does_so_over_a_restart() {
     machine.commit();
     machine.crash(fleet(&["t"]), 30);
     machine.seconds(1);
-    assert_eq!(machine.notified(), ["TokenRejected/acme/t firing"]);
+    assert_eq!(machine.notified(), ["TokenRejected/acme/t new"]);
 }
 
 #[test]
@@ -89,8 +90,8 @@ fn what_left_the_configuration_while_nobody_watched_is_resolved_and_keeps_its_hi
     machine.seconds(100);
     machine.crash(fleet(&["other"]), 60);
     machine.seconds(1);
-    assert_eq!(machine.notified(), ["TokenRejected/acme/t firing", "TokenRejected/acme/t resolved"]);
-    assert!(machine.store.notified[1].message.text.contains("no longer in the configuration"));
+    assert_eq!(machine.notified(), ["TokenRejected/acme/t new", "TokenRejected/acme/t resolved"]);
+    assert!(machine.store.notified[1].message.line.contains("no longer in the configuration"));
     machine.crash(fleet(&["other"]), 60);
     machine.seconds(1000);
     assert_eq!(machine.notified().len(), 2);
@@ -111,9 +112,12 @@ fn a_renamed_token_is_known_again_by_its_value() {
         rename(&mut machine, fleet(&["new"]));
         machine.answer("new", works(&[]), ProbeObservation::Missing);
         machine.seconds(100);
-        let lost = |name: &str, status: &str| format!("PermissionLost/acme/{name}/Tickets - List/Search {status}");
-        let notified = [lost("old", "firing"), lost("old", "resolved"), lost("new", "firing")];
-        assert_eq!(machine.notified(), notified, "it was lost under its old name, so it is not missing from the start");
+        let lost = "PermissionLost/acme/old:Tickets - List/Search new";
+        assert_eq!(machine.notified(), [lost], "its alert goes along, and that is no news");
+        let snapshot = machine.core.snapshot();
+        let [firing] = &snapshot.tenants[0].firing[..] else { unreachable!("{:?}", snapshot.tenants) };
+        assert_eq!(firing.id, machine.store.notified[0].id);
+        assert_eq!(firing.affected[0].token_name, "new");
         assert_eq!(machine.store.kinds(), [TransitionKind::Permission, TransitionKind::Name]);
         let moved = Entry::Renamed {
             from: TokenId { tenant: "acme".to_owned(), token_name: "old".to_owned() },
@@ -141,7 +145,7 @@ fn a_permission_that_is_wanted_since_the_restart_is_asked_for_in_turn() {
     machine.answer("t", works(&[]), ProbeObservation::Missing);
     machine.crash(fleet(&["t"]), 10);
     machine.seconds(400);
-    assert_eq!(machine.notified(), ["PermissionMissing/acme/t/Tickets - List/Search firing"]);
+    assert_eq!(machine.notified(), ["PermissionMissing/acme/t:Tickets - List/Search new"]);
 }
 
 #[derive(Clone, Debug)]
@@ -207,13 +211,13 @@ fn quick(names: &[&str]) -> Config {
     config
 }
 
-/// By key, in the order of the notifications.
-fn by_key(notified: &[Notification]) -> BTreeMap<AlertKey, Vec<&Notification>> {
-    let mut keys: BTreeMap<AlertKey, Vec<&Notification>> = BTreeMap::new();
+/// By alert, in the order of the notifications.
+fn by_id(notified: &[Notification]) -> BTreeMap<String, Vec<&Notification>> {
+    let mut alerts: BTreeMap<String, Vec<&Notification>> = BTreeMap::new();
     for notification in notified {
-        keys.entry(notification.key.clone()).or_default().push(notification);
+        alerts.entry(notification.id.clone()).or_default().push(notification);
     }
-    keys
+    alerts
 }
 
 proptest! {
@@ -234,14 +238,16 @@ proptest! {
         machine.seconds(3000);
         machine.handle(Event::Reload(Arc::new(quick(&[]))));
         machine.commit();
-        for (key, notifications) in by_key(&machine.store.notified) {
+        for notifications in by_id(&machine.store.notified).into_values() {
+            let changes = || notifications.iter().map(|notification| line(notification)).collect::<Vec<_>>();
             let mut fires = false;
             for notification in &notifications {
-                let expected = notification.status != Status::Firing;
-                prop_assert_eq!(fires, expected, "{} {:?}", key, notifications.iter().map(|notified| notified.status).collect::<Vec<_>>());
-                fires = notification.status != Status::Resolved;
+                let expected = notification.change != Change::New;
+                prop_assert_eq!(fires, expected, "{:?}", changes());
+                fires = !notification.change.ends();
             }
-            prop_assert!(!fires, "{key} never resolved");
+            let ends = notifications.iter().filter(|notification| notification.change.ends()).count();
+            prop_assert!(!fires && ends == 1, "it ends once: {:?}", changes());
         }
         prop_assert!(machine.store.firing.values().all(Vec::is_empty));
     }
@@ -278,38 +284,28 @@ proptest! {
         }
         machine.seconds(1);
         for notification in &machine.store.notified[notified..] {
-            let of_tenant = notification.key.of.token_name().is_none();
-            prop_assert!(of_tenant || notification.status == Status::Reminder, "{} {:?}", notification.key, notification.status);
+            let of_tenant = notification.key.of.is_whole() && notification.affected.is_empty();
+            let by_configuration = notification.message.line.contains("no longer in the configuration");
+            let may_be = of_tenant || by_configuration || notification.change == Change::Reminder;
+            prop_assert!(may_be, "{}", line(notification));
         }
     }
 }
 
 #[test]
-fn what_one_token_notifies_of_for_its_group_no_other_repeats_not_even_after_a_restart() {
-    let mut machine = Machine { grouped: true, ..Machine::new(fleet(&["a", "b"])) };
-    for token in ["a", "b"] {
-        machine.answer(token, works(&[("ticket.read", true)]), ProbeObservation::Granted(200));
-    }
+fn what_a_group_lost_is_not_repeated_by_a_restart_nor_by_one_that_leaves() {
+    let mut machine = Machine::grouped(&["a", "b"]);
     machine.seconds(10);
-    for token in ["a", "b"] {
-        machine.answer(token, works(&[("ticket.read", false)]), ProbeObservation::Missing);
-    }
+    machine.lacks("a");
+    machine.lacks("b");
     machine.seconds(4000);
     machine.crash(fleet(&["a", "b"]), 60);
     machine.seconds(4000);
-    let of = |machine: &Machine, status: &str| {
-        let notified = machine.notified().into_iter().filter(|notified| notified.ends_with(status));
-        notified.map(|notified| notified.split('/').next().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let both = ["PermissionLost", "SecurityGroupRightLost"];
-    let mut fired = of(&machine, "firing");
-    fired.sort();
-    assert_eq!((fired, of(&machine, "resolved").len()), (both.map(str::to_owned).to_vec(), 0));
-    // The representative leaves: the other one is affected still, and fires now, after a check.
-    let teller = if machine.notified()[0].contains("/a/") { "b" } else { "a" };
-    machine.crash(fleet(&[teller]), 60);
-    machine.seconds(10);
-    assert_eq!((of(&machine, "firing").len(), of(&machine, "resolved").len()), (4, 2), "{:?}", machine.notified());
+    assert_eq!(machine.notified().len(), 1, "{:?}", machine.notified());
+    machine.crash(fleet(&["b"]), 60);
+    machine.seconds(4000);
+    let changes: Vec<_> = machine.store.notified.iter().map(|notification| notification.change).collect();
+    assert_eq!(changes, [Change::New, Change::Updated]);
 }
 
 #[test]

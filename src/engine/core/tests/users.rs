@@ -63,7 +63,8 @@ fn a_user_who_was_in_the_list_and_is_not_any_more_is_said_to_be_so_when_seen_twi
     assert_eq!(unlisted(&mut machine), Vec::<String>::new());
     let changes = machine.store.kinds().into_iter().filter(|kind| *kind == TransitionKind::UserListed);
     assert_eq!(changes.count(), 2);
-    assert_eq!(machine.notified(), Vec::<String>::new());
+    let notified = ["UserDisabled/acme/a new", "UserDisabled/acme/a reminder", "UserDisabled/acme/a resolved"];
+    assert_eq!(machine.notified(), notified);
 }
 
 #[test]

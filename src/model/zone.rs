@@ -39,7 +39,7 @@ impl Zone {
     }
 
     /// The zone of this name as it is built into the program.
-    pub(super) fn built_in(name: &str) -> Option<Self> {
+    pub(crate) fn built_in(name: &str) -> Option<Self> {
         Tz::from_str(name).ok().map(|zone| Self(Arc::new(Data::BuiltIn(zone))))
     }
 
@@ -47,7 +47,7 @@ impl Zone {
     ///
     /// # Errors
     /// What is wrong with the file: a fragment that reads after "the file ".
-    pub(super) fn from_file(name: &str, bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_file(name: &str, bytes: &[u8]) -> Result<Self, String> {
         let zone = tz::TimeZone::from_tz_data(bytes).map_err(|error| format!("is no time zone: {error}"))?;
         let rules = zone.as_ref();
         if !rules.leap_seconds().is_empty() {

@@ -1,0 +1,196 @@
+//! To which alert each finding belongs: one that lists it already, one whose cause explains it too, or a new one. Pure.
+//!
+//! An alert is one cause at one onset. What was seen to be granted after an alert began was lost by another click, and
+//! is another alert; what becomes known of a cause later moves its findings to the alert of that cause.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::finding::Finding;
+use super::firing::{Affected, Firing};
+use super::kind::{Alert, Family};
+use super::notification::AlertKey;
+
+/// What is first seen to be refused so long after an alert began may still be of its round: the checks that it made due at
+/// once wait for the budget.
+const ROUND: TimeDelta = TimeDelta::minutes(2);
+
+/// To which alert each finding belongs.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// The findings of each alert that fires, by the same index; a finding is named by its own.
+    pub(super) kept: Vec<Vec<usize>>,
+    /// Whether something that the alert listed belongs to another one now.
+    pub(super) has_moved: Vec<bool>,
+    /// The findings of each alert that begins.
+    pub(super) new: Vec<(AlertKey, Vec<usize>)>,
+}
+
+/// An alert that may begin, and its findings, each with the alert that lists it until now.
+type Candidates = BTreeMap<AlertKey, Vec<(usize, Option<usize>)>>;
+
+/// Distributes the findings among the alerts that fire and new ones. `begins` says whether a new alert of this kind begins
+/// now with these findings.
+pub(super) fn list(
+    findings: &[Finding],
+    firing: &[Firing],
+    mut begins: impl FnMut(&AlertKey, &[&Finding]) -> bool,
+) -> Listing {
+    let mut listing =
+        Listing { kept: vec![Vec::new(); firing.len()], has_moved: vec![false; firing.len()], new: Vec::new() };
+    let mut candidates = Candidates::new();
+    let (rights, others): (Vec<usize>, Vec<usize>) = (0..findings.len()).partition(|index| findings[*index].is_right());
+    for index in others {
+        listing.place(index, findings, firing, &mut candidates);
+    }
+    merge_missing(findings, &mut candidates);
+    for index in rights {
+        listing.place_right(index, findings, firing, &mut candidates);
+    }
+    for (key, members) in candidates {
+        let counted: Vec<_> =
+            members.iter().filter(|(index, listed)| listed.is_some() || findings[*index].may_begin).collect();
+        let found: Vec<_> = counted.iter().map(|(index, _)| &findings[*index]).collect();
+        // A right that goes along with what explains it begins nothing by itself.
+        if found.iter().any(|finding| finding.may_begin && finding.alert == key.alert) && begins(&key, &found) {
+            for (_, listed) in &counted {
+                listing.moved_from(*listed);
+            }
+            listing.new.push((key, counted.iter().map(|(index, _)| *index).collect()));
+        } else {
+            for (index, listed) in members {
+                if let Some(listed) = listed {
+                    listing.kept[listed].push(index);
+                }
+            }
+        }
+    }
+    listing
+}
+
+impl Listing {
+    /// Takes note that something that an alert listed belongs to another one now.
+    fn moved_from(&mut self, listed: Option<usize>) {
+        if let Some(listed) = listed {
+            self.has_moved[listed] = true;
+        }
+    }
+
+    /// Places what is no right.
+    fn place(&mut self, index: usize, findings: &[Finding], firing: &[Firing], candidates: &mut Candidates) {
+        let finding = &findings[index];
+        let listed = listed_in(finding, firing);
+        if let Some(at) = listed.filter(|at| finding.is_vague || fits(&firing[*at], finding)) {
+            self.kept[at].push(index);
+        } else if let Some(at) = firing.iter().position(|firing| joins(firing, finding)) {
+            self.kept[at].push(index);
+            self.moved_from(listed);
+        } else {
+            candidates.entry(key(finding)).or_default().push((index, listed));
+        }
+    }
+
+    /// Places a right: it goes along with what explains it, and has an alert of its own only where nothing does.
+    fn place_right(&mut self, index: usize, findings: &[Finding], firing: &[Firing], candidates: &mut Candidates) {
+        let finding = &findings[index];
+        let listed = listed_in(finding, firing);
+        let lacks = |indices: &[usize]| indices.iter().any(|other| explains(&findings[*other], finding));
+        let explained =
+            |at: &usize| lacks(&self.kept[*at]) && (listed == Some(*at) || is_of_round(&firing[*at], finding));
+        if let Some(at) = listed.filter(explained).or_else(|| (0..firing.len()).find(explained)) {
+            self.kept[at].push(index);
+            self.moved_from(listed.filter(|listed| *listed != at));
+            return;
+        }
+        let explaining = candidates.iter().find(|(_, members)| {
+            let members: Vec<_> = members.iter().map(|(index, _)| *index).collect();
+            lacks(&members)
+        });
+        if let Some(key) = explaining.map(|(key, _)| key.clone()) {
+            candidates.entry(key).or_default().push((index, listed));
+        } else if listed.is_some_and(|at| fits(&firing[at], finding)) {
+            self.kept[listed.unwrap_or_default()].push(index);
+        } else if listed.is_some() && finding.alert == Alert::SecurityGroupRightLost && !finding.may_begin {
+            // What it went along with is over; should it last, the next check says so.
+        } else if let Some(at) = firing.iter().position(|firing| joins(firing, finding)) {
+            self.kept[at].push(index);
+        } else {
+            candidates
+                .entry(key(finding))
+                .or_default()
+                .push((index, listed.filter(|at| firing[*at].alert == finding.alert)));
+        }
+    }
+}
+
+fn key(finding: &Finding) -> AlertKey {
+    AlertKey { alert: finding.alert, of: finding.scope.clone() }
+}
+
+/// The alert that lists a finding.
+fn listed_in(finding: &Finding, firing: &[Firing]) -> Option<usize> {
+    let lists = |firing: &Firing| {
+        let is_same = finding.affected.is_some() || firing.scope == finding.scope;
+        is_same && firing.alert.family() == finding.alert.family() && firing.lists(finding.affected.as_ref())
+    };
+    firing.iter().position(lists)
+}
+
+/// Whether an alert is of the kind and the cause of a finding.
+fn fits(firing: &Firing, finding: &Finding) -> bool {
+    let explains_missing = firing.alert == Alert::PermissionLost && finding.alert == Alert::PermissionMissing;
+    firing.scope == finding.scope && (firing.alert == finding.alert || explains_missing)
+}
+
+/// Whether an alert that does not list a finding explains it.
+fn joins(firing: &Firing, finding: &Finding) -> bool {
+    if !finding.may_begin || !fits(firing, finding) {
+        return false;
+    }
+    let Some(affected) = &finding.affected else { return true };
+    if firing.alert.family() != Family::Access {
+        return true;
+    }
+    let lists_same = |affected: &Affected| {
+        let same = |other: &Affected| affected.thing().is_some() && other.thing() == affected.thing();
+        firing.affected.iter().any(same)
+    };
+    is_of_round(firing, finding) || lists_same(affected) && finding.granted_at <= firing.began_at
+}
+
+/// Whether a finding may be of the onset of an alert: it was not seen to be otherwise after the alert began, and was first
+/// seen in its round.
+fn is_of_round(firing: &Firing, finding: &Finding) -> bool {
+    let is_missing_anew = finding.alert == Alert::PermissionMissing && firing.alert != finding.alert;
+    let until: DateTime<Utc> = firing.began_at + ROUND;
+    finding.granted_at <= firing.began_at && finding.since <= until && !is_missing_anew
+}
+
+/// Whether a permission that is missing explains that a right of the same user or group was lost.
+fn explains(finding: &Finding, right: &Finding) -> bool {
+    let is_lost = matches!(finding.alert, Alert::PermissionLost | Alert::UserChanged) && !finding.is_right();
+    let token = |finding: &Finding| finding.affected.as_ref().map(|affected| affected.token_name.clone());
+    let is_same_token = token(finding) == token(right);
+    // What only the token lacks explains nothing of its user.
+    let is_of_token = finding.scope.token_name().is_some() && !finding.is_vague;
+    is_lost && !is_of_token && (finding.scope == right.scope || is_same_token)
+}
+
+/// What was missing at the first check belongs to the alert that begins for the loss of the same.
+fn merge_missing(findings: &[Finding], candidates: &mut Candidates) {
+    let of_missing: Vec<_> = candidates.keys().filter(|key| key.alert == Alert::PermissionMissing).cloned().collect();
+    for missing in of_missing {
+        let lost = AlertKey { alert: Alert::PermissionLost, of: missing.of.clone() };
+        let Some(losing) = candidates.get(&lost) else { continue };
+        let thing = |index: usize| findings[index].affected.as_ref().and_then(Affected::thing);
+        let things: Vec<_> = losing.iter().map(|(index, _)| thing(*index)).collect();
+        let Some(members) = candidates.remove(&missing) else { continue };
+        let (same, others): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|(index, _)| things.contains(&thing(*index)));
+        candidates.entry(lost).or_default().extend(same);
+        if !others.is_empty() {
+            candidates.insert(missing, others);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The parts of which a message is made: names, lists and lines, each of bounded length. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The most characters of a line, whatever the names in it: it is shown in logs, chats and on pagers.
+pub(super) const LONGEST_LINE: usize = 400;
+/// The most characters of a name in a message. The fields of a notification have it in full.
+const LONGEST_NAME: usize = 36;
+/// The most characters of the name of a permission; the longest that Syncro has is not cut.
+const LONGEST_PERMISSION: usize = 60;
+/// The most characters of a list in a step, which has no other bound.
+pub(super) const ROOM_IN_STEP: usize = 300;
+/// The room for a list in a line, in characters: less of it is tried until the line is short enough.
+const ROOMS: [usize; 4] = [140, 90, 60, 36];
+
+/// The length of a text in characters.
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// A text on one line, with at most so many characters. Where it is cut, no backtick is left open.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    let text: String = text.chars().map(|character| if breaks(character) { ' ' } else { character }).collect();
+    if length(&text) <= most {
+        return text;
+    }
+    let begin: String = text.chars().take(most.saturating_sub(2)).collect();
+    let is_open = begin.matches('`').count() % 2 == 1;
+    format!("{}…{}", begin.trim_end(), if is_open { "`" } else { "" })
+}
+
+/// A text between backticks, with at most so many characters.
+pub(super) fn quoted(text: &str, most: usize) -> String {
+    format!("`{}`", plain(text, most))
+}
+
+/// A text without backticks, with at most so many characters.
+pub(super) fn plain(text: &str, most: usize) -> String {
+    cut(&text.replace('`', "'"), most)
+}
+
+/// A name, to stand in a sentence.
+pub(super) fn name(text: &str) -> String {
+    quoted(text, LONGEST_NAME)
+}
+
+/// The title of an integration, to stand in a sentence.
+pub(super) fn title(text: &str) -> String {
+    plain(text, LONGEST_NAME)
+}
+
+/// The name of a permission or a right, to stand in a sentence.
+pub(super) fn permission(text: &str) -> String {
+    quoted(text, LONGEST_PERMISSION)
+}
+
+/// The members of a list for which there is room, and how many there are besides: `a`, `b` and 74 more. The first is named
+/// in any case.
+pub(super) fn list(members: &[String], room: usize) -> String {
+    let mut text = String::new();
+    for (index, member) in members.iter().enumerate() {
+        let and = match index {
+            0 => "",
+            _ if index + 1 == members.len() => " and ",
+            _ => ", ",
+        };
+        if index > 0 && length(&text) + length(and) + length(member) > room {
+            return format!("{text} and {} more", members.len() - index);
+        }
+        text.push_str(and);
+        text.push_str(member);
+    }
+    text
+}
+
+/// Each of these texts once, in the order in which they come first.
+pub(super) fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut once = Vec::new();
+    for text in texts {
+        if !once.contains(&text) {
+            once.push(text);
+        }
+    }
+    once
+}
+
+/// One line of clauses, of which empty ones are left out. `clauses` makes them with so much room for each list.
+pub(super) fn line(clauses: impl Fn(usize) -> Vec<String>) -> String {
+    let joined = |room: usize| {
+        let clauses: Vec<_> = clauses(room).into_iter().filter(|clause| !clause.is_empty()).collect();
+        clauses.join("; ")
+    };
+    let fits = ROOMS.iter().map(|room| joined(*room)).find(|line| length(line) <= LONGEST_LINE);
+    fits.unwrap_or_else(|| bounded(&joined(ROOMS[ROOMS.len() - 1])))
+}
+
+/// A line that is cut where it is too long.
+pub(super) fn bounded(line: &str) -> String {
+    cut(line, LONGEST_LINE)
+}
+
+/// How many there are of something: `1 token`, `3 tokens`.
+pub(super) fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// A moment in coordinated universal time, for what is about no single tenant.
+pub(super) fn utc(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// When a moment is that lies so far ahead, in the largest unit of which there are at least two.
+pub(super) fn when(left: TimeDelta) -> String {
+    match (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds()) {
+        (days @ 2.., ..) => format!("in {days} days"),
+        (_, hours @ 2.., ..) => format!("in {hours} hours"),
+        (_, _, minutes @ 2.., _) => format!("in {minutes} minutes"),
+        (.., seconds @ 2..) => format!("in {seconds} seconds"),
+        // The alert fires until the check that is due then has been confirmed.
+        _ => "now".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_what_fits_and_counts_the_rest() {
+        let names: Vec<_> = (0..79).map(|number| format!("`t{number}`")).collect();
+        assert_eq!(list(&names[..1], 4), "`t0`");
+        assert_eq!(list(&names[..2], 40), "`t0` and `t1`");
+        assert_eq!(list(&names, 28), "`t0`, `t1`, `t2`, `t3`, `t4` and 74 more");
+        assert_eq!(list(&names, 0), "`t0` and 78 more");
+        assert_eq!(list(&[], 40), "");
+    }
+
+    #[test]
+    fn a_line_has_less_in_its_lists_rather_than_lose_its_end() {
+        let names: Vec<_> = (0..500).map(|number| format!("`token-{number}`")).collect();
+        let made =
+            line(|room| vec!["x".repeat(200), String::new(), list(&names, room), "evidence: the end".to_owned()]);
+        assert!(length(&made) <= LONGEST_LINE && made.ends_with("; evidence: the end"), "{made}");
+    }
+
+    #[test]
+    fn a_line_that_is_cut_leaves_no_name_open_and_is_one_line() {
+        let made = line(|_| vec![format!("a\nb `{}`", "ß".repeat(900))]);
+        assert_eq!(length(&made), LONGEST_LINE);
+        assert!(made.starts_with("a b `ß") && made.ends_with("ß…`"), "{made}");
+        assert_eq!(name("a`b"), "`a'b`");
+    }
+
+    #[test]
+    fn an_expiry_is_said_in_a_unit_that_fits_and_is_now_at_last() {
+        let cases = [
+            (TimeDelta::days(2), "in 2 days"),
+            (TimeDelta::hours(47), "in 47 hours"),
+            (TimeDelta::minutes(119), "in 119 minutes"),
+            (TimeDelta::seconds(119), "in 119 seconds"),
+            (TimeDelta::zero(), "now"),
+            (TimeDelta::seconds(-30), "now"),
+        ];
+        for (left, expected) in cases {
+            assert_eq!(when(left), expected);
+        }
+    }
+}
