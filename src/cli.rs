@@ -50,6 +50,9 @@ pub enum Command {
         /// Send nothing: print what each receiver would be sent.
         #[arg(long)]
         print: bool,
+        /// Send the digest of now, by what the store says, in place of a test alert.
+        #[arg(long)]
+        digest: bool,
     },
     /// Send again what a receiver had refused for good; the log and the store say its number.
     Redeliver {

@@ -16,7 +16,7 @@ use crate::config::{
     Syncro, Web, Webhook,
 };
 use crate::model::{Calibrated, Probes, Scope, Tenant, Token, TokenSource, Wanted, Zone};
-use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble};
+use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble, Verb};
 use crate::syncro::{
     Failure, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason, Right,
     TokenObservation, TokenValue,
@@ -104,6 +104,8 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             remind_every: std::time::Duration::from_hours(24),
             unreachable_after: std::time::Duration::from_mins(15),
             receivers: Vec::new(),
+            heartbeat: None,
+            canary: None,
         },
         storage: Storage { path: PathBuf::from("state.db"), keep: std::time::Duration::from_hours(400 * 24) },
         maintenance: Arc::default(),
@@ -162,6 +164,8 @@ pub(crate) struct Fake {
     refused: Arc<Mutex<Vec<(String, String, Trouble)>>>,
     /// The longest body that is accepted, in bytes.
     pub(crate) longest: Arc<Mutex<Option<usize>>>,
+    /// Whether what was accepted is not there when it is asked for.
+    pub(crate) loses: Arc<Mutex<bool>>,
     /// How far the clocks of all receivers are ahead of this one.
     pub(crate) clock: Arc<Mutex<TimeDelta>>,
     start: Option<Instant>,
@@ -229,10 +233,14 @@ impl Post for Fake {
             let trouble = Trouble::new(DeliveryFailure::Refused, "it answered 413");
             return Err(Trouble { suspect: Suspect::Body, clock, ..trouble });
         }
+        if outgoing.verb == Verb::Get {
+            let last = self.taken(&name).pop().filter(|_| !*self.loses.lock().unwrap());
+            return Ok(Took { clock, body: last.map_or_else(Vec::new, |body| body.to_string().into_bytes()) });
+        }
         // An e-mail is no JSON.
         let body = serde_json::from_str(&outgoing.body).unwrap_or_else(|_| outgoing.body.into());
         self.taken.lock().unwrap().push((name, elapsed, body));
-        Ok(Took { clock })
+        Ok(Took { clock, ..Took::default() })
     }
 }
 
@@ -248,6 +256,7 @@ pub(crate) fn receiver(name: &str, kind: ReceiverKind) -> Arc<Receiver> {
         timeout: std::time::Duration::from_secs(10),
         only: Only::default(),
         group_wait: std::time::Duration::ZERO,
+        digest: None,
     })
 }
 

@@ -919,7 +919,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__test__subcmd__alert)
-            opts="-c -h --receiver --print --config --log-format --log-level --help"
+            opts="-c -h --receiver --print --digest --config --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

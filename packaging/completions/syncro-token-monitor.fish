@@ -103,6 +103,7 @@ complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcomman
 json\t'One flat object a line'"
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l log-level -d 'Which log lines are written: a level, or a filter such as `info,syncro_token_monitor=debug`' -r
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l print -d 'Send nothing: print what each receiver would be sent'
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -l digest -d 'Send the digest of now, by what the store says, in place of a test alert'
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand test-alert" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand redeliver" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand redeliver" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'

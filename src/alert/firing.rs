@@ -103,7 +103,7 @@ pub struct Firing {
     pub message: Message,
     /// What it was about, in what a program of the first version wrote.
     #[serde(default, rename = "subject", skip_serializing)]
-    former_subject: Option<String>,
+    pub(crate) former_subject: Option<String>,
 }
 
 /// The scope of an alert before [`Firing::upgrade`] has read it from where it was stored.

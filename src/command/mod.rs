@@ -18,6 +18,7 @@ mod simulate;
 mod status;
 mod table;
 mod test_alert;
+mod test_digest;
 mod validate;
 
 use std::fmt::Display;
@@ -78,7 +79,12 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Check(arguments), _) => runtime.block_on(check::check(&path, arguments)),
         (Command::Preflight(arguments), _) => runtime.block_on(preflight::preflight(&path, arguments)),
         (Command::Calibrate(arguments), _) => runtime.block_on(calibrate::calibrate(&path, arguments)),
-        (Command::TestAlert { receiver, print }, _) => runtime.block_on(test_alert::test_alert(&path, receiver, print)),
+        (Command::TestAlert { receiver, print, digest: false }, _) => {
+            runtime.block_on(test_alert::test_alert(&path, receiver, print))
+        }
+        (Command::TestAlert { receiver, print, digest: true }, _) => {
+            runtime.block_on(test_digest::test_digest(&path, receiver, print))
+        }
         (Command::Redeliver { id }, _) => redeliver::redeliver(&path, id),
         (Command::Health, _) => runtime.block_on(health::health(&path)),
         (Command::Validate, _) => validate::validate(&path),

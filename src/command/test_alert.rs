@@ -5,22 +5,15 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::alert::{Alert, AlertKey, Change, Message, Notification, Severity};
+use crate::alert::Change;
 use crate::config::{self, Receiver};
 use crate::exit::Exit;
-use crate::model::Scope;
-use crate::notify::{Http, Trouble, once, preview};
+use crate::notify::{Http, Trouble, once, preview, test_delivery};
 use crate::state::Delivery;
 use crate::system::clock;
 
 use super::table::table;
 use super::{finish, usage};
-
-/// The text of both notifications, since an Alertmanager shows the one that came last.
-const MESSAGE: &str = "this is a test of syncro-token-monitor; nothing is wrong, and nobody need do anything";
-
-/// The id of every test, which no alert of a fleet has.
-const ID: &str = "test";
 
 pub(super) async fn test_alert(path: &Path, wanted: Option<String>, print: bool) -> Exit {
     let config = match config::load(path) {
@@ -79,23 +72,6 @@ fn print_all(receivers: &[&Arc<Receiver>], external_url: &str) -> Exit {
 }
 
 fn delivery(receiver: &Receiver, change: Change) -> Delivery {
-    let key = AlertKey { alert: Alert::TestAlert, of: Scope::Tenant("test".to_owned()) };
     let now = clock::now();
-    let notification = Notification {
-        id: ID.to_owned(),
-        key,
-        change,
-        severity: Severity::Warning,
-        since: now,
-        affected: Vec::new(),
-        acknowledged: None,
-        message: Message::from(MESSAGE.to_owned()),
-    };
-    // The number is one that no notification of the outbox has.
-    Delivery {
-        id: -now.timestamp_millis(),
-        receiver: receiver.name.as_str().into(),
-        queued_at: now,
-        notification: Arc::new(notification),
-    }
+    test_delivery(&receiver.name, change, (-now.timestamp_millis(), now), "", now)
 }

@@ -39,12 +39,12 @@ pub(crate) use maintenance::{Maintenance, suppressed_until};
 pub(crate) use password::{LONGEST_PASSWORD, PasswordHash};
 pub(crate) use preflight::candidate;
 pub(crate) use receivers::Authorization;
-pub use receivers::Receiver;
 #[cfg(test)]
 pub(crate) use receivers::Template;
 #[cfg(test)]
-pub(crate) use receivers::{ALERTS, EXAMPLES};
+pub(crate) use receivers::{ALERTS, DIGEST_EXAMPLE, EXAMPLES};
 pub(crate) use receivers::{Address, Audience, Concern, Email, Encryption, Format, LOG, Only, ReceiverKind, Webhook};
+pub use receivers::{Canary, DigestSchedule, Heartbeat, Receiver};
 pub(crate) use schedule::Schedule;
 #[cfg(test)]
 pub(crate) use web::Auth;
@@ -121,6 +121,10 @@ pub struct Alerts {
     pub unreachable_after: Duration,
     /// The receivers that are notified besides the log.
     pub receivers: Vec<Arc<Receiver>>,
+    /// The request whose absence says that nobody watches any more, if one is configured.
+    pub heartbeat: Option<Heartbeat>,
+    /// The test alert that is sent again and again, if one is configured.
+    pub canary: Option<Canary>,
 }
 
 /// `[storage]`: where the state is persisted.

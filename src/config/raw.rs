@@ -172,6 +172,8 @@ impl<'a> Section<'a> {
             let path = self.path(shown(key).trim_matches('`'));
             let allowed = if self.allowed_keys.contains(&"token_file") && NAMES_OF_SECRETS.contains(&key.as_str()) {
                 "token_file, token_env or token_credential: a token value never stands in this file".to_owned()
+            } else if key == "digest" && self.path.starts_with("alerts.alertmanagers") {
+                "a webhook or an e-mail with a digest: an Alertmanager is sent nothing but what fires".to_owned()
             } else if let Some(near) = nearest(key, self.allowed_keys.iter().copied()) {
                 format!("did you mean `{near}`?")
             } else {

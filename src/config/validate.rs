@@ -13,7 +13,7 @@ use super::fleet::{Fleet, path_from};
 use super::maintenance::maintenance;
 use super::profiles::Profiles;
 use super::raw::{Notes, Section};
-use super::receivers::{Named, receivers, unknown_names};
+use super::receivers::{Named, Read, receivers, unknown_names};
 use super::schedule::{Schedule, schedule};
 use super::web::web;
 use super::{Alerts, Config, Cost, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
@@ -67,7 +67,7 @@ pub(super) fn validate(
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
     let (schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
     let mut warnings = Vec::new();
-    let (alerts, in_filters) = alerts(root.section("alerts", &mut notes), context, &mut notes, &mut warnings);
+    let (alerts, in_filters) = alerts(root.section("alerts", &mut notes), (context, &zone), &mut notes, &mut warnings);
     let maintenance = maintenance(&mut root, &zone, context, &mut notes);
     let storage = storage(root.section("storage", &mut notes), context, &mut notes);
     let mut fleet = Fleet::new(context, zone, Profiles::read(&mut root, &mut notes));
@@ -171,7 +171,7 @@ fn schedules(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<
 
 fn alerts(
     mut section: Section<'_>,
-    context: &Context<'_>,
+    (context, zone): (&Context<'_>, &Zone),
     notes: &mut Notes<'_>,
     warnings: &mut Vec<Fault>,
 ) -> (Alerts, Named) {
@@ -186,7 +186,7 @@ fn alerts(
     );
     let remind_every = section.read("remind_every", notes, |value| value::duration(value, SECOND..=31 * DAY));
     let unreachable_after = section.read("unreachable_after", notes, |value| value::duration(value, SECOND..=7 * DAY));
-    let (receivers, named) = receivers(&mut section, context, notes, warnings);
+    let Read { receivers, named, heartbeat, canary } = receivers(&mut section, (context, zone), notes, warnings);
     section.finish(notes);
     let mut expiry_notice = expiry_notice.unwrap_or_else(|| EXPIRY_NOTICE.to_vec());
     expiry_notice.sort_unstable_by(|left, right| right.cmp(left));
@@ -198,6 +198,8 @@ fn alerts(
         remind_every: remind_every.unwrap_or(REMIND_EVERY),
         unreachable_after: unreachable_after.unwrap_or(UNREACHABLE_AFTER),
         receivers,
+        heartbeat,
+        canary,
     };
     (alerts, named)
 }

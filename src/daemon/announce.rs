@@ -60,7 +60,9 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         .receivers
         .iter()
         .flat_map(|receiver| receiver.secret_files().map(|path| (format!("receiver `{}`", receiver.name), path)));
-    let secrets: Vec<_> = of_tokens.chain(of_receivers).collect();
+    let of_heartbeat = config.alerts.heartbeat.iter();
+    let of_heartbeat = of_heartbeat.map(|heartbeat| ("the heartbeat".to_owned(), heartbeat.url_file.as_path()));
+    let secrets: Vec<_> = of_tokens.chain(of_receivers).chain(of_heartbeat).collect();
     let paths = secrets.iter().map(|(_, path)| *path).collect();
     let open: HashSet<&Path> = readable_by_others(paths, Deadline::within(LONGEST)).into_iter().collect();
     let open = secrets.iter().filter(|(_, path)| open.contains(path)).map(|(of, path)| {

@@ -67,6 +67,7 @@ impl NotificationDispatch {
             receivers: configured_targets,
             snapshots: snapshots.clone(),
             fired: store.fired().to_vec(),
+            recurring: store.recurring().clone(),
             first_sweep: FirstSweep { is_first_start: store.is_new(), confirmed_after },
         };
         supervisor.start("the part that notifies receivers", async {
@@ -98,7 +99,12 @@ impl NotificationDispatch {
 
 /// The receivers that `config` names, and the URL at which people reach the daemon that listens on `address`.
 pub(super) fn targets(config: &Config, address: SocketAddr) -> Targets {
-    Targets { receivers: config.alerts.receivers.clone(), external_url: config.web.url(address) }
+    Targets {
+        receivers: config.alerts.receivers.clone(),
+        external_url: config.web.url(address),
+        heartbeat: config.alerts.heartbeat.clone(),
+        canary: config.alerts.canary.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +147,7 @@ mod tests {
             };
             let (batches, to_persist) = mpsc::channel(16);
             let (snapshots, shown) = watch::channel(Arc::default());
-            let targets = Targets { receivers, external_url: "http://here".to_owned() };
+            let targets = Targets { receivers, external_url: "http://here".to_owned(), ..Targets::default() };
             let keep = Duration::from_hours(24);
             let (fake, mut supervisor) = (fake.clone(), Supervisor::default());
             let wiring =

@@ -142,7 +142,11 @@ impl Core {
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
             probes: self.config.syncro.probes,
             checks_due: self.agenda.due(),
-            next_check: if self.agenda.is_waiting() { self.last_tick } else { self.agenda.next_review() },
+            next_check: if self.agenda.is_waiting() {
+                self.last_tick
+            } else {
+                self.agenda.next_review().into_iter().chain(self.reviews.next()).min()
+            },
             last_tick: self.last_tick,
             beat: None,
             clock_difference: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::alert::{Change, Firing, Notification};
+use crate::alert::{Alert, Change, Firing, Notification};
 use crate::config::Only;
 use crate::state::{Delivery, Snapshot, passes};
 
@@ -123,6 +123,16 @@ impl Board {
             let alert = alert(&labels, &state, times, external_url);
             firing.insert(labels, alert);
         }
+        let news: Vec<_> = news.collect();
+        let test = news.iter().filter(|news| news.notification.key.alert == Alert::TestAlert);
+        let test = test.max_by_key(|news| news.queued_at).map(|news| &news.notification);
+        if let Some(test) = test.filter(|test| !test.change.ends()) {
+            // No filter holds for a canary, which is for this receiver by its name.
+            let labels = labels(test);
+            let times = (clocks.past(test.since), clocks.believed());
+            let alert = alert(&labels, test, times, external_url);
+            firing.insert(labels, alert);
+        }
         let mut ended = BTreeMap::new();
         for (labels, sent) in self.sent.iter().filter(|(labels, _)| !firing.contains_key(*labels)) {
             let mut alert = sent.clone();
@@ -132,7 +142,7 @@ impl Board {
             alert["endsAt"] = moment(end).into();
             ended.insert(labels.clone(), alert);
         }
-        for Delivery { notification, queued_at, .. } in news.filter(|news| news.ends()) {
+        for Delivery { notification, queued_at, .. } in news.into_iter().filter(|news| news.ends()) {
             let labels = as_before(labels(notification), &former);
             if !firing.contains_key(&labels) {
                 let end = clocks.past(*queued_at);

@@ -13,10 +13,12 @@ use super::text::cut;
 const LONGEST_COMPLAINT: usize = 160;
 
 /// The answer of a receiver that has taken what was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Taken {
     /// How far the receiver's clock is ahead of ours, at least; `None` if its answer does not show it.
     pub clock: Option<TimeDelta>,
+    /// The body, where it was asked for by GET.
+    pub body: Vec<u8>,
 }
 
 /// Why a receiver has not taken what was sent.
@@ -137,7 +139,7 @@ pub(super) fn judge(
     let why = match status {
         200..300 if page => DeliveryFailure::NotReceiver,
         200..300 => match refusal {
-            None => return Ok(Taken { clock }),
+            None => return Ok(Taken { clock, ..Taken::default() }),
             Some(why) => why,
         },
         429 => DeliveryFailure::Unavailable(Reason::Throttled),

@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::answer::DeliveryFailure;
+use super::canary_instruments::CanaryInstruments;
+use super::heartbeat_instruments::HeartbeatInstruments;
 
 /// The counters and gauges of the receivers.
 #[derive(Debug, Clone)]
@@ -15,6 +17,9 @@ pub struct Instruments {
     set_aside: IntCounterVec,
     superseded: IntCounterVec,
     clock: GaugeVec,
+    digests: IntCounterVec,
+    pub(super) heartbeat: HeartbeatInstruments,
+    pub(super) canary: CanaryInstruments,
 }
 
 impl Instruments {
@@ -68,12 +73,18 @@ impl Instruments {
             ),
             &["receiver"],
         )?;
-        let counters = [&notified, &failures, &set_aside, &superseded].map(|counter| Box::new(counter.clone()));
+        let digests = IntCounterVec::new(
+            Opts::new("syncro_monitor_digests_total", "Digests that a receiver has taken."),
+            &["receiver"],
+        )?;
+        let counters =
+            [&notified, &failures, &set_aside, &superseded, &digests].map(|counter| Box::new(counter.clone()));
         counters.into_iter().try_for_each(|counter| registry.register(counter))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(oldest.clone()))?;
         registry.register(Box::new(clock.clone()))?;
-        Ok(Self { notified, failures, queued, oldest, set_aside, superseded, clock })
+        let (heartbeat, canary) = (HeartbeatInstruments::new(registry)?, CanaryInstruments::new(registry)?);
+        Ok(Self { notified, failures, queued, oldest, set_aside, superseded, clock, digests, heartbeat, canary })
     }
 
     /// Makes every series of a receiver appear.
@@ -107,6 +118,18 @@ impl Instruments {
         if let Ok(counter) = self.notified.get_metric_with_label_values(&[receiver]) {
             counter.inc_by(notifications as u64);
         }
+    }
+
+    pub(super) fn digested(&self, receiver: &str, digests: u64) {
+        if let Ok(counter) = self.digests.get_metric_with_label_values(&[receiver]) {
+            counter.inc_by(digests);
+        }
+    }
+
+    /// Takes the series of the digests of a receiver away that wants none any more.
+    pub(super) fn digests_disappear(&self, receiver: &str) {
+        // A series that was never there need not be removed.
+        self.digests.remove_label_values(&[receiver]).ok();
     }
 
     pub(super) fn set_aside(&self, receiver: &str, notifications: usize) {

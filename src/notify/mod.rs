@@ -5,21 +5,28 @@
 mod alertmanager;
 mod answer;
 mod backoff;
+mod canary;
+mod canary_instruments;
 mod clocks;
 mod deliver;
+mod digest;
 mod fields;
 mod format;
 mod gathering;
+mod heartbeat;
+mod heartbeat_instruments;
 mod instruments;
 mod log;
 mod mail;
 mod once;
 mod post;
 mod queue;
+mod reach;
 mod request;
 mod secret;
 mod smtp;
 mod states;
+mod test_notification;
 mod text;
 mod trouble;
 mod updates;
@@ -28,30 +35,36 @@ mod worker;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Firing;
-use crate::config::{LOG, Receiver, ReceiverKind};
+use crate::config::{Canary, Heartbeat, LOG, Receiver, ReceiverKind};
 use crate::state::Snapshot;
 use crate::state::{Delivery, Settled, Subscription};
 use crate::system::telemetry;
 
 use alertmanager::Board;
 use fields::Fields;
+use reach::Reach;
 
 pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
 pub(crate) use fields::about;
 pub use gathering::FirstSweep;
 pub use instruments::Instruments;
 pub use once::once;
-pub(crate) use once::preview;
+pub(crate) use once::{digest_once, digest_preview, preview};
 pub(crate) use post::Http;
-pub use post::{Outgoing, Post};
+pub use post::{Outgoing, Post, Verb};
+pub(crate) use test_notification::test_delivery;
 
 /// How many deliveries may wait for a receiver; what is more waits in the outbox alone, until the next start.
 const MOST_QUEUED: usize = 50_000;
+
+/// How many canaries may be on their way to a receiver, and reports of what became of them on their way back.
+const CANARIES: usize = 16;
 
 /// The channels of the receivers, and what they start with.
 #[derive(Debug)]
@@ -66,6 +79,8 @@ pub struct Handles {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// What fired when the program last ended, and was sent to Alertmanagers then.
     pub fired: Vec<Firing>,
+    /// Up to which moment what is sent again and again was settled when the program last ended, by its name.
+    pub recurring: HashMap<String, DateTime<Utc>>,
     /// The first sweep of all, unless it was long ago.
     pub first_sweep: FirstSweep,
 }
@@ -77,6 +92,10 @@ pub struct Targets {
     pub receivers: Vec<Arc<Receiver>>,
     /// The URL at which people reach this daemon.
     pub external_url: String,
+    /// The heartbeat, if one is configured.
+    pub heartbeat: Option<Heartbeat>,
+    /// The canary, if one is configured.
+    pub canary: Option<Canary>,
 }
 
 impl Targets {
@@ -91,14 +110,35 @@ impl Targets {
     }
 }
 
+/// Whether this is the number of a canary, which the outbox does not have.
+fn is_canary(id: i64) -> bool {
+    id < 0
+}
+
 /// Delivers each notification to its receiver until no more can come, and reports what became of it.
 pub async fn run<P: Post + Clone>(handles: Handles, post: P, instruments: Instruments) {
-    let Handles { mut deliveries, done, receivers, snapshots, fired, first_sweep } = handles;
+    let Handles { mut deliveries, done, receivers, snapshots, fired, recurring, first_sweep } = handles;
+    let ((canary, mut canaries), (report, reports)) = (mpsc::channel(CANARIES), mpsc::channel(CANARIES));
     let mut configured = receivers.clone();
     let (by_name, drain) = (HashMap::new(), CancellationToken::new());
-    let tasks = JoinSet::new();
-    let mut workers =
-        Workers { by_name, tasks, receivers, snapshots, fired, first_sweep, done, drain, post, instruments };
+    let (tasks, reach) = (JoinSet::new(), Reach::default());
+    let mut workers = Workers {
+        by_name,
+        tasks,
+        receivers,
+        snapshots,
+        fired,
+        first_sweep,
+        done,
+        drain,
+        post,
+        instruments,
+        reach,
+        report,
+    };
+    workers.start_heartbeat();
+    workers.start_canary(recurring.get(canary::NAME).copied(), canary, reports);
+    workers.start_digests(recurring);
     let mut may_change = true;
     configured.mark_changed();
     loop {
@@ -118,6 +158,7 @@ pub async fn run<P: Post + Clone>(handles: Handles, post: P, instruments: Instru
                 Some(delivery) => workers.deliver(delivery).await,
                 None => break,
             },
+            Some(canary) = canaries.recv() => workers.deliver(canary).await,
         }
     }
     workers.close().await;
@@ -135,6 +176,9 @@ struct Workers<P> {
     drain: CancellationToken,
     post: P,
     instruments: Instruments,
+    reach: Reach,
+    /// Where the workers report what became of a canary.
+    report: mpsc::Sender<Settled>,
 }
 
 /// How a running worker is reached.
@@ -168,6 +212,39 @@ impl<P: Post + Clone> Workers<P> {
         }
     }
 
+    fn start_heartbeat(&mut self) {
+        let handles = heartbeat::Handles {
+            targets: self.receivers.clone(),
+            snapshots: self.snapshots.clone(),
+            reach: self.reach.clone(),
+            drain: self.drain.clone(),
+        };
+        self.tasks.spawn(heartbeat::run(handles, self.post.clone(), self.instruments.heartbeat.clone()));
+    }
+
+    fn start_canary(
+        &mut self,
+        last: Option<DateTime<Utc>>,
+        queue: mpsc::Sender<Delivery>,
+        settled: mpsc::Receiver<Settled>,
+    ) {
+        let (targets, done) = (self.receivers.clone(), self.done.clone());
+        let (reach, drain) = (self.reach.clone(), self.drain.clone());
+        let handles = canary::Handles { targets, last, queue, settled, done, reach, drain };
+        self.tasks.spawn(canary::run(handles, self.post.clone(), self.instruments.canary.clone()));
+    }
+
+    fn start_digests(&mut self, settled: HashMap<String, DateTime<Utc>>) {
+        let handles = digest::Handles {
+            targets: self.receivers.clone(),
+            snapshots: self.snapshots.clone(),
+            settled,
+            done: self.done.clone(),
+            drain: self.drain.clone(),
+        };
+        self.tasks.spawn(digest::run(handles, self.post.clone(), self.instruments.clone()));
+    }
+
     fn start(&mut self, receiver: &Arc<Receiver>) {
         let (queue, queued) = mpsc::channel(MOST_QUEUED);
         let (settings, now) = watch::channel(Arc::clone(receiver));
@@ -181,6 +258,8 @@ impl<P: Post + Clone> Workers<P> {
             drain: self.drain.clone(),
             gone: gone.clone(),
             first_sweep: self.first_sweep,
+            reach: self.reach.clone(),
+            canary: self.report.clone(),
         };
         let fired = if receiver.kind == ReceiverKind::Alertmanager { self.fired.as_slice() } else { &[] };
         let board = Board::recall(fired, &receiver.only, &self.receivers.borrow().external_url);
@@ -212,6 +291,10 @@ impl<P: Post + Clone> Workers<P> {
                 receiver = &*name,
                 "a notification for receiver `{name}` is given up: it is no longer configured"
             );
+        }
+        if is_canary(id) {
+            // The outbox has no such row.
+            return;
         }
         // The writer of the store ends only when everything ends.
         self.done.send(Settled::Delivered(id)).await.unwrap_or_default();

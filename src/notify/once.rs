@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Address, Receiver, ReceiverKind};
-use crate::state::Delivery;
+use crate::state::{Delivery, Snapshot};
 use crate::system::clock;
 
 use super::alertmanager::{Clocks, alone};
-use super::answer::Trouble;
-use super::post::{Outgoing, Post};
+use super::answer::{DeliveryFailure, Trouble};
+use super::digest;
+use super::post::{Outgoing, Post, Verb};
 use super::request::request;
 use super::states::of_alertmanager;
 
@@ -53,19 +54,56 @@ pub(crate) fn preview(receiver: &Receiver, delivery: &Delivery, external_url: &s
     } else {
         request(&receiver.kind, std::slice::from_ref(delivery), external_url)?
     };
-    let Outgoing { path, put, headers, body, routing_key, .. } = outgoing;
+    Ok(shown(receiver, outgoing))
+}
+
+/// Delivers the digest that a snapshot makes, in one attempt.
+///
+/// # Errors
+/// Why the receiver has not taken it.
+pub(crate) async fn digest_once<P: Post>(
+    post: &mut P,
+    receiver: &Arc<Receiver>,
+    snapshot: &Snapshot,
+    external_url: &str,
+) -> Result<(), Trouble> {
+    let request = digest_request(receiver, snapshot, external_url)?;
+    post.post(receiver, request, receiver.timeout).await.map(drop)
+}
+
+/// What a receiver would be sent as its digest, as a text for people.
+///
+/// # Errors
+/// Why it would be sent nothing.
+pub(crate) fn digest_preview(receiver: &Receiver, snapshot: &Snapshot, external_url: &str) -> Result<String, Trouble> {
+    Ok(shown(receiver, digest_request(receiver, snapshot, external_url)?))
+}
+
+fn digest_request(receiver: &Receiver, snapshot: &Snapshot, external_url: &str) -> Result<Outgoing, Trouble> {
+    let now = clock::now();
+    let content = digest::content(receiver, snapshot, (now, now), external_url);
+    let content = content.ok_or_else(|| Trouble::new(DeliveryFailure::Refused, "it has no `digest`"))?;
+    digest::request(&receiver.kind, &content)
+}
+
+/// A request as a text for people.
+fn shown(receiver: &Receiver, outgoing: Outgoing) -> String {
+    let Outgoing { path, verb, headers, body, routing_key, .. } = outgoing;
     let address = match &receiver.address {
         Address::Url(url) => format!("{url}{path}"),
         Address::File(file) => format!("the address in `{}`{path}", file.display()),
     };
     let method = match receiver.kind {
         ReceiverKind::Email(_) => "MAIL",
-        _ if put => "PUT",
-        _ => "POST",
+        _ => match verb {
+            Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Get => "GET",
+        },
     };
     let mut lines = vec![format!("{method} {address}")];
     lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
     lines.extend(routing_key.map(|file| format!("with the routing_key in `{}`", file.display())));
     lines.extend([String::new(), body]);
-    Ok(lines.join("\n"))
+    lines.join("\n")
 }

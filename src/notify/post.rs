@@ -30,13 +30,30 @@ const LONGEST_FILES: Duration = Duration::from_secs(5);
 /// The header with the signature of a body: `sha256=` and HMAC-SHA-256 in hexadecimal digits.
 const SIGNATURE: &str = "X-Signature-256";
 
+/// The longest body that is read where the body is what was asked for, in bytes.
+const LONGEST_FETCHED: usize = 256 * 1024;
+/// A part of a secret URL that is at least so long is not shown where an answer repeats it, in bytes.
+const SHORTEST_SECRET: usize = 8;
+
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verb {
+    /// POST, which is how notifications are sent unless the configuration says otherwise.
+    #[default]
+    Post,
+    /// PUT.
+    Put,
+    /// GET, without a body; that of the answer is handed back.
+    Get,
+}
+
 /// A request to a receiver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outgoing {
     /// The path below the receiver's address.
     pub path: &'static str,
-    /// Whether the method is PUT rather than POST.
-    pub put: bool,
+    /// The method.
+    pub verb: Verb,
     /// The headers besides those of every request.
     pub headers: Vec<(String, String)>,
     /// The body, which is JSON unless the headers say otherwise.
@@ -193,9 +210,14 @@ async fn send(
     timeout: Duration,
 ) -> Result<Taken, Trouble> {
     let base = base(&receiver.address).await?;
-    let method = if outgoing.put { Method::PUT } else { Method::POST };
-    let mut builder = client.request(method, format!("{base}{}", outgoing.path)).timeout(timeout);
-    if !outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
+    let is_fetching = outgoing.verb == Verb::Get;
+    let method = match outgoing.verb {
+        Verb::Post => Method::POST,
+        Verb::Put => Method::PUT,
+        Verb::Get => Method::GET,
+    };
+    let mut builder = client.request(method, with_path(&base, outgoing.path)).timeout(timeout);
+    if !is_fetching && !outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
         builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     match &receiver.authorization {
@@ -229,8 +251,26 @@ async fn send(
     let clock = http::date(response.headers()).and_then(|date| answer::offset(date, sent, now));
     let status = response.status().as_u16();
     let retry_after = http::retry_after(response.headers(), now);
-    let body = read(response).await;
-    answer::judge(status, &body, retry_after, clock)
+    let mut body = read(response, if is_fetching { LONGEST_FETCHED } else { LONGEST_ANSWER }).await;
+    if matches!(receiver.address, Address::File(_)) && repeats(&body, &base) {
+        body.clear();
+    }
+    let taken = answer::judge(status, &body, retry_after, clock)?;
+    Ok(if is_fetching { Taken { body, ..taken } } else { taken })
+}
+
+/// The URL of a path below a base, which may end with a slash where it comes from a file.
+fn with_path(base: &str, path: &str) -> String {
+    if path.is_empty() { base.to_owned() } else { format!("{}{path}", base.trim_end_matches('/')) }
+}
+
+/// Whether an answer repeats a part of the URL that was asked for, as some servers do that do not have it. Where the URL is
+/// a secret, such an answer must not get into the log.
+fn repeats(body: &[u8], url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let body = String::from_utf8_lossy(body);
+    let parts = url.path().split('/').chain(url.query().unwrap_or_default().split(['&', '=']));
+    parts.filter(|part| part.len() >= SHORTEST_SECRET).any(|part| body.contains(part))
 }
 
 /// A body, which is a JSON object, with the routing key as its first member.
@@ -263,10 +303,10 @@ fn trouble(error: reqwest::Error) -> Trouble {
 
 /// The beginning of the body. What does not come, or is cut off, is not waited for: a receiver that said 200 and then
 /// dribbles has taken the notification, and one that said 400 has refused it.
-async fn read(mut response: reqwest::Response) -> Vec<u8> {
+async fn read(mut response: reqwest::Response, longest: usize) -> Vec<u8> {
     let mut body = Vec::new();
     let reading = async {
-        while body.len() < LONGEST_ANSWER
+        while body.len() < longest
             && let Ok(Some(chunk)) = response.chunk().await
         {
             body.extend_from_slice(&chunk);
@@ -274,7 +314,7 @@ async fn read(mut response: reqwest::Response) -> Vec<u8> {
     };
     // What has come by then is enough.
     tokio::time::timeout(LONGEST_BODY, reading).await.ok();
-    body.truncate(LONGEST_ANSWER);
+    body.truncate(longest);
     body
 }
 
@@ -292,6 +332,15 @@ mod tests {
         // GitHub's own example: docs.github.com, "Validating webhook deliveries".
         let signed = signature(b"It's a Secret to Everybody", b"Hello, World!");
         assert_eq!(signed, "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
+    }
+
+    #[test]
+    fn an_answer_that_repeats_a_secret_url_is_recognised() {
+        let url = "https://ping.example/ping/0c1f2a3b-secret?create=1";
+        assert!(repeats(b"{\"path\": \"/ping/0c1f2a3b-secret\"}", url));
+        assert!(!repeats(b"not found", url) && !repeats(b"ping", url) && !repeats(b"", "no URL"));
+        assert_eq!(with_path("http://am:9093/", "/api"), "http://am:9093/api");
+        assert_eq!(with_path("http://hook/", ""), "http://hook/");
     }
 
     /// The outcome of a request that is answered with `bytes`, and then with `endless` again and again unless that is

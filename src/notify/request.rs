@@ -6,7 +6,7 @@ use crate::state::Delivery;
 use super::answer::{DeliveryFailure, Trouble};
 use super::fields::Fields;
 use super::format::{email, pagerduty, slack, teams};
-use super::post::Outgoing;
+use super::post::{Outgoing, Verb};
 
 /// The header that is the same for every attempt to deliver one notification, so that a receiver can recognise it.
 const KEY: &str = "Idempotency-Key";
@@ -50,8 +50,9 @@ fn of_webhook(webhook: &Webhook, first: &Fields, all: &[Fields]) -> Result<Outgo
     };
     let mut headers = vec![(KEY.to_owned(), first.delivery.to_string())];
     headers.extend(webhook.headers.iter().cloned());
-    let (put, signed_by) = (webhook.put, webhook.secret_file.clone());
-    Ok(Outgoing { put, headers, body, signed_by, routing_key, ..Outgoing::default() })
+    let verb = if webhook.put { Verb::Put } else { Verb::Post };
+    let signed_by = webhook.secret_file.clone();
+    Ok(Outgoing { verb, headers, body, signed_by, routing_key, ..Outgoing::default() })
 }
 
 /// Our own JSON: the fields in their order.

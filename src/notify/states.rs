@@ -13,6 +13,7 @@ use crate::state::{Delivery, Refusal, Settled};
 
 use super::alertmanager::{Clocks, Labels, RESEND, Update, body};
 use super::answer::Trouble;
+use super::is_canary;
 use super::post::{Outgoing, Post};
 use super::worker::Worker;
 
@@ -71,7 +72,8 @@ impl<P: Post> Worker<P> {
             let snapshot = Arc::clone(&self.handles.snapshots.borrow());
             let external_url = self.handles.targets.borrow().external_url.clone();
             let clocks = self.clocks();
-            let update = self.board.update(&snapshot, &receiver.only, self.queue.iter(), &external_url, clocks);
+            let news = self.canary.iter().chain(self.queue.iter());
+            let update = self.board.update(&snapshot, &receiver.only, news, &external_url, clocks);
             let outcome = self.send_update(&receiver, &update).await;
             let was = clocks.offset.unwrap_or_default();
             let moved = self.clock.offset().is_some_and(|offset| (offset - was).abs() > Clocks::TOLERANCE);
@@ -149,6 +151,9 @@ impl<P: Post> Worker<P> {
                 let answer = "refused as one of all alerts".to_owned();
                 self.report(Settled::SetAside(Refusal { id, receiver, notification, answer })).await;
             } else {
+                if is_canary(id) {
+                    self.canary = Some(delivery).filter(|delivery| !delivery.ends());
+                }
                 self.instruments.notified(&name, 1);
                 self.report(Settled::Delivered(id)).await;
             }

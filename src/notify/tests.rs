@@ -1,7 +1,10 @@
 //! What waits for receivers is delivered in order and once, whatever one of them does, and how it is written.
 
+mod canaries;
+mod digests;
 mod formats;
 mod groups;
+mod heartbeat;
 mod refusals;
 mod states;
 
@@ -14,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::alert::{Affected, Change, Firing, Message, Notification, Severity};
+use crate::alert::{Acknowledgement, Affected, Change, Firing, Message, Notification, Severity};
 use crate::config::{Format, ReceiverKind, Webhook};
 use crate::model::Scope;
 use crate::state::TenantSnapshot;
@@ -82,7 +85,7 @@ impl Bench {
         let registry = Registry::new();
         let (deliveries, to_deliver) = mpsc::channel(64);
         let (report, done) = mpsc::channel(10_000);
-        let targets = Targets { receivers, external_url: "http://here".to_owned() };
+        let targets = Targets { receivers, external_url: "http://here".to_owned(), ..Targets::default() };
         let (receivers, configured) = watch::channel(Arc::new(targets));
         let (snapshots, shown) = watch::channel(snapshot(firing));
         let handles = Handles {
@@ -91,6 +94,7 @@ impl Bench {
             receivers: configured,
             snapshots: shown,
             fired,
+            recurring: HashMap::new(),
             first_sweep,
         };
         let task = tokio::spawn(run(handles, fake.clone(), Instruments::new(&registry).unwrap()));
@@ -324,7 +328,7 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     };
     let delivery = std::slice::from_ref(&delivery);
     let ours = super::request::request(&hook(Format::Json), delivery, "http://here").unwrap();
-    assert!(ours.put && ours.headers.contains(&("X-Team".into(), "ops".into())));
+    assert!(ours.verb == Verb::Put && ours.headers.contains(&("X-Team".into(), "ops".into())));
     assert!(ours.headers.contains(&("Idempotency-Key".into(), "7".into())), "the same at each attempt");
     let body: Value = serde_json::from_str(&ours.body).unwrap();
     assert!(ours.body.starts_with("{\"version\":2,\"delivery\":7,\"at\":"), "in order: {}", ours.body);

@@ -22,6 +22,7 @@ impl<P: Post> Worker<P> {
         if std::mem::take(&mut self.failures) > 0 {
             self.is_behind = false;
             let name = self.name();
+            self.handles.reach.recovers(&name);
             tracing::info!(event = "receiver_recovered", receiver = name, "receiver `{name}` is notified again");
         }
     }
@@ -51,6 +52,7 @@ impl<P: Post> Worker<P> {
             tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not notified: {detail}");
         }
         let waits_long = self.queue.oldest().is_some_and(|at| clock::now() - at > LONGEST_WAIT);
+        self.handles.reach.fails(&name, waits_long);
         if waits_long && !std::mem::replace(&mut self.is_behind, true) {
             tracing::error!(
                 event = "receiver_behind",

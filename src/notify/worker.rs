@@ -22,8 +22,9 @@ use super::fields::about;
 use super::gathering::{FirstSweep, Gathering, enqueue};
 use super::post::{Outgoing, Post};
 use super::queue::Queue;
+use super::reach::Reach;
 use super::updates::Updates;
-use super::{Instruments, Targets};
+use super::{Instruments, Targets, is_canary};
 
 /// How long all attempts together may take when the daemon is stopping: less than the daemon waits for all its parts.
 const LONGEST_DRAIN: Duration = Duration::from_secs(3);
@@ -45,6 +46,10 @@ pub(super) struct Handles {
     pub(super) gone: CancellationToken,
     /// The first sweep of all, unless it was long ago.
     pub(super) first_sweep: FirstSweep,
+    /// Where the worker says whether the receiver can be reached.
+    pub(super) reach: Reach,
+    /// Where the worker reports what became of a canary.
+    pub(super) canary: mpsc::Sender<Settled>,
 }
 
 /// The worker of one receiver.
@@ -54,6 +59,8 @@ pub(super) struct Worker<P> {
     pub(super) instruments: Instruments,
     pub(super) queue: Queue,
     pub(super) board: Board,
+    /// The canary that fires in an Alertmanager; it is nowhere in the fleet.
+    pub(super) canary: Option<Delivery>,
     pub(super) clock: ReceiverClock,
     pub(super) gathering: Gathering,
     pub(super) updates: Updates,
@@ -87,6 +94,7 @@ pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instrum
         instruments,
         queue: Queue::default(),
         board,
+        canary: None,
         clock: ReceiverClock::default(),
         gathering,
         updates: Updates::default(),
@@ -287,9 +295,15 @@ impl<P: Post> Worker<P> {
             self.report(Settled::Delivered(delivery.id)).await;
         }
         self.instruments.disappear(&name);
+        self.handles.reach.recovers(&name);
     }
 
     pub(super) async fn report(&self, settled: Settled) {
+        if settled.delivery().is_some_and(is_canary) {
+            // A report that finds no room is about one of many canaries that wait.
+            self.handles.canary.try_send(settled).ok();
+            return;
+        }
         // The writer of the store ends only when everything ends.
         self.handles.done.send(settled).await.unwrap_or_default();
     }

@@ -40,7 +40,7 @@ impl Delivery {
     }
 }
 
-/// What became of a notification that waited for a receiver. It waits no longer.
+/// What became of a notification that waited for a receiver, which waits no longer; or of what is sent by the calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// The receiver has taken the delivery with this number, or is no longer configured.
@@ -49,6 +49,23 @@ pub enum Settled {
     SetAside(Refusal),
     /// What its alert has done since makes the delivery with this number needless: it was never made, and is discarded.
     Superseded(i64),
+    /// What is sent again and again was sent for this moment, or is not to be sent for any before it.
+    Recurred {
+        /// The name under which that is persisted.
+        name: String,
+        /// The moment.
+        at: DateTime<Utc>,
+    },
+}
+
+impl Settled {
+    /// The number of the delivery, if it is about one.
+    pub(crate) fn delivery(&self) -> Option<i64> {
+        match self {
+            Self::Delivered(id) | Self::Superseded(id) | Self::SetAside(Refusal { id, .. }) => Some(*id),
+            Self::Recurred { .. } => None,
+        }
+    }
 }
 
 /// How many notifications about one kind and scope may wait for one receiver: the beginning and the end of two incidents.

@@ -3,6 +3,7 @@
 
 mod deliveries;
 mod history;
+mod liveness;
 mod permission_view;
 mod records;
 mod refusal;
@@ -11,6 +12,7 @@ mod snapshot;
 
 pub(crate) use deliveries::{Delivery, Settled, thin};
 pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
+pub(crate) use liveness::stalled;
 pub(crate) use permission_view::PermissionView;
 pub(crate) use records::{Batch, Entry, PersistedToken};
 pub use records::{PersistedState, Record};

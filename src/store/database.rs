@@ -13,19 +13,20 @@ use crate::model::{Scope, TokenId};
 use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
-use super::read::{Outbox, delivery, known_alerts, persisted_state, undelivered};
+use super::read::{Outbox, delivery, known_alerts, persisted_state, recurring, undelivered};
 use super::retention::discard_older;
 use super::unwritten::Unwritten;
 use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold values that an older program cannot read.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5379_544d;
@@ -104,7 +105,8 @@ impl Database {
         // What was put back is among what was not delivered.
         take_redeliveries(&transaction)?;
         transaction.commit()?;
-        let outbox = Outbox { undelivered, next_id: last + 1, known: known_alerts(&self.connection)? };
+        let (known, recurring) = (known_alerts(&self.connection)?, recurring(&self.connection)?);
+        let outbox = Outbox { undelivered, next_id: last + 1, known, recurring };
         Ok((persisted_state(&self.connection)?, outbox))
     }
 
@@ -282,6 +284,11 @@ fn write_outbox(transaction: &Transaction<'_>, unwritten: &Unwritten) -> Result<
     for ((receiver, alert), is_firing) in &unwritten.learnt {
         let statement = if *is_firing { &mut fires } else { &mut ends };
         statement.execute(params![receiver, alert])?;
+    }
+    let mut settle = transaction
+        .prepare("INSERT INTO recurring (name, at) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET at = excluded.at")?;
+    for (name, at) in &unwritten.recurring {
+        settle.execute(params![name, written(*at)])?;
     }
     discard(transaction, &unwritten.superseded)
 }

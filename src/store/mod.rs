@@ -15,6 +15,7 @@ mod retention;
 mod unwritten;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -73,6 +74,11 @@ impl Store {
     /// What fired when the program ended: what an Alertmanager was last sent.
     pub fn fired(&self) -> &[Firing] {
         &self.fired
+    }
+
+    /// Up to which moment what is sent again and again is settled, by its name.
+    pub fn recurring(&self) -> &HashMap<String, DateTime<Utc>> {
+        &self.outbox.recurring
     }
 
     /// Whether nothing was watched before: there was no store.

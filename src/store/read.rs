@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub(super) struct Outbox {
     pub(super) next_id: i64,
     /// The alerts that receivers know to fire.
     pub(super) known: KnownAlerts,
+    /// Up to which moment what is sent again and again is settled, by its name.
+    pub(super) recurring: HashMap<String, DateTime<Utc>>,
 }
 
 /// The statuses and the firing alerts that were persisted.
@@ -102,6 +104,19 @@ pub(super) fn known_alerts(connection: &Connection) -> Result<KnownAlerts, Probl
         known.learn(Learnt { receiver, alert: row.get(1)?, fires: true });
     }
     Ok(known)
+}
+
+/// Up to which moment what is sent again and again is settled. What cannot be read counts as never sent.
+pub(super) fn recurring(connection: &Connection) -> Result<HashMap<String, DateTime<Utc>>, Problem> {
+    let mut recurring = HashMap::new();
+    let mut statement = connection.prepare("SELECT name, at FROM recurring")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(at) = DateTime::parse_from_rfc3339(&row.get::<_, String>(1)?) {
+            recurring.insert(row.get(0)?, at.to_utc());
+        }
+    }
+    Ok(recurring)
 }
 
 /// The delivery in a row of the outbox: its number, its receiver, when it was queued, and what it is.

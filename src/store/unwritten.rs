@@ -26,6 +26,8 @@ pub(super) struct Unwritten {
     pub(super) superseded: Vec<i64>,
     /// Which receiver knows of which alert, by its id, that it fires, or that it does not any more.
     pub(super) learnt: HashMap<(Arc<str>, String), bool>,
+    /// Up to which moment what is sent again and again is settled, by its name.
+    pub(super) recurring: HashMap<String, DateTime<Utc>>,
     /// What is older may be discarded.
     pub(super) discard_before: Option<DateTime<Utc>>,
 }
@@ -34,7 +36,8 @@ impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
         let outbox =
             [self.queued.is_empty(), self.delivered.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
-        self.batch.is_empty() && self.learnt.is_empty() && outbox == [true; 4] && self.discard_before.is_none()
+        let others = self.batch.is_empty() && self.learnt.is_empty() && self.recurring.is_empty();
+        others && outbox == [true; 4] && self.discard_before.is_none()
     }
 
     /// Takes in what a receiver learns. What is written of an alert and taken back before that need not be written.
@@ -63,6 +66,7 @@ impl Unwritten {
                 }
                 None => self.superseded.push(id),
             },
+            Settled::Recurred { name, at } => drop(self.recurring.insert(name, at)),
         }
     }
 
@@ -70,6 +74,7 @@ impl Unwritten {
     pub(super) fn merge(&mut self, later: Self) {
         self.batch.merge(later.batch);
         self.learn_all(later.learnt);
+        self.recurring.extend(later.recurring);
         if !self.queued.is_empty() && !later.superseded.is_empty() {
             let superseded: HashSet<i64> = later.superseded.iter().copied().collect();
             self.queued.retain(|delivery| !superseded.contains(&delivery.id));

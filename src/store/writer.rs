@@ -98,7 +98,7 @@ impl Writer {
     /// A writer of an open store, which first delivers what the store says is undelivered.
     pub fn new(store: Store, instruments: Instruments, handles: Handles) -> Self {
         let Store { path, database, outbox, retention, lock, .. } = store;
-        let Outbox { undelivered, next_id, known } = outbox;
+        let Outbox { undelivered, next_id, known, .. } = outbox;
         let Handles { batches, deliveries, receivers, done, snapshots, keep, disk } = handles;
         instruments.up(true);
         Self {

@@ -86,6 +86,14 @@ name = "mail"
 smtp = "http://mail.example"
 to = []
 
+[alerts.heartbeat]
+url_file = "nowhere"
+every = "2d"
+
+[alerts.canary]
+receiver = "templatd"
+every = "1m"
+
 [storage]
 path = ""
 keep = "1h"

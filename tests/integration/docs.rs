@@ -115,6 +115,8 @@ fn every_key_that_the_program_knows_is_documented() {
         ("[[alerts.alertmanagers]]", ""),
         ("[[alerts.webhooks]]", ""),
         ("[[alerts.emails]]", ""),
+        ("[alerts.heartbeat]", ""),
+        ("[alerts.canary]", ""),
         ("[[maintenance]]", ""),
         ("[storage]", ""),
         ("[profiles.NAME]", ""),
@@ -175,9 +177,12 @@ fn every_configuration_in_the_documents_is_valid() {
             let opens = block.lines().find(|line| line.starts_with('[')).unwrap_or_default();
             let tenant = "[[tenants]]\nname = \"acme\"\nsubdomain = \"acme-msp\"\n";
             let before = if opens.trim_start_matches('[').starts_with("tenants.") { tenant } else { "" };
-            for (name, content) in
-                [("web.pem", certificate().0), ("web.key", certificate().1), ("prometheus-token", "x")]
-            {
+            for (name, content) in [
+                ("web.pem", certificate().0),
+                ("web.key", certificate().1),
+                ("prometheus-token", "x"),
+                ("heartbeat-url", "https://hc-ping.com/x"),
+            ] {
                 world.write(&format!("docs/{name}"), content);
             }
             let path = world.write("docs/config.toml", &format!("{before}{block}"));
@@ -231,7 +236,12 @@ fn exported(exposition: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
 #[test]
 fn every_metric_is_documented_with_its_type_and_labels() {
     let (world, sink) = (World::new(ACME), Sink::new());
-    let receivers = format!("[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\n", sink.url());
+    world.write("heartbeat-url", &sink.url());
+    let receivers = format!(
+        "[[alerts.webhooks]]\nname = \"hook\"\nurl = \"{}\"\ndigest = \"Mon 08:00\"\n[alerts.heartbeat]\nurl_file = \"heartbeat-url\"\n\
+         [alerts.canary]\nreceiver = \"hook\"\n",
+        sink.url()
+    );
     let mut configuration = Configuration::acme("expires = 2000-01-01\nprofile = \"jumpcloud\"");
     configuration.syncro = "audit_excess = true".to_owned();
     let mut daemon = world.run(&configuration.alerts(&receivers));
@@ -239,7 +249,8 @@ fn every_metric_is_documented_with_its_type_and_labels() {
     // The clock of a receiver is known once it has answered.
     let exposition = until("a receiver that has answered", || {
         let (_, exposition) = daemon.get("/metrics");
-        exposition.contains("\nsyncro_monitor_receiver_clock_offset_seconds{").then_some(exposition)
+        let shown = ["receiver_clock_offset_seconds{", "canary_delay_seconds "];
+        shown.iter().all(|name| exposition.contains(&format!("\nsyncro_monitor_{name}"))).then_some(exposition)
     });
     let document = Document::read("docs/metrics.md");
     let documented = rows(&document.source).into_iter().map(|row| {

@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Refuses(u16, &'static str),
     /// 200, by a clock that is so many seconds ahead.
     Ahead(i64),
+    /// 200, and what was posted last to whoever asks for it, as an Alertmanager does.
+    Remembers,
     /// Nothing, ever.
     Hang,
 }
@@ -104,12 +106,16 @@ async fn take(State(state): State<Shared>, request: Request) -> Response {
             Answer::Refuses(..) => Answer::Text(200, "ok"),
             answer => answer,
         };
+        if matches!(answer, Answer::Remembers) && request.method == axum::http::Method::GET {
+            let last = state.1.iter().rfind(|sent| sent.method == "POST").map(|sent| sent.text.clone());
+            return last.unwrap_or_else(|| "[]".to_owned()).into_response();
+        }
         state.1.push(Sent {
             method: request.method.to_string(),
             path: request.uri.path().to_owned(),
             headers: request.headers,
             text,
-            taken: matches!(answer, Answer::Text(200..300, _) | Answer::Ahead(_)),
+            taken: matches!(answer, Answer::Text(200..300, _) | Answer::Ahead(_) | Answer::Remembers),
         });
         answer
     };
@@ -123,6 +129,7 @@ async fn take(State(state): State<Shared>, request: Request) -> Response {
             let date = chrono::DateTime::from_timestamp(crate::harness::now() + seconds, 0).unwrap();
             ([(header::DATE, date.format("%a, %d %b %Y %H:%M:%S GMT").to_string())], "ok").into_response()
         }
+        Answer::Remembers => "ok".into_response(),
         Answer::Refuses(..) | Answer::Hang => std::future::pending().await,
     }
 }

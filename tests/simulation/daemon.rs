@@ -243,7 +243,11 @@ impl Life {
         let (engine, snapshots) = Engine::new(Arc::clone(&config), memory, client.clone(), counters, batches);
         let (receiver, deliveries) = mpsc::channel(64);
         let (done, reports) = mpsc::channel(64);
-        let targets = Targets { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
+        let targets = Targets {
+            receivers: config.alerts.receivers.clone(),
+            external_url: "http://here".to_owned(),
+            ..Targets::default()
+        };
         let (subscriptions, receivers) = watch::channel(Arc::from(targets.subscriptions()));
         let (targets, dispatch) = watch::channel(Arc::new(targets));
         let (keep, kept) = watch::channel(config.storage.keep);
@@ -254,6 +258,7 @@ impl Life {
             receivers: dispatch,
             snapshots: snapshots.clone(),
             fired,
+            recurring: store.recurring().clone(),
             first_sweep: FirstSweep::default(),
         };
         let counters = notify::Instruments::new(&registry).expect("free names");
@@ -311,8 +316,11 @@ impl Life {
                     *order = (0..world.case.tokens.len()).filter(|token| Some(*token) != without).collect();
                     fastrand::Rng::with_seed(shuffle).shuffle(order);
                     let config = world.configuration(order);
-                    let targets =
-                        Targets { receivers: config.alerts.receivers.clone(), external_url: "http://here".to_owned() };
+                    let targets = Targets {
+                        receivers: config.alerts.receivers.clone(),
+                        external_url: "http://here".to_owned(),
+                        ..Targets::default()
+                    };
                     self.targets.send_replace(Arc::new(targets));
                     self.orders.send(Order::Reload { config, client: self.client.clone() }).await.ok();
                 }
@@ -369,7 +377,9 @@ async fn pulse(
     loop {
         let (next, due, fires) = {
             let snapshot = snapshots.borrow_and_update();
-            let fires = snapshot.tenants.iter().any(|tenant| !tenant.firing.is_empty());
+            let mut firing = snapshot.tenants.iter().flat_map(|tenant| tenant.firing.iter());
+            // Its end depends on all tenants together.
+            let fires = firing.any(|firing| firing.alert.as_str() == "TenantUnreachable");
             (snapshot.next_check, snapshot.checks_due, fires)
         };
         let elapsed = Ms::try_from(start.elapsed().as_millis()).unwrap_or(Ms::MAX);

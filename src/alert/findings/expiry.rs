@@ -23,8 +23,8 @@ pub(super) fn expiring(tenancy: &Tenancy<'_>, member: &Member<'_>, rules: Rules<
     let scope = Scope::of_token(tenancy.name, &token.name);
     let finding = Finding::new(Alert::TokenExpiring, scope, severity, since).affecting(Affected::token(&token.name));
     // A token that did not work for a while is not spoken of again before the next notice.
-    let noticed = member.status.noticed.filter(|(of, _)| *of == expires).map_or(0, |(_, notices)| notices);
-    Some(Finding { notices: (notices, last_at), may_begin: expires > rules.now && notices > noticed, ..finding })
+    let given = member.status.noticed.filter(|(of, _)| *of == expires).map_or(0, |(_, notices)| notices);
+    Some(Finding { notices: (notices, last_at), may_begin: expires > rules.now && notices > given, ..finding })
 }
 
 /// That the token works after its declared expiry.

@@ -1,7 +1,10 @@
 //! The receivers that are notified besides the log: `[[alerts.alertmanagers]]`, `[[alerts.webhooks]]` and
 //! `[[alerts.emails]]`. Pure; no secret is here, only the paths of the files in which the secrets are.
 
+mod canary;
+mod digest;
 mod email;
+mod heartbeat;
 mod only;
 mod read;
 mod template;
@@ -12,14 +15,17 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 
+pub use canary::Canary;
+pub use digest::DigestSchedule;
+pub use heartbeat::Heartbeat;
 #[cfg(test)]
 pub(crate) use only::ALERTS;
 pub(crate) use only::{Concern, Only};
 pub(super) use only::{Named, unknown_names};
-pub(super) use read::receivers;
-#[cfg(test)]
-pub(crate) use template::EXAMPLES;
+pub(super) use read::{Read, receivers};
 pub(crate) use template::Template;
+#[cfg(test)]
+pub(crate) use template::{DIGEST_EXAMPLE, EXAMPLES};
 
 /// The name of the log, which is a receiver too and always there.
 pub(crate) const LOG: &str = "log";
@@ -45,6 +51,8 @@ pub struct Receiver {
     pub(crate) only: Only,
     /// How long notifications gather that go into one message; it matters to people only.
     pub group_wait: Duration,
+    /// When it is sent a summary of everything, if it is.
+    pub digest: Option<DigestSchedule>,
 }
 
 impl Receiver {

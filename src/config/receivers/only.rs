@@ -87,6 +87,15 @@ impl Only {
     }
 }
 
+impl Only {
+    /// Whether the receiver is notified of anything about a token with this profile.
+    pub(crate) fn covers(&self, tenant: &str, profile: Option<&str>) -> bool {
+        let holds = |list: &Vec<String>, name: Option<&str>| list.iter().any(|listed| Some(listed.as_str()) == name);
+        self.tenants.as_ref().is_none_or(|list| holds(list, Some(tenant)))
+            && self.profiles.as_ref().is_none_or(|list| holds(list, profile))
+    }
+}
+
 /// The names in filters, each with the path at which it stands, to be compared with what the configuration has.
 #[derive(Debug, Default)]
 pub(in crate::config) struct Named {

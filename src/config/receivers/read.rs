@@ -11,8 +11,12 @@ use crate::config::fault::{Fault, Problem, resembles_token, shown};
 use crate::config::fleet::file_path;
 use crate::config::raw::{Notes, Section};
 use crate::config::value;
+use crate::model::Zone;
 
+use super::canary::{Canary, canary};
+use super::digest::digest;
 use super::email::email;
+use super::heartbeat::{Heartbeat, heartbeat};
 use super::only::{Named, only};
 use super::webhook::webhook;
 use super::{Address, Audience, Authorization, Format, Identity, LOG, Receiver, ReceiverKind, Webhook};
@@ -32,20 +36,29 @@ const LONGEST_GROUP_WAIT: Duration = Duration::from_mins(15);
 /// Where PagerDuty takes events (its page "Send an alert event").
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// Reads the lists of receivers, with the names in their filters; adds what is allowed but probably not meant to
-/// `warnings`.
+/// Everything of `[alerts]` that is about whom to notify.
+#[derive(Debug)]
+pub(in crate::config) struct Read {
+    pub(in crate::config) receivers: Vec<Arc<Receiver>>,
+    /// The names in their filters.
+    pub(in crate::config) named: Named,
+    pub(in crate::config) heartbeat: Option<Heartbeat>,
+    pub(in crate::config) canary: Option<Canary>,
+}
+
+/// Reads the lists of receivers and what watches over them; adds what is allowed but probably not meant to `warnings`.
 pub(in crate::config) fn receivers(
     alerts: &mut Section<'_>,
-    context: &Context<'_>,
+    (context, zone): (&Context<'_>, &Zone),
     notes: &mut Notes<'_>,
     warnings: &mut Vec<Fault>,
-) -> (Vec<Arc<Receiver>>, Named) {
+) -> Read {
     let (mut receivers, mut named) = (Vec::<Arc<Receiver>>::new(), Named::default());
     for (key, list) in [("alertmanagers", List::Alertmanagers), ("webhooks", List::Webhooks), ("emails", List::Emails)]
     {
         for section in alerts.sections(key, notes) {
             let path = section.path("name");
-            let receiver = receiver(section, list, context, notes, (&mut named, warnings));
+            let receiver = receiver(section, list, (context, zone), notes, (&mut named, warnings));
             let Some(receiver) = receiver else { continue };
             if receiver.name == LOG || receivers.iter().any(|other| other.name == receiver.name) {
                 let problem = format!("the receiver name {} is used twice", shown(&receiver.name));
@@ -54,7 +67,9 @@ pub(in crate::config) fn receivers(
             receivers.push(Arc::new(receiver));
         }
     }
-    (receivers, named)
+    let heartbeat = heartbeat(alerts, context, notes);
+    let canary = canary(alerts, &receivers, notes);
+    Read { receivers, named, heartbeat, canary }
 }
 
 /// The lists of receivers.
@@ -68,7 +83,7 @@ enum List {
 fn receiver(
     mut section: Section<'_>,
     list: List,
-    context: &Context<'_>,
+    (context, zone): (&Context<'_>, &Zone),
     notes: &mut Notes<'_>,
     (named, warnings): (&mut Named, &mut Vec<Fault>),
 ) -> Option<Receiver> {
@@ -101,13 +116,14 @@ fn receiver(
         notes.fault(&section.path("name"), Problem::new("missing", "a name for it, which becomes a label"));
     }
     let group_wait = group_wait(&mut section, list, kind.as_ref(), notes);
+    let digest = if list == List::Alertmanagers { None } else { digest(&mut section, kind.as_ref(), zone, notes) };
     section.finish(notes);
     // The host of an Alertmanager is name enough.
     let name = name.or(host)?;
     let (Access { authorization, identity }, kind, address) = (access, kind?, address?);
     let default = if list == List::Emails { EMAIL_TIMEOUT } else { TIMEOUT };
     let timeout = timeout.unwrap_or(default);
-    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout, only, group_wait })
+    Some(Receiver { name, kind, address, authorization, ca_file, identity, timeout, only, group_wait, digest })
 }
 
 /// Reads how long notifications gather. What programs and pagers are sent is about one alert each.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior};
+use serde_json::Value;
 
 use crate::config::fault::nearest;
 
@@ -44,6 +45,14 @@ pub(crate) const EXAMPLES: [&str; 2] = [
         "url": "https://monitor.example/"}"#,
 ];
 
+/// A digest with every value that a template may name; a test of the receivers compares it with real ones.
+pub(crate) const DIGEST_EXAMPLE: &str = r#"{"version": 2, "digest": true, "at": "2026-11-23T08:00:00.000Z",
+    "due": "2026-11-23T08:00:00.000Z", "time_zone": "UTC", "title": "Token digest: 1 alert fires", "alerts": 1,
+    "critical": 1, "warnings": 0, "broken": ["critical: TokenExpired: acme / jumpcloud: it expired"],
+    "acknowledged": [], "suppressed": ["globex"], "tokens_expiring": 1, "expiring": ["acme / backup: 2026-12-24 00:00 (in 30 days)"], "tokens_without_expiry": 0,
+    "permissions_unverified": 2, "unverified": ["acme: 2 permissions of 1 token"], "tokens": 2, "tenants": 1,
+    "message": "1 alert fires\n\"quoted\"", "url": "https://monitor.example/"}"#;
+
 /// A template for the body of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -65,10 +74,10 @@ impl Template {
             unknown.filter(|name| !is_known(name)).map_or(Ok(()), |name| Err(unknown_name(&name, source)))
         })??;
         for example in EXAMPLES {
-            let example: serde_json::Value = serde_json::from_str(example).map_err(|error| error.to_string())?;
+            let example: Value = serde_json::from_str(example).map_err(|error| error.to_string())?;
             let body = template.render(&example)?;
             if template.is_json()
-                && let Err(error) = serde_json::from_str::<serde_json::Value>(&body)
+                && let Err(error) = serde_json::from_str::<Value>(&body)
             {
                 return Err(format!("what it makes of an example is not JSON: {error}"));
             }
@@ -81,6 +90,45 @@ impl Template {
     /// # Errors
     /// Where it fails and why.
     pub(crate) fn render(&self, values: &impl serde::Serialize) -> Result<String, String> {
+        self.fill(&Context { digest: false, values })
+    }
+
+    /// The body that it makes of a digest with these values. The names that only notifications have are there too, so that
+    /// a template for both need not ask for each.
+    ///
+    /// # Errors
+    /// Where it fails and why.
+    pub(crate) fn render_digest(&self, values: serde_json::Map<String, Value>) -> Result<String, String> {
+        let example = serde_json::from_str(EXAMPLES[0]).unwrap_or_default();
+        let mut all: serde_json::Map<String, Value> = example;
+        for value in all.values_mut() {
+            *value = if value.is_array() { Value::Array(Vec::new()) } else { Value::Null };
+        }
+        all.insert("alert".to_owned(), "Digest".into());
+        all.insert("scope".to_owned(), "fleet".into());
+        let is_quiet = values.get("alerts").and_then(Value::as_u64) == Some(0);
+        let is_critical = values.get("critical").and_then(Value::as_u64) > Some(0);
+        all.insert("status".to_owned(), if is_quiet { "resolved" } else { "firing" }.into());
+        all.insert("severity".to_owned(), if is_critical { "critical" } else { "warning" }.into());
+        all.extend(values);
+        self.fill(&all)
+    }
+
+    /// Tries what it makes of a digest.
+    ///
+    /// # Errors
+    /// Where it fails and why.
+    pub(super) fn try_digest(&self) -> Result<(), String> {
+        let body = self.render_digest(serde_json::from_str(DIGEST_EXAMPLE).unwrap_or_default())?;
+        if self.is_json()
+            && let Err(error) = serde_json::from_str::<Value>(&body)
+        {
+            return Err(format!("what it makes of an example is not JSON: {error}"));
+        }
+        Ok(())
+    }
+
+    fn fill(&self, values: &impl serde::Serialize) -> Result<String, String> {
         self.with(|compiled| {
             let mut body = Body(Vec::new());
             let rendered = compiled.render_captured_to(Serde(values), &mut body);
@@ -112,16 +160,27 @@ impl fmt::Display for Template {
     }
 }
 
-/// Whether notifications have a value of this name, or templates a function.
+/// The values of a notification, and that it is no digest.
+#[derive(serde::Serialize)]
+struct Context<'a, T> {
+    digest: bool,
+    #[serde(flatten)]
+    values: &'a T,
+}
+
+/// Whether notifications or digests have a value of this name, or templates a function.
 fn is_known(name: &str) -> bool {
     const FUNCTIONS: [&str; 5] = ["range", "dict", "debug", "namespace", "loop"];
     FUNCTIONS.contains(&name) || names().iter().any(|known| known == name)
 }
 
-/// The names of all values.
+/// The names of all values, those of notifications first.
 fn names() -> Vec<String> {
-    let example = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(EXAMPLES[0]);
-    example.map(|example| example.into_iter().map(|(name, _)| name).collect()).unwrap_or_default()
+    let names = |example| {
+        let example: serde_json::Map<String, Value> = serde_json::from_str(example).unwrap_or_default();
+        example.into_iter().map(|(name, _)| name)
+    };
+    names(EXAMPLES[0]).chain(names(DIGEST_EXAMPLE)).collect()
 }
 
 fn unknown_name(name: &str, source: &str) -> String {
@@ -194,8 +253,8 @@ mod tests {
     fn values_are_written_as_json_in_a_file_of_that_ending() {
         let source = "{\"text\": {{ message }}, \"to\": {{ token_names }}, \"note\": {{ note }}}";
         let template = Template::new(Path::new("dir/t.json"), source).unwrap();
-        let example: serde_json::Value = serde_json::from_str(EXAMPLES[0]).unwrap();
-        let body: serde_json::Value = serde_json::from_str(&template.render(&example).unwrap()).unwrap();
+        let example: Value = serde_json::from_str(EXAMPLES[0]).unwrap();
+        let body: Value = serde_json::from_str(&template.render(&example).unwrap()).unwrap();
         assert_eq!((&body["text"], &body["to"][1]), (&example["message"], &"backup".into()));
         let wrong = Template::new(Path::new("t.json"), "{\"text\": \"{{ message }}\"}").unwrap_err();
         assert!(wrong.starts_with("what it makes of an example is not JSON: "), "{wrong}");

@@ -54,6 +54,11 @@ impl TenantReviews {
             self.due.insert((next, name.to_owned()));
         }
     }
+
+    /// When the next tenant is to be judged although nothing happens.
+    pub(super) fn next(&self) -> Option<DateTime<Utc>> {
+        self.due.first().map(|(at, _)| *at)
+    }
 }
 
 impl Core {

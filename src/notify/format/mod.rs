@@ -9,4 +9,4 @@ mod teams;
 pub(super) use email::email;
 pub(super) use pagerduty::pagerduty;
 pub(super) use slack::slack;
-pub(super) use teams::teams;
+pub(super) use teams::{card, teams};

@@ -22,15 +22,16 @@ pub(in crate::notify) fn teams(first: &Fields, all: &[Fields]) -> Value {
         let lines = lines(all, LONGEST_LINES, |fields, text| format!("{} {text}", sign(fields)));
         let mut body = vec![headline(&heading(all), worst)];
         body.extend(lines.iter().map(|line| paragraph(line)));
-        return message(&body, &[("Details", &worst.overview)]);
+        return card(&body, &[("Details", &worst.overview)]);
     }
     let mut body = vec![headline(&title(first), first), paragraph(&first.message)];
     body.extend(first.numbered_steps().map(|step| paragraph(&cut(&step, LONGEST_FIELD))));
     body.extend(remarks(first).iter().map(|remark| paragraph(remark)));
-    message(&body, &[("What to do", &first.runbook), ("Details", &first.url)])
+    card(&body, &[("What to do", &first.runbook), ("Details", &first.url)])
 }
 
-fn message(body: &[Value], links: &[(&str, &String)]) -> Value {
+/// The message with a card of these parts and links.
+pub(in crate::notify) fn card(body: &[Value], links: &[(&str, &String)]) -> Value {
     let open = |(title, url): &(&str, &String)| json!({ "type": "Action.OpenUrl", "title": title, "url": url });
     json!({
         "type": "message",

@@ -7,8 +7,8 @@ use super::*;
 use crate::alert::Acknowledgement;
 use crate::config::{EXAMPLES, Template};
 
-const SLACK: &str = include_str!("../../../tests/schemas/slack.json");
-const TEAMS: &str = include_str!("../../../tests/schemas/teams.json");
+pub(super) const SLACK: &str = include_str!("../../../tests/schemas/slack.json");
+pub(super) const TEAMS: &str = include_str!("../../../tests/schemas/teams.json");
 const PAGERDUTY: &str = include_str!("../../../tests/schemas/pagerduty.json");
 
 /// Notifications that are ordinary, long, strange, and about everything.

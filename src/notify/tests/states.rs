@@ -185,7 +185,11 @@ async fn what_fired_before_a_restart_under_other_labels_is_ended() {
     assert!(sent.iter().filter(|alert| alert["labels"]["severity"] == "critical").count() >= 6);
     // An Alertmanager that is configured later was sent nothing before.
     let receivers = vec![alertmanager("am"), alertmanager("new")];
-    bench.receivers.send_replace(Arc::new(Targets { receivers, external_url: "http://here".to_owned() }));
+    bench.receivers.send_replace(Arc::new(Targets {
+        receivers,
+        external_url: "http://here".to_owned(),
+        ..Targets::default()
+    }));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(fake.taken("new")[0].as_array().unwrap().len(), 2);
 }
