@@ -15,7 +15,7 @@ use syncro_token_monitor::cli::Cli;
 
 use crate::document::{Document, code, documents, rows};
 use crate::harness::{ACME, Configuration, Daemon, World, call, program, request, text};
-use crate::real::{Server, have, project, until};
+use crate::real::{have, project, until};
 use crate::sink::Sink;
 
 #[test]
@@ -505,39 +505,4 @@ fn the_prometheus_steps_apply_to_the_files_of_debian() {
         let output = Command::new("amtool").args(["config", "routes", "test", &config]).args(labels).output().unwrap();
         assert_eq!(text(&output.stdout).trim(), receiver, "{labels:?}: {}", text(&output.stderr));
     }
-}
-
-/// Debian's own rule mutes every warning of the same name while one critical alert fires.
-#[test]
-fn after_the_steps_one_critical_alert_mutes_no_other_warning() {
-    if !have(&["promtool", "amtool", "prometheus-alertmanager"])
-        || !Path::new("/etc/prometheus/alertmanager.yml").exists()
-    {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    apply_the_steps(folder.path());
-    let server = Server::alertmanager_of(folder.path(), &folder.path().join("alertmanager.yml"));
-    let alert = |token: &str, permission: &str, severity: &str| {
-        serde_json::json!({ "labels": {
-            "alertname": "PermissionLost", "job": "syncro-token-monitor", "tenant": "acme", "token_name": token,
-            "permission": permission, "severity": severity,
-        }})
-    };
-    server.post(
-        "/api/v2/alerts",
-        &serde_json::json!([
-            alert("a", "Tickets - Edit", "critical"),
-            alert("a", "Tickets - Edit", "warning"),
-            alert("a", "Tickets - Create", "warning"),
-            alert("b", "Tickets - Edit", "warning"),
-        ]),
-    );
-    let muted = until("four alerts", || {
-        let alerts: Vec<Value> = serde_json::from_str(&server.get("/api/v2/alerts").1).unwrap();
-        let muted = |alert: &Value| alert["status"]["inhibitedBy"].as_array().is_some_and(|by| !by.is_empty());
-        let labels = |alert: &Value| format!("{} {}", alert["labels"]["token_name"], alert["labels"]["permission"]);
-        (alerts.len() == 4).then(|| alerts.iter().filter(|alert| muted(alert)).map(labels).collect::<Vec<_>>())
-    });
-    assert_eq!(muted, ["\"a\" \"Tickets - Edit\""], "only the same thing is muted");
 }

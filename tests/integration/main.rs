@@ -27,6 +27,7 @@ mod flood;
 mod harness;
 mod heartbeat;
 mod impaired;
+mod inhibition;
 mod kills;
 mod lifecycle;
 mod locks;

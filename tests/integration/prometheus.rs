@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use simulator::Incident;
+use syncro_token_monitor::alert::Alert;
 
 use crate::harness::{ACME, Configuration, Daemon, World, call, request, text};
 use crate::real::{Server, have, project, until};
@@ -39,9 +40,11 @@ fn every_rule_says_what_to_do_and_is_tested_to_fire_to_keep_silent_and_to_resolv
     for rule in rules.split("- alert: ").skip(1) {
         alerts += 1;
         let name = rule.lines().next().unwrap();
-        for part in ["severity: ", "summary: ", "description: ", "runbook_url: "] {
+        for part in ["summary: ", "description: ", "runbook_url: "] {
             assert!(rule.contains(part), "{name} has no {part}");
         }
+        let states_labels = rule.contains("severity: ") && rule.contains("service: ");
+        assert!(states_labels || rule.contains("cause\n"), "{name} has no severity or no service");
         let runbook = rule.split("runbook_url: \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
         let section = runbook.rsplit(['/', '#']).next().unwrap();
         let headings = document.lines().filter_map(|line| line.strip_prefix("### "));
@@ -57,7 +60,21 @@ fn every_rule_says_what_to_do_and_is_tested_to_fire_to_keep_silent_and_to_resolv
         let resolves = first.is_some_and(|first| fires[first..].contains(&false));
         assert!(silent_before && resolves, "{name}: {fires:?}");
     }
-    assert!(alerts >= 12, "{alerts}");
+    assert!(alerts >= 30, "{alerts}");
+}
+
+/// Prometheus gives an alert the name of its rule, so each cause has one; it fires for this cause and for no other.
+#[test]
+fn every_cause_of_the_daemon_has_one_rule_under_its_own_name() {
+    let rules = std::fs::read_to_string(project("config/prometheus/syncro-token-monitor.rules.yml")).unwrap();
+    let group = rules.split("  - name: ").find(|group| group.starts_with("syncro-causes\n")).unwrap();
+    let rule = |rule: &str| rule.lines().take(2).map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    let found: Vec<_> = group.split("- alert: ").skip(1).map(rule).collect();
+    let expected = Alert::ALL.iter().map(|(alert, _)| {
+        let name = alert.as_str();
+        vec![name.to_owned(), format!("expr: incident:syncro_alert:unacknowledged{{alert=\"{name}\"}} == 1")]
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
 }
 
 #[test]
@@ -86,12 +103,6 @@ fn the_exposition_is_clean_to_promtool() {
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }
 
-fn alerts(alertmanager: &Server) -> Vec<Value> {
-    let (status, text) = alertmanager.get("/api/v2/alerts");
-    assert_eq!(status, 200, "{text}");
-    serde_json::from_str(&text).unwrap()
-}
-
 /// The pages that a webhook of Alertmanager got, as `status alertname`.
 fn pages(pager: &Sink) -> Vec<String> {
     let word = |page: &Value| {
@@ -114,12 +125,12 @@ fn an_incident_travels_from_syncro_to_the_pager_and_is_read_back_from_both() {
         hook.url()
     );
     let mut daemon = world.run(&Configuration::acme("").alerts(&receivers));
-    let prometheus = Server::prometheus(&world.path(""), &daemon.address, Some(&alertmanager));
+    let prometheus = Server::prometheus(&world.path(""), &daemon.address, &[&alertmanager]);
     let one = |query: &str| until(query, || prometheus.query(query).first().map(|sample| sample["value"][1].clone()));
     one("syncro_token_state{state=\"valid\"} == 1");
     world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
     let notified = daemon.alert("TokenRejected", "firing");
-    let active = until("the alert in Alertmanager", || alerts(&alertmanager).into_iter().next());
+    let active = until("the alert in Alertmanager", || alertmanager.alerts().into_iter().next());
     let labels = &active["labels"];
     assert_eq!((&labels["alertname"], &labels["tenant"]), (&"TokenRejected".into(), &"acme".into()), "{active}");
     assert_eq!((&active["status"]["state"], &active["startsAt"]), (&"active".into(), &notified["since"]), "{active}");
@@ -132,11 +143,11 @@ fn an_incident_travels_from_syncro_to_the_pager_and_is_read_back_from_both() {
     assert_eq!(one("syncro_token_state{state=\"rejected\"} == 1"), "1");
     assert_eq!(one("syncro_alerts_firing{alert=\"TokenRejected\"} == 1"), "1");
     assert_eq!(one("state:syncro_tokens:count{state=\"rejected\"} == 1"), "1", "recording rules");
-    let rules = prometheus.query("ALERTS{alertname=~\"SyncroToken.*\"}");
+    let rules = prometheus.query("ALERTS{alertname=\"TokenRejected\"}");
     assert!(rules.is_empty(), "rules keep silent while the daemon notifies by itself: {rules:?}");
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
     daemon.alert("TokenRejected", "resolved");
-    until("no alert in Alertmanager", || alerts(&alertmanager).is_empty().then_some(()));
+    until("no alert in Alertmanager", || alertmanager.alerts().is_empty().then_some(()));
     until("the all-clear", || pages(&pager).contains(&"resolved TokenRejected".to_owned()).then_some(()));
     assert_eq!(hook.wait_for(2)[1]["status"], "resolved");
     one("syncro_token_state{state=\"valid\"} == 1");
@@ -151,16 +162,44 @@ fn without_a_receiver_of_its_own_the_rules_page_and_once() {
     let (world, pager) = (World::new(ACME), Sink::new());
     let alertmanager = Server::alertmanager(&world.path(""), &pager.url());
     let mut daemon = world.run(&Configuration::acme(""));
-    let prometheus = Server::prometheus(&world.path(""), &daemon.address, Some(&alertmanager));
+    let prometheus = Server::prometheus(&world.path(""), &daemon.address, &[&alertmanager]);
     daemon.checks("acme", "validity", 1);
     world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
     daemon.alert("TokenRejected", "firing");
-    let firing = "ALERTS{alertname=\"SyncroTokenRejected\",alertstate=\"firing\",tenant=\"acme\"}";
+    let firing = "ALERTS{alertname=\"TokenRejected\",alertstate=\"firing\",tenant=\"acme\"}";
     until(firing, || prometheus.query(firing).into_iter().next());
-    until("the page", || pages(&pager).contains(&"firing SyncroTokenRejected".to_owned()).then_some(()));
+    until("the page", || pages(&pager).contains(&"firing TokenRejected".to_owned()).then_some(()));
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
-    until("the all-clear", || pages(&pager).contains(&"resolved SyncroTokenRejected".to_owned()).then_some(()));
-    assert_eq!(pages(&pager), ["firing SyncroTokenRejected", "resolved SyncroTokenRejected"]);
+    until("the all-clear", || pages(&pager).contains(&"resolved TokenRejected".to_owned()).then_some(()));
+    assert_eq!(pages(&pager), ["firing TokenRejected", "resolved TokenRejected"]);
+}
+
+#[test]
+fn a_restart_of_the_daemon_is_no_second_page_of_the_rules() {
+    if !have(&["prometheus", "prometheus-alertmanager"]) {
+        return;
+    }
+    let (world, pager) = (World::new(ACME), Sink::new());
+    let alertmanager = Server::alertmanager(&world.path(""), &pager.url());
+    let mut configuration = Configuration::acme("");
+    let mut daemon = world.run(&configuration);
+    let prometheus = Server::prometheus(&world.path(""), &daemon.address, &[&alertmanager]);
+    let one = |query: &str| until(query, || prometheus.query(query).into_iter().next());
+    daemon.checks("acme", "validity", 1);
+    world.happens(Incident::TokenRefused { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "firing");
+    until("the page", || pages(&pager).contains(&"firing TokenRejected".to_owned()).then_some(()));
+    configuration.web = format!("listen = \"{}\"", daemon.address.trim_start_matches("http://"));
+    daemon.signal("TERM");
+    daemon.ended();
+    one("up == 0");
+    one("ALERTS{alertname=\"TokenRejected\",alertstate=\"firing\"} and on (job) up == 0");
+    let mut daemon = world.run(&configuration);
+    one("up == 1");
+    daemon.checks("acme", "validity", 2);
+    world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
+    until("the all-clear", || pages(&pager).contains(&"resolved TokenRejected".to_owned()).then_some(()));
+    assert_eq!(pages(&pager), ["firing TokenRejected", "resolved TokenRejected"]);
 }
 
 #[test]
@@ -174,7 +213,7 @@ fn a_test_alert_is_paged_although_it_is_over_soon() {
     let path = world.configure(&Configuration::acme("").alerts(&receivers));
     let output = call(&["-c", path.to_str().unwrap(), "test-alert"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    let active = until("the test in Alertmanager", || alerts(&alertmanager).into_iter().next());
+    let active = until("the test in Alertmanager", || alertmanager.alerts().into_iter().next());
     let over = |moment: &Value| moment.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp();
     let left = over(&active["endsAt"]) - crate::harness::now();
     assert!((60..=130).contains(&left), "longer than a usual group_wait, and then over by itself: {active}");
@@ -205,7 +244,7 @@ fn no_panel_of_the_dashboard_is_empty_on_the_demo_fleet() {
     }
     let world = World::new(ACME);
     let demo = Daemon::demo();
-    let prometheus = Server::prometheus(&world.path(""), &demo.address, None);
+    let prometheus = Server::prometheus(&world.path(""), &demo.address, &[]);
     for (panel, query) in queries {
         until(&format!("{panel}: {query}"), || {
             let samples = prometheus.query(&query);

@@ -63,14 +63,13 @@ fn start(folder: &Path, name: &str, arguments: impl Fn(u16) -> Vec<String>) -> S
 }
 
 impl Server {
-    /// A Prometheus that scrapes a daemon every second and applies our rules; alerts go to the Alertmanager, if any.
-    pub(crate) fn prometheus(folder: &Path, daemon: &str, alertmanager: Option<&Server>) -> Self {
-        let alerting = alertmanager.map_or_else(String::new, |server| {
-            format!(
-                "alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: [\"{}\"] }}] }}] }}\n",
-                server.address
-            )
-        });
+    /// A Prometheus that scrapes a daemon every second and applies our rules; alerts go to these Alertmanagers.
+    pub(crate) fn prometheus(folder: &Path, daemon: &str, alertmanagers: &[&Server]) -> Self {
+        let targets: Vec<_> = alertmanagers.iter().map(|server| format!("\"{}\"", server.address)).collect();
+        let alerting = format!(
+            "alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: [{}] }}] }}] }}\n",
+            targets.join(", ")
+        );
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
              scrape_configs: [{{ job_name: syncro-token-monitor, static_configs: [{{ targets: [\"{}\"] }}] }}]\n\
@@ -124,6 +123,13 @@ impl Server {
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         request("GET", &format!("http://{}{path}", self.address))
+    }
+
+    /// The alerts that an Alertmanager has.
+    pub(crate) fn alerts(&self) -> Vec<Value> {
+        let (status, text) = self.get("/api/v2/alerts");
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
     }
 
     /// What a query answers now: its samples.
