@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::model::{Probes, Tenant};
 use crate::syncro::{Answer, CheckLane, Client, MeObservation, Request, TokenValue};
 
-use super::finding::client;
+use super::client::client;
 use super::preflight::{probes, value};
 use super::table::table;
 use super::{finish, finish_json};
@@ -89,7 +89,7 @@ async fn calibrated(path: &Path, arguments: &CalibrateArguments) -> Result<Vec<C
     let tenant = tenants.find(|tenant| tenant.name == arguments.tenant).cloned();
     let tenant = tenant.ok_or_else(|| format!("no configured tenant is named `{}`", arguments.tenant))?;
     let value = value(arguments.token_file.as_deref()).map_err(|why| format!("the token value {why}"))?;
-    let client = client(&config).map_err(|error| format!("failed to {error}"))?;
+    let client = client(&config, None).await.map_err(|error| format!("failed to {error}"))?;
     let allowed = arguments.probes.map_or(config.syncro.probes, probes);
     works(&client, &tenant, &value).await?;
     let shows = |probe: &&Probe| probe.record.is_none() && probe.shown_in_body.is_none();

@@ -18,7 +18,8 @@ use crate::exit::Exit;
 use crate::model::Token;
 use crate::syncro::{Client, Failure};
 
-use super::finding::{Finding, Level, PARTS, alert_json, alert_text, client, permission_json};
+use super::client::client;
+use super::finding::{Finding, Level, PARTS, alert_json, alert_text, permission_json};
 use super::table::table;
 use super::{failed, finish, finish_json};
 
@@ -43,7 +44,8 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
         writeln!(std::io::stderr(), "no configured token fits; `validate` counts them").ok();
         return Exit::Unknown;
     }
-    let client = match client(&config) {
+    let requests = |token: &Arc<Token>| config::full_check(token, config.syncro.probes, config.syncro.audit_excess);
+    let client = match client(&config, Some(tokens.iter().map(requests).sum())).await {
         Ok(client) => client,
         Err(error) => return failed(&anyhow::Error::msg(error)),
     };

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use prometheus::Registry;
 use serde_json::{Value, json};
 use strum::IntoStaticStr;
 use tokio::sync::mpsc;
@@ -16,7 +15,7 @@ use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::model::{Probes, Token};
 use crate::state::PermissionView;
-use crate::syncro::{Budget, Client, Failure, Instruments, Observation};
+use crate::syncro::{Failure, Observation};
 use crate::system::clock;
 
 /// The number of parts of a check: the token itself, and its permissions.
@@ -173,11 +172,4 @@ pub(super) fn permission_json(view: &PermissionView) -> Value {
         fields.remove("since");
     }
     json
-}
-
-/// A client for checks outside of the daemon, with a budget of its own.
-pub(super) fn client(config: &Config) -> Result<Client, String> {
-    let instruments = Instruments::new(&Registry::new()).map_err(|error| error.to_string())?;
-    let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
-    Client::new(&config.syncro, budget, instruments).map(Client::patient)
 }

@@ -4,6 +4,7 @@
 mod calibrate;
 mod catalog;
 mod check;
+mod client;
 mod demo;
 mod finding;
 mod hash_password;

@@ -16,7 +16,8 @@ use crate::exit::Exit;
 use crate::model::Probes;
 use crate::syncro::{Client, TokenValue, Unreadable};
 
-use super::finding::{Finding, PARTS, client};
+use super::client::client;
+use super::finding::{Finding, PARTS};
 use super::readiness::{Readiness, Verdict};
 use super::{finish, finish_json, usage};
 
@@ -26,11 +27,12 @@ pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exi
         Ok(config) => config,
         Err(faults) => return undetermined(&faults),
     };
-    let client = match client(&config) {
+    let probes = arguments.probes.map_or(config.syncro.probes, probes);
+    let requests = || config.tokens.iter().map(|token| config::full_check(token, probes, false)).sum();
+    let client = match client(&config, arguments.all.then(requests)).await {
         Ok(client) => client,
         Err(error) => return undetermined(&format!("failed to {error}")),
     };
-    let probes = arguments.probes.map_or(config.syncro.probes, probes);
     let findings = if arguments.all {
         every_token(&config, &client, probes).await
     } else {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::model::{Probes, Token};
+
 use super::{Config, Schedule};
 
 /// The shortest time between two requests of `/users/{id}` for one token.
@@ -42,9 +44,7 @@ impl Cost {
         for token in &config.tokens {
             let probes = token.probes(config.syncro.probes).len();
             let audit = if config.syncro.audit_excess { token.audit(config.syncro.probes).len() } else { 0 };
-            // A command that makes one check reads the list of users for what is asked of another one.
-            let users = usize::from(token.asks_of_another_user(config.syncro.probes));
-            requests_per_sweep += 2 + users + probes + audit;
+            requests_per_sweep += full_check(token, config.syncro.probes, config.syncro.audit_excess);
             requests_per_minute += 1.0 / minutes(validity) + (probes as f64) / minutes(permissions);
             requests_per_minute += 1.0 / minutes(permissions.max(USER_INTERVAL));
             requests_per_minute += (audit as f64) / minutes(permissions.max(AUDIT_INTERVAL));
@@ -62,6 +62,13 @@ impl Cost {
     pub(crate) fn fits(&self) -> bool {
         self.requests_per_minute <= self.budget
     }
+}
+
+/// The requests that one full check of a token takes.
+pub(crate) fn full_check(token: &Token, probes: Probes, audits: bool) -> usize {
+    let audit = if audits { token.audit(probes).len() } else { 0 };
+    // A command that makes one check reads the list of users for what is asked of another one.
+    2 + usize::from(token.asks_of_another_user(probes)) + token.probes(probes).len() + audit
 }
 
 /// Whether every permission check falls on a validity check, so that one `/me` serves both.

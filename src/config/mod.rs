@@ -30,7 +30,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Profile;
 use crate::model::{Probes, Token};
 
-pub(crate) use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, USERS_INTERVAL, coincide};
+pub(crate) use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, USERS_INTERVAL, coincide, full_check};
 pub(crate) use fault::Fault;
 pub(crate) use file::ConfigFile;
 pub(crate) use load::load_if_there;
@@ -84,7 +84,7 @@ pub struct Config {
 /// `[syncro]`: how requests are sent to Syncro.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syncro {
-    /// The request budget of the whole daemon. More than `SYNCRO_REQUESTS_PER_MINUTE` makes sense only against a
+    /// The request budget of the whole daemon and of the commands beside it. More than `SYNCRO_REQUESTS_PER_MINUTE` makes sense only against a
     /// simulator or from several addresses.
     pub requests_per_minute: NonZeroU32,
     /// How long one request may take, the connecting included.

@@ -26,7 +26,7 @@ use crate::model::TokenId;
 use crate::notify::{self, Http};
 use crate::state::Snapshot;
 use crate::store::{self, Store};
-use crate::syncro::{self, Budget, Client};
+use crate::syncro::{self, Budget, BudgetFile, Client};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
@@ -92,7 +92,8 @@ impl Daemon {
             store: store::Instruments::new(&registry).context("register metrics")?,
             notify: notify::Instruments::new(&registry).context("register metrics")?,
         };
-        let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
+        let file = BudgetFile::beside(&config.storage.path);
+        let budget = Arc::new(Budget::of_daemon(config.syncro.requests_per_minute, file));
         let client =
             Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
         // Nothing else runs yet that this could delay; a disk that hangs must not prevent the program from ending.

@@ -87,6 +87,11 @@ impl Store {
     }
 }
 
+/// Whether a daemon uses the store at `path`. If that cannot be found out, one may.
+pub(crate) fn is_in_use(path: &Path) -> bool {
+    lock::is_taken(path).unwrap_or(true)
+}
+
 /// What fired; not what a program of the first version wrote, which an Alertmanager was sent under labels that are not known
 /// any more: it ends there by itself.
 fn fired(state: &PersistedState) -> Vec<Firing> {

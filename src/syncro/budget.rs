@@ -1,43 +1,58 @@
-//! The one request budget of the daemon: how many requests a minute may leave, which leave first, and which a pause
-//! delays.
+//! The one request budget of the daemon and of the commands beside it: how many requests a minute may leave, which leave
+//! first, and which a pause delays.
 //!
 //! A request waits in its lane. Each lane sends its first waiter on to compete with the lane before it, so an urgent
 //! request waits for at most one other of each lane. A request that waits for the end of a pause waits in no lane: its
-//! host delays no requests but those to that host.
+//! host delays no requests but those to that host. What competes last takes its place from the `ledger`, through a file
+//! if the budget is shared with other processes (`sharing`).
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::SYNCRO_REQUESTS_PER_MINUTE;
+use crate::system::clock;
 
+use super::bucket::{BURST, Decision, Rate};
+use super::budget_file::BudgetFile;
+use super::ledger::{Found, Ledger, Outcome, Party, Query};
 use super::pause::{Host, PauseCause, Paused, Pauses};
+use super::sharing::Sharing;
 use super::{CheckLane, Reason};
 
-/// How many requests may leave at once after a time without requests.
-const BURST: u32 = 10;
+/// How long a host may be asked again and again whose pause cannot be recorded.
+const UNRECORDED: Duration = Duration::from_secs(1);
+/// A command that cannot know what the daemon sends takes this part of its budget.
+const PART_APART: u32 = 10;
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
-
-/// The clock of tokio, which tests can pause.
+/// The clock of tokio, which tests can pause, as the time since the machine started, which all processes share.
 #[derive(Debug, Clone)]
-struct TokioClock {
+struct BudgetClock {
     start: Instant,
+    at_start: Duration,
+    /// Which start of the machine it was.
+    boot: String,
 }
 
-impl Clock for TokioClock {
-    type Instant = Duration;
+impl BudgetClock {
+    fn of_this_process() -> Self {
+        Self { start: Instant::now(), at_start: Duration::ZERO, boot: String::new() }
+    }
+
+    fn of_this_machine() -> Self {
+        Self { start: Instant::now(), at_start: clock::since_boot(), boot: clock::boot_id() }
+    }
 
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.at_start + self.start.elapsed()
+    }
+
+    fn instant(&self, moment: Duration) -> Instant {
+        self.start + moment.saturating_sub(self.at_start)
     }
 }
 
@@ -59,51 +74,88 @@ pub struct Pause {
 /// The request budget; shared by all clones of a client.
 #[derive(Debug)]
 pub struct Budget {
-    clock: TokioClock,
-    limit: RwLock<Limit>,
+    clock: BudgetClock,
+    rate: RwLock<Rate>,
     pauses: RwLock<Pauses>,
     /// Locked by the first request of the lane for permissions.
     permissions: Mutex<()>,
     /// Locked by the first request of the lane for validity, or by the first of the lane behind it.
     validity: Mutex<()>,
     /// Locked by the request that leaves next, whichever lane it comes from.
-    next: Mutex<()>,
-}
-
-#[derive(Debug)]
-struct Limit {
-    requests_per_minute: NonZeroU32,
-    limiter: Arc<Limiter>,
+    next: Mutex<Ledger>,
+    /// How it is shared with other processes, if it is.
+    sharing: Option<Sharing>,
 }
 
 impl Budget {
-    /// A budget of so many requests a minute, with a burst that stays within what Syncro allows.
+    /// A budget of so many requests a minute for this process alone, with a burst that stays within what Syncro allows.
     pub fn new(requests_per_minute: NonZeroU32) -> Self {
-        let clock = TokioClock { start: Instant::now() };
-        let limiter = limiter(requests_per_minute, &clock);
+        Self::build(requests_per_minute, BudgetClock::of_this_process(), None)
+    }
+
+    /// The budget of the daemon, which commands share through `file`. It goes on without the file where that cannot be
+    /// used.
+    pub(crate) fn of_daemon(requests_per_minute: NonZeroU32, file: BudgetFile) -> Self {
+        let sharing = Sharing::new(file, Party::Daemon);
+        Self::build(requests_per_minute, BudgetClock::of_this_machine(), Some(sharing))
+    }
+
+    /// The budget of a command, which it shares through `file` with other commands, and with the daemon if one runs.
+    pub(crate) fn of_command(requests_per_minute: NonZeroU32, file: BudgetFile, daemon_runs: bool) -> Self {
+        let sharing = Sharing::new(file, if daemon_runs { Party::Beside } else { Party::Alone });
+        Self::build(requests_per_minute, BudgetClock::of_this_machine(), Some(sharing))
+    }
+
+    /// How many requests a minute a command may send that cannot know whether a daemon sends the whole budget: few, and
+    /// not so many that both together exceed what Syncro allows. `None` if that leaves nothing.
+    pub(crate) fn apart(requests_per_minute: NonZeroU32) -> Option<NonZeroU32> {
+        let part = (requests_per_minute.get() / PART_APART).max(1);
+        if requests_per_minute.get() > SYNCRO_REQUESTS_PER_MINUTE {
+            return NonZeroU32::new(part);
+        }
+        let daemon = requests_per_minute.get() + Rate::per_minute(requests_per_minute).burst();
+        let room = SYNCRO_REQUESTS_PER_MINUTE.saturating_sub(daemon).saturating_sub(BURST);
+        NonZeroU32::new(part.min(room))
+    }
+
+    fn build(requests_per_minute: NonZeroU32, clock: BudgetClock, sharing: Option<Sharing>) -> Self {
+        let rate = Rate::per_minute(requests_per_minute);
+        let party = sharing.as_ref().map_or(Party::Daemon, |sharing| sharing.party);
         Self {
             clock,
-            limit: RwLock::new(Limit { requests_per_minute, limiter }),
+            rate: RwLock::new(rate),
             pauses: RwLock::default(),
             permissions: Mutex::new(()),
             validity: Mutex::new(()),
-            next: Mutex::new(()),
+            next: Mutex::new(Ledger::new(party, rate)),
+            sharing,
         }
     }
 
     /// Changes the budget. The new one starts without a burst, since that of the old one may just have been used.
     pub fn set(&self, requests_per_minute: NonZeroU32) {
-        let mut limit = self.limit.write().unwrap_or_else(PoisonError::into_inner);
-        if limit.requests_per_minute != requests_per_minute {
-            let limiter = limiter(requests_per_minute, &self.clock);
-            while limiter.check().is_ok() {}
-            *limit = Limit { requests_per_minute, limiter };
-        }
+        *self.rate.write().unwrap_or_else(PoisonError::into_inner) = Rate::per_minute(requests_per_minute);
     }
 
     /// Lets no request leave to a host for as long as it asks, within bounds; returns for how long.
     pub(super) fn pause(&self, host: &Host, why: PauseCause, requested: Duration) -> Duration {
         self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, requested, Instant::now())
+    }
+
+    /// Lets the other processes that share the budget pause a host too, which was throttled, for so long from now.
+    pub(super) async fn share_pause(&self, host: &Host, duration: Duration) {
+        let Some(sharing) = &self.sharing else { return };
+        let mut query = self.query(host, self.clock.now());
+        if query.party == Party::Alone {
+            // What the file says about the budget is not the concern of a pause.
+            query.party = Party::Beside;
+        }
+        let throttle = move |found| {
+            let until = query.now + duration;
+            ((), Some(Ledger::default().throttle(found, &query, until)))
+        };
+        // Without the file each process finds out for itself; that has been logged.
+        sharing.update(throttle).await.unwrap_or_default();
     }
 
     /// Records that a host answered without asking for a pause.
@@ -142,11 +194,18 @@ impl Budget {
             }
             let _permissions = if lane == CheckLane::Permissions { Some(self.permissions.lock().await) } else { None };
             let _validity = if lane == CheckLane::Urgent { None } else { Some(self.validity.lock().await) };
-            let _next = self.next.lock().await;
+            let mut next = self.next.lock().await;
+            let since = self.clock.now();
             while self.paused(host).is_none() {
-                match self.take(host) {
-                    None => return Ok(()),
-                    Some(until) => sleep_until(until).await,
+                match self.take(&mut next, host, since).await {
+                    Decision::Now => return Ok(()),
+                    Decision::At(moment) => {
+                        sleep_until(self.clock.instant(moment)).await;
+                        if self.paused(host).is_none() {
+                            return Ok(());
+                        }
+                    }
+                    Decision::Later(moment) => sleep_until(self.clock.instant(moment)).await,
                 }
             }
         }
@@ -156,36 +215,76 @@ impl Budget {
         self.pauses.read().unwrap_or_else(PoisonError::into_inner).of(host, Instant::now())
     }
 
-    /// Takes one request out of the budget, or returns when to try again. What was not used during a pause is not made
-    /// up for, since that would be the burst that Syncro has just asked to be spared.
-    fn take(&self, host: &Host) -> Option<Instant> {
-        let limiter = Arc::clone(&self.limit.read().unwrap_or_else(PoisonError::into_inner).limiter);
-        if self.pauses.write().unwrap_or_else(PoisonError::into_inner).has_ended(host, Instant::now()) {
-            while limiter.check().is_ok() {}
+    /// Takes one request out of the budget, for a request that has waited for its turn since `since`. What was not used
+    /// during a pause is not made up for, since that would be the burst that Syncro has just asked to be spared.
+    async fn take(&self, ledger: &mut Ledger, host: &Host, since: Duration) -> Decision {
+        let mut query = self.query(host, since);
+        query.without_burst =
+            self.pauses.write().unwrap_or_else(PoisonError::into_inner).has_ended(host, Instant::now());
+        let shared = match &self.sharing {
+            None => Err(Found::Nothing),
+            Some(sharing) => {
+                let (mut ledger, query) = (ledger.clone(), query.clone());
+                let take = move |found| {
+                    let (outcome, entry) = ledger.take(found, &query);
+                    ((ledger, outcome), entry)
+                };
+                sharing.update(take).await.map_err(|_| Found::Unusable)
+            }
+        };
+        let outcome = match shared {
+            Ok((shared, outcome)) => {
+                *ledger = shared;
+                outcome
+            }
+            Err(found) => ledger.take(found, &Query { now: self.clock.now(), ..query }).0,
+        };
+        match outcome {
+            Outcome::Decided(decision) => decision,
+            Outcome::Paused(until) => {
+                let now = self.clock.now();
+                self.pause(host, PauseCause::Throttled, until.saturating_sub(now));
+                Decision::Later(if self.paused(host).is_some() { now } else { now + UNRECORDED })
+            }
         }
-        limiter.check().err().map(|not_until| self.clock.start + not_until.earliest_possible())
     }
-}
 
-fn limiter(requests_per_minute: NonZeroU32, clock: &TokioClock) -> Arc<Limiter> {
-    // A budget within Syncro's limit stays within it with the burst; a greater one is for a server with another limit.
-    let burst = match SYNCRO_REQUESTS_PER_MINUTE.checked_sub(requests_per_minute.get()) {
-        Some(room) => room.clamp(1, BURST),
-        None => BURST,
-    };
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    let quota = Quota::per_minute(requests_per_minute).allow_burst(burst);
-    Arc::new(RateLimiter::direct_with_clock(quota, clock.clone()))
+    fn query(&self, host: &Host, since: Duration) -> Query {
+        Query {
+            party: self.sharing.as_ref().map_or(Party::Daemon, |sharing| sharing.party),
+            rate: *self.rate.read().unwrap_or_else(PoisonError::into_inner),
+            host: host.limit().to_owned(),
+            since,
+            without_burst: false,
+            boot: self.clock.boot.clone(),
+            now: self.clock.now(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const FOR_EVER: Duration = Duration::MAX;
 
     fn host() -> Host {
         Host::of("http://127.0.0.1:1")
+    }
+
+    /// Budgets of a daemon and of a command beside it, on one clock, and the folder of their file.
+    fn shared(requests_per_minute: u32) -> (tempfile::TempDir, Budget, Budget) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let clock = BudgetClock { at_start: Duration::from_hours(1), ..BudgetClock::of_this_process() };
+        let requests_per_minute = NonZeroU32::new(requests_per_minute).unwrap();
+        let of = |party| {
+            let sharing = Sharing::new(BudgetFile::beside(&folder.path().join("state.db")), party);
+            Budget::build(requests_per_minute, clock.clone(), Some(sharing))
+        };
+        let (daemon, command) = (of(Party::Daemon), of(Party::Beside));
+        (folder, daemon, command)
     }
 
     fn budget(requests_per_minute: u32) -> Arc<Budget> {
@@ -303,5 +402,49 @@ mod tests {
         let budget = budget(60);
         budget.set(NonZeroU32::new(6).expect("not zero"));
         assert!(times(&budget, 3).await[2] >= 20_000);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_and_a_command_stay_within_one_budget() {
+        let (_folder, daemon, command) = shared(90);
+        let (mut times, others) = tokio::join!(times(&daemon, 250), times(&command, 60));
+        assert!(times[249] < 240_000, "the daemon goes on");
+        times.extend(others);
+        assert!(most_in_a_minute(&times) <= 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttle_of_one_process_pauses_the_other() {
+        let (_folder, daemon, command) = shared(90);
+        let pause = command.pause(&host(), PauseCause::Throttled, Duration::from_secs(30));
+        command.share_pause(&host(), pause).await;
+        let refused = daemon.permit(&host(), CheckLane::Validity, Duration::from_secs(10)).await;
+        assert_eq!(refused, Err(Reason::Throttled));
+        assert_eq!(daemon.pauses(crate::testing::at(0)).len(), 1);
+        daemon.permit(&Host::of("http://127.0.0.1:2"), CheckLane::Validity, Duration::ZERO).await.unwrap();
+        assert!(times(&daemon, 1).await[0] >= 30_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_without_the_file_stays_within_its_budget() {
+        let (folder, daemon, _) = shared(60);
+        assert_eq!(times(&daemon, 10).await[9], 0);
+        drop(folder);
+        let times = times(&daemon, 70).await;
+        assert!(times[0] >= 1000 && (60_000..=80_000).contains(&times[69]), "{times:?}");
+    }
+
+    #[test]
+    fn a_command_apart_leaves_the_daemon_what_syncro_allows() {
+        let apart = |requests_per_minute| Budget::apart(NonZeroU32::new(requests_per_minute).unwrap());
+        for requests_per_minute in 1..=180 {
+            let Some(part) = apart(requests_per_minute) else { continue };
+            let both = [requests_per_minute, part.get()]
+                .map(|rate| rate + Rate::per_minute(NonZeroU32::new(rate).unwrap()).burst());
+            assert!(both.iter().sum::<u32>() <= SYNCRO_REQUESTS_PER_MINUTE, "{requests_per_minute}");
+        }
+        assert_eq!(
+            [5, 90, 170, 10_000].map(|rate| apart(rate).map(NonZeroU32::get)),
+            [Some(1), Some(9), None, Some(1000)]
+        );
     }
 }

@@ -141,7 +141,7 @@ impl Client {
             self.write_succeeded(tenant, method, request, status);
         }
         let answer = match outcome {
-            Ok(received) => self.received(tenant, &host, received),
+            Ok(received) => self.received(tenant, &host, received).await,
             Err((_, failure)) => Err(failure),
         };
         let reads_body = match request {
@@ -171,14 +171,14 @@ impl Client {
     }
 
     /// Starts the pause that an answer asks for, if it asks for one.
-    fn received(&self, tenant: &Tenant, host: &Host, received: Received) -> Result<Answer, Failure> {
+    async fn received(&self, tenant: &Tenant, host: &Host, received: Received) -> Result<Answer, Failure> {
         let Received { answer, retry_after, date } = received;
         // The clock of a firewall in front says nothing.
         if let Some(date) = date.filter(|_| answer.challenge().is_none()) {
             self.instruments.clock_offset(self.clock.observe(date, clock::now()));
         }
         if answer.is_throttled() {
-            self.throttled(tenant, host, retry_after);
+            self.throttled(tenant, host, retry_after).await;
             // A firewall in front of Syncro may answer 429 too.
             let failure = answer.challenge();
             return Err(
@@ -192,7 +192,7 @@ impl Client {
         Ok(answer)
     }
 
-    fn throttled(&self, tenant: &Tenant, host: &Host, retry_after: Option<Duration>) {
+    async fn throttled(&self, tenant: &Tenant, host: &Host, retry_after: Option<Duration>) {
         let pause = self.budget.pause(host, PauseCause::Throttled, retry_after.unwrap_or(PAUSE));
         self.instruments.throttled(clock::now() + pause);
         tracing::warn!(
@@ -202,6 +202,7 @@ impl Client {
             "Syncro asks to send fewer requests; all requests to it wait for {} s",
             pause.as_secs()
         );
+        self.budget.share_pause(host, pause).await;
     }
 
     fn unavailable(&self, tenant: &Tenant, host: &Host, requested: Duration) {

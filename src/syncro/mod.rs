@@ -1,11 +1,14 @@
 //! The client of the Syncro API, and what an answer means in the terms of this program. Nothing here calls a token good
 //! or bad.
 //!
-//! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`), `classify` reads answers (with `coding`,
+//! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`, `bucket`, and `ledger`, `sharing` and
+//! `budget_file` for several processes), `classify` reads answers (with `coding`,
 //! `json`, `record`, `users`, `in_body` and `challenge`), `shown` has what they show, `token_value` protects the secret, `values` reads it from
 //! its source.
 
+mod bucket;
 mod budget;
+mod budget_file;
 mod challenge;
 mod classify;
 mod client;
@@ -14,18 +17,22 @@ mod failure;
 mod in_body;
 mod instruments;
 mod json;
+mod ledger;
 mod observation;
 mod pause;
 mod record;
 mod server_clock;
+mod sharing;
 mod shown;
 mod token_value;
 mod transport;
 mod users;
 mod values;
 
+pub(crate) use bucket::LONGEST_COURTESY;
 pub use budget::Budget;
 pub(crate) use budget::Pause;
+pub(crate) use budget_file::{BudgetFile, Unshared};
 pub use classify::Answer;
 pub use client::{Client, Request};
 pub use failure::{Failure, Reason};

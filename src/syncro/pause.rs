@@ -44,6 +44,11 @@ impl Host {
         Self { limit: if is_syncro { SYNCRO.to_owned() } else { own.clone() }, own }
     }
 
+    /// The name of what counts requests.
+    pub(super) fn limit(&self) -> &str {
+        &self.limit
+    }
+
     /// The names under which it may be paused.
     fn names(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.limit).chain(Some(&self.own).filter(|own| **own != self.limit))

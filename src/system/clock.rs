@@ -43,6 +43,17 @@ fn system() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// The time since the machine started, by the clock that all processes share and nobody sets: that of [`Instant`].
+pub(crate) fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}
+
+/// Which start of the machine [`since_boot`] counts from; empty where the system does not say.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 /// Gives the current thread a clock of its own for as long as the returned guard lives. What runs on other threads
 /// continues to read the system's clock.
 #[must_use]

@@ -11,6 +11,7 @@ mod alerts;
 mod answers;
 mod bad_input;
 mod browser;
+mod budget;
 mod calibrate;
 mod canary;
 mod catalog;
