@@ -140,6 +140,9 @@ pub struct TokenStatus {
     /// Whether another value has been read since the token last worked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_value_new: bool,
+    /// When another value was first used than before; none if it never was, or if an older program wrote this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_since: Option<DateTime<Utc>>,
     /// Of how many expiry notices before which declared expiry somebody has been notified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noticed: Option<(DateTime<Utc>, usize)>,
@@ -184,6 +187,7 @@ impl Default for TokenStatus {
             since: None,
             doubt: None,
             is_value_new: false,
+            value_since: None,
             noticed: None,
             worked_after_expiry: 0,
             unreadable: None,

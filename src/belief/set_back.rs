@@ -23,7 +23,7 @@ impl TokenStatus {
             moments.into_iter().chain([&mut attempts.silent_since]).flatten().for_each(&mut *change);
         }
         let moments = [&mut self.full_check, &mut self.answered_at, &mut self.known_since, &mut self.since];
-        moments.into_iter().chain([&mut self.users_asked]).flatten().for_each(&mut *change);
+        moments.into_iter().chain([&mut self.users_asked, &mut self.value_since]).flatten().for_each(&mut *change);
         if let Some(doubt) = &mut self.doubt {
             [&mut doubt.first, &mut doubt.last].into_iter().for_each(&mut *change);
         }

@@ -97,6 +97,7 @@ impl Changes<'_> {
             // What the other value was refused, this one does not confirm.
             status.let_in(false);
             status.is_value_new = true;
+            status.value_since = Some(self.now);
         }
         status.fingerprint = Some(fingerprint.clone());
     }

@@ -173,7 +173,7 @@ fn eighty_tokens_of_one_group_fit_into_one_message() {
     daemon.alert("PermissionLost", "firing");
     let lost = sink.wait_for(1).remove(0);
     let text = lost["attachments"][0]["text"].as_str().unwrap();
-    assert!(text.chars().count() < 3000 && text.contains("and 80 more"), "{text}");
+    assert!(text.chars().count() < 3000 && text.contains("affected: 81 tokens, among them "), "{text}");
     assert!(text.starts_with("the security group `Technicians` of tenant `acme` probably lost"), "{text}");
 }
 

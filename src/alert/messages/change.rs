@@ -2,7 +2,7 @@
 
 use crate::alert::Member;
 
-use super::steps::open_user_permissions;
+use super::steps::{lower, open_user_permissions};
 use super::subject::Subject;
 use super::words::name;
 
@@ -24,7 +24,7 @@ pub(super) fn change(member: &Member<'_>) -> Option<String> {
 /// The steps that take back what happened to the user.
 pub(super) fn change_back(subject: &Subject<'_>, member: &Member<'_>) -> Vec<String> {
     let Some(user) = member.status.user.as_ref() else { return Vec::new() };
-    let open = open_user_permissions(subject);
+    let open = lower(&open_user_permissions(subject));
     let demoted = user.admin.granted == Some(false) && user.admin.lost;
     let demoted = demoted.then(|| format!("To change it back: {open} > Global Admin > Save"));
     let moved = user.group_change.as_ref();

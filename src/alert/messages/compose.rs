@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::alert::{Alert, Firing, Message, Rules, Tenancy};
 
 use super::subject::Subject;
-use super::words::bounded;
+use super::words::quoting;
 use super::{expiry, lacks, states, tenants, users};
 
 /// The message of an alert about a tenant or its tokens, as it is now.
@@ -42,8 +42,7 @@ pub(crate) fn ended(firing: &Firing, why: &str, shown: impl Fn(DateTime<Utc>) ->
     // An expiry is said by its own date, and what the first version wrote of the others has none.
     let is_dated = was.contains("since ") || matches!(firing.alert, Alert::TokenExpiring | Alert::TokenExpiryOutdated);
     let since = if is_dated { String::new() } else { format!(", since {}", shown(firing.since)) };
-    let line = format!("over, {why}; it was{since}: {was}");
-    firing.message.reworded(bounded(&line))
+    firing.message.reworded(quoting(&format!("over, {why}; it was{since}: "), was))
 }
 
 #[cfg(test)]

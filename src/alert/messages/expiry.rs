@@ -3,27 +3,28 @@
 use crate::alert::{Member, Message};
 
 use super::steps::{declare, open_tokens, replace};
-use super::subject::{Subject, integration};
+use super::subject::Subject;
 use super::words::{line, name, when};
 
-/// Whether the token has another value than when its expiry began to be near. Then the date is probably the old one.
-fn is_value_changed(member: &Member<'_>) -> bool {
-    member.status.is_value_new // value_since
+/// Whether the token has been given another value since its expiry began to be near. Then the date is perhaps the old one.
+fn is_value_changed(subject: &Subject<'_>, member: &Member<'_>) -> bool {
+    member.status.value_since > Some(subject.firing.began_at)
 }
 
 /// The message of `TokenExpiring`.
 pub(super) fn expiring(subject: &Subject<'_>) -> Message {
     let Some(member) = subject.member() else { return subject.firing.message.clone() };
     let Some(expires) = member.token.expires else { return subject.firing.message.clone() };
-    let is_changed = is_value_changed(member);
-    let (token_name, integration) = (name(&member.token.name), integration(member.token));
-    let line = line(|_| {
+    let is_changed = is_value_changed(subject, member);
+    let token_name = name(&member.token.name);
+    let line = line(|room| {
         vec![
             format!(
-                "{} expires {}, on {}; then the calls of {integration} fail",
+                "{} expires {}, on {}; then the calls of {} fail",
                 subject.token_named(),
                 when(expires - subject.rules.now),
-                subject.shown(expires)
+                subject.shown(expires),
+                subject.integrations(room)
             ),
             if is_changed {
                 "it has another value meanwhile, so this is perhaps the date of the old one".to_owned()
@@ -40,12 +41,9 @@ pub(super) fn expiring(subject: &Subject<'_>) -> Message {
             declare(member.token, "that date"),
         ]
     } else {
+        let of_user = subject.user().map_or_else(String::new, |user| format!(" of the user {user}"));
         let mut steps = vec![
-            format!(
-                "{open} and extend the date of the token {token_name} of the user {}: its value stays the same, so nothing \
-                changes at {integration}",
-                subject.user()
-            ),
+            format!("{open} and extend the date of the token {token_name}{of_user}; its value stays the same"),
             declare(member.token, "that date"),
         ];
         steps.extend(replace(subject, "If the date cannot be extended", &[]));

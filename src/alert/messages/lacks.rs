@@ -8,7 +8,7 @@ use super::change::{change, change_back};
 use super::missing::Missing;
 use super::steps::{lower, open_group, replace, ticks};
 use super::subject::Subject;
-use super::words::{line, list, name, permission};
+use super::words::{line, name};
 
 /// The message of `PermissionLost` and of `PermissionMissing`.
 pub(super) fn permissions(subject: &Subject<'_>) -> Message {
@@ -17,10 +17,9 @@ pub(super) fn permissions(subject: &Subject<'_>) -> Message {
     if missing.is_empty() {
         return subject.firing.message.clone();
     }
-    let names: Vec<_> = subject.things().into_iter().map(permission).collect();
     let evidence = missing.evidence();
     let line = line(|room| {
-        let what = format!("{} {}{}", who(subject, &missing), list(&names, room), missing.needed(room / 2));
+        let what = format!("{} {}{}", who(subject, &missing), subject.lost(room), missing.needed(room / 2));
         vec![what, side(subject, &missing), subject.since(), subject.affected(room), evidence.clone()]
     });
     missing.explain(subject.message(line, steps(subject, &missing)))
@@ -51,22 +50,28 @@ fn who(subject: &Subject<'_>, missing: &Missing<'_>) -> String {
 /// Which side lacks it, as a clause; empty where the beginning of the line says so.
 fn side(subject: &Subject<'_>, missing: &Missing<'_>) -> String {
     let is_shown = missing.is_cause_shown();
+    let it = it(&subject.permissions());
     match missing.cause() {
         Cause::SecurityGroup => String::new(),
         Cause::User => {
             let change = missing.members().find_map(change);
             change.map_or_else(String::new, |change| format!("the user {change}"))
         }
-        Cause::Token if is_shown => "the user may do it, so the token itself lacks it".to_owned(),
-        Cause::Token => "probably the token itself lacks it, not its user".to_owned(),
+        Cause::Token if is_shown => format!("the user has {it}, so the token itself lacks {it}"),
+        Cause::Token => format!("probably the token itself lacks {it}, not its user"),
         Cause::Undetermined => {
             let group = match subject.group() {
                 Some(group) => format!("the security group {}", name(group)),
                 None => "the security group of its user".to_owned(),
             };
-            format!("either {group} lacks it, or the token")
+            format!("either {group} lacks {it}, or the token")
         }
     }
+}
+
+/// What stands for these permissions in a sentence that has named them.
+fn it(permissions: &[&str]) -> &'static str {
+    if permissions.len() == 1 { "it" } else { "them" }
 }
 
 /// The security group, to begin a sentence.
@@ -81,15 +86,16 @@ fn group_named(subject: &Subject<'_>) -> String {
 
 /// The steps that grant what is missing.
 fn steps(subject: &Subject<'_>, missing: &Missing<'_>) -> Vec<String> {
-    const TICKED: &str = "If it is ticked there already, the token lacks it";
-    let things = subject.things();
+    let permissions = subject.permissions();
+    let (is_one, ticked) = (permissions.len() == 1, ticks(&permissions));
+    let is_ticked = if is_one { "If it is ticked there already" } else { "If they are ticked there already" };
     let is_sure = missing.is_cause_shown();
-    let in_group = format!("{}, tick {}, and save", open_group(subject), ticks(&things));
+    let in_group = format!("{}, tick {ticked}, and save", open_group(subject));
     match missing.cause() {
         Cause::SecurityGroup if is_sure => vec![in_group],
         Cause::SecurityGroup | Cause::Undetermined => {
             let mut steps = vec![in_group];
-            steps.extend(replace(subject, TICKED, &things));
+            steps.extend(replace(subject, is_ticked, &permissions));
             steps
         }
         Cause::User => {
@@ -100,13 +106,10 @@ fn steps(subject: &Subject<'_>, missing: &Missing<'_>) -> Vec<String> {
         Cause::Token => {
             let mut steps = Vec::new();
             if !is_sure {
-                steps.push(format!(
-                    "{}, and see whether {} is ticked; tick it if not",
-                    open_group(subject),
-                    ticks(&things)
-                ));
+                let (is, it) = if is_one { ("is", "it if it is not") } else { ("are", "what is not") };
+                steps.push(format!("{}, and see whether {ticked} {is} ticked; tick {it}", open_group(subject)));
             }
-            steps.extend(replace(subject, if is_sure { "" } else { TICKED }, &things));
+            steps.extend(replace(subject, if is_sure { "" } else { is_ticked }, &permissions));
             steps
         }
     }
@@ -114,10 +117,9 @@ fn steps(subject: &Subject<'_>, missing: &Missing<'_>) -> Vec<String> {
 
 /// The message of `SecurityGroupRightLost`.
 pub(super) fn rights(subject: &Subject<'_>) -> Message {
-    let rights: Vec<_> = subject.things().into_iter().map(permission).collect();
     let line = line(|room| {
         vec![
-            format!("{} probably lost what gives the right {}", group_named(subject), list(&rights, room)),
+            format!("{} probably lost what gives {}", group_named(subject), subject.lost(room)),
             format!("the calls of {} that need it may fail", subject.integrations(room / 2)),
             subject.since(),
             subject.affected(room),
@@ -125,9 +127,10 @@ pub(super) fn rights(subject: &Subject<'_>) -> Message {
         ]
     });
     let member = subject.member();
-    let mut steps = vec![format!("{} and see what was unticked", open_group(subject))];
+    let mut steps = vec![format!("{}, and see what was unticked", open_group(subject))];
+    steps.push("If that was not intended: tick it again, and save".to_owned());
     steps.extend(member.map(|member| change_back(subject, member)).unwrap_or_default());
-    steps.push("If it was intended and nothing needs it, nothing need be done".to_owned());
+    steps.push("If it was intended, and nothing needs it: nothing need be done".to_owned());
     let shown_by = member.and_then(|member| {
         let right = subject.firing.affected.first()?.right.as_ref()?;
         let is_observed = member.status.rights.iter().any(|status| status.right.as_str() == right);

@@ -2,9 +2,10 @@
 
 use crate::alert::{Member, Message};
 use crate::belief::{Cause, Evidence, Ground, PermissionState, PermissionStatus, Rule, Strength};
+use crate::model::Token;
 
-use super::subject::{Subject, integration};
-use super::words::{each_once, list, plain};
+use super::subject::{Subject, integrations};
+use super::words::plain;
 
 /// The most characters of the evidence in a line.
 const LONGEST_EVIDENCE: usize = 80;
@@ -22,9 +23,9 @@ struct Lacking<'a> {
 pub(super) struct Missing<'a> {
     all: Vec<Lacking<'a>>,
     /// The integrations that need them.
-    needing: Vec<String>,
+    needing: Vec<&'a Token>,
     /// The integrations for which they are only recommended.
-    others: Vec<String>,
+    others: Vec<&'a Token>,
 }
 
 impl<'a> Missing<'a> {
@@ -40,11 +41,10 @@ impl<'a> Missing<'a> {
         let listed = subject.firing.affected.iter();
         let all: Vec<_> =
             listed.filter_map(|affected| of(&affected.token_name, affected.permission.as_deref()?)).collect();
-        let titles = |is_required: bool| {
-            let of = all.iter().filter(|one| one.is_required == is_required);
-            each_once(of.map(|one| integration(one.member.token)))
+        let tokens = |is_required: bool| {
+            all.iter().filter(|one| one.is_required == is_required).map(|one| one.member.token).collect()
         };
-        let (needing, others) = (titles(true), titles(false));
+        let (needing, others) = (tokens(true), tokens(false));
         Self { all, needing, others }
     }
 
@@ -110,10 +110,11 @@ impl<'a> Missing<'a> {
 
     /// Which integrations need them, or for which they are only recommended, as the end of a sentence.
     pub(super) fn needed(&self, room: usize) -> String {
+        let named = |tokens: &[&'a Token]| integrations(tokens.iter().copied(), room);
         match (self.needing.as_slice(), self.others.as_slice()) {
             ([], []) => String::new(),
-            ([], others) => format!(", recommended for {}", list(others, room)),
-            (needing, _) => format!(", needed by {}", list(needing, room)),
+            ([], others) => format!(", recommended for {}", named(others)),
+            (needing, _) => format!(", needed by {}", named(needing)),
         }
     }
 

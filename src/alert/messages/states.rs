@@ -3,7 +3,9 @@
 use crate::alert::Message;
 use crate::model::TokenSource;
 
-use super::steps::{address_of_account, declare, open_tokens, open_user_permissions, place, replace, set_subdomain};
+use super::steps::{
+    address_of_account, open_tokens, open_user, open_user_permissions, place, replace, replace_gone, set_subdomain,
+};
 use super::subject::Subject;
 use super::words::{ROOM_IN_STEP, cut, line, name};
 
@@ -50,14 +52,11 @@ pub(super) fn rejected(subject: &Subject<'_>) -> Message {
         ]
     });
     let mut steps = vec![format!("{} and see whether the token is still listed", open_tokens(subject.tenant()))];
-    steps.push(format!("{}, and see whether the user is still there and active", open_user_permissions(subject)));
+    steps.push(format!("{}, and see whether the user is still there and active", open_user(subject)));
     if let Some(member) = member {
         steps.push(format!("See whether the value was copied completely into {}", place(&member.token.source)));
-        if !has_expiry {
-            steps.push(declare(member.token, "the date at which it expired, if it did"));
-        }
     }
-    steps.extend(replace(subject, "If it is gone", &[]));
+    steps.extend(replace_gone(subject));
     subject.message(line, steps)
 }
 

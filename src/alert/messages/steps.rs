@@ -6,8 +6,8 @@
 use crate::alert::Member;
 use crate::model::{Tenant, Token, TokenSource};
 
-use super::subject::{Subject, integration};
-use super::words::{ROOM_IN_STEP, each_once, list, name, permission, quoted, title};
+use super::subject::Subject;
+use super::words::{ROOM_IN_STEP, few, list, name, permission, quoted, title};
 
 const TOKENS: &str = "More > Admin > API > API Tokens";
 const NEW_TOKEN: &str = "More > Admin > API > API Tokens > New Token > Custom Permissions";
@@ -54,14 +54,17 @@ pub(super) fn open_tokens(tenant: Option<&Tenant>) -> String {
 pub(super) fn open_group(subject: &Subject<'_>) -> String {
     let group = match subject.group() {
         Some(group) => name(group),
-        None => format!("the security group of the user {}", subject.user()),
+        None => subject
+            .user()
+            .map_or_else(|| "the group of its user".to_owned(), |user| format!("the group of the user {user}")),
     };
     go_to(subject.tenant(), &format!("{GROUPS} > {group}"))
 }
 
 /// The page of the user, as the beginning of a step.
 pub(super) fn open_user(subject: &Subject<'_>) -> String {
-    go_to(subject.tenant(), &format!("{USERS} > the user {}", subject.user()))
+    let user = subject.user().map_or_else(|| "the user of the token".to_owned(), |user| format!("the user {user}"));
+    go_to(subject.tenant(), &format!("{USERS} > {user}"))
 }
 
 /// The page of the user's security group, as the beginning of a step.
@@ -80,67 +83,101 @@ pub(super) fn place(source: &TokenSource) -> String {
     }
 }
 
-/// Where the values of the tokens belong.
-fn places(members: &[&Member<'_>]) -> String {
+/// The place from which the value of one of many tokens is read.
+fn place_of(token: &Token) -> String {
+    let place = match &token.source {
+        TokenSource::File(path) => quoted(&path.to_string_lossy(), LONGEST_PATH),
+        TokenSource::Environment(variable) => format!("the variable {}", name(variable)),
+        TokenSource::Credential(credential) => format!("the credential {}", name(credential)),
+    };
+    format!("{}: {place}", name(&token.name))
+}
+
+/// Puts the values of new tokens where they are read from, and where they are used.
+fn put(members: &[&Member<'_>], into: &str) -> String {
     match members {
-        [] => "the place from which it is read".to_owned(),
-        [member] => place(&member.token.source),
+        [] => format!("Put its value, which is shown only once, where it is read from, and into {into}"),
+        [member] => {
+            format!("Put its value, which is shown only once, into {}, and into {into}", place(&member.token.source))
+        }
         members => {
-            let each =
-                members.iter().map(|member| format!("{}: {}", name(&member.token.name), place(&member.token.source)));
-            format!("the place from which each is read ({})", list(&each.collect::<Vec<_>>(), ROOM_IN_STEP))
+            let places: Vec<_> = members.iter().map(|member| place_of(member.token)).collect();
+            format!(
+                "Put each value, which is shown only once, where it is read from ({}), and into {into}",
+                few(&places)
+            )
         }
     }
 }
 
-/// Puts the value of the tokens where they are read from, and where they are used.
-fn put(members: &[&Member<'_>]) -> String {
-    let integrations = each_once(members.iter().map(|member| integration(member.token)));
-    let into = if integrations.is_empty() { "what uses it".to_owned() } else { list(&integrations, ROOM_IN_STEP) };
-    let is_file = |member: &&Member<'_>| matches!(member.token.source, TokenSource::File(_));
-    let restart =
-        if members.iter().all(is_file) { "" } else { "; restart the monitor, which is given it only at its start" };
-    format!("Put the value into {}, and into {into}{restart}", places(members))
-}
-
 /// Sets the declared expiry of a token to a date, such as "that date".
 pub(super) fn declare(token: &Token, date: &str) -> String {
+    format!("{}, and reload", set_expiry(token, date))
+}
+
+fn set_expiry(token: &Token, date: &str) -> String {
     let (token_name, tenant) = (name(&token.name), name(&token.tenant.name));
-    format!("Set `expires` of the token {token_name} of the tenant {tenant} in the configuration to {date}, and reload")
+    format!("Set `expires` of the token {token_name} of the tenant {tenant} in the configuration to {date}")
+}
+
+/// What the monitor has to be given of new tokens: their dates, and those values that it reads only at its start.
+fn take_in(members: &[&Member<'_>], is_date_asked: bool) -> Option<String> {
+    let is_file = |member: &&Member<'_>| matches!(member.token.source, TokenSource::File(_));
+    let is_reloaded = members.iter().all(is_file);
+    let then = if is_reloaded { "reload" } else { "restart the monitor" };
+    let dated: Vec<_> = members.iter().filter(|member| member.token.expires.is_some()).collect();
+    match (dated.as_slice(), members) {
+        ([only], _) => Some(format!("{}, and {then}", set_expiry(only.token, "the date of the new token"))),
+        ([], [only]) if is_date_asked => {
+            Some(format!("{}, if it has one, and {then}", set_expiry(only.token, "the date of the new token")))
+        }
+        ([], _) if is_reloaded => None,
+        ([], _) => Some("Restart the monitor, which is given the value only at its start".to_owned()),
+        _ => Some(format!("Set `expires` of each in the configuration to the date of its new token, and {then}")),
+    }
 }
 
 /// The steps that replace the tokens of an alert by new ones. `condition` begins the first of them, where it is not sure that
 /// they are needed: "If it is not listed any more".
 pub(super) fn replace(subject: &Subject<'_>, condition: &str, permissions: &[&str]) -> Vec<String> {
-    let maker = format!("as the user {} or another who may do the same", subject.user());
-    replace_as(subject, &maker, condition, permissions)
+    let maker = subject.user().map(|user| format!(" as the user {user} or one who may do the same"));
+    replace_as(subject, &maker.unwrap_or_default(), condition, permissions)
 }
 
 /// The same, where `maker` says as which user the new tokens are made.
 pub(super) fn replace_as(subject: &Subject<'_>, maker: &str, condition: &str, permissions: &[&str]) -> Vec<String> {
-    let members = subject.members();
-    let tick = match permissions {
-        [] => format!("tick what {} needs", subject.integrations(ROOM_IN_STEP)),
-        permissions => {
-            format!("tick {}, and what {} needs besides", ticks(permissions), subject.integrations(ROOM_IN_STEP))
-        }
+    let mut steps = make(subject, maker, condition, permissions, false);
+    let delete = if subject.members().len() > 1 {
+        "Delete the old tokens in Syncro once the new ones work"
+    } else {
+        "Delete the old token in Syncro once the new one works"
     };
-    let open = open(subject.tenant(), "/api_tokens/new#new-api-token", NEW_TOKEN);
-    let new = if members.len() > 1 { "a new token for each" } else { "a new token" };
-    let begin = if condition.is_empty() { open } else { format!("{condition}: {}", lower(&open)) };
-    let create = format!("{begin} {maker}, {tick}, and create {new}; its value is shown only once");
-    let mut steps = vec![create, put(&members)];
-    let expiring: Vec<_> = members.iter().filter(|member| member.token.expires.is_some()).collect();
-    match expiring.as_slice() {
-        [] => {}
-        [only] => steps.push(declare(only.token, "the date of the new token")),
-        _ => {
-            steps
-                .push("Set `expires` of each in the configuration to the date of its new token, and reload".to_owned());
-        }
-    }
-    steps.push("Delete the old token in Syncro once the new one works".to_owned());
+    steps.push(delete.to_owned());
     steps
+}
+
+/// The same for a token that is gone, so that nothing is left to delete. Where no expiry was declared, one is asked for, since
+/// it may have expired.
+pub(super) fn replace_gone(subject: &Subject<'_>) -> Vec<String> {
+    let maker = subject.user().map(|user| format!(" as the user {user} or one who may do the same"));
+    make(subject, &maker.unwrap_or_default(), "If it is gone", &[], true)
+}
+
+fn make(subject: &Subject<'_>, maker: &str, condition: &str, permissions: &[&str], is_date_asked: bool) -> Vec<String> {
+    let members = subject.members();
+    let into = subject.integrations(ROOM_IN_STEP);
+    let at = match subject.tenant().and_then(|tenant| tenant.address_of("/api_tokens/new#new-api-token")) {
+        Some(address) => format!("at {address} (Custom Permissions)"),
+        None => format!("in Syncro ({NEW_TOKEN})"),
+    };
+    let new = if members.len() > 1 { "make a new token for each" } else { "make a new token" };
+    let begin = if condition.is_empty() { upper(new) } else { format!("{condition}: {new}") };
+    let begin = format!("{begin} {at}{maker}");
+    let made = match permissions {
+        [] => vec![format!("{begin}, and tick what is needed by {into}")],
+        permissions => vec![begin, format!("Tick {} there, and what else is needed by {into}", ticks(permissions))],
+    };
+    made.into_iter().chain([put(&members, &into)]).chain(take_in(&members, is_date_asked)).collect()
 }
 
 /// The permissions, as what is to be ticked.
@@ -152,4 +189,10 @@ pub(super) fn ticks(permissions: &[&str]) -> String {
 pub(super) fn lower(step: &str) -> String {
     let mut characters = step.chars();
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+/// What stands behind a condition as a step.
+fn upper(step: &str) -> String {
+    let mut characters = step.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::alert::{Affected, Firing, Member, Message, Rules, Tenancy};
 use crate::model::{Scope, Tenant, Token};
 
-use super::words::{cut, each_once, list, name, title, utc};
+use super::words::{FEW, cut, each_once, list, name, permission, several, title, utc};
 
 /// The most characters of the contacts of all tokens together.
 const LONGEST_CONTACT: usize = 200;
@@ -42,12 +42,35 @@ impl<'a> Subject<'a> {
         self.tenancy.tenant()
     }
 
-    /// What the tokens lack, each name once.
-    pub(super) fn things(&self) -> Vec<&'a str> {
-        let mut things: Vec<_> = self.firing.affected.iter().filter_map(Affected::thing).collect();
-        things.sort_unstable();
-        things.dedup();
-        things
+    /// Some of what the tokens lack, each name once.
+    fn lacking(&self, name: impl Fn(&'a Affected) -> Option<&'a String>) -> Vec<&'a str> {
+        let mut names: Vec<_> = self.firing.affected.iter().filter_map(name).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The permissions that the tokens lack, each once.
+    pub(super) fn permissions(&self) -> Vec<&'a str> {
+        self.lacking(|affected| affected.permission.as_ref())
+    }
+
+    /// The rights that the users of the tokens lack, as a part of a sentence; empty if they lack none.
+    fn rights(&self, room: usize) -> String {
+        let rights: Vec<_> = self.lacking(|affected| affected.right.as_ref()).into_iter().map(permission).collect();
+        match rights.len() {
+            0 => String::new(),
+            1 => format!("the right {}", list(&rights, room)),
+            _ => format!("the rights {}", list(&rights, room)),
+        }
+    }
+
+    /// All that is lacking, as a part of a sentence. A right is not a box to tick, so it is called one.
+    pub(super) fn lost(&self, room: usize) -> String {
+        let permissions: Vec<_> = self.permissions().into_iter().map(permission).collect();
+        let rights = self.rights(if permissions.is_empty() { room } else { room / 2 });
+        let parts = [list(&permissions, room), rights];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" and ")
     }
 
     /// A moment as people read it in the time zone of the tenant.
@@ -71,25 +94,26 @@ impl<'a> Subject<'a> {
         format!("token {} of {}", name(token_name.unwrap_or_default()), self.tenant_named())
     }
 
-    /// The user: by name, if it may be shown, else by number.
-    pub(super) fn user(&self) -> String {
-        let number = self.firing.scope.user_id();
-        let mut users = self.members().into_iter().filter_map(|member| member.status.user.as_ref());
-        let user = users.find(|user| number.is_none_or(|number| user.id == number));
-        match (user.and_then(|user| user.name.as_deref()), number.or(user.map(|user| user.id))) {
-            (Some(user), _) => name(user),
-            (None, Some(number)) => number.to_string(),
-            (None, None) => format!("of {}", self.token_named()),
+    /// The user: by name, if it may be shown, else by number. None before it is known, or where the tokens have several.
+    pub(super) fn user(&self) -> Option<String> {
+        let users: Vec<_> = self
+            .members()
+            .into_iter()
+            .filter_map(|member| Some((member.user_id()?, member.status.user.as_ref()?)))
+            .collect();
+        let number = self.firing.scope.user_id().or_else(|| users.first().map(|(number, _)| *number))?;
+        if self.firing.scope.user_id().is_none() && users.iter().any(|(other, _)| *other != number) {
+            return None;
         }
+        let user_name = users.iter().find(|(of, _)| *of == number).and_then(|(_, user)| user.name.as_deref());
+        Some(user_name.map_or_else(|| number.to_string(), name))
     }
 
     /// The user, to begin a sentence: the user `Pat` of tenant `a`.
     pub(super) fn user_named(&self) -> String {
-        let user = self.user();
-        if user.starts_with("of ") {
-            format!("the user {user}")
-        } else {
-            format!("the user {user} of {}", self.tenant_named())
+        match self.user() {
+            Some(user) => format!("the user {user} of {}", self.tenant_named()),
+            None => format!("the user of {}", self.token_named()),
         }
     }
 
@@ -103,8 +127,8 @@ impl<'a> Subject<'a> {
         of_scope.or_else(of_member)
     }
 
-    /// The tokens that are affected.
-    pub(super) fn tokens(&self, room: usize) -> String {
+    /// The names of the tokens, each with the title of its integration where there are several.
+    fn titled(&self, is_titled: bool) -> Vec<String> {
         let names = self.token_names();
         let in_parentheses = |token_name: &str| {
             let profile = self.tenancy.member(token_name).and_then(|member| member.token.profile.as_ref());
@@ -112,28 +136,35 @@ impl<'a> Subject<'a> {
         };
         let titles = each_once(names.iter().map(|token_name| in_parentheses(token_name)));
         // One title is said already.
-        let is_titled = titles.len() > 1 && room > 100;
+        let is_titled = is_titled && titles.len() > 1;
         let shown = |token_name: &&str| {
             let title = if is_titled { in_parentheses(token_name) } else { String::new() };
             format!("{}{title}", name(token_name))
         };
-        list(&names.iter().map(shown).collect::<Vec<_>>(), room)
+        names.iter().map(shown).collect()
     }
 
-    /// Who is affected, as a clause; empty where it is the token that is named already.
+    /// Who is affected, as a clause; empty where it is the token that is named already. Of many tokens it says how many they
+    /// are, and names a few.
     pub(super) fn affected(&self, room: usize) -> String {
-        if self.firing.scope.token_name().is_some() {
+        let tokens = self.titled(room > 100);
+        if self.firing.scope.token_name().is_some() || tokens.is_empty() {
             return String::new();
         }
-        let tokens = self.tokens(room);
-        if tokens.is_empty() { tokens } else { format!("affected: {tokens}") }
+        let all = list(&tokens, usize::MAX);
+        if tokens.len() == 1 || all.chars().count() <= room {
+            return format!("affected: {all}");
+        }
+        let tokens = self.titled(false);
+        let mut fits = (1..=FEW.min(tokens.len())).rev().map(|number| list(&tokens[..number], usize::MAX));
+        let named =
+            fits.clone().find(|named| named.chars().count() <= room).or_else(|| fits.next_back()).unwrap_or_default();
+        format!("affected: {} tokens, among them {named}", tokens.len())
     }
 
     /// The integrations that use the tokens.
     pub(super) fn integrations(&self, room: usize) -> String {
-        let titles = self.members().into_iter().map(|member| integration(member.token));
-        let titles = each_once(titles);
-        if titles.is_empty() { "what uses it".to_owned() } else { list(&titles, room) }
+        integrations(self.members().into_iter().map(|member| member.token), room)
     }
 
     /// A message about it, with the fields that all of these have in common.
@@ -156,10 +187,16 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The integration that uses a token, to stand in a sentence.
-pub(super) fn integration(token: &Token) -> String {
-    match &token.profile {
+/// The integrations that use these tokens, to stand in a sentence: a noun, in the singular if there is one.
+pub(super) fn integrations<'a>(tokens: impl Iterator<Item = &'a Token> + Clone, room: usize) -> String {
+    let untitled = each_once(tokens.clone().filter(|token| token.profile.is_none()).map(|token| name(&token.name)));
+    let titles = each_once(tokens.map(|token| match &token.profile {
         Some(profile) => title(&profile.title),
-        None => format!("what uses {}", name(&token.name)),
+        None => format!("the integration of {}", name(&token.name)),
+    }));
+    match titles.len() {
+        0 => "what uses it".to_owned(),
+        number if number > 1 && number == untitled.len() => format!("the integrations of {}", several(&untitled, room)),
+        _ => several(&titles, room),
     }
 }

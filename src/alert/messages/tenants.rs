@@ -56,7 +56,7 @@ pub(super) fn blocked(subject: &Subject<'_>) -> Message {
     });
     let steps = vec![
         format!(
-            "{} and add the public address of this machine; the list has a switch of its own for APIs",
+            "{}, and add the public address of this machine; the list has a switch of its own for APIs",
             go_to(subject.tenant(), ALLOW_LIST)
         ),
         "If it is not refused there: see whether a proxy or a firewall on the way answers in place of Syncro"

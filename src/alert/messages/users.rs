@@ -7,10 +7,10 @@ use super::change::{change, change_back};
 use super::missing::Missing;
 use super::steps::{lower, open_group, open_user, replace_as, ticks};
 use super::subject::Subject;
-use super::words::{line, list, permission};
+use super::words::{ROOM_IN_STEP, line};
 
 /// Who makes the new token, where the user of the old one cannot.
-const ANOTHER: &str = "as a user who stays and may do the same";
+const ANOTHER: &str = " as a user who stays and may do the same";
 
 /// The message of `UserLockedOut`.
 pub(super) fn locked_out(subject: &Subject<'_>) -> Message {
@@ -26,7 +26,10 @@ pub(super) fn locked_out(subject: &Subject<'_>) -> Message {
             "evidence: `can_use_app` is false in `/me`".to_owned(),
         ]
     });
-    let mut steps = vec![format!("{} and see whether the user is disabled; enable the user again", open_user(subject))];
+    let mut steps = vec![
+        format!("{}, and see whether the user is disabled", open_user(subject)),
+        "If that was a mistake: enable the user again".to_owned(),
+    ];
     steps.extend(replace_as(subject, ANOTHER, "If the user is to stay locked out", &[]));
     subject.message(line, steps)
 }
@@ -47,8 +50,8 @@ pub(super) fn disabled(subject: &Subject<'_>) -> Message {
         ]
     });
     let mut steps = vec![
-        format!("{} and see whether the user was disabled", open_user(subject)),
-        "If that was a mistake, enable the user again".to_owned(),
+        format!("{}, and see whether the user was disabled", open_user(subject)),
+        "If that was a mistake: enable the user again".to_owned(),
     ];
     steps.extend(replace_as(subject, ANOTHER, "If it was intended", &[]));
     Message { strength: Some(Strength::Indicated), ..subject.message(line, steps) }
@@ -59,15 +62,14 @@ pub(super) fn changed(subject: &Subject<'_>) -> Message {
     let members = subject.members();
     let changed = members.iter().find_map(|member| Some((*member, change(member)?)));
     let what = changed.as_ref().map_or("was changed", |(_, what)| what.as_str());
-    let things = subject.things();
-    let lost: Vec<_> = things.iter().map(|thing| permission(thing)).collect();
+    let (permissions, is_nothing_lost) = (subject.permissions(), subject.lost(0).is_empty());
     let missing = Missing::of(subject);
     let line = line(|room| {
-        let (what_is_missing, shown_by) = if lost.is_empty() {
+        let (what_is_missing, shown_by) = if is_nothing_lost {
             ("nothing that is watched is missing yet".to_owned(), "evidence: `/me` and `/users`".to_owned())
         } else {
             let needed = missing.needed(room / 2);
-            (format!("with it went {}{needed}", list(&lost, room)), missing.evidence())
+            (format!("with it went {}{needed}", subject.lost(room)), missing.evidence())
         };
         vec![
             format!("{} {what}", subject.user_named()),
@@ -78,17 +80,14 @@ pub(super) fn changed(subject: &Subject<'_>) -> Message {
         ]
     });
     let mut steps = changed.map(|(member, _)| change_back(subject, member)).unwrap_or_default();
-    if things.is_empty() {
-        steps
-            .push(format!("If it was intended: {}, and see that it allows what the integrations need", begin(subject)));
+    let what = if is_nothing_lost {
+        "and see that it allows what the integrations need".to_owned()
+    } else if permissions.is_empty() {
+        format!("see what is unticked there, and tick what is needed by {}", subject.integrations(ROOM_IN_STEP))
     } else {
-        steps.push(format!("If it was intended: {}, tick {}, and save", begin(subject), ticks(&things)));
-    }
+        format!("tick {}, and save", ticks(&permissions))
+    };
+    steps.push(format!("If it was intended: {}, {what}", lower(&open_group(subject))));
     let message = subject.message(line, steps);
-    if lost.is_empty() { message } else { missing.explain(message) }
-}
-
-/// The page of the security group, to stand behind a condition.
-fn begin(subject: &Subject<'_>) -> String {
-    lower(&open_group(subject))
+    if is_nothing_lost { message } else { missing.explain(message) }
 }

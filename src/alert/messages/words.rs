@@ -9,7 +9,9 @@ const LONGEST_NAME: usize = 36;
 /// The most characters of the name of a permission; the longest that Syncro has is not cut.
 const LONGEST_PERMISSION: usize = 60;
 /// The most characters of a list in a step, which has no other bound.
-pub(super) const ROOM_IN_STEP: usize = 300;
+pub(super) const ROOM_IN_STEP: usize = 110;
+/// The most members of a list of which each is long.
+pub(super) const FEW: usize = 3;
 /// The room for a list in a line, in characters: less of it is tried until the line is short enough.
 const ROOMS: [usize; 4] = [140, 90, 60, 36];
 
@@ -74,6 +76,20 @@ pub(super) fn list(members: &[String], room: usize) -> String {
     text
 }
 
+/// The first few members of a list, and how many there are besides.
+pub(super) fn few(members: &[String]) -> String {
+    match members.get(..FEW) {
+        Some(first) if members.len() > FEW => format!("{} and {} more", first.join(", "), members.len() - FEW),
+        _ => list(members, usize::MAX),
+    }
+}
+
+/// A list of which a few members are enough, in so much room.
+pub(super) fn several(members: &[String], room: usize) -> String {
+    let few = few(members);
+    if length(&few) <= room { few } else { list(members, room) }
+}
+
 /// Each of these texts once, in the order in which they come first.
 pub(super) fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut once = Vec::new();
@@ -98,6 +114,33 @@ pub(super) fn line(clauses: impl Fn(usize) -> Vec<String>) -> String {
 /// A line that is cut where it is too long.
 pub(super) fn bounded(line: &str) -> String {
     cut(line, LONGEST_LINE)
+}
+
+/// A line behind what introduces it. Where both are too long, the line loses its last clauses, but not the one that has its
+/// date.
+pub(super) fn quoting(introduction: &str, line: &str) -> String {
+    let mut clauses = clauses(line);
+    loop {
+        let whole = format!("{introduction}{}", clauses.join("; "));
+        let last = clauses.iter().rposition(|clause| !clause.starts_with("since ")).filter(|index| *index > 0);
+        match last {
+            Some(last) if length(&whole) > LONGEST_LINE => clauses.remove(last),
+            _ => return bounded(&whole),
+        };
+    }
+}
+
+/// The clauses of a line. What stands between backticks is a name, and is in one piece.
+fn clauses(line: &str) -> Vec<&str> {
+    let (mut clauses, mut begin) = (Vec::new(), 0);
+    for (at, _) in line.match_indices("; ") {
+        if line[..at].matches('`').count().is_multiple_of(2) {
+            clauses.push(&line[begin..at]);
+            begin = at + "; ".len();
+        }
+    }
+    clauses.push(&line[begin..]);
+    clauses
 }
 
 /// How many there are of something: `1 token`, `3 tokens`.
@@ -134,6 +177,20 @@ mod tests {
         assert_eq!(list(&names, 28), "`t0`, `t1`, `t2`, `t3`, `t4` and 74 more");
         assert_eq!(list(&names, 0), "`t0` and 78 more");
         assert_eq!(list(&[], 40), "");
+    }
+
+    #[test]
+    fn a_list_of_what_is_long_names_three() {
+        let names: Vec<_> = (0..82).map(|number| format!("`t{number}`")).collect();
+        assert_eq!(few(&names), "`t0`, `t1`, `t2` and 79 more");
+        assert_eq!(few(&names[..3]), "`t0`, `t1` and `t2`");
+    }
+
+    #[test]
+    fn a_quoted_line_loses_clauses_but_not_its_date() {
+        let line = format!("`a; b` broke; since noon; affected: {}; evidence: x", "y".repeat(390));
+        assert_eq!(quoting("it was: ", &line), "it was: `a; b` broke; since noon");
+        assert_eq!(quoting("it was: ", "a; since noon; evidence: x"), "it was: a; since noon; evidence: x");
     }
 
     #[test]

@@ -53,6 +53,23 @@ fn a_bad_state_is_believed_when_seen_twice_in_a_row_and_a_good_one_at_once() {
 }
 
 #[test]
+fn a_value_is_new_since_it_was_first_used() {
+    let token = token("t", &[]);
+    let mut status = TokenStatus::default();
+    let mut see = |seconds, value| {
+        let fingerprint = crate::syncro::TokenValue::for_test(value).fingerprint();
+        let part = Part::Token(TokenObservation::Me { fingerprint, observation: works(&[]) });
+        let _ = step(&mut status, &Observation { at: at(seconds), part, asked: Vec::new() }, policy(&token));
+        status.value_since
+    };
+    assert_eq!(see(0, "first"), None, "nothing is known of the time before");
+    assert_eq!(see(10, "second"), Some(at(10)));
+    assert_eq!(see(20, "second"), Some(at(10)));
+    status.set_back(at(20), at(5));
+    assert_eq!(status.value_since, Some(at(-5)));
+}
+
+#[test]
 fn since_is_when_it_was_first_seen() {
     let token = token("t", &[]);
     let mut status = TokenStatus::default();

@@ -107,7 +107,7 @@ fn user() -> Scope {
 fn extreme(permissions: &[&str], cause: &str) -> Value {
     let long = |text: &str| text.repeat(150);
     let permissions: Vec<_> = permissions.iter().map(|name| missing(name, cause, &Value::Null)).collect();
-    json!({"state": "valid", "permissions": permissions, "customers_visible": 12, "is_value_new": true,
+    json!({"state": "valid", "permissions": permissions, "customers_visible": 12, "value_since": at(61),
            "unreadable": {"Missing": long("the file `/x` ")}, "elsewhere": {"subdomain": long("b`"), "is_same_token": true},
            "user": {"id": 17, "name": long("ü`"), "admin": belief(false), "group": long("g\n"),
                     "group_change": {"from": long("f "), "at": at(0)}}})
@@ -142,7 +142,8 @@ fn every_line_is_short_whatever_the_names_and_the_lists() {
             let about = format!("{} {scope:?} {cause}: {line}", alert.as_str());
             assert!((60..=LONGEST_LINE).contains(&line.chars().count()), "{about}");
             assert!(!line.contains('\n') && line.matches('`').count() % 2 == 0, "{about}");
-            assert!(!steps.is_empty() && steps.iter().all(|step| step.chars().count() < 1500), "{about}: {steps:?}");
+            assert!((1..=6).contains(&steps.len()), "{about}: {steps:?}");
+            assert!(steps.iter().all(|step| step.chars().count() < 1200), "{about}: {steps:?}");
         }
     }
 }
@@ -214,7 +215,11 @@ fn probably_is_said_only_of_what_is_not_shown() {
     };
     let shown = of("shown", "global_admin");
     assert!(!shown.line.contains("probably") && shown.line.contains("so the token itself lacks it"), "{}", shown.line);
-    assert!(shown.steps[0].starts_with("Open https://acme.syncromsp.com/api_tokens/new"), "{:?}", shown.steps);
+    assert!(
+        shown.steps[0].starts_with("Make a new token at https://acme.syncromsp.com/api_tokens/new"),
+        "{:?}",
+        shown.steps
+    );
     let indicated = of("indicated", "same_group");
     assert!(indicated.line.contains("probably the token itself lacks it"), "{}", indicated.line);
     assert!(indicated.steps[0].contains("Security Groups"), "{:?}", indicated.steps);
@@ -255,7 +260,10 @@ fn the_date_is_extended_first_and_asked_for_where_the_value_is_new() {
     let first = "Open https://acme.syncromsp.com/api_tokens (More > Admin > API > API Tokens) and extend the date of the token `t`";
     assert!(message.steps[0].starts_with(first), "{:?}", message.steps);
     assert!(message.steps[1].starts_with("Set `expires` of the token `t` of the tenant `acme` in the configuration"));
-    world.statuses[0].is_value_new = true;
+    world.statuses[0].value_since = Some(at(59));
+    let before = world.says_of_token(Alert::TokenExpiring);
+    assert!(!before.line.contains("another value"), "the alert began after it: {}", before.line);
+    world.statuses[0].value_since = Some(at(61));
     let message = world.says_of_token(Alert::TokenExpiring);
     assert!(message.line.contains("it has another value meanwhile"), "{}", message.line);
     assert_eq!(message.steps.len(), 2, "{:?}", message.steps);
@@ -278,7 +286,7 @@ fn the_steps_name_the_place_of_the_value_and_its_key() {
             assert!(steps.contains(expected), "{steps}");
         }
         let steps = world.says_of_token(Alert::TokenExpired).steps.join("\n");
-        assert_eq!(steps.contains("restart the monitor"), !is_file, "{steps}");
+        assert_eq!(steps.to_lowercase().contains("restart the monitor"), !is_file, "{steps}");
     }
 }
 
@@ -310,7 +318,11 @@ fn a_user_who_was_moved_is_said_to_be_with_what_went_with_it() {
     assert_eq!(message.cause, None);
     let affected = vec![Affected::token("t"), Affected::permission("t", EDIT), Affected::right("t", "ticket.write")];
     let message = world.says(Alert::UserChanged, user(), affected);
-    assert!(message.line.contains("with it went `Tickets - Edit` and `ticket.write`, needed by "), "{}", message.line);
+    assert!(
+        message.line.contains("with it went `Tickets - Edit` and the right `ticket.write`, needed by "),
+        "{}",
+        message.line
+    );
     assert!(message.steps[0].contains("Security/Calendar Group > `Managers` > Save"), "{:?}", message.steps);
 }
 
@@ -366,4 +378,107 @@ fn an_alert_that_is_over_quotes_what_was_and_has_no_steps() {
     let over = ended(&firing, "x", |_| "2027-01-15".to_owned());
     assert!(over.line.starts_with("over, x; it was, since 2027-01-15: `ttt"), "{}", over.line);
     assert!(over.line.ends_with('`') && over.line.chars().count() <= LONGEST_LINE, "{}", over.line);
+}
+
+/// What an alert of this kind affects in a fleet of ordinary names.
+fn affected_by(alert: Alert, names: &[&str]) -> Vec<Affected> {
+    let of = |name: &&str| match alert {
+        Alert::PermissionLost | Alert::PermissionMissing => vec![Affected::permission(name, EDIT)],
+        Alert::SecurityGroupRightLost => vec![Affected::right(name, "ticket.write")],
+        Alert::UserChanged => vec![Affected::permission(name, EDIT), Affected::right(name, "ticket.write")],
+        _ => vec![Affected::token(name)],
+    };
+    names.iter().flat_map(of).collect()
+}
+
+/// The length of a step, apart from the addresses and paths in it.
+fn length_without_paths(step: &str) -> usize {
+    let is_path = |word: &&str| word.starts_with("https://") || word.contains("/etc/tokens");
+    step.split(' ').filter(|word| !is_path(word)).map(|word| word.chars().count() + 1).sum()
+}
+
+#[test]
+fn every_step_is_short_and_there_are_six_at_most() {
+    let names: Vec<_> = (0..40).map(|number| format!("t{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut status = lost("token", &Value::Null);
+    status["user"]["group_change"] = json!({"from": "Managers", "at": at(0)});
+    for (cause, has_profile, number) in [
+        ("token", true, 1),
+        ("security_group", true, 5),
+        ("undetermined", false, 1),
+        ("undetermined", false, 40),
+        ("user", false, 2),
+    ] {
+        status["permissions"] = json!([missing(EDIT, cause, &Value::Null)]);
+        let mut world = World::new(&names[..number], status.clone());
+        for token in &mut world.tokens {
+            token.expires = Some(at(86_400 * 9));
+            token.profile = token.profile.take().filter(|_| has_profile);
+        }
+        let own = Scope::of_token("acme", "t0");
+        for alert in OF_TENANTS {
+            let scope = match alert {
+                Alert::UserLockedOut | Alert::UserDisabled | Alert::UserChanged => user(),
+                Alert::TenantBlocked | Alert::TenantRenamed => Scope::Tenant("acme".to_owned()),
+                Alert::PermissionLost if number > 1 => group(),
+                Alert::SecurityGroupRightLost => group(),
+                _ => own.clone(),
+            };
+            let number = if scope == own { 1 } else { number };
+            let message = world.says(alert, scope, affected_by(alert, &names[..number]));
+            let text = format!("{} {cause}: {}", alert.as_str(), message.text());
+            assert!(message.steps.len() <= 6, "{text}");
+            assert!(message.steps.iter().all(|step| length_without_paths(step) <= 210), "{text}");
+            let steps = message.steps.join("\n");
+            assert!(!steps.contains("ticket.write"), "a right is no box to tick: {text}");
+            for wrong in ["what what", "what the integration of", ": Open", " ,", "user of token"] {
+                assert!(!text.contains(wrong), "{wrong}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn forty_tokens_are_counted_and_a_few_of_them_named() {
+    let names: Vec<_> = (0..40).map(|number| format!("t{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut world = World::new(&names, json!({"state": "blocked"}));
+    let affected = || names.iter().map(|name| Affected::token(name)).collect::<Vec<_>>();
+    let message = world.says(Alert::TenantBlocked, Scope::Tenant("acme".to_owned()), affected());
+    assert!(message.line.contains("; affected: 40 tokens, among them `t0`, `t1` and `t10`; "), "{}", message.line);
+    let locked = world.says(Alert::UserLockedOut, user(), affected());
+    let put = locked.steps.iter().find(|step| step.starts_with("Put each value")).unwrap();
+    assert!(put.contains("`t10`: `/etc/tokens/t10` and 37 more)"), "{put}");
+    world.tokens.iter_mut().for_each(|token| token.profile = None);
+    let message = world.says(Alert::TenantBlocked, Scope::Tenant("acme".to_owned()), affected());
+    assert!(
+        message.line.contains("the calls of the integrations of `t0`, `t1`, `t10` and 37 more fail"),
+        "{}",
+        message.line
+    );
+}
+
+#[test]
+fn a_user_who_is_not_known_yet_is_left_out() {
+    let mut world = World::new(&["t"], json!({"state": "valid"}));
+    world.tokens[0].expires = Some(at(86_400 * 9));
+    world.tokens[0].profile = None;
+    let steps = world.says_of_token(Alert::TokenExpiring).steps.join("\n");
+    assert!(steps.contains("extend the date of the token `t`; its value stays the same"), "{steps}");
+    assert!(steps.contains("(Custom Permissions), and tick what is needed by the integration of `t`"), "{steps}");
+}
+
+#[test]
+fn where_only_rights_were_lost_it_is_to_be_seen_what_was_unticked() {
+    let mut status = lost("undetermined", &Value::Null);
+    status["user"]["group_change"] = json!({"from": "Managers", "at": at(0)});
+    let world = World::new(&["t"], status);
+    let message = world.says(Alert::UserChanged, user(), vec![Affected::right("t", "ticket.write")]);
+    assert!(message.line.contains("with it went the right `ticket.write`; since "), "{}", message.line);
+    assert!(
+        message.steps[1].contains("`Technicians`, see what is unticked there, and tick what"),
+        "{:?}",
+        message.steps
+    );
 }
