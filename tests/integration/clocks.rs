@@ -140,6 +140,6 @@ fn a_user_who_is_disabled_is_shown_a_day_later_and_nobody_says_that_the_token_is
     );
     let token: serde_json::Value = serde_json::from_str(&daemon.get("/api/v1/tokens/acme/jumpcloud").1).unwrap();
     assert_eq!((&token["user"]["listed"], &token["state"]), (&false.into(), &"valid".into()), "{token}");
-    assert_eq!(daemon.notified(), Vec::<String>::new());
+    assert_eq!(daemon.notified(), ["UserDisabled firing"], "a warning, since the token works on");
     stop(&mut daemon);
 }

@@ -435,7 +435,8 @@ fn carry_out(command: &str, world: &World, daemon: &Daemon, done: &mut usize) {
 #[test]
 fn every_command_of_the_documents_runs_or_is_one_that_could() {
     let (world, sink) = (World::new(ACME), Sink::new());
-    let receivers = format!("[[alerts.webhooks]]\nname = \"slack\"\nurl = \"{}\"\n", sink.url());
+    let receivers =
+        format!("[[alerts.webhooks]]\nname = \"slack\"\nurl = \"{}\"\ndigest = \"Mon 08:00\"\n", sink.url());
     let mut daemon = world.run(&Configuration::acme("").alerts(&receivers));
     daemon.checks("acme", "permissions", 1);
     let (mut blocks, mut done) = (0, 0);

@@ -130,7 +130,7 @@ fn what_is_missing_is_reported_with_its_cause_and_the_clicks_that_fix_it() {
         lines.take_while(|line| line.starts_with("  ")).collect::<String>()
     };
     let either = steps("Customers - List/Search");
-    assert!(either.contains("Security Groups > `Technicians`") && either.contains("New Token"), "{either}");
+    assert!(either.contains("Security Groups > `Technicians`") && either.contains("make a new token at"), "{either}");
     let group = steps("Tickets - List/Search");
     assert!(group.contains("Security Groups > `Technicians`, tick `Tickets - List/Search`"), "{group}");
     assert!(out.starts_with("not ready: missing Customers - List/Search, Tickets - List/Search"), "{out}");

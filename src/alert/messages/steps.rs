@@ -75,6 +75,8 @@ pub(super) fn open_user_permissions(subject: &Subject<'_>) -> String {
 /// The place from which the value of a token is read, and the key in the configuration that says so.
 pub(super) fn place(source: &TokenSource) -> String {
     match source {
+        // A token that is only tried has no place yet.
+        TokenSource::File(path) if path.as_os_str().is_empty() => "the place where it is kept".to_owned(),
         TokenSource::File(path) => format!("the file {} (`token_file`)", quoted(&path.to_string_lossy(), LONGEST_PATH)),
         TokenSource::Environment(variable) => format!("the environment variable {} (`token_env`)", name(variable)),
         TokenSource::Credential(credential) => {
