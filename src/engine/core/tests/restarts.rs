@@ -267,8 +267,9 @@ proptest! {
         for token in ["a", "b", "c"] {
             machine.answer(token, MeObservation::Failed(failure()), ProbeObservation::Failed(failure()));
         }
-        // What was seen before waits no longer than this for the security group to be read, and then names none.
-        machine.seconds(120);
+        // What was seen before waits no longer than this for the security group to be read, and then names none; and a token
+        // that left is waited for no longer, should it come back under another name.
+        machine.seconds(720);
         machine.commit();
         let notified = machine.store.notified.len();
         let may_happen = |happened: &Happens| !matches!(happened, Happens::Answers(..) | Happens::Reload(_));
