@@ -73,7 +73,7 @@ const FAILED_ONCE: [u64; 56] = [
 /// what was before, so these are the same in every run; `.ci/run` tries others for each state of the sources.
 const FIRST_SEED: u64 = 4_000_000;
 /// They are played for so many years of tokens, unless `SIMULATION_TOKEN_YEARS` says otherwise.
-const TOKEN_YEARS: f64 = 100.0;
+const TOKEN_YEARS: f64 = 30.0;
 
 fn wanted<T: std::str::FromStr>(name: &str) -> Option<T> {
     env::var(name).ok()?.parse().ok()
