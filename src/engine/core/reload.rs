@@ -147,8 +147,10 @@ impl Core {
         }
         let Some((from, status)) = self.fleet.recognise(fingerprint) else { return };
         let Some(watch) = self.fleet.get_mut(key) else { return };
+        // Of its expiry somebody has been notified since it came back, or not.
+        let noticed = watch.status.noticed;
         watch.status = status;
-        Arc::make_mut(&mut watch.status).noticed = None;
+        Arc::make_mut(&mut watch.status).noticed = noticed;
         let permissions = Arc::make_mut(&mut watch.status).permissions.iter_mut();
         let probed = permissions.filter(|permission| permission.evidence == Evidence::Probe);
         probed.for_each(|permission| permission.unseen = true);
