@@ -31,12 +31,8 @@ pub(super) struct Listing {
 type Candidates = BTreeMap<AlertKey, Vec<(usize, Option<usize>)>>;
 
 /// Distributes the findings among the alerts that fire and new ones. `begins` says whether a new alert of this kind begins
-/// now with these findings.
-pub(super) fn list(
-    findings: &[Finding],
-    firing: &[Firing],
-    mut begins: impl FnMut(&AlertKey, &[&Finding]) -> bool,
-) -> Listing {
+/// now.
+pub(super) fn list(findings: &[Finding], firing: &[Firing], mut begins: impl FnMut(&AlertKey) -> bool) -> Listing {
     let mut listing =
         Listing { kept: vec![Vec::new(); firing.len()], has_moved: vec![false; firing.len()], new: Vec::new() };
     let mut candidates = Candidates::new();
@@ -53,7 +49,7 @@ pub(super) fn list(
             members.iter().filter(|(index, listed)| listed.is_some() || findings[*index].may_begin).collect();
         let found: Vec<_> = counted.iter().map(|(index, _)| &findings[*index]).collect();
         // A right that goes along with what explains it begins nothing by itself.
-        if found.iter().any(|finding| finding.may_begin && finding.alert == key.alert) && begins(&key, &found) {
+        if found.iter().any(|finding| finding.may_begin && finding.alert == key.alert) && begins(&key) {
             for (_, listed) in &counted {
                 listing.moved_from(*listed);
             }

@@ -83,7 +83,7 @@ impl<'a> Rules<'a> {
     ) -> Outcome {
         let mut judgement = Judgement { rules: self, findings, subjects, outcome: Outcome::default() };
         let mut waits = Waiting::default();
-        let begins = |key: &AlertKey, _: &[&Finding]| judgement.begins(key, waiting, &mut waits);
+        let begins = |key: &AlertKey| judgement.begins(key, waiting, &mut waits);
         let listing = list(findings, firing, begins);
         *waiting = waits;
         judgement.outcome.next = waiting.0.values().map(|since| *since + self.patience()).min();
@@ -152,7 +152,7 @@ impl Judgement<'_> {
         found.iter().any(|finding| !goes_along(finding)) || is_whole_frozen || one.affected.iter().any(is_frozen)
     }
 
-    /// Whether another alert tells the same of the token, and worse.
+    /// Whether the alert of a state has taken its place: the token does not work.
     fn is_replaced(&self, one: &Firing) -> bool {
         let is_state = |finding: &Finding| {
             let concerns = finding.affected.as_ref().is_some_and(|affected| one.concerns(&affected.token_name));
