@@ -60,6 +60,14 @@ pub enum Command {
         #[arg(value_name = "ID")]
         id: i64,
     },
+    /// Take an alert on: nobody is reminded of it or paged for it until a moment, or until it becomes worse.
+    Acknowledge(AcknowledgeArguments),
+    /// Give an alert back that somebody has taken on.
+    Unacknowledge {
+        /// The id of the alert.
+        #[arg(value_name = "ALERT")]
+        alert: String,
+    },
     /// Read the configuration and print every fault at once, or the plan; never touches the network.
     Validate,
     /// Print what is known about Syncro's permissions and what integrations need.
@@ -269,6 +277,46 @@ pub fn since(text: &str) -> Result<Since, String> {
         .map_err(|_| {
             "expected a duration such as 7d, a day such as 2026-11-23 or a moment such as 2026-11-23T10:00:00Z".into()
         })
+}
+
+/// Arguments of `acknowledge`.
+#[derive(Debug, clap::Args)]
+pub struct AcknowledgeArguments {
+    /// The id of the alert, as the page, notifications and `/api/v1/alerts` have it.
+    #[arg(value_name = "ALERT")]
+    pub alert: String,
+    /// Until when, at most 90 days away: for so long (`3d`, `12h`), a day (`2026-11-23`, UTC) or a moment
+    /// (`2026-11-23T10:00:00Z`).
+    #[arg(long, value_name = "WHEN", value_parser = moment_ahead)]
+    pub until: Ahead,
+    /// Who takes it on.
+    #[arg(long, value_name = "NAME")]
+    pub by: String,
+    /// Why it may wait.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// A moment in the future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead(Since);
+
+impl Ahead {
+    /// The moment, of which `now` is the present; `None` if it is after all time.
+    pub fn moment(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self.0 {
+            Since::At(moment) => Some(moment),
+            Since::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| now.checked_add_signed(long)),
+        }
+    }
+}
+
+/// Reads a moment in the future, in the forms of [`since`].
+///
+/// # Errors
+/// As for [`since`].
+pub fn moment_ahead(text: &str) -> Result<Ahead, String> {
+    since(text).map(Ahead)
 }
 
 /// Arguments of `simulate`.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::Scope;
 
+use super::acknowledgement::Acknowledgement;
 use super::kind::{Alert, Severity};
 use super::message::Message;
 
@@ -48,19 +49,6 @@ impl Affected {
     pub fn thing(&self) -> Option<&str> {
         self.permission.as_deref().or(self.right.as_deref())
     }
-}
-
-/// That somebody has taken an alert on: it is repeated to nobody until a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledgement {
-    /// Who has.
-    pub by: String,
-    /// Why it may wait.
-    pub reason: String,
-    /// Until when.
-    pub until: DateTime<Utc>,
-    /// When it was acknowledged.
-    pub at: DateTime<Utc>,
 }
 
 /// An alert that fires: one cause at one onset.

@@ -4,6 +4,7 @@
 //! `findings` says what is wrong now, one thing at a time; `listing` to which alert each of these belongs; `rules` when an
 //! alert begins, changes, is repeated and ends; `messages` explains. `tenant` and `fleet` bring them together.
 
+mod acknowledgement;
 mod finding;
 mod findings;
 mod firing;
@@ -17,8 +18,9 @@ mod rules;
 mod tenant;
 mod trouble;
 
+pub use acknowledgement::{Acknowledged, Acknowledgement, AcknowledgementOrder, InvalidAcknowledgement};
 pub(crate) use finding::{Member, Tenancy};
-pub use firing::{Acknowledgement, Affected, Firing};
+pub use firing::{Affected, Firing};
 pub(crate) use fleet::{fleet_alerts, monitor_alerts};
 pub use kind::{Alert, Severity};
 pub use message::Message;

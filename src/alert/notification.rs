@@ -6,7 +6,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use crate::model::Scope;
 
-use super::firing::{Acknowledgement, Affected, Firing};
+use super::acknowledgement::Acknowledgement;
+use super::firing::{Affected, Firing};
 use super::kind::{Alert, Severity};
 use super::message::Message;
 

@@ -1,6 +1,7 @@
 //! One file for each subcommand. They connect the parts, print, and choose the exit code; what is true is decided in
 //! the rooms below.
 
+mod acknowledge;
 mod calibrate;
 mod catalog;
 mod check;
@@ -87,6 +88,8 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
             runtime.block_on(test_digest::test_digest(&path, receiver, print))
         }
         (Command::Redeliver { id }, _) => redeliver::redeliver(&path, id),
+        (Command::Acknowledge(arguments), _) => runtime.block_on(acknowledge::acknowledge(&path, &arguments)),
+        (Command::Unacknowledge { alert }, _) => runtime.block_on(acknowledge::unacknowledge(&path, &alert)),
         (Command::Health, _) => runtime.block_on(health::health(&path)),
         (Command::Validate, _) => validate::validate(&path),
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),

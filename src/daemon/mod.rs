@@ -1,5 +1,6 @@
 //! The daemon: builds everything, reloads with rollback, and drains with a deadline. No rule about tokens lives here.
 
+mod acknowledgements;
 mod announce;
 mod dispatch;
 mod instruments;
@@ -8,6 +9,7 @@ mod status;
 mod supervisor;
 mod web;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,7 @@ use crate::web::{History, ReloadRequest, State};
 
 pub(crate) use announce::{rejected, warnings};
 
+use acknowledgements::Acknowledgements;
 use announce::{loaded, started};
 use dispatch::{NotificationDispatch, Wiring, targets};
 use instruments::Instruments;
@@ -113,6 +116,7 @@ impl Daemon {
         let (engine, snapshots) = Engine::new(Arc::clone(&config), persisted, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
         let (check, checks) = mpsc::channel(ORDERS);
+        let (acknowledge, requests) = mpsc::channel(ORDERS);
         let store_path = config.storage.path.clone();
         let history = History::new(move |query| store::history(&store_path, query).map_err(|error| error.to_string()));
         let state = State {
@@ -120,6 +124,7 @@ impl Daemon {
             registry,
             reload: reload.clone(),
             checks: check,
+            acknowledgements: acknowledge,
             history,
             lanes: Lanes::default(),
         };
@@ -141,6 +146,10 @@ impl Daemon {
         let wiring =
             Wiring { store, instruments: counters, batches: to_persist, snapshots: snapshots.clone(), confirmed_after };
         let dispatch = NotificationDispatch::start(targets, keep, wiring, Http::default(), &mut supervisor);
+        let path_of_store = config.storage.path.clone();
+        let acknowledgements =
+            Acknowledgements { path: path_of_store, requests, orders: orders.clone(), carried_out: HashSet::new() };
+        supervisor.start("the part that takes acknowledgements", acknowledgements.run(stop.clone()));
         supervisor.start("the loop", engine.run(ticks, ordered, stop.clone()));
         Ok(Self {
             path,

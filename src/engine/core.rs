@@ -3,11 +3,12 @@
 //! `Fleet` has the tokens and the tenants, `Agenda` says when each is reviewed and which checks are under way,
 //! `OutageMonitor` and `Monitor` whether it is Syncro or our own machine. What happens to them: `review` one token,
 //! `tenant_alerts` one tenant, `observed` a check that ended, `peers` the tokens of one security group, `users` the list of a tenant's users,
-//! `quick_checks` and `fleet_alerts` all tenants, `reload` the whole configuration, `next_check` what starts next.
+//! `quick_checks` and `fleet_alerts` all tenants, `reload` the whole configuration, `acknowledge` what an operator takes on, `next_check` what starts next.
 //!
 //! For one event nothing costs more than the logarithm of the number of tokens and the tokens of one tenant, but a reload,
 //! a clock set back, and what is judged of all tenants while many of them fail.
 
+mod acknowledge;
 mod agenda;
 mod firing;
 mod fleet;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::alert::AcknowledgementOrder;
 use crate::check::{Ended, WatchKey};
 use crate::config::{Config, Cost};
 use crate::model::TokenId;
@@ -36,6 +38,7 @@ use crate::state::{PersistedState, Snapshot, TenantSnapshot, TokenSnapshot};
 use crate::syncro::Observation;
 
 use super::effect::Effect;
+use acknowledge::EndedAlerts;
 use agenda::Agenda;
 use fleet::Fleet;
 use monitor::Monitor;
@@ -60,6 +63,8 @@ pub enum Event {
     Reload(Arc<Config>),
     /// A full check of this token is requested.
     Check(TokenId),
+    /// Somebody takes an alert on, or gives it back.
+    Acknowledge(AcknowledgementOrder),
 }
 
 /// What snapshots share while nothing in it changes.
@@ -77,6 +82,8 @@ pub struct Core {
     outages: OutageMonitor,
     monitor: Monitor,
     reviews: TenantReviews,
+    /// The alerts that have ended of late.
+    ended: EndedAlerts,
     last_tick: Option<DateTime<Utc>>,
     is_first_sweep_done: bool,
     /// The last snapshot; none if something in it changed since.
@@ -96,6 +103,7 @@ impl Core {
             outages: OutageMonitor::default(),
             monitor: Monitor::default(),
             reviews: TenantReviews::default(),
+            ended: EndedAlerts::default(),
             last_tick: None,
             is_first_sweep_done: false,
             cached: None,
@@ -116,8 +124,10 @@ impl Core {
             Event::Observed { key, observed, ended } => self.observed(key, &observed, ended, now, &mut effects),
             Event::Reload(config) => self.reload(config, now, &mut effects),
             Event::Check(token) => self.check(&token, now, &mut effects),
+            Event::Acknowledge(order) => self.acknowledge(order, now, &mut effects),
         }
         self.settle(now, &mut effects);
+        self.ended.note(&effects);
         self.is_first_sweep_done |= self.fleet.is_checked();
         let shown = effects.iter().any(|effect| !matches!(effect, Effect::Start(_)));
         if shown || reloaded {

@@ -1,5 +1,6 @@
 //! What the core wants done. Values only; the loop carries them out.
 
+use crate::alert::{Acknowledged, AcknowledgementOrder};
 use crate::belief::Check;
 use crate::check::Job;
 use crate::model::TokenId;
@@ -22,6 +23,13 @@ pub enum Effect {
         token: TokenId,
         /// Why not, if it cannot.
         problem: Option<String>,
+    },
+    /// Log and answer what became of an order.
+    Acknowledged {
+        /// The order.
+        order: AcknowledgementOrder,
+        /// What became of it.
+        outcome: Acknowledged,
     },
 }
 

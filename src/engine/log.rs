@@ -1,5 +1,6 @@
 //! What the loop writes to the log about checks and changes. Alerts are logged by the receiver `log`.
 
+use crate::alert::{Acknowledged, AcknowledgementOrder};
 use crate::belief::Transition;
 use crate::model::TokenId;
 use crate::syncro::Reason;
@@ -67,5 +68,26 @@ pub(super) fn changed(token: &TokenId, transition: &Transition) {
         subject.as_ref().map_or_else(|| kind.as_str().to_owned(), |subject| format!("`{subject}`")),
         token.token_name,
         token.tenant
+    );
+}
+
+/// Logs that an alert was taken on or given back, and by whom; or why not.
+pub(super) fn acknowledged(order: &AcknowledgementOrder, outcome: Acknowledged) {
+    let AcknowledgementOrder { alert: id, acknowledgement, .. } = order;
+    if let Some(problem) = outcome.problem() {
+        return tracing::warn!(event = "acknowledgement_refused", id, "alert {id} was not acknowledged: {problem}");
+    }
+    let Some(made) = acknowledgement else {
+        return tracing::info!(event = "unacknowledged", id, "the acknowledgement of alert {id} was taken back");
+    };
+    let until = made.until.to_rfc3339();
+    tracing::info!(
+        event = "acknowledged",
+        id,
+        by = made.by,
+        until,
+        "alert {id} was acknowledged by {} until {until}: {}",
+        made.by,
+        made.reason
     );
 }

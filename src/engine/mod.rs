@@ -12,10 +12,11 @@ mod pulse;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::{Acknowledged, AcknowledgementOrder};
 use crate::check::{Observed, check};
 use crate::config::Config;
 use crate::model::TokenId;
@@ -44,6 +45,13 @@ pub enum Order {
     },
     /// Check a token now.
     Check(TokenId),
+    /// Somebody takes an alert on, or gives it back.
+    Acknowledge {
+        /// What is wanted, which the store has by then.
+        order: AcknowledgementOrder,
+        /// Where it is said what became of it, once the snapshot shows that.
+        answer: oneshot::Sender<Acknowledged>,
+    },
 }
 
 /// The loop and what it owns.
@@ -60,6 +68,10 @@ pub struct Engine {
     first: Vec<Effect>,
     /// The last pulse.
     beat: Option<Monotonic>,
+    /// Who waits to learn what became of an order, by its number.
+    waiting: Vec<(i64, oneshot::Sender<Acknowledged>)>,
+    /// What became of orders by the events of now.
+    acknowledged: Vec<(i64, Acknowledged)>,
 }
 
 impl Engine {
@@ -75,7 +87,21 @@ impl Engine {
         let (snapshot, snapshots) = watch::channel(Arc::new(core.snapshot()));
         let (checks, batch) = (JoinSet::new(), Batch::default());
         let first = effects;
-        (Self { core, client, instruments, snapshot, checks, batches, batch, first, beat: None }, snapshots)
+        let (waiting, acknowledged) = (Vec::new(), Vec::new());
+        let engine = Self {
+            core,
+            client,
+            instruments,
+            snapshot,
+            checks,
+            batches,
+            batch,
+            first,
+            beat: None,
+            waiting,
+            acknowledged,
+        };
+        (engine, snapshots)
     }
 
     /// Runs until `stop`, then gives up what is under way: a check changes nothing by itself, so nothing is lost.
@@ -115,6 +141,7 @@ impl Engine {
                 self.batches.send(batch).await.map_err(|_| "nobody takes what is to be persisted".to_owned())?;
             }
             self.publish(now);
+            self.answer();
             events = Vec::new();
             tokio::select! {
                 // In a fixed order, so that a simulation can be replayed. None of those before the last can crowd it out:
@@ -128,6 +155,10 @@ impl Engine {
                         Event::Reload(config)
                     }
                     Order::Check(token) => Event::Check(token),
+                    Order::Acknowledge { order, answer } => {
+                        self.waiting.push((order.number, answer));
+                        Event::Acknowledge(order)
+                    }
                 }),
                 _ = observed.recv_many(&mut batch, FINISHED) => {
                     for Observed { key, observation, took, ended } in batch.drain(..) {
@@ -151,6 +182,10 @@ impl Engine {
                 self.instruments.checked(&checked);
                 log::checked(&checked);
             }
+            Effect::Acknowledged { order, outcome } => {
+                log::acknowledged(&order, outcome);
+                self.acknowledged.push((order.number, outcome));
+            }
             Effect::Group { token, problem } => log::group(&token, problem.as_deref()),
             Effect::Record(record) => {
                 if let Record::Entry(Entry::Changed { token, transition, .. }) = &record {
@@ -158,6 +193,16 @@ impl Engine {
                     log::changed(token, transition);
                 }
                 self.batch.add(record);
+            }
+        }
+    }
+
+    /// Says what became of the orders of now, to whoever waits for that.
+    fn answer(&mut self) {
+        for (number, outcome) in self.acknowledged.drain(..) {
+            for (_, answer) in self.waiting.extract_if(.., |(waiting, _)| *waiting == number) {
+                // Whoever wanted it may have gone away.
+                answer.send(outcome).ok();
             }
         }
     }

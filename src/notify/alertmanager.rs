@@ -28,7 +28,7 @@ const ALERTS_PER_REQUEST: usize = 250;
 const REFUSED_FOR: Duration = Duration::from_mins(15);
 
 /// The label with the id of the alert.
-const INCIDENT: &str = "incident";
+pub(super) const INCIDENT: &str = "incident";
 /// The label with the profile of the integration that is affected, where it is only one.
 const PROFILE: &str = "profile";
 /// What stands for all tenants together in `instance` and `service`.
@@ -183,7 +183,7 @@ impl Board {
 }
 
 /// What fires, as a notification of it would say it.
-fn state(firing: &Firing) -> Notification {
+pub(super) fn state(firing: &Firing) -> Notification {
     Notification::of(firing, Change::New)
 }
 
@@ -285,6 +285,6 @@ fn alert(
     alert
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+pub(super) fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -17,7 +17,7 @@ const LONGEST_COMPLAINT: usize = 160;
 pub struct Taken {
     /// How far the receiver's clock is ahead of ours, at least; `None` if its answer does not show it.
     pub clock: Option<TimeDelta>,
-    /// The body, where it was asked for by GET.
+    /// The body of the answer, if that is the point of the request.
     pub body: Vec<u8>,
 }
 

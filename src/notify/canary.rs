@@ -17,7 +17,8 @@ use crate::system::clock;
 
 use super::Targets;
 use super::canary_instruments::CanaryInstruments;
-use super::post::{Outgoing, Post, Verb};
+use super::outgoing::{Outgoing, Verb};
+use super::post::Post;
 use super::reach::Reach;
 use super::test_notification::test_delivery;
 
@@ -202,7 +203,7 @@ impl<P: Post> Keeper<P> {
 
     /// Asks the Alertmanager whether the canary fires there.
     async fn ask(&mut self, receiver: &Arc<Receiver>) {
-        let outgoing = Outgoing { verb: Verb::Get, path: TESTS, ..Outgoing::default() };
+        let outgoing = Outgoing { verb: Verb::Get, path: TESTS.into(), ..Outgoing::default() };
         let answer = self.post.post(receiver, outgoing, receiver.timeout).await;
         let Some(pending) = &mut self.pending else { return };
         let is_there = answer.as_ref().is_ok_and(|taken| holds(&taken.body, &mark(pending.id)));

@@ -68,7 +68,7 @@ impl<P: Post> Worker<P> {
             self.queue.begins(key);
         }
         let outcome = match request(&receiver.kind, deliveries, &external_url) {
-            Ok(request) => self.send(&receiver, request).await,
+            Ok(request) => self.send(&receiver, request).await.map(drop),
             Err(trouble) => Err(trouble),
         };
         if let Err(trouble) = &outcome {

@@ -16,7 +16,8 @@ use super::Targets;
 use super::answer::Trouble;
 use super::backoff::{LONGEST_RETRY_AFTER, pause};
 use super::heartbeat_instruments::HeartbeatInstruments;
-use super::post::{Outgoing, Post, Verb};
+use super::outgoing::{Outgoing, Verb};
+use super::post::Post;
 use super::reach::Reach;
 
 /// How long one request may take: it is answered with a word.

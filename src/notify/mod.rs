@@ -19,11 +19,14 @@ mod instruments;
 mod log;
 mod mail;
 mod once;
+mod outgoing;
 mod post;
 mod queue;
 mod reach;
 mod request;
 mod secret;
+mod silences;
+mod silencing;
 mod smtp;
 mod states;
 mod test_notification;
@@ -49,6 +52,7 @@ use crate::system::telemetry;
 use alertmanager::Board;
 use fields::Fields;
 use reach::Reach;
+use silences::Silences;
 
 pub use answer::{DeliveryFailure, Suspect, Taken, Trouble};
 pub(crate) use fields::about;
@@ -56,8 +60,9 @@ pub use gathering::FirstSweep;
 pub use instruments::Instruments;
 pub use once::once;
 pub(crate) use once::{digest_once, digest_preview, preview};
+pub use outgoing::{Outgoing, Verb};
 pub(crate) use post::Http;
-pub use post::{Outgoing, Post, Verb};
+pub use post::Post;
 pub(crate) use test_notification::test_delivery;
 
 /// How many deliveries may wait for a receiver; what is more waits in the outbox alone, until the next start.
@@ -263,7 +268,8 @@ impl<P: Post + Clone> Workers<P> {
         };
         let fired = if receiver.kind == ReceiverKind::Alertmanager { self.fired.as_slice() } else { &[] };
         let board = Board::recall(fired, &receiver.only, &self.receivers.borrow().external_url);
-        self.tasks.spawn(worker::run(handles, self.post.clone(), self.instruments.clone(), board));
+        let silences = Silences::recall(fired);
+        self.tasks.spawn(worker::run(handles, self.post.clone(), self.instruments.clone(), board, silences));
         self.by_name.insert(receiver.name.clone(), WorkerHandle { queue, receiver: settings, gone, overflows: false });
     }
 

@@ -10,7 +10,8 @@ use crate::system::clock;
 use super::alertmanager::{Clocks, alone};
 use super::answer::{DeliveryFailure, Trouble};
 use super::digest;
-use super::post::{Outgoing, Post, Verb};
+use super::outgoing::Outgoing;
+use super::post::Post;
 use super::request::request;
 use super::states::of_alertmanager;
 
@@ -95,11 +96,7 @@ fn shown(receiver: &Receiver, outgoing: Outgoing) -> String {
     };
     let method = match receiver.kind {
         ReceiverKind::Email(_) => "MAIL",
-        _ => match verb {
-            Verb::Post => "POST",
-            Verb::Put => "PUT",
-            Verb::Get => "GET",
-        },
+        _ => verb.as_str(),
     };
     let mut lines = vec![format!("{method} {address}")];
     lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));

@@ -2,7 +2,6 @@
 //! an e-mail goes to `smtp`.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +17,10 @@ use crate::system::{clock, http};
 
 use super::answer::{self, DeliveryFailure, Suspect, Taken, Trouble};
 use super::mail::PartlySent;
+use super::outgoing::{Outgoing, Verb};
 use super::secret::{Secret, bytes};
 use super::smtp::Server;
 
-/// How much of an answer is read, in bytes: enough to see what it is and what it complains of.
-const LONGEST_ANSWER: usize = 8 * 1024;
 /// How long the body of an answer is waited for: the status has said already what became of the notification.
 const LONGEST_BODY: Duration = Duration::from_secs(2);
 /// How much longer than its request an attempt may take: files with secrets and certificates are read before it.
@@ -30,41 +28,8 @@ const LONGEST_FILES: Duration = Duration::from_secs(5);
 /// The header with the signature of a body: `sha256=` and HMAC-SHA-256 in hexadecimal digits.
 const SIGNATURE: &str = "X-Signature-256";
 
-/// The longest body that is read where the body is what was asked for, in bytes.
-const LONGEST_FETCHED: usize = 256 * 1024;
 /// A part of a secret URL that is at least so long is not shown where an answer repeats it, in bytes.
 const SHORTEST_SECRET: usize = 8;
-
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Verb {
-    /// POST, which is how notifications are sent unless the configuration says otherwise.
-    #[default]
-    Post,
-    /// PUT.
-    Put,
-    /// GET, without a body; that of the answer is handed back.
-    Get,
-}
-
-/// A request to a receiver.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The path below the receiver's address.
-    pub path: &'static str,
-    /// The method.
-    pub verb: Verb,
-    /// The headers besides those of every request.
-    pub headers: Vec<(String, String)>,
-    /// The body, which is JSON unless the headers say otherwise.
-    pub body: String,
-    /// The file with the secret that signs the body.
-    pub signed_by: Option<PathBuf>,
-    /// The file with the routing key, a secret that is added to the body, a JSON object.
-    pub routing_key: Option<PathBuf>,
-    /// The numbers of the deliveries that an e-mail is about.
-    pub deliveries: Vec<i64>,
-}
 
 /// Sends requests to receivers.
 pub trait Post: Send + Sync + 'static {
@@ -210,14 +175,9 @@ async fn send(
     timeout: Duration,
 ) -> Result<Taken, Trouble> {
     let base = base(&receiver.address).await?;
-    let is_fetching = outgoing.verb == Verb::Get;
-    let method = match outgoing.verb {
-        Verb::Post => Method::POST,
-        Verb::Put => Method::PUT,
-        Verb::Get => Method::GET,
-    };
-    let mut builder = client.request(method, with_path(&base, outgoing.path)).timeout(timeout);
-    if !is_fetching && !outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
+    let verb = outgoing.verb;
+    let mut builder = client.request(method(verb), with_path(&base, &outgoing.path)).timeout(timeout);
+    if verb.has_body() && !outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
         builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     match &receiver.authorization {
@@ -251,12 +211,21 @@ async fn send(
     let clock = http::date(response.headers()).and_then(|date| answer::offset(date, sent, now));
     let status = response.status().as_u16();
     let retry_after = http::retry_after(response.headers(), now);
-    let mut body = read(response, if is_fetching { LONGEST_FETCHED } else { LONGEST_ANSWER }).await;
+    let mut body = read(response, verb.longest_answer()).await;
     if matches!(receiver.address, Address::File(_)) && repeats(&body, &base) {
         body.clear();
     }
     let taken = answer::judge(status, &body, retry_after, clock)?;
-    Ok(if is_fetching { Taken { body, ..taken } } else { taken })
+    Ok(if verb == Verb::Get { Taken { body, ..taken } } else { taken })
+}
+
+fn method(verb: Verb) -> Method {
+    match verb {
+        Verb::Post => Method::POST,
+        Verb::Put => Method::PUT,
+        Verb::Get => Method::GET,
+        Verb::Delete => Method::DELETE,
+    }
 }
 
 /// The URL of a path below a base, which may end with a slash where it comes from a file.

@@ -6,7 +6,7 @@ use crate::state::Delivery;
 use super::answer::{DeliveryFailure, Trouble};
 use super::fields::Fields;
 use super::format::{email, pagerduty, slack, teams};
-use super::post::{Outgoing, Verb};
+use super::outgoing::{Outgoing, Verb};
 
 /// The header that is the same for every attempt to deliver one notification, so that a receiver can recognise it.
 const KEY: &str = "Idempotency-Key";

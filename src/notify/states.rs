@@ -14,7 +14,8 @@ use crate::state::{Delivery, Refusal, Settled};
 use super::alertmanager::{Clocks, Labels, RESEND, Update, body};
 use super::answer::Trouble;
 use super::is_canary;
-use super::post::{Outgoing, Post};
+use super::outgoing::Outgoing;
+use super::post::Post;
 use super::worker::Worker;
 
 /// The path at which an Alertmanager takes alerts (its API v2).
@@ -52,6 +53,7 @@ impl<P: Post> Worker<P> {
                 self.settle(last).await;
                 self.board.sent(update);
                 self.resend_at = Instant::now() + RESEND;
+                self.keep_silences().await;
                 true
             }
             Err(trouble) => {
@@ -90,7 +92,7 @@ impl<P: Post> Worker<P> {
         let mut parts: VecDeque<&[(Labels, Value)]> = update.alerts.chunks(self.board.per_request).collect();
         while let Some(part) = parts.pop_front() {
             match self.send(receiver, of_alertmanager(body(part))).await {
-                Ok(()) => is_any_taken = true,
+                Ok(_) => is_any_taken = true,
                 Err(trouble) if trouble.is_for_good() => {
                     refusals += 1;
                     let is_last = parts.is_empty() && part.len() == 1;
@@ -163,5 +165,5 @@ impl<P: Post> Worker<P> {
 
 /// The request that sends a body to an Alertmanager.
 pub(super) fn of_alertmanager(body: String) -> Outgoing {
-    Outgoing { path: ALERTS, body, ..Outgoing::default() }
+    Outgoing { path: ALERTS.into(), body, ..Outgoing::default() }
 }

@@ -15,14 +15,16 @@ use crate::syncro::Reason;
 use crate::system::clock;
 
 use super::alertmanager::{Board, Clocks};
-use super::answer::{DeliveryFailure, Suspect, Trouble};
+use super::answer::{DeliveryFailure, Suspect, Taken, Trouble};
 use super::backoff::SOON;
 use super::clocks::ReceiverClock;
 use super::fields::about;
 use super::gathering::{FirstSweep, Gathering, enqueue};
-use super::post::{Outgoing, Post};
+use super::outgoing::Outgoing;
+use super::post::Post;
 use super::queue::Queue;
 use super::reach::Reach;
+use super::silences::Silences;
 use super::updates::Updates;
 use super::{Instruments, Targets, is_canary};
 
@@ -61,6 +63,7 @@ pub(super) struct Worker<P> {
     pub(super) board: Board,
     /// The canary that fires in an Alertmanager; it is nowhere in the fleet.
     pub(super) canary: Option<Delivery>,
+    pub(super) silences: Silences,
     pub(super) clock: ReceiverClock,
     pub(super) gathering: Gathering,
     pub(super) updates: Updates,
@@ -85,7 +88,13 @@ pub(super) struct Worker<P> {
 }
 
 /// Delivers until nothing more can come and all is delivered, or the receiver is no longer configured.
-pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instruments, board: Board) {
+pub(super) async fn run<P: Post>(
+    handles: Handles,
+    post: P,
+    instruments: Instruments,
+    board: Board,
+    silences: Silences,
+) {
     let now = Instant::now();
     let gathering = Gathering::new(handles.first_sweep);
     let mut worker = Worker {
@@ -95,6 +104,7 @@ pub(super) async fn run<P: Post>(handles: Handles, post: P, instruments: Instrum
         queue: Queue::default(),
         board,
         canary: None,
+        silences,
         clock: ReceiverClock::default(),
         gathering,
         updates: Updates::default(),
@@ -143,11 +153,8 @@ impl<P: Post> Worker<P> {
                     Some(delivery) => self.take_in(delivery).await,
                     None => open = false,
                 },
-                Ok(()) = self.handles.snapshots.changed(), if self.awaits_sweep() => {
-                    if self.handles.snapshots.borrow().first_sweep_done {
-                        let group_wait = self.handles.receiver.borrow().group_wait;
-                        self.gathering.swept(group_wait);
-                    }
+                Ok(()) = self.handles.snapshots.changed(), if self.awaits_sweep() || self.is_alertmanager() => {
+                    self.sees();
                 }
                 () = drain.cancelled(), if !self.is_stopping() => {}
                 Ok(()) = self.handles.receiver.changed() => {
@@ -171,15 +178,31 @@ impl<P: Post> Worker<P> {
 
     /// When something is to be tried next, if anything is.
     fn due(&mut self) -> Option<Instant> {
-        let is_alertmanager = self.handles.receiver.borrow().kind == ReceiverKind::Alertmanager;
         let now = self.elapsed();
-        match (self.is_stopping(), is_alertmanager) {
+        match (self.is_stopping(), self.is_alertmanager()) {
             (true, _) => self.queue.next(now).map(|_| Instant::now()),
             (false, true) if self.queue.is_empty() => Some(self.not_before.max(self.resend_at)),
             (false, _) => self.queue.due().map(|due| {
                 let due = self.not_before.max(self.began + due);
                 if self.gathers() { self.gathering.opens_at().map_or(due, |at| due.max(at)) } else { due }
             }),
+        }
+    }
+
+    fn is_alertmanager(&self) -> bool {
+        self.handles.receiver.borrow().kind == ReceiverKind::Alertmanager
+    }
+
+    /// Takes in another snapshot.
+    fn sees(&mut self) {
+        let receiver = self.handles.receiver.borrow();
+        let snapshot = self.handles.snapshots.borrow();
+        if receiver.kind == ReceiverKind::Alertmanager {
+            if self.silences.is_news(&snapshot, &receiver.only, clock::now()) {
+                self.resend_at = Instant::now();
+            }
+        } else if snapshot.first_sweep_done {
+            self.gathering.swept(receiver.group_wait);
         }
     }
 
@@ -242,7 +265,7 @@ impl<P: Post> Worker<P> {
     ///
     /// # Errors
     /// Why the receiver has not taken it.
-    pub(super) async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<(), Trouble> {
+    pub(super) async fn send(&mut self, receiver: &Arc<Receiver>, request: Outgoing) -> Result<Taken, Trouble> {
         let mut superseded = Vec::new();
         let outcome = {
             let Self { post, handles, queue, gathering, updates, began, drain_ends_at, .. } = self;
@@ -270,7 +293,7 @@ impl<P: Post> Worker<P> {
             self.clock.observe(&receiver.name, receiver.kind == ReceiverKind::Alertmanager, offset);
             self.instruments.clock(&receiver.name, offset);
         }
-        outcome.map(drop)
+        outcome
     }
 
     pub(super) fn clocks(&self) -> Clocks {

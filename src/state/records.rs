@@ -57,6 +57,8 @@ pub enum Record {
     Entry(Entry),
     /// A notification to deliver, persisted until it has been delivered.
     Notification(Box<Notification>),
+    /// The order of an operator with this number is carried out: it need not be kept any longer.
+    CarriedOut(i64),
 }
 
 /// One line of the history, or a change of it.
@@ -91,6 +93,8 @@ pub struct Batch {
     pub history: Vec<Entry>,
     /// What is to be delivered, in order.
     pub notifications: Vec<Notification>,
+    /// The numbers of the orders that are carried out with it.
+    pub carried_out: Vec<i64>,
 }
 
 impl Batch {
@@ -121,6 +125,7 @@ impl Batch {
             }
             Record::Entry(entry) => self.history.push(entry),
             Record::Notification(notification) => self.notifications.push(*notification),
+            Record::CarriedOut(number) => self.carried_out.push(number),
         }
     }
 
@@ -130,10 +135,12 @@ impl Batch {
         self.firing.extend(later.firing);
         self.history.extend(later.history);
         self.notifications.extend(later.notifications);
+        self.carried_out.extend(later.carried_out);
     }
 
     /// Whether there is nothing to persist.
     pub fn is_empty(&self) -> bool {
-        self.statuses.is_empty() && self.firing.is_empty() && self.history.is_empty() && self.notifications.is_empty()
+        let lists = [self.history.is_empty(), self.notifications.is_empty(), self.carried_out.is_empty()];
+        self.statuses.is_empty() && self.firing.is_empty() && lists == [true; 3]
     }
 }

@@ -61,13 +61,15 @@ impl Subscription {
         }
     }
 
-    /// Whether this receiver is notified of such a change: nobody is paged by what is no worse than before. That another
-    /// alert takes the place of one is queued for people too, so that what waits about the former is not sent any more;
-    /// they get no all-clear for it.
-    fn takes(&self, change: Change) -> bool {
+    /// Whether this receiver is notified of such a change: nobody is paged by what is no worse than before, and while
+    /// somebody has taken the alert on, people are notified of its end alone. That another alert takes the place of one is
+    /// queued for people too, so that what waits about the former is not sent any more; they get no all-clear for it.
+    fn takes(&self, change: Change, is_acknowledged: bool) -> bool {
+        let is_quiet = is_acknowledged && !change.ends();
         match self.audience {
-            Audience::Programs | Audience::People => true,
-            Audience::Pager => !matches!(change, Change::Updated | Change::Deescalated),
+            Audience::Programs => true,
+            Audience::People => !is_quiet,
+            Audience::Pager => !is_quiet && !matches!(change, Change::Updated | Change::Deescalated),
         }
     }
 }
@@ -104,7 +106,7 @@ impl KnownAlerts {
             if fires != knows {
                 learnt.push(Learnt { receiver: Arc::clone(receiver), alert: alert.clone(), fires });
             }
-            if !subscription.takes(notification.change) {
+            if !subscription.takes(notification.change, notification.acknowledged.is_some()) {
                 continue;
             }
             routed.push(Routed { receiver: Arc::clone(receiver), notification });
@@ -203,15 +205,19 @@ mod tests {
 
     #[test]
     fn nobody_is_paged_for_an_update() {
-        let takes = |audience| {
+        let takes = |audience, is_acknowledged| {
             let subscription = Subscription { audience, ..Subscription::to_everything("x") };
             let changes = [Change::New, Change::Escalated, Change::Deescalated, Change::Updated, Change::Reminder];
             let ends = [Change::Resolved, Change::Superseded];
-            let taken = changes.into_iter().chain(ends).filter(|change| subscription.takes(*change));
+            let taken = changes.into_iter().chain(ends).filter(|change| subscription.takes(*change, is_acknowledged));
             taken.map(Change::as_str).collect::<Vec<_>>()
         };
-        assert_eq!((takes(Audience::Programs).len(), takes(Audience::People).len()), (7, 7));
-        assert_eq!(takes(Audience::Pager), ["new", "escalated", "reminder", "resolved", "superseded"]);
+        assert_eq!((takes(Audience::Programs, false).len(), takes(Audience::People, false).len()), (7, 7));
+        assert_eq!(takes(Audience::Pager, false), ["new", "escalated", "reminder", "resolved", "superseded"]);
+        assert_eq!(takes(Audience::Programs, true).len(), 7);
+        for audience in [Audience::People, Audience::Pager] {
+            assert_eq!(takes(audience, true), ["resolved", "superseded"], "somebody has taken it on");
+        }
     }
 
     #[test]

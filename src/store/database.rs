@@ -14,19 +14,20 @@ use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
 use super::read::{Outbox, delivery, known_alerts, persisted_state, recurring, undelivered};
-use super::retention::discard_older;
+use super::retention::{discard_older, forget_carried_out};
 use super::unwritten::Unwritten;
 use super::written;
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold values that an older program cannot read.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5379_544d;
@@ -135,6 +136,7 @@ impl Database {
             write_entry(&transaction, entry)?;
         }
         write_outbox(&transaction, unwritten)?;
+        forget_carried_out(&transaction, &unwritten.batch.carried_out)?;
         if let Some(before) = unwritten.discard_before {
             discard_older(&transaction, &written(before))?;
         }
@@ -158,9 +160,24 @@ fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// The version of the schema that this program writes.
-pub(super) fn newest_version() -> usize {
-    MIGRATIONS.len()
+/// Opens the file at `path` to write to it beside a daemon.
+///
+/// # Errors
+/// When there is none, or it is not of the version that this program writes.
+pub(super) fn beside(path: &Path) -> Result<Connection, Problem> {
+    if !path.try_exists().map_err(|error| Problem::Other(error.to_string()))? {
+        return Err(Problem::Missing);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    limit_cache(&connection, READER_CACHE)?;
+    if version(&connection)? != Some(MIGRATIONS.len()) {
+        let problem = "an older version of this program wrote it; a start of the daemon brings it up to date";
+        return Err(Problem::Other(problem.to_owned()));
+    }
+    Ok(connection)
 }
 
 /// The version of the schema, or `None` if the file is still empty.

@@ -3,6 +3,7 @@
 //! `database` reads and writes the file, `history` reads beside a daemon, `writer` is the one writer while the daemon runs, on
 //! a `disk`.
 
+mod acknowledge;
 mod database;
 mod disk;
 mod error;
@@ -29,6 +30,7 @@ use lock::Lock;
 use read::Outbox;
 use retention::Retention;
 
+pub use acknowledge::{acknowledgement_orders, order_acknowledgement};
 pub(crate) use disk::Blocking;
 pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};

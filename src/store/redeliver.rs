@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 
 use crate::state::Delivery;
 
-use super::database::{BUSY, newest_version, version};
+use super::database::beside;
 use super::error::{Problem, StoreError};
 use super::read::delivery;
 
@@ -21,16 +21,7 @@ pub fn redeliver(path: &Path, id: i64, receivers: &[&str]) -> Result<Delivery, S
 }
 
 fn put_back(path: &Path, id: i64, receivers: &[&str]) -> Result<Delivery, Problem> {
-    if !path.try_exists().map_err(|error| Problem::Other(error.to_string()))? {
-        return Err(Problem::Missing);
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    if version(&connection)? != Some(newest_version()) {
-        let problem = "an older version of this program wrote it; a start of the daemon brings it up to date";
-        return Err(Problem::Other(problem.to_owned()));
-    }
+    let mut connection = beside(path)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let delivery = refused(&transaction, id)?;
     if !receivers.contains(&&*delivery.receiver) {

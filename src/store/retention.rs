@@ -84,6 +84,18 @@ pub(super) fn discard_older(transaction: &Transaction<'_>, before: &str) -> Resu
     Ok(())
 }
 
+/// Deletes what is carried out, in the transaction that writes what it changed.
+pub(super) fn forget_carried_out(transaction: &Transaction<'_>, numbers: &[i64]) -> Result<(), Problem> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let mut delete = transaction.prepare("DELETE FROM acknowledgement_orders WHERE number = ?1")?;
+    for number in numbers {
+        delete.execute([number])?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,8 @@ use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
 use super::{Handles, Instruments, Store, Writer, history, redeliver};
-use crate::alert::{Affected, Alert, Change, Firing, Notification, Severity};
+use super::{acknowledgement_orders, is_in_use, order_acknowledgement};
+use crate::alert::{Acknowledgement, Affected, Alert, Change, Firing, Notification, Severity};
 use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
 use crate::model::{Scope, TokenId};
 use crate::state::{
@@ -593,6 +594,35 @@ fn what_was_refused_is_delivered_again_if_somebody_says_so() {
     assert_eq!(database.write(&Unwritten::default(), at(22)).unwrap().len(), 0);
     drop(database);
     assert_eq!(place.load().1.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [1, 3]);
+}
+
+#[test]
+fn an_order_is_kept_until_what_it_changed_is_committed() {
+    let place = Place::new();
+    assert!(order_acknowledgement(&place.path(), "7f3c9a00", None).is_err(), "there is no store");
+    let mut database = place.open();
+    let made = Acknowledgement { by: "Pat".into(), reason: "the vendor is on it".into(), until: at(60), at: at(0) };
+    let first = order_acknowledgement(&place.path(), "7f3c9a00", Some(&made)).unwrap();
+    let second = order_acknowledgement(&place.path(), "7f3c9a00", None).unwrap();
+    let left = || acknowledgement_orders(&place.path()).unwrap();
+    assert_eq!(left().iter().map(|order| order.number).collect::<Vec<_>>(), [first, second]);
+    assert_eq!((&left()[0].acknowledgement, &left()[1].acknowledgement), (&Some(made), &None));
+    database.write(&Unwritten::default(), at(20)).unwrap();
+    assert_eq!(left().len(), 2);
+    database.write(&unwritten([Record::CarriedOut(first), Record::CarriedOut(second)]), at(20)).unwrap();
+    assert_eq!(left(), []);
+    let third = order_acknowledgement(&place.path(), "7f3c9a00", None).unwrap();
+    assert!(third > second, "no number is used twice");
+}
+
+#[test]
+fn whether_a_daemon_uses_the_store_shows_in_its_lock() {
+    let place = Place::new();
+    assert!(!is_in_use(&place.path()));
+    let lock = Lock::take(&place.path()).unwrap();
+    assert!(is_in_use(&place.path()));
+    drop(lock);
+    assert!(!is_in_use(&place.path()));
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Unwritten {
         self.discard_before = later.discard_before.or(self.discard_before);
         self.make_room();
         retain_last(&mut self.batch.history);
+        retain_last(&mut self.batch.carried_out);
         retain_last(&mut self.queued);
         retain_last(&mut self.delivered);
         retain_last(&mut self.set_aside);

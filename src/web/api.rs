@@ -2,6 +2,7 @@
 //! and `description` makes the OpenAPI document of it; a test compares the answers with that. No answer holds a token
 //! value or an e-mail address, nor the name of a user where `user_names` forbids it.
 
+mod acknowledge;
 mod alert_views;
 mod description;
 mod handlers;
@@ -13,9 +14,11 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::state::State;
+use acknowledge::{acknowledge, unacknowledge};
 use description::openapi;
 use handlers::{alerts, check, one_alert, one_token, tokens, transitions};
 
+pub(super) use acknowledge::status;
 pub(super) use handlers::error;
 
 /// The paths of the API.
@@ -27,5 +30,6 @@ pub(super) fn routes() -> Router<State> {
         .route("/api/v1/transitions", get(transitions))
         .route("/api/v1/alerts", get(alerts))
         .route("/api/v1/alerts/{id}", get(one_alert))
+        .route("/api/v1/alerts/{id}/acknowledge", post(acknowledge).delete(unacknowledge))
         .route("/api/v1/openapi.json", get(openapi))
 }

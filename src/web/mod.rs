@@ -1,6 +1,7 @@
 //! What people and programs see over HTTP: pages, the JSON API, the calendar, the runbooks, the health. It reads the
 //! snapshot that the engine publishes, and changes something only by requests to the engine. `routes` has the paths.
 
+mod acknowledge;
 mod answers;
 mod api;
 mod bounds;
@@ -13,4 +14,4 @@ mod runbook;
 mod state;
 
 pub(crate) use routes::{all, health};
-pub(crate) use state::{History, ReloadRequest, State};
+pub(crate) use state::{AcknowledgementRequest, History, NotKept, ReloadRequest, State};

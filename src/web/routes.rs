@@ -1,14 +1,19 @@
 //! What is answered under which path.
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+use super::acknowledge::{acknowledge, unacknowledge};
 use super::api;
 use super::bounds::bounded;
 use super::handlers::{asset, check, expiries, fleet, metrics, reload, runbook, token};
 use super::health::{healthy, ready};
 use super::state::State;
+
+/// In bytes: the longest form takes no more, every character percent-encoded.
+const LONGEST_BODY: usize = 16 * 1024;
 
 /// The router for everything that the daemon serves.
 pub(crate) fn all(state: State) -> Router {
@@ -16,6 +21,8 @@ pub(crate) fn all(state: State) -> Router {
         .route("/", get(fleet))
         .route("/tenants/{tenant}/tokens/{token_name}", get(token))
         .route("/tenants/{tenant}/tokens/{token_name}/check", post(check))
+        .route("/alerts/{id}/acknowledge", post(acknowledge))
+        .route("/alerts/{id}/unacknowledge", post(unacknowledge))
         .route("/static/{name}", get(asset))
         .route("/runbooks/{alert}", get(runbook))
         .route("/calendar.ics", get(expiries))
@@ -24,6 +31,7 @@ pub(crate) fn all(state: State) -> Router {
         .merge(api::routes())
         .fallback(async || (StatusCode::NOT_FOUND, "no such page\n"))
         .layer(middleware::from_fn(bounded))
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .merge(health_routes())
         .with_state(state)
 }

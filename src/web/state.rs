@@ -1,4 +1,5 @@
-//! What answers are made from, and the two requests that are passed on to the daemon: to reload, and to check a token.
+//! What answers are made from, and the requests that are passed on to the daemon: to reload, to check a token, and to
+//! acknowledge an alert.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use crate::alert::{Acknowledged, Acknowledgement};
 use crate::http_server::{Lane, Lanes, NotMade};
 use crate::model::TokenId;
 use crate::state::{HistoryLine, HistoryQuery, Snapshot};
@@ -19,6 +21,31 @@ pub(super) const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 
 /// A request to reload the configuration; the answer to it says what is wrong with the configuration, if anything is.
 pub(crate) type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// A request to acknowledge an alert, or to take that back.
+#[derive(Debug)]
+pub(crate) struct AcknowledgementRequest {
+    /// The id of the alert.
+    pub alert: String,
+    /// Who takes it on, why and until when; `None` takes an acknowledgement back.
+    pub acknowledgement: Option<Acknowledgement>,
+    /// Where it is answered what became of it, once nothing can lose it any more.
+    pub answer: oneshot::Sender<Result<Acknowledged, NotKept>>,
+}
+
+/// Why a request to acknowledge an alert was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotKept {
+    /// The store cannot be written.
+    #[error("it cannot be persisted now: failed to {0}")]
+    Store(String),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// Nobody has taken the request in time.
+    #[error("the daemon does not answer in time; see whether the alert is acknowledged in a minute")]
+    Busy,
+}
 
 /// What answers are made from, the same for every request.
 #[derive(Debug, Clone)]
@@ -31,6 +58,8 @@ pub(crate) struct State {
     pub reload: mpsc::Sender<ReloadRequest>,
     /// Where requests to check a token now go.
     pub checks: mpsc::Sender<TokenId>,
+    /// Where requests to acknowledge an alert go.
+    pub acknowledgements: mpsc::Sender<AcknowledgementRequest>,
     /// The history of what changed.
     pub history: History,
     /// The threads on which answers are made.
@@ -98,4 +127,22 @@ pub(super) async fn request_check(state: &State, token: TokenId) -> Result<(), &
         Ok(Err(_)) => Err("the daemon is stopping"),
         Err(_) => Err("too many checks are requested; come again in a few seconds"),
     }
+}
+
+/// Requests that an alert is acknowledged, or that this is taken back; returns what became of it.
+///
+/// # Errors
+/// Why it is not known to be carried out.
+pub(super) async fn request_acknowledgement(
+    state: &State,
+    alert: String,
+    acknowledgement: Option<Acknowledgement>,
+) -> Result<Acknowledged, NotKept> {
+    let (answer, answered) = oneshot::channel();
+    let request = AcknowledgementRequest { alert, acknowledgement, answer };
+    let requested = async {
+        state.acknowledgements.send(request).await.map_err(|_| NotKept::Stopping)?;
+        answered.await.map_err(|_| NotKept::Stopping)?
+    };
+    timeout(LONGEST_REQUEST, requested).await.unwrap_or(Err(NotKept::Busy))
 }

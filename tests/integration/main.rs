@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod acknowledgements;
 mod alerts;
 mod answers;
 mod bad_input;

@@ -61,6 +61,29 @@ pub(crate) struct Sink {
 
 type Shared = Arc<Mutex<(Answer, Vec<Sent>)>>;
 
+/// The path of the silences of an Alertmanager.
+const SILENCES: &str = "/api/v2/silences";
+/// The path of one of them.
+const SILENCE: &str = "/api/v2/silence";
+
+/// The silences that a sink has been sent and not asked to delete, as an Alertmanager shows them.
+fn silences(sent: &[Sent]) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for (number, sent) in sent.iter().filter(|sent| sent.taken).enumerate() {
+        if sent.method == "POST" && sent.path == SILENCES {
+            let mut silence = sent.body();
+            let replaced = silence["id"].take();
+            all.retain(|other| other["id"] != replaced);
+            silence["id"] = format!("silence-{number}").into();
+            silence["status"] = serde_json::json!({ "state": "active" });
+            all.push(silence);
+        } else if let Some(id) = sent.path.strip_prefix(&format!("{SILENCE}/")).filter(|_| sent.method == "DELETE") {
+            all.retain(|other| other["id"] != id);
+        }
+    }
+    all
+}
+
 impl Sink {
     pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
@@ -84,9 +107,15 @@ impl Sink {
         self.state.lock().unwrap().1.clone()
     }
 
-    /// The bodies of the requests that it has taken.
+    /// The bodies of the requests that it has taken; not those of silences.
     pub(crate) fn taken(&self) -> Vec<Value> {
-        self.sent().iter().filter(|sent| sent.taken).map(Sent::body).collect()
+        let is_silence = |sent: &&Sent| sent.path.starts_with(SILENCE);
+        self.sent().iter().filter(|sent| sent.taken && !is_silence(sent)).map(Sent::body).collect()
+    }
+
+    /// The silences that it has.
+    pub(crate) fn silences(&self) -> Vec<Value> {
+        silences(&self.sent())
     }
 
     /// Waits until so many requests have been taken.
@@ -109,6 +138,9 @@ async fn take(State(state): State<Shared>, request: Request) -> Response {
         if matches!(answer, Answer::Remembers) && request.method == axum::http::Method::GET {
             let last = state.1.iter().rfind(|sent| sent.method == "POST").map(|sent| sent.text.clone());
             return last.unwrap_or_else(|| "[]".to_owned()).into_response();
+        }
+        if request.method == "GET" && request.uri.path() == SILENCES && matches!(answer, Answer::Text(200, _)) {
+            return axum::Json(silences(&state.1)).into_response();
         }
         state.1.push(Sent {
             method: request.method.to_string(),

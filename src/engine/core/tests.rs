@@ -1,5 +1,6 @@
 //! The loop in virtual time: slots, pulses, reloads, checks on demand. The rest has files of its own.
 
+mod acknowledgements;
 mod expiries;
 mod groups;
 mod machine;

@@ -11,7 +11,7 @@ use crate::config::{Email, Format, ReceiverKind, Webhook};
 use crate::notify::answer::{DeliveryFailure, Trouble};
 use crate::notify::fields::moment;
 use crate::notify::format::card;
-use crate::notify::post::{Outgoing, Verb};
+use crate::notify::outgoing::{Outgoing, Verb};
 use crate::notify::text::{LONGEST_MESSAGE, cut, cut_escaped};
 
 use super::content::Content;

@@ -8,7 +8,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{handlers, views};
+use super::{acknowledge, handlers, views};
 
 /// The document, as it is served.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description::openapi()));
@@ -28,6 +28,8 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description
         handlers::transitions,
         handlers::alerts,
         handlers::one_alert,
+        acknowledge::acknowledge,
+        acknowledge::unacknowledge,
         openapi,
     ),
     modifiers(&Authentication),

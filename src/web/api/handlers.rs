@@ -224,7 +224,7 @@ pub(super) async fn alerts(Extract(state): Extract<State>, Extension(access): Ex
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes what `one_alert` reads")]
-struct AlertId {
+pub(super) struct AlertId {
     /// The alert's id.
     id: String,
 }

@@ -43,6 +43,8 @@ pub(super) struct Card {
     pub(super) note: Option<String>,
     /// Who has taken it on, until when, and why.
     pub(super) acknowledged: Option<(String, When, String)>,
+    /// The path below which it can be taken on and given back.
+    pub(super) path: String,
 }
 
 /// A token that an alert affects.
@@ -86,7 +88,8 @@ fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
         shown_by: message.shown_by.clone(),
         contact: message.contact.clone(),
         note: message.note.clone(),
-        acknowledged: firing.acknowledged.as_ref().map(|acknowledged| {
+        path: format!("{}/alerts/{id}", frame.base),
+        acknowledged: firing.acknowledged.as_ref().filter(|_| firing.is_acknowledged(frame.now)).map(|acknowledged| {
             let Acknowledgement { by, reason, until, .. } = acknowledged;
             (by.clone(), When::new(*until, frame.now), reason.clone())
         }),

@@ -1,5 +1,5 @@
 // Keeps the page current without a reload: what is marked `data-live` is replaced when the server shows it otherwise. Focus,
-// scrolling and what is being typed stay. Without this the page works too, and is reloaded once a minute.
+// scrolling and what is being typed stay; a part with an open form waits until that is closed. Without this the page works too, and is reloaded once a minute.
 "use strict";
 const EVERY = 10000;
 
@@ -10,7 +10,7 @@ async function refresh() {
   document.title = shown.title;
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = shown.getElementById(old.id);
-    if (!fresh || fresh.innerHTML === old.innerHTML) continue;
+    if (!fresh || fresh.innerHTML === old.innerHTML || old.querySelector("details[open]")) continue;
     const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const changed = fresh.textContent.replace(/\d+ (s|min|h|days) ago/g, "") !== old.textContent.replace(/\d+ (s|min|h|days) ago/g, "");
     old.innerHTML = fresh.innerHTML;

@@ -1,0 +1,88 @@
+//! What answers the forms by which people take an alert on, or give it back.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::{Path, State as Extract};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Form};
+use serde::Deserialize;
+
+use crate::alert::{self, Acknowledgement};
+use crate::cli::moment_ahead;
+use crate::http_server::Access;
+use crate::system::clock;
+
+use super::answers::problem;
+use super::api::status;
+use super::state::{State, request_acknowledgement};
+
+/// What a person has filled in.
+#[derive(Debug, Deserialize)]
+pub(super) struct Filled {
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    reason: String,
+    /// For how long, such as `3d`, or until when.
+    #[serde(default)]
+    until: String,
+}
+
+/// Takes an alert on, and leads back to where it is shown.
+pub(super) async fn acknowledge(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    id: Result<Path<String>, PathRejection>,
+    filled: Result<Form<Filled>, FormRejection>,
+) -> Response {
+    let refused = |status, why: &str| problem(&access, status, "Not acknowledged", &format!("Sorry: {why}."));
+    let Filled { by, reason, until } = match filled {
+        Ok(Form(filled)) => filled,
+        Err(rejection) => return refused(rejection.status(), &rejection.body_text()),
+    };
+    let now = clock::now();
+    let made = moment_ahead(&until)
+        .map_err(|why| format!("until: {why}"))
+        .and_then(|until| until.moment(now).ok_or_else(|| "until: that is beyond all time".to_owned()))
+        .and_then(|until| Acknowledgement::new(&by, &reason, until, now).map_err(|why| why.to_string()));
+    match made {
+        Ok(acknowledgement) => carry_out(&state, &access, id, Some(acknowledgement)).await,
+        Err(why) => refused(StatusCode::UNPROCESSABLE_ENTITY, &why),
+    }
+}
+
+/// Gives an alert back, and leads back to where it is shown.
+pub(super) async fn unacknowledge(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    carry_out(&state, &access, id, None).await
+}
+
+async fn carry_out(
+    state: &State,
+    access: &Access,
+    id: Result<Path<String>, PathRejection>,
+    acknowledgement: Option<Acknowledgement>,
+) -> Response {
+    let refused = |status, why: &str| problem(access, status, "Not acknowledged", &format!("Sorry: {why}."));
+    let Ok(Path(id)) = id else { return refused(StatusCode::NOT_FOUND, "no alert of that id fires") };
+    match request_acknowledgement(state, id.clone(), acknowledgement).await {
+        Err(why) => refused(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
+        Ok(outcome) => match outcome.problem() {
+            Some(why) => refused(status(outcome), why),
+            None => (StatusCode::SEE_OTHER, [(header::LOCATION, shown_at(state, access, &id))]).into_response(),
+        },
+    }
+}
+
+/// The path of the page that shows an alert: that of the token which it is about, or the first one.
+fn shown_at(state: &State, access: &Access, id: &str) -> String {
+    let snapshot = state.snapshot();
+    let scope = snapshot.firing().find(|firing| firing.id == id).map(|firing| &firing.scope);
+    let page = scope.filter(|scope| scope.token_name().is_some()).map(|scope| alert::page(&access.base, scope));
+    format!("{}#alert-{id}", page.unwrap_or_else(|| format!("{}/", access.base)))
+}

@@ -1,0 +1,122 @@
+//! What answers a request to take an alert on, or to give it back.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State as Extract};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::alert::{Acknowledged, Acknowledgement};
+use crate::http_server::Access;
+use crate::system::clock;
+
+use super::super::state::{State, request_acknowledgement};
+use super::alert_views::Alert;
+use super::handlers::{AlertId, error, json};
+use super::views::{Error, line};
+
+/// Who takes an alert on, why, and until when.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Who takes it on.
+    #[schema(min_length = 1, max_length = 100)]
+    by: String,
+    /// Why it may wait.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+    /// Until when: a moment in the future, at most 90 days away.
+    until: DateTime<Utc>,
+}
+
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/acknowledge",
+    tag = "alerts",
+    summary = "Take an alert on: nobody is reminded of it or paged for it until a moment, or until it becomes worse",
+    params(AlertId),
+    request_body = Wanted,
+    responses(
+        (status = 200, description = "the alert, as it is now", body = Alert),
+        (status = 400, description = "the body is no JSON", body = Error),
+        (status = 404, description = "no alert of that id fires", body = Error),
+        (status = 410, description = "the alert has just ended", body = Error),
+        (status = 413, description = "the body is too long", body = Error),
+        (status = 415, description = "the content type is not `application/json`", body = Error),
+        (status = 422, description = "what is missing or not allowed", body = Error),
+        (status = 503, description = "it cannot be persisted, or the daemon is stopping", body = Error),
+    )
+)]
+pub(super) async fn acknowledge(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    id: Result<Path<String>, PathRejection>,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Response {
+    let Wanted { by, reason, until } = match wanted {
+        Ok(Json(wanted)) => wanted,
+        Err(rejection) => return error(rejection.status(), &rejection.body_text()),
+    };
+    match Acknowledgement::new(&by, &reason, until, clock::now()) {
+        Ok(acknowledgement) => answer(&state, &access, id, Some(acknowledgement)).await,
+        Err(why) => error(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
+    }
+}
+
+#[utoipa::path(
+    delete,
+    path = "/api/v1/alerts/{id}/acknowledge",
+    tag = "alerts",
+    summary = "Give an alert back that somebody has taken on",
+    params(AlertId),
+    responses(
+        (status = 200, description = "the alert, as it is now", body = Alert),
+        (status = 404, description = "no alert of that id fires", body = Error),
+        (status = 410, description = "the alert has just ended", body = Error),
+        (status = 503, description = "it cannot be persisted, or the daemon is stopping", body = Error),
+    )
+)]
+pub(super) async fn unacknowledge(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    answer(&state, &access, id, None).await
+}
+
+async fn answer(
+    state: &State,
+    access: &Access,
+    id: Result<Path<String>, PathRejection>,
+    acknowledgement: Option<Acknowledgement>,
+) -> Response {
+    // What does not fire need not trouble the store, unless it has just ended: then the loop knows more.
+    let Ok(Path(id)) = id else { return error(StatusCode::NOT_FOUND, "no alert of that id fires") };
+    let outcome = match request_acknowledgement(state, id.clone(), acknowledgement).await {
+        Ok(outcome) => outcome,
+        Err(why) => return error(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
+    };
+    if let Some(problem) = outcome.problem() {
+        return error(status(outcome), problem);
+    }
+    let snapshot = state.snapshot();
+    match Alert::find(&snapshot, &id, &access.base) {
+        Some(alert) => json(StatusCode::OK, line(&alert)),
+        None => error(status(Acknowledged::Ended), Acknowledged::Ended.problem().unwrap_or_default()),
+    }
+}
+
+/// The status of an answer that says what became of a request.
+pub(in super::super) fn status(outcome: Acknowledged) -> StatusCode {
+    match outcome {
+        Acknowledged::Done => StatusCode::OK,
+        Acknowledged::Unknown => StatusCode::NOT_FOUND,
+        Acknowledged::Ended => StatusCode::GONE,
+        Acknowledged::TooLate => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
