@@ -30,7 +30,7 @@ pub(super) fn findings(tenancy: &Tenancy<'_>, rules: Rules<'_>) -> Vec<Finding> 
         if member.is_valid() {
             findings.extend(expiry::outdated(tenancy, member, rules));
             lacks::permissions(tenancy, member, rules, &mut findings);
-            lacks::rights(tenancy, member, &mut findings);
+            lacks::rights(tenancy, member, rules, &mut findings);
             findings.extend(users::changed(tenancy, member, rules));
             findings.extend(users::disabled(tenancy, member));
             findings.extend(lacks::customers(tenancy, member));

@@ -23,6 +23,8 @@ pub(super) struct Listing {
     pub(super) kept: Vec<Vec<usize>>,
     /// Whether something that the alert listed belongs to another one now.
     pub(super) has_moved: Vec<bool>,
+    /// Whether an alert lists what nothing can be said of now, so that what goes along with it stays.
+    is_held: Vec<bool>,
     /// The findings of each alert that begins.
     pub(super) new: Vec<(AlertKey, Vec<usize>)>,
 }
@@ -30,11 +32,20 @@ pub(super) struct Listing {
 /// An alert that may begin, and its findings, each with the alert that lists it until now.
 type Candidates = BTreeMap<AlertKey, Vec<(usize, Option<usize>)>>;
 
-/// Distributes the findings among the alerts that fire and new ones. `begins` says whether a new alert of this kind begins
-/// now.
-pub(super) fn list(findings: &[Finding], firing: &[Firing], mut begins: impl FnMut(&AlertKey) -> bool) -> Listing {
-    let mut listing =
-        Listing { kept: vec![Vec::new(); firing.len()], has_moved: vec![false; firing.len()], new: Vec::new() };
+/// Distributes the findings among the alerts that fire and new ones. `is_held` says whether an alert lists a permission of
+/// which nothing can be said now, and `begins` whether a new alert of this kind begins now.
+pub(super) fn list(
+    findings: &[Finding],
+    firing: &[Firing],
+    is_held: impl Fn(&Firing) -> bool,
+    mut begins: impl FnMut(&AlertKey) -> bool,
+) -> Listing {
+    let mut listing = Listing {
+        kept: vec![Vec::new(); firing.len()],
+        has_moved: vec![false; firing.len()],
+        is_held: firing.iter().map(is_held).collect(),
+        new: Vec::new(),
+    };
     let mut candidates = Candidates::new();
     let (rights, others): (Vec<usize>, Vec<usize>) = (0..findings.len()).partition(|index| findings[*index].is_right());
     for index in others {
@@ -91,22 +102,16 @@ impl Listing {
     fn place_right(&mut self, index: usize, findings: &[Finding], firing: &[Firing], candidates: &mut Candidates) {
         let finding = &findings[index];
         let listed = listed_in(finding, firing);
-        let lacks = |indices: &[usize]| indices.iter().any(|other| explains(&findings[*other], finding));
-        let explained =
-            |at: &usize| lacks(&self.kept[*at]) && (listed == Some(*at) || is_of_round(&firing[*at], finding));
-        if let Some(at) = listed.filter(explained).or_else(|| (0..firing.len()).find(explained)) {
+        if let Some(place) = self.explanation(listed, finding, findings, firing, candidates) {
+            match place {
+                Place::Firing(at) => {
+                    self.kept[at].push(index);
+                    self.moved_from(listed.filter(|listed| *listed != at));
+                }
+                Place::New(key) => candidates.entry(key).or_default().push((index, listed)),
+            }
+        } else if let Some(at) = listed.filter(|at| self.is_held[*at] || fits(&firing[*at], finding)) {
             self.kept[at].push(index);
-            self.moved_from(listed.filter(|listed| *listed != at));
-            return;
-        }
-        let explaining = candidates.iter().find(|(_, members)| {
-            let members: Vec<_> = members.iter().map(|(index, _)| *index).collect();
-            lacks(&members)
-        });
-        if let Some(key) = explaining.map(|(key, _)| key.clone()) {
-            candidates.entry(key).or_default().push((index, listed));
-        } else if listed.is_some_and(|at| fits(&firing[at], finding)) {
-            self.kept[listed.unwrap_or_default()].push(index);
         } else if listed.is_some() && finding.alert == Alert::SecurityGroupRightLost && !finding.may_begin {
             // What it went along with is over; should it last, the next check says so.
         } else if let Some(at) = firing.iter().position(|firing| joins(firing, finding)) {
@@ -118,6 +123,45 @@ impl Listing {
                 .push((index, listed.filter(|at| firing[*at].alert == finding.alert)));
         }
     }
+
+    /// Which alert explains that a right was lost: one about the same group or user before one about its token alone, and
+    /// the one that lists it before others.
+    fn explanation(
+        &self,
+        listed: Option<usize>,
+        right: &Finding,
+        findings: &[Finding],
+        firing: &[Firing],
+        candidates: &Candidates,
+    ) -> Option<Place> {
+        let explains = |index: usize, by: Explanation| explanation(&findings[index], right) == Some(by);
+        [Explanation::SameScope, Explanation::SameToken].into_iter().find_map(|by| {
+            let explained = |at: &usize| {
+                self.kept[*at].iter().any(|index| explains(*index, by))
+                    && (listed == Some(*at) || is_of_round(&firing[*at], right))
+            };
+            let at = listed.filter(explained).or_else(|| (0..firing.len()).find(explained));
+            let new = || candidates.iter().find(|(_, members)| members.iter().any(|(index, _)| explains(*index, by)));
+            at.map(Place::Firing).or_else(|| new().map(|(key, _)| Place::New(key.clone())))
+        })
+    }
+}
+
+/// An alert to which a finding belongs.
+enum Place {
+    /// One that fires, by its index.
+    Firing(usize),
+    /// One that may begin.
+    New(AlertKey),
+}
+
+/// How the loss of a right is explained by a permission that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Explanation {
+    /// The user or the security group lost both.
+    SameScope,
+    /// The token that lost the one has a user who lost the other.
+    SameToken,
 }
 
 fn key(finding: &Finding) -> AlertKey {
@@ -163,14 +207,19 @@ fn is_of_round(firing: &Firing, finding: &Finding) -> bool {
     finding.granted_at <= firing.began_at && finding.since <= until && !is_missing_anew
 }
 
-/// Whether a permission that is missing explains that a right of the same user or group was lost.
-fn explains(finding: &Finding, right: &Finding) -> bool {
+/// How a permission that is missing explains that a right was lost, if it does.
+fn explanation(finding: &Finding, right: &Finding) -> Option<Explanation> {
     let is_lost = matches!(finding.alert, Alert::PermissionLost | Alert::UserChanged) && !finding.is_right();
     let token = |finding: &Finding| finding.affected.as_ref().map(|affected| affected.token_name.clone());
-    let is_same_token = token(finding) == token(right);
     // What only the token lacks explains nothing of its user.
     let is_of_token = finding.scope.token_name().is_some() && !finding.is_vague;
-    is_lost && !is_of_token && (finding.scope == right.scope || is_same_token)
+    if !is_lost || is_of_token {
+        None
+    } else if finding.scope == right.scope {
+        Some(Explanation::SameScope)
+    } else {
+        (token(finding) == token(right)).then_some(Explanation::SameToken)
+    }
 }
 
 /// What was missing at the first check belongs to the alert that begins for the loss of the same.

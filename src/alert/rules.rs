@@ -84,7 +84,7 @@ impl<'a> Rules<'a> {
         let mut judgement = Judgement { rules: self, findings, subjects, outcome: Outcome::default() };
         let mut waits = Waiting::default();
         let begins = |key: &AlertKey| judgement.begins(key, waiting, &mut waits);
-        let listing = list(findings, firing, begins);
+        let listing = list(findings, firing, |one| is_held(one, subjects), begins);
         *waiting = waits;
         judgement.outcome.next = waiting.0.values().map(|since| *since + self.patience()).min();
         judgement.carry_out(listing, firing);
@@ -115,7 +115,7 @@ impl Judgement<'_> {
     }
 
     fn carry_out(&mut self, listing: Listing, firing: &mut Vec<Firing>) {
-        let Listing { kept, has_moved, new } = listing;
+        let Listing { kept, has_moved, new, .. } = listing;
         let before = std::mem::take(firing);
         let mut ended = Vec::new();
         for ((mut one, kept), has_moved) in before.into_iter().zip(kept).zip(has_moved) {
@@ -175,6 +175,7 @@ impl Judgement<'_> {
     /// Brings an alert that goes on up to date, and notifies of what has changed.
     fn update(&mut self, one: &mut Firing, found: &[&Finding]) {
         let now = self.rules.now;
+        one.acknowledged.take_if(|acknowledged| acknowledged.until <= now);
         let frozen: Vec<_> =
             one.affected.iter().filter(|affected| self.subjects.is_frozen(one, Some(*affected))).cloned().collect();
         let stays = (!frozen.is_empty() || found.is_empty()).then_some(one.severity);
@@ -189,7 +190,6 @@ impl Judgement<'_> {
             }
             return;
         }
-        one.acknowledged.take_if(|acknowledged| acknowledged.until <= now);
         let (noticed, is_next_notice) = noticed(one, found);
         let severity = if noticed { severity } else { one.severity };
         let before = one.severity;
@@ -235,6 +235,11 @@ impl Judgement<'_> {
         let settled = one.changed_at.map(|since| since + self.rules.patience());
         reminder.into_iter().chain(settled).chain(acknowledged_until)
     }
+}
+
+/// Whether an alert lists a permission of which nothing can be said now.
+fn is_held(one: &Firing, subjects: &dyn Subjects) -> bool {
+    one.affected.iter().any(|affected| affected.permission.is_some() && subjects.is_frozen(one, Some(affected)))
 }
 
 /// Whether the expiry notices of an alert are those of now, and whether another one has come. What was added to

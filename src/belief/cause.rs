@@ -113,9 +113,10 @@ fn known(own: &PermissionStatus, status: &TokenStatus, others: &[&TokenStatus]) 
         known.push(side(true, Strength::Shown, Rule::GlobalAdmin));
     }
     for other in others {
-        let got_through = got_through(own.permission, other);
-        let between = |at: DateTime<Utc>| refused_since <= at && at <= own.belief.refused_at();
-        let Some((_, strength)) = got_through.filter(|(at, _)| between(*at)) else { continue };
+        let between = |at: &DateTime<Utc>| refused_since <= *at && *at <= own.belief.refused_at();
+        // Both may be asked at nearly the same moment, and the answers come in any order.
+        let got_through = got_through(own.permission, other).filter(|(at, _)| at.iter().any(between));
+        let Some((_, strength)) = got_through else { continue };
         known.push(if is_same_user(status, other) {
             side(true, strength, Rule::SameUser)
         } else {
@@ -141,11 +142,11 @@ fn by_right(permission: PermissionId, status: &TokenStatus) -> Option<bool> {
     says.then_some(may)
 }
 
-/// When another token last got through with this permission, and how strongly that shows that its user may.
-fn got_through(permission: PermissionId, other: &TokenStatus) -> Option<(DateTime<Utc>, Strength)> {
+/// The last moments at which another token got through with this permission, and how strongly that shows that its user may.
+fn got_through(permission: PermissionId, other: &TokenStatus) -> Option<([DateTime<Utc>; 2], Strength)> {
     let theirs = other.of_permission(permission).filter(|theirs| theirs.state() == PermissionState::Granted)?;
     let strength = theirs.strength().filter(|_| theirs.belief.last_seen() == Some(true))?;
-    Some((theirs.belief.granted_at(), strength))
+    Some((theirs.belief.last_granted(), strength))
 }
 
 /// Whether the other tokens that had the permission lost it in the same round, and there is one.

@@ -52,6 +52,9 @@ pub struct Belief {
     /// When a yes was last observed; the epoch if never, or if an older program wrote this.
     #[serde(default)]
     granted_at: DateTime<Utc>,
+    /// When a yes was observed before that; the epoch if never, or if an older program wrote this.
+    #[serde(default)]
+    granted_before: DateTime<Utc>,
     /// When a no was last observed; the epoch if never, or if an older program wrote this.
     #[serde(default)]
     refused_at: DateTime<Utc>,
@@ -64,7 +67,7 @@ impl Belief {
             self.doubts = 0;
         }
         if granted {
-            self.granted_at = now;
+            self.granted_before = std::mem::replace(&mut self.granted_at, now);
         } else {
             self.refused_at = now;
         }
@@ -72,7 +75,7 @@ impl Belief {
             return false;
         }
         if granted {
-            *self = Self::first(true, now);
+            *self = Self { granted_before: self.granted_before, ..Self::first(true, now) };
             return true;
         }
         if self.doubts == 0 {
@@ -107,6 +110,7 @@ impl Belief {
             doubted_at: now,
             counted_at: now,
             granted_at,
+            granted_before: never,
             refused_at,
         }
     }
@@ -119,6 +123,11 @@ impl Belief {
     /// When a yes was last observed; the epoch if never.
     pub(crate) fn granted_at(&self) -> DateTime<Utc> {
         self.granted_at
+    }
+
+    /// The last two moments at which a yes was observed, the newest first; the epoch for what was not.
+    pub(crate) fn last_granted(&self) -> [DateTime<Utc>; 2] {
+        [self.granted_at, self.granted_before]
     }
 
     /// When a no was last observed; the epoch if never.
@@ -134,7 +143,10 @@ impl Belief {
     /// Applies `change` to every moment that the belief contains.
     pub(super) fn moments(&mut self, change: &mut impl FnMut(&mut DateTime<Utc>)) {
         let moments = [&mut self.since, &mut self.doubted_at, &mut self.counted_at];
-        moments.into_iter().chain([&mut self.granted_at, &mut self.refused_at]).for_each(change);
+        moments
+            .into_iter()
+            .chain([&mut self.granted_at, &mut self.granted_before, &mut self.refused_at])
+            .for_each(change);
     }
 }
 

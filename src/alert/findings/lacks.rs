@@ -67,7 +67,7 @@ fn group(tenancy: &Tenancy<'_>, member: &Member<'_>) -> Scope {
 }
 
 /// One finding for each right in `/me` that the user lost.
-pub(super) fn rights(tenancy: &Tenancy<'_>, member: &Member<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn rights(tenancy: &Tenancy<'_>, member: &Member<'_>, rules: Rules<'_>, findings: &mut Vec<Finding>) {
     let lost = member.status.rights.iter().filter(|right| right.belief.granted == Some(false) && right.belief.lost);
     for RightStatus { right, belief } in lost {
         let is_of_change = users::is_of_change(member, belief);
@@ -84,7 +84,7 @@ pub(super) fn rights(tenancy: &Tenancy<'_>, member: &Member<'_>, findings: &mut 
         let is_vague = alert != Alert::UserChanged && member.status.current_group().is_none();
         let finding = Finding::new(alert, scope, Severity::Warning, belief.since)
             .affecting(Affected::right(&member.token.name, right.as_str()));
-        let may_begin = is_fresh && member.status.validity.failures == 0;
+        let may_begin = is_fresh && waits_until(member, rules).is_none() && member.status.validity.failures == 0;
         findings.push(Finding { granted_at: belief.granted_at(), may_begin, is_vague, ..finding });
     }
 }

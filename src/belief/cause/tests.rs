@@ -208,6 +208,27 @@ fn in_no_random_world_is_anything_shown_that_is_not_so() {
 }
 
 #[test]
+fn an_answer_that_comes_a_moment_later_takes_nothing_from_what_was_shown_before() {
+    let world = World {
+        groups: vec![0b111],
+        users: vec![(vec![0], false)],
+        tokens: vec![(0, 0b111), (0, 0b111)],
+        right_is_coarse: true,
+    };
+    let after = World { tokens: vec![(0, 0b011), (0, 0b111)], ..world.clone() };
+    let mut statuses = [TokenStatus::default(), TokenStatus::default()];
+    for (token, status) in statuses.iter_mut().enumerate() {
+        world.check(token, status, at(0));
+    }
+    // The other one gets through between both refusals, and once more at the moment of the second.
+    for (token, seconds) in [(0, 100), (1, 101), (1, 131), (0, 130)] {
+        after.check(token, &mut statuses[token], at(seconds));
+    }
+    let causes = statuses[0].deduced_causes(&[&statuses[1]]);
+    assert_eq!(causes.into_iter().map(|(_, (cause, _))| cause).collect::<Vec<_>>(), [Cause::Token]);
+}
+
+#[test]
 fn two_names_of_one_value_are_one_token_and_show_nothing_of_each_other() {
     let world = World {
         groups: vec![0b111],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::belief::{PermissionStatus, RightStatus, TokenState, TokenStatus};
+use crate::belief::{Check, PermissionStatus, TokenState, TokenStatus};
 use crate::check::WatchKey;
 use crate::engine::effect::Effect;
 use crate::state::Record;
@@ -40,24 +40,14 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         let Some(watch) = self.fleet.get(key) else { return };
-        let (name, tenant) = (&watch.token.name, &watch.token.tenant.name);
-        let (firing, _) = self.fleet.fires(tenant);
-        let same = firing.iter().filter(|firing| firing.concerns(name));
-        let is_outdated = |watch: &Watch| watch.status.validity.last_attempt < Some(at);
-        let members = self.fleet.members(tenant).iter().copied().filter(|other| *other != key);
-        let members: Vec<_> = members
-            .filter_map(|other| Some((other, self.fleet.get(other)?)))
-            .filter(|(_, other)| is_outdated(other) && same.clone().any(|firing| firing.concerns(&other.token.name)))
-            .map(|(other, watch)| (other, watch.status.works()))
-            .take(MOST_AT_ONCE)
-            .collect();
-        for (other, works) in members {
-            if let Some(watch) = self.fleet.get_mut(other) {
-                let timing = &mut watch.timing;
-                *(if works { &mut timing.check_at } else { &mut timing.quick_check_at }) = Some(now);
-            }
-            self.review(other, now, effects);
-        }
+        let name = watch.token.name.clone();
+        let (firing, _) = self.fleet.fires(&watch.token.tenant.name);
+        let same: Vec<_> = firing.iter().filter(|firing| firing.concerns(&name)).collect();
+        let check = |other: &Watch| {
+            let is_listed = same.iter().any(|firing| firing.concerns(&other.token.name));
+            is_listed.then_some(if other.status.works() { Check::Permissions } else { Check::Validity })
+        };
+        self.request_of_others((key, at), now, check, effects);
     }
 
     /// What `/me` showed at `at` for the first time, and may be so with other tokens of the same user, group or tenant, is
@@ -69,31 +59,46 @@ impl Core {
         now: DateTime<Utc>,
         effects: &mut Vec<Effect>,
     ) {
+        let Some(seen) = self.fleet.get(key).map(|watch| Arc::clone(&watch.status)) else { return };
+        // Where one observation is enough it is believed at once, and never in doubt.
+        let doubted = seen.doubt.as_ref().filter(|doubt| doubt.first == at).map(|doubt| doubt.state);
+        let state = doubted.or((seen.since == Some(at)).then_some(seen.state));
+        let is_of_all = matches!(state, Some(TokenState::Blocked | TokenState::WrongAccount));
+        let is_of_user = state == Some(TokenState::LockedOut);
+        let is_right_lost = seen.rights.iter().any(|right| right.belief.refused_since() == Some(at));
+        if !(is_of_all || is_of_user || is_right_lost) {
+            return;
+        }
+        let check = |other: &Watch| {
+            let may_be = is_of_all
+                || (is_of_user || is_right_lost) && seen.is_of_same_user(&other.status)
+                || is_right_lost && seen.may_share_side_with(&other.status);
+            may_be.then_some(Check::Validity)
+        };
+        self.request_of_others((key, at), now, check, effects);
+    }
+
+    /// Makes a check of the other tokens of the tenant due: of those that were last checked before `at`, the one that `check`
+    /// wants of each.
+    fn request_of_others(
+        &mut self,
+        (key, at): (WatchKey, DateTime<Utc>),
+        now: DateTime<Utc>,
+        check: impl Fn(&Watch) -> Option<Check>,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(watch) = self.fleet.get(key) else { return };
-        let seen = Arc::clone(&watch.status);
-        let is_of_all = match seen.doubt.as_ref().filter(|doubt| doubt.first == at).map(|doubt| doubt.state) {
-            Some(TokenState::Blocked | TokenState::WrongAccount) => true,
-            Some(TokenState::LockedOut) => false,
-            _ if seen.rights.iter().any(|right| right.belief.refused_since() == Some(at)) => false,
-            _ => return,
-        };
-        let is_lost = |right: &RightStatus| right.belief.refused_since() == Some(at);
-        let may_be = |other: &TokenStatus| {
-            is_of_all
-                || seen.doubt.is_some() && seen.is_of_same_user(other)
-                || seen.rights.iter().any(is_lost) && seen.may_share_side_with(other)
-        };
-        let members = self.fleet.members(&watch.token.tenant.name).iter().copied().filter(|other| *other != key);
-        let kin: Vec<_> = members
-            .filter(|other| {
-                let other = self.fleet.get(*other);
-                other.is_some_and(|other| other.status.validity.last_attempt < Some(at) && may_be(&other.status))
-            })
-            .take(MOST_AT_ONCE)
-            .collect();
-        for other in kin {
-            if let Some(watch) = self.fleet.get_mut(other) {
-                watch.timing.quick_check_at = Some(now);
+        let others = self.fleet.members(&watch.token.tenant.name).iter().copied().filter(|other| *other != key);
+        let others = others.filter_map(|other| Some((other, self.fleet.get(other)?)));
+        let outdated = others.filter(|(_, other)| other.status.validity.last_attempt < Some(at));
+        let due: Vec<_> =
+            outdated.filter_map(|(other, watch)| Some((other, check(watch)?))).take(MOST_AT_ONCE).collect();
+        for (other, check) in due {
+            if let Some(Watch { timing, .. }) = self.fleet.get_mut(other) {
+                match check {
+                    Check::Validity => timing.quick_check_at = Some(now),
+                    Check::Permissions => timing.check_at = Some(now),
+                }
             }
             self.review(other, now, effects);
         }

@@ -79,10 +79,25 @@ impl Bench<'_> {
                     covered: &covered,
                     ..self.fact_of(token, right)
                 };
-                let judged = self.fact(&fact, |received| self.may_be_replaced(token, received));
+                let judged = self.fact(&fact, |received| {
+                    self.may_be_replaced(token, received) || self.others_show(token, permission, received)
+                });
                 self.take(judged);
             }
         }
+    }
+
+    /// Whether another token of the same user or group, which works, may have shown by its right that what ended was over.
+    fn others_show(&self, token: usize, permission: usize, ended: &Received) -> bool {
+        let since = self.decided_since(ended.at) - self.patience(self.case.policy.validity);
+        let is_over = |token: usize| self.timeline.user_has(token, permission).touches(since, ended.at);
+        let shows = |other: usize| {
+            let works = self.timeline.works(other).and(self.timeline.configured(other));
+            (self.case.same_user(other, token) || self.share_a_group(other, token, since, ended.at))
+                && works.and(&self.timeline.user_has(other, permission)).touches(since, ended.at)
+        };
+        let tenant = self.case.tokens[token].tenant;
+        is_over(token) && self.tokens_in(tenant).any(|other| other != token && shows(other))
     }
 
     /// Whether an alert that fires explains the loss of a right of this token's user without listing it: it names the right,
