@@ -35,6 +35,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             name: "jumpcloud".to_owned(),
             source: TokenSource::Environment("X".to_owned()),
             auto_rotated: false,
+            ignored: Vec::new(),
             contact: None,
             note: None,
             expires: chrono::DateTime::from_timestamp(1_900_000_000, 0),

@@ -114,6 +114,8 @@ pub struct Token {
     pub profile: Option<Arc<Profile>>,
     /// The permissions that the token needs, each once; the required ones come first.
     pub wanted: Vec<Wanted>,
+    /// Those that it is meant to lack, each once.
+    pub ignored: Vec<Ignored>,
 }
 
 impl Token {
@@ -200,6 +202,12 @@ impl Token {
         before.filter_map(move |before| Some((before, expires?.checked_sub_signed(before)?)))
     }
 
+    /// Why the token is meant to lack this permission at a moment, if it is.
+    pub(crate) fn ignores(&self, permission: PermissionId, at: DateTime<Utc>) -> Option<&Ignored> {
+        let lasts = |ignored: &&Ignored| ignored.until.is_none_or(|until| at < until);
+        self.ignored.iter().filter(lasts).find(|ignored| ignored.permission == permission)
+    }
+
     /// Whether the token needs this permission, be it required or only recommended.
     pub fn wants(&self, permission: PermissionId) -> bool {
         self.wanted.iter().any(|wanted| wanted.permission == permission)
@@ -213,6 +221,17 @@ pub struct Wanted {
     pub permission: PermissionId,
     /// Whether the integration breaks without it; otherwise it is only recommended.
     pub required: bool,
+}
+
+/// A permission that a token is meant to lack, so that nobody is notified of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The permission itself.
+    pub permission: PermissionId,
+    /// Why it may be missing, as the operator wrote it.
+    pub reason: String,
+    /// The first moment at which it may not be missing any more; `None` if it always may.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// Identifies a token by its names, never by its value.

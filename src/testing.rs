@@ -70,6 +70,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         source: TokenSource::File(PathBuf::from("token")),
         expires: None,
         auto_rotated: false,
+        ignored: Vec::new(),
         contact: None,
         note: None,
         profile: None,

@@ -17,6 +17,9 @@ pub(crate) struct Member<'a> {
     pub token: &'a Token,
     /// What is believed of it.
     pub status: &'a TokenStatus,
+    /// The name of its user's security group, which another token of the same user may have shown; `None` while it is in
+    /// doubt.
+    pub group: Option<&'a str>,
     /// Whether something about it is being checked, or is about to be, that may change what is believed.
     pub is_pending: bool,
     /// Whether another token of its security group shows that what it believes of the group is no longer so.

@@ -70,9 +70,14 @@ fn user(tenancy: &Tenancy<'_>, member: &Member<'_>) -> Scope {
 }
 
 /// The subdomain that the account has now: all of its tokens that reach an account name the same other one, with the
-/// values and the users that they had.
+/// values and the users that they had. One of which no check has given a verdict since shows nothing of it.
 fn renamed_to<'a>(tenancy: &'a Tenancy<'_>) -> Option<&'a str> {
-    let let_in = tenancy.members.values().filter(|member| member.status.state.is_let_in());
+    let is_elsewhere = |member: &&Member<'_>| member.status.elsewhere.is_some();
+    let first = tenancy.members.values().filter(is_elsewhere).filter_map(|member| member.status.since).min()?;
+    let let_in = tenancy
+        .members
+        .values()
+        .filter(|member| member.status.state.is_let_in() && member.status.validity.last_success >= Some(first));
     let mut found = None;
     for member in let_in {
         let elsewhere = member.status.elsewhere.as_ref().filter(|elsewhere| elsewhere.is_same_token == Some(true))?;
@@ -107,7 +112,8 @@ pub(super) fn moments<'a>(
         .flat_map(move |(since, _)| [since + rules.unreachable_after(), since + LONG_SILENCE]);
     let members = tenancy.members.values().flat_map(move |member| {
         let notices = member.token.expiry_notices(&rules.alerts.expiry_notice).map(|(_, at)| at);
-        notices.chain(users::ends(member, rules)).chain(lacks::waits_until(member, rules))
+        let ignored = member.token.ignored.iter().filter_map(|ignored| ignored.until);
+        notices.chain(ignored).chain(users::ends(member, rules)).chain(lacks::waits_until(member, rules))
     });
     silent.chain(members).filter(move |at| *at > rules.now)
 }

@@ -118,11 +118,22 @@ impl Members<'_> {
         let listed: Vec<_> = firing.affected.iter().filter(|affected| affected.permission.is_some()).collect();
         if listed.iter().all(|affected| is(false, false)(affected)) {
             "it is no longer wanted"
+        } else if listed.iter().all(|affected| self.is_ignored(affected)) {
+            "the configuration says that it is meant to be missing"
         } else if listed.iter().any(|affected| is(true, true)(affected)) {
             "nothing shows any more that the token itself lacks it"
         } else {
             "nothing of it is missing any more"
         }
+    }
+
+    fn is_ignored(&self, affected: &Affected) -> bool {
+        let member = self.tenancy.member(&affected.token_name);
+        member.is_some_and(|member| {
+            let mut wanted = member.token.wanted.iter().map(|wanted| wanted.permission);
+            let permission = wanted.find(|permission| Some(permission.name()) == affected.permission.as_deref());
+            permission.is_some_and(|permission| member.token.ignores(permission, self.rules.now).is_some())
+        })
     }
 
     fn why_changed(&self, firing: &Firing) -> &'static str {

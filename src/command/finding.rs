@@ -116,13 +116,13 @@ impl Finding {
 
     /// What was found of each wanted permission.
     pub(super) fn permissions(&self) -> Vec<PermissionView> {
-        PermissionView::of(&self.token, &self.status, self.probes).collect()
+        PermissionView::of(&self.token, &self.status, self.probes, clock::now()).collect()
     }
 }
 
 /// The alerts that would fire in a daemon that knows of this token alone.
 fn fires(rules: Rules<'_>, token: &Token, status: &TokenStatus) -> Vec<Firing> {
-    let member = Member { token, status, is_pending: false, is_outdated: false };
+    let member = Member { token, status, group: status.current_group(), is_pending: false, is_outdated: false };
     let members = BTreeMap::from([(token.name.as_str(), member)]);
     let tenancy = Tenancy { name: &token.tenant.name, members, ..Tenancy::default() };
     let mut firing = Vec::new();

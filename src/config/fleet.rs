@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::catalog::{PermissionId, Profile, catalog};
 
 use super::context::Context;
-use super::fault::{Problem, resembles_token, shown};
-use super::profiles::{Profiles, permissions};
+use super::fault::{Fault, Problem, resembles_token, shown};
+use super::profiles::{Profiles, permission, permissions};
 use super::raw::{Notes, Section};
 use super::value;
 use crate::model::Zone;
-use crate::model::{Calibrated, Tenant, Token, TokenSource, Wanted};
+use crate::model::{Calibrated, Ignored, Tenant, Token, TokenSource, Wanted};
 
 /// The tenants and tokens that have been read so far, over all files.
 pub(super) struct Fleet<'a> {
@@ -22,11 +22,13 @@ pub(super) struct Fleet<'a> {
     /// The place where each tenant name was first used, for people.
     pub(super) tenants: HashMap<String, String>,
     pub(super) tokens: Vec<Arc<Token>>,
+    /// What is allowed, but probably not meant.
+    pub(super) warnings: Vec<Fault>,
 }
 
 impl<'a> Fleet<'a> {
     pub(super) fn new(context: &'a Context<'a>, zone: Zone, profiles: Profiles) -> Self {
-        Self { context, zone, profiles, tenants: HashMap::new(), tokens: Vec::new() }
+        Self { context, zone, profiles, tenants: HashMap::new(), tokens: Vec::new(), warnings: Vec::new() }
     }
 
     pub(super) fn read(&mut self, root: &mut Section<'_>, notes: &mut Notes<'_>) {
@@ -89,8 +91,9 @@ impl<'a> Fleet<'a> {
         let auto_rotated = section.read("auto_rotated", notes, value::flag).unwrap_or(false);
         let profile = section.read("profile", notes, |value| self.profiles.find(value));
         let own = permissions(&mut section, "permissions", notes);
-        section.finish(notes);
         let wanted = wanted(profile.as_deref(), &own);
+        let ignored = self.ignored(&mut section, (zone, &wanted), notes);
+        section.finish(notes);
         if let (Some(name), Some(source)) = (name, source) {
             self.tokens.push(Arc::new(Token {
                 tenant: Arc::clone(tenant),
@@ -102,8 +105,39 @@ impl<'a> Fleet<'a> {
                 note,
                 profile,
                 wanted,
+                ignored,
             }));
         }
+    }
+
+    /// Reads which permissions the token is meant to lack. One that it does not need is no fault: a profile may come to need
+    /// less.
+    fn ignored(
+        &mut self,
+        section: &mut Section<'_>,
+        (zone, wanted): (&Zone, &[Wanted]),
+        notes: &mut Notes<'_>,
+    ) -> Vec<Ignored> {
+        let mut all: Vec<Ignored> = Vec::new();
+        for mut one in section.sections("ignore", notes) {
+            let path = one.path("permission");
+            let permission = required(&mut one, "permission", notes, permission);
+            let reason = required(&mut one, "reason", notes, value::remark);
+            let until = one.read("until", notes, |value| value::moment(value, zone));
+            one.finish(notes);
+            let (Some(permission), Some(reason)) = (permission, reason) else { continue };
+            let name = permission.name();
+            if all.iter().any(|before| before.permission == permission) {
+                notes.fault(&path, Problem::new(format!("`{name}` stands twice"), "each permission once"));
+            }
+            if wanted.iter().all(|wanted| wanted.permission != permission) {
+                let problem = format!("`{name}` is not needed by this token, so there is nothing to ignore");
+                let allowed = "a permission of `permissions` or of the profile".to_owned();
+                self.warnings.push(Fault { file: notes.file.to_owned(), path, problem, allowed });
+            }
+            all.push(Ignored { permission, reason, until });
+        }
+        all
     }
 
     fn source(&self, section: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<TokenSource> {

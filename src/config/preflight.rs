@@ -45,6 +45,7 @@ pub(crate) fn candidate(
         source: TokenSource::File(PathBuf::new()),
         expires: None,
         auto_rotated: false,
+        ignored: Vec::new(),
         contact: None,
         note: None,
         wanted: wanted(Some(&profile), &[]),

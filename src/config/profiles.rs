@@ -103,7 +103,8 @@ pub(super) fn permissions(section: &mut Section<'_>, key: &'static str, notes: &
     list
 }
 
-fn permission(value: &toml::Value) -> Result<PermissionId, Problem> {
+/// Reads the name of a permission.
+pub(super) fn permission(value: &toml::Value) -> Result<PermissionId, Problem> {
     let allowed = "a permission as Syncro names it, such as \"Tickets - Edit\"";
     let name = value::text(value, allowed)?;
     catalog().permission(name).ok_or_else(|| {

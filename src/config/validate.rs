@@ -79,8 +79,9 @@ pub(super) fn validate(
         fleet.read(&mut root, &mut notes);
         root.finish(&mut notes);
     }
-    let Fleet { profiles, tokens, tenants, .. } = fleet;
+    let Fleet { profiles, tokens, tenants, warnings: of_tokens, .. } = fleet;
     faults.0.extend(unknown_names(&main.file, &in_filters, &tenants, profiles.all()));
+    warnings.extend(of_tokens);
     warnings.extend(unknown_tenants(&main.file, &maintenance.named, &tenants));
     let maintenance = maintenance.maintenance.into();
     let profiles = profiles.into_all();

@@ -11,7 +11,7 @@ pub(super) fn status(snapshot: &Snapshot, rejected: bool, now: DateTime<Utc>) ->
     for token in snapshot.tokens.iter() {
         let state = token.status.state;
         of_state[state as usize] += 1;
-        lacking += usize::from(state == TokenState::Valid && token.health() == Health::Broken);
+        lacking += usize::from(state == TokenState::Valid && token.health(now) == Health::Broken);
     }
     let all = snapshot.tokens.len();
     let mut parts = vec![format!("watching {all} {}", if all == 1 { "token" } else { "tokens" })];

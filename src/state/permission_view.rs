@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::belief::{Cause, Evidence, PermissionState, PermissionStatus, Strength, TokenStatus, WhyUnverified};
 use crate::catalog::PermissionId;
-use crate::model::{Probes, Token};
+use crate::model::{Ignored, Probes, Token};
 
 /// A permission that a token needs: its state, what shows it, and which side lacks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -40,9 +40,29 @@ pub(crate) struct PermissionView {
     /// How strong the evidence of the cause is.
     #[schema(required)]
     pub cause_strength: Option<Strength>,
+    /// Why it is meant to be missing, and until when, where the configuration says so.
+    #[schema(required)]
+    pub ignored: Option<IgnoredView>,
     /// Why it is unverified, while it is.
     #[schema(required)]
     pub why_unverified: Option<WhyUnverified>,
+}
+
+/// Why a permission is meant to be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Ignored)]
+pub(crate) struct IgnoredView {
+    /// What the operator wrote.
+    pub reason: String,
+    /// The first moment at which it may not be missing any more; `null` if it always may.
+    #[schema(required)]
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl IgnoredView {
+    fn of(ignored: &Ignored) -> Self {
+        Self { reason: ignored.reason.clone(), until: ignored.until }
+    }
 }
 
 impl PermissionView {
@@ -54,8 +74,13 @@ impl PermissionView {
         if only_indicates { format!("indicated: {text}") } else { text }
     }
 
-    /// Every permission that a token needs, in the order of its configuration, where these probes may be sent.
-    pub(crate) fn of<'a>(token: &'a Token, status: &'a TokenStatus, probes: Probes) -> impl Iterator<Item = Self> + 'a {
+    /// Every permission that a token needs, in the order of its configuration, where these probes may be sent, at a moment.
+    pub(crate) fn of<'a>(
+        token: &'a Token,
+        status: &'a TokenStatus,
+        probes: Probes,
+        at: DateTime<Utc>,
+    ) -> impl Iterator<Item = Self> + 'a {
         token.wanted.iter().map(move |wanted| {
             let seen = status.of_permission(wanted.permission);
             let shown = seen.filter(|permission| permission.belief.granted.is_some());
@@ -72,6 +97,7 @@ impl PermissionView {
                 shown_by: shown.and_then(|permission| permission.shown_by(&token.tenant)),
                 cause: missing.map(|permission| permission.cause),
                 cause_strength: missing.and_then(|permission| permission.ground).map(|ground| ground.strength),
+                ignored: token.ignores(wanted.permission, at).map(IgnoredView::of),
                 why_unverified: WhyUnverified::of(wanted.permission, status, probes),
             }
         })

@@ -76,16 +76,16 @@ impl Health {
 }
 
 impl TokenSnapshot {
-    /// The health of the token. It follows from what is believed rather than from what fires, since alerts may be
+    /// The health of the token at a moment. It follows from what is believed rather than from what fires, since alerts may be
     /// suppressed.
-    pub fn health(&self) -> Health {
+    pub fn health(&self, at: DateTime<Utc>) -> Health {
         let status = &self.status;
         let works = matches!(status.state, TokenState::Valid | TokenState::Unknown);
         let is_proven =
             |permission: &PermissionStatus| permission.evidence == Evidence::Probe || permission.belief.lost;
-        if !works || self.lacks(|required, permission| required && is_proven(permission)) {
+        if !works || self.lacks(at, |required, permission| required && is_proven(permission)) {
             Health::Broken
-        } else if self.is_affected || self.lacks(|required, permission| permission.matters(required)) {
+        } else if self.is_affected || self.lacks(at, |required, permission| permission.matters(required)) {
             Health::Attention
         } else if status.state == TokenState::Unknown || status.validity.failures > 0 {
             Health::Unseen
@@ -95,9 +95,10 @@ impl TokenSnapshot {
     }
 
     /// Whether the token lacks a wanted permission for which `is_meant` holds, given whether it is required and its
-    /// status.
-    fn lacks(&self, is_meant: impl Fn(bool, &PermissionStatus) -> bool) -> bool {
-        self.token.wanted.iter().any(|wanted| {
+    /// status. What the configuration says that it is meant to lack does not count.
+    fn lacks(&self, at: DateTime<Utc>, is_meant: impl Fn(bool, &PermissionStatus) -> bool) -> bool {
+        let mut wanted = self.token.wanted.iter().filter(|wanted| self.token.ignores(wanted.permission, at).is_none());
+        wanted.any(|wanted| {
             let status = self.status.of_permission(wanted.permission);
             status.is_some_and(|status| status.state() == PermissionState::Missing && is_meant(wanted.required, status))
         })
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
     use crate::belief::{Policy, step};
     use crate::syncro::{MeObservation, Observation, ProbeObservation};
-    use crate::testing::{config, failure, observed, probed, token, works};
+    use crate::testing::{at, config, failure, observed, probed, token, works};
 
     const LIST: &str = "Tickets - List/Search";
 
@@ -167,7 +168,7 @@ mod tests {
             let _ = step(&mut status, observation, policy);
         }
         let (token, status) = (Arc::new(token), Arc::new(status));
-        TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }.health()
+        TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }.health(at(0))
     }
 
     #[test]

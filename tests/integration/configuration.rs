@@ -6,7 +6,7 @@ use std::path::Path;
 use syncro_token_monitor::config::{self};
 use syncro_token_monitor::model::Probes;
 
-use crate::harness::{ACME, World, call, program, text};
+use crate::harness::{ACME, Configuration, World, call, program, text};
 
 const BROKEN: &str = r#"
 colour = "blue"
@@ -137,6 +137,12 @@ token_env = "B"
 expires = "2027-03-31"
 profile = "jumpclod"
 permissions = ["Tickets - Edti", "Tickets - Edit", "tickets – edit", 3]
+ignore = [
+    { permission = "Tickets - Edti", until = "soon" },
+    { permission = "Tickets - Edit", reason = "one" },
+    { permission = "Tickets - Edit", reason = "another", note = 3 },
+    7,
+]
 
 [[tenants.tokens]]
 name = "jumpcloud"
@@ -253,6 +259,18 @@ fn conf_d_holds_more_tenants_and_paths_are_relative_to_the_configuration_file() 
     assert_eq!(names, ["a", "b", "c"]);
     let output = call(&["-c", path.to_str().unwrap(), "validate"]);
     assert!(!text(&output.stdout).contains("warning"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn to_ignore_what_a_token_does_not_need_is_a_warning() {
+    let world = World::new(ACME);
+    let lines =
+        "permissions = [\"Tickets - Edit\"]\nignore = [{ permission = \"Tickets - Merge\", reason = \"by hand\" }]";
+    let path = world.configure(&Configuration::acme(lines));
+    let output = call(&["-c", path.to_str().unwrap(), "validate"]);
+    let (shown, code) = (text(&output.stdout), output.status.code());
+    let expected = "tenants[0].tokens[0].ignore[0].permission: `Tickets - Merge` is not needed by this token";
+    assert!(code == Some(0) && shown.contains("warning: ") && shown.contains(expected), "{code:?} {shown}");
 }
 
 #[test]

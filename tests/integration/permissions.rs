@@ -238,3 +238,31 @@ fn a_user_who_loses_global_admin_is_notified_of_for_one_reminder_interval() {
     daemon.alert("UserChanged", "resolved");
     assert_eq!(daemon.notified(), ["UserChanged firing", "UserChanged resolved"], "after one reminder interval");
 }
+
+#[test]
+fn what_a_token_is_meant_to_lack_is_shown_with_the_reason_and_not_notified_of() {
+    let world = World::new(ACME);
+    let ignore =
+        "ignore = [{ permission = \"tickets - list/search\", reason = \"it only <writes>\", until = 2999-01-01 }]";
+    let mut daemon = world.run(&Configuration::acme(&format!("{LIST}\n{ignore}")));
+    daemon.checks("acme", "permissions", 1);
+    world.happens(group(true, "Tickets - List/Search"));
+    daemon.wait("the loss", |line| line["event"] == "transition" && line["kind"] == "permission");
+    daemon.checks("acme", "permissions", 6);
+    assert!(daemon.notified().is_empty(), "{:?}", daemon.notified());
+    assert_eq!(granted(&daemon, "Tickets - List/Search"), Some(0.0), "what is so is not hidden");
+    let (_, shown) = daemon.get("/api/v1/tokens/acme/jumpcloud");
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["permissions"][0]["ignored"]["reason"], "it only <writes>", "{shown}");
+    assert_eq!((&shown["health"], &shown["permissions"][0]["state"]), (&"well".into(), &"missing".into()));
+    let (_, page) = daemon.get("/tenants/acme/tokens/jumpcloud");
+    assert!(page.contains("meant to be so: it only &#60;writes&#62;, until 2999-01-01"), "{page}");
+    // Without it, the same is notified.
+    world.configure(&Configuration::acme(LIST));
+    assert_eq!(daemon.post("/-/reload").0, 200);
+    daemon.alert("PermissionLost", "firing");
+    world.configure(&Configuration::acme(&format!("{LIST}\n{ignore}")));
+    assert_eq!(daemon.post("/-/reload").0, 200);
+    let line = daemon.alert("PermissionLost", "resolved");
+    assert!(field(&line, "message").contains("the configuration says that it is meant to be missing"), "{line}");
+}

@@ -8,7 +8,9 @@ use crate::alert::firing::Affected;
 use crate::alert::kind::{Alert, Severity};
 use crate::alert::rules::{Rules, delta};
 use crate::belief::{Cause, Evidence, PermissionState, PermissionStatus, RightStatus, Strength};
-use crate::model::Scope;
+use crate::catalog::catalog;
+use crate::model::{Ignored, Scope, Token};
+use crate::syncro::Right;
 
 use super::{user, users};
 
@@ -16,7 +18,8 @@ use super::{user, users};
 pub(super) fn permissions(tenancy: &Tenancy<'_>, member: &Member<'_>, rules: Rules<'_>, findings: &mut Vec<Finding>) {
     for wanted in &member.token.wanted {
         let Some(permission) = member.status.of_permission(wanted.permission) else { continue };
-        if permission.state() == PermissionState::Missing && permission.matters(wanted.required) {
+        let is_meant = member.token.ignores(wanted.permission, rules.now).is_some();
+        if permission.state() == PermissionState::Missing && permission.matters(wanted.required) && !is_meant {
             findings.push(missing(tenancy, member, permission, wanted.required, rules));
         }
     }
@@ -43,7 +46,7 @@ fn missing(
     let is_vague = alert != Alert::UserChanged
         && match permission.cause {
             Cause::Undetermined => true,
-            Cause::SecurityGroup | Cause::User => status.current_group().is_none(),
+            Cause::SecurityGroup | Cause::User => member.group.is_none(),
             Cause::Token => false,
         };
     // What was shown before the token stopped working, or could not be probed since, makes no alert begin.
@@ -61,14 +64,15 @@ fn kind(lost: bool) -> Alert {
 
 /// The security group of a token's user as a scope; the user while the name of the group is not known.
 fn group(tenancy: &Tenancy<'_>, member: &Member<'_>) -> Scope {
-    let group = member.status.current_group();
-    let of_group = group.map(|group| Scope::SecurityGroup { tenant: tenancy.name.to_owned(), group: group.to_owned() });
+    let of_group =
+        member.group.map(|group| Scope::SecurityGroup { tenant: tenancy.name.to_owned(), group: group.to_owned() });
     of_group.unwrap_or_else(|| user(tenancy, member))
 }
 
 /// One finding for each right in `/me` that the user lost.
 pub(super) fn rights(tenancy: &Tenancy<'_>, member: &Member<'_>, rules: Rules<'_>, findings: &mut Vec<Finding>) {
     let lost = member.status.rights.iter().filter(|right| right.belief.granted == Some(false) && right.belief.lost);
+    let lost = lost.filter(|right| !is_meant(member.token, &right.right, rules));
     for RightStatus { right, belief } in lost {
         let is_of_change = users::is_of_change(member, belief);
         let (alert, scope) = if is_of_change {
@@ -81,12 +85,18 @@ pub(super) fn rights(tenancy: &Tenancy<'_>, member: &Member<'_>, rules: Rules<'_
         let came_back =
             came_back.filter(|permission| permission.granted == Some(true) && permission.since > belief.since);
         let is_fresh = came_back.map(|permission| permission.since).max() < Some(belief.refused_at());
-        let is_vague = alert != Alert::UserChanged && member.status.current_group().is_none();
+        let is_vague = alert != Alert::UserChanged && member.group.is_none();
         let finding = Finding::new(alert, scope, Severity::Warning, belief.since)
             .affecting(Affected::right(&member.token.name, right.as_str()));
         let may_begin = is_fresh && waits_until(member, rules).is_none() && member.status.validity.failures == 0;
         findings.push(Finding { granted_at: belief.granted_at(), may_begin, is_vague, ..finding });
     }
+}
+
+/// Whether a permission that the token is meant to lack goes along with a right.
+fn is_meant(token: &Token, right: &Right, rules: Rules<'_>) -> bool {
+    let covers = |ignored: &&Ignored| catalog().right(ignored.permission).is_some_and(|of| of.name == right.as_str());
+    token.ignored.iter().filter(covers).any(|ignored| token.ignores(ignored.permission, rules.now).is_some())
 }
 
 /// Until when no alert about the security group begins, because it is being checked whether the user is still in it; `None`

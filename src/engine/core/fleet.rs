@@ -160,13 +160,19 @@ impl Fleet {
         now: DateTime<Utc>,
     ) -> Option<Tenancy<'_>> {
         let (name, tenant) = self.tenants.get_key_value(name)?;
+        let groups = self.groups_of_users(tenant);
         let member = |key: &WatchKey| {
             let watch = self.get(*key)?;
             let is_requested = watch.timing.requested_at().is_some_and(|at| at <= now);
             let was_checked = watch.status.validity.last_attempt.is_some();
             let is_pending = is_requested || !was_checked || is_checking(*key) || watch.status.is_doubtful();
             let (token, status, is_outdated) = (&*watch.token, &*watch.status, self.is_outdated(*key));
-            Some((token.name.as_str(), Member { token, status, is_pending, is_outdated }))
+            let of_others = || {
+                let user = status.user.as_ref()?;
+                groups.get(&user.id).filter(|(read_at, _)| Some(*read_at) >= user.doubted_at).map(|(_, group)| *group)
+            };
+            let group = status.current_group().or_else(of_others);
+            Some((token.name.as_str(), Member { token, status, group, is_pending, is_outdated }))
         };
         Some(Tenancy {
             name,
@@ -174,6 +180,19 @@ impl Fleet {
             leavers: tenant.leavers.iter().map(|(name, _)| name.as_str()).collect(),
             ..Tenancy::default()
         })
+    }
+
+    /// The security group of each user of a tenant, as it was read last with any token of the user, and when.
+    fn groups_of_users(&self, tenant: &Tenant) -> HashMap<u64, (DateTime<Utc>, &str)> {
+        let mut groups = HashMap::new();
+        for watch in tenant.members.iter().filter_map(|key| self.get(*key)) {
+            let Some(user) = &watch.status.user else { continue };
+            if let (Some(group), Some(read_at)) = (watch.status.current_group(), user.group_asked) {
+                let newest = groups.entry(user.id).or_insert((read_at, group));
+                *newest = (*newest).max((read_at, group));
+            }
+        }
+        groups
     }
 
     /// Whether another token of the same security group shows that what is believed of the group, and nobody has been notified

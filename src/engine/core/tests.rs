@@ -3,6 +3,7 @@
 mod acknowledgements;
 mod expiries;
 mod groups;
+mod ignored;
 mod machine;
 mod monitor;
 mod outages;

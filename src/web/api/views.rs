@@ -188,6 +188,7 @@ impl<'a> Token<'a> {
     /// What is shown of every token; the paths of runbooks begin with `base`.
     pub(super) fn of(snapshot: &'a Snapshot, entry: &'a TokenSnapshot, base: &str) -> Self {
         let TokenSnapshot { token, status, .. } = entry;
+        let at = snapshot.last_tick.unwrap_or_default();
         let excess = status.audit.as_ref().map(|audit| {
             let excess = audit.excess(token).map(|excess| Excess {
                 permission: excess.permission,
@@ -201,7 +202,7 @@ impl<'a> Token<'a> {
             name: &token.name,
             subdomain: token.tenant.subdomain.as_deref(),
             profile: token.profile_name(),
-            health: entry.health(),
+            health: entry.health(at),
             state: status.state,
             since: status.since,
             unreadable: status.unreadable.as_ref().map(ToString::to_string),
@@ -218,7 +219,7 @@ impl<'a> Token<'a> {
                 validity: Attempts::of(&status.validity),
                 permissions: Attempts::of(&status.permission_checks),
             },
-            permissions: PermissionView::of(token, status, snapshot.probes).collect(),
+            permissions: PermissionView::of(token, status, snapshot.probes, at).collect(),
             excess,
             alerts: snapshot.firing_of(entry).map(|firing| Alert::of(firing, base)).collect(),
         }

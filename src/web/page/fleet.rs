@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::belief::TokenState;
@@ -132,7 +133,7 @@ pub(in super::super) fn fleet(
         format!("no token can be that; state may be {}", states.collect::<Vec<_>>().join(", "))
     })?;
     let terms = terms(&query.q)?;
-    let (found, counts) = find(snapshot, selected, &terms);
+    let (found, counts) = find(snapshot, selected, &terms, frame.now);
     let pages = found.len().div_ceil(ROWS).max(1);
     let page = query.page.unwrap_or(1).clamp(1, pages);
     let rows: Vec<_> = found
@@ -186,11 +187,12 @@ fn find<'a>(
     snapshot: &'a Snapshot,
     selected: Selected,
     terms: &[String],
+    now: DateTime<Utc>,
 ) -> (Vec<(Health, &'a TokenSnapshot)>, HealthCounts) {
     let mut counts = HealthCounts::default();
     let mut found = Vec::new();
     for entry in snapshot.tokens.iter() {
-        let health = entry.health();
+        let health = entry.health(now);
         counts[health as usize] += 1;
         if selected.selects(entry, health) && contains_all(entry, terms) {
             found.push((health, entry));

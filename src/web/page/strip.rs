@@ -65,7 +65,7 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
     let of_word = |word: &str| word.parse().ok().and_then(of_state);
     let current = (of_state(status.state), status.since.unwrap_or(now));
     add(&mut spans, &state_changes, current, of_word, (known_since, now));
-    for wanted in &entry.token.wanted {
+    for wanted in entry.token.wanted.iter().filter(|wanted| entry.token.ignores(wanted.permission, now).is_none()) {
         let lacking = if wanted.required { Health::Broken } else { Health::Attention };
         let name = wanted.permission.name();
         let lines: Vec<_> =

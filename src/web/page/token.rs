@@ -39,6 +39,8 @@ struct Permission {
     since: Option<When>,
     shown_by: String,
     cause: Option<&'static str>,
+    /// Why it is meant to be missing, where the configuration says so.
+    ignored: Option<String>,
 }
 
 /// A permission that is granted and not needed.
@@ -120,7 +122,7 @@ pub(in super::super) fn token(
         token_name: &token.name,
         path: frame.token_path(entry),
         api: format!("{}{}", frame.base, token.id().api_path()),
-        badge: entry.health().into(),
+        badge: entry.health(now).into(),
         state: state(status.state),
         since: status.since.map(|at| When::new(at, now)),
         suppressed_until: snapshot.suppressed_until(&token.tenant.name, now).map(|at| When::new(at, now)),
@@ -196,6 +198,7 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot, probes: Probes) -> Vec<P
     let one = |view: PermissionView| {
         let (class, sign) = match view.state {
             PermissionState::Granted => ("well", "✓"),
+            PermissionState::Missing if view.ignored.is_some() => ("unseen", "–"),
             PermissionState::Missing if view.required => ("broken", "✖"),
             PermissionState::Missing => ("attention", "▲"),
             PermissionState::Unverified => ("unseen", "?"),
@@ -206,6 +209,10 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot, probes: Probes) -> Vec<P
             Cause::Token => "the token's own ticks",
             Cause::Undetermined => "the security group or the token",
         });
+        let ignored = view.ignored.as_ref().map(|ignored| {
+            let until = ignored.until.map(|until| format!(", until {}", When::new(until, frame.now).exact));
+            format!("meant to be so: {}{}", ignored.reason, until.unwrap_or_default())
+        });
         Permission {
             name: view.permission.name(),
             needed: if view.required { "required" } else { "recommended" },
@@ -215,11 +222,12 @@ fn permissions(frame: Frame<'_>, entry: &TokenSnapshot, probes: Probes) -> Vec<P
             since: view.since.map(|since| When::new(since, frame.now)),
             shown_by: view.evidence_text(),
             cause,
+            ignored,
         }
     };
     let order =
         |one: &Permission| ["broken", "attention", "well", "unseen"].iter().position(|class| *class == one.class);
-    let mut all: Vec<_> = PermissionView::of(&entry.token, &entry.status, probes).map(one).collect();
+    let mut all: Vec<_> = PermissionView::of(&entry.token, &entry.status, probes, frame.now).map(one).collect();
     all.sort_by_key(order);
     all
 }

@@ -18,7 +18,8 @@ const SCOPES: [(&str, &[&str]); 20] = [
     ("UserChanged", &["user"]),
     ("PermissionLost", &["security_group", "user", "token"]),
     ("PermissionMissing", &["security_group", "user", "token"]),
-    ("SecurityGroupRightLost", &["security_group"]),
+    // Of the user while the name of the group is not known.
+    ("SecurityGroupRightLost", &["security_group", "user"]),
     ("TenantRenamed", &["tenant"]),
     ("TenantBlocked", &["tenant"]),
     ("TenantUnreachable", &["tenant"]),

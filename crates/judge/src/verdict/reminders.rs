@@ -47,8 +47,10 @@ impl Bench<'_> {
         if !permissions::RIGHT.contains(&of.alert.as_str()) || of.more {
             return None;
         }
-        // It is suppressed for as long as any of its tokens may be.
-        let unseen = |token: usize| self.world().without(&self.timeline.sees_user(token));
+        // It is suppressed for as long as any of its tokens may be, and until a check has seen that one works again.
+        let policy = self.case.policy;
+        let seen_again = policy.validity + self.patience(policy.validity);
+        let unseen = |token: usize| self.world().without(&self.timeline.sees_user(token)).widened(0, seen_again);
         Some(self.tokens_of(of).into_iter().fold(hindered, |all, token| all.or(&unseen(token))))
     }
 }
