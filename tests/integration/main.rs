@@ -16,6 +16,7 @@ mod budget;
 mod calibrate;
 mod canary;
 mod catalog;
+mod causes;
 mod clocks;
 mod commands;
 mod configuration;
