@@ -191,6 +191,59 @@ fn forty_tokens_that_are_blocked_are_one_notification_and_one_end() {
 }
 
 #[test]
+fn a_first_start_of_two_hundred_tokens_with_thirty_faults_is_one_message() {
+    const TENANTS: usize = 10;
+    const TOKENS: usize = 20;
+    let value = |tenant: usize, token: usize| format!("v{tenant}-{token}");
+    // The first of each tenant is refused, the second has expired, and the third may not do what it should.
+    let account = |tenant: usize| {
+        let permissions = |token: usize| if token == 2 { "[]" } else { "\"all\"" };
+        let token = |token: usize| {
+            format!("{{ value = \"{}\", user = 1, permissions = {} }}", value(tenant, token), permissions(token))
+        };
+        let tokens = (0..TOKENS).map(token).collect::<Vec<_>>().join(", ");
+        format!(
+            "[[tenants]]\nsubdomain = \"t{tenant}\"\ngroups = [{{ name = \"Technicians\", permissions = \"all\" }}]\n\
+             users = [{{ id = 1, group = \"Technicians\" }}]\ntokens = [{tokens}]\n"
+        )
+    };
+    let world = World::new(&format!("requests_per_minute = 0\n{}", (0..TENANTS).map(account).collect::<String>()));
+    let (chat, mailbox) = (Sink::new(), Smtp::new(Script::default()));
+    let mut configuration = Configuration::default().alerts(&format!(
+        "[[alerts.webhooks]]\nname = \"chat\"\nurl = \"{}\"\nformat = \"slack\"\n\
+         [[alerts.emails]]\nname = \"mail\"\nsmtp = \"smtp://127.0.0.1:{}\"\nfrom = \"monitor@example.com\"\n\
+         to = [\"ops@example.com\"]\n",
+        chat.url(),
+        mailbox.port
+    ));
+    configuration.requests_per_minute = 60_000;
+    (configuration.validity, configuration.permissions) = ("5s", "10s");
+    for tenant in 0..TENANTS {
+        configuration = configuration.tenant(&format!("t{tenant}"), "unused", "");
+        let token = |token: usize| {
+            let expired = if token == 1 { "\nexpires = 2026-01-01" } else { "" };
+            let lines = format!("permissions = [\"Tickets - List/Search\"]{expired}");
+            Token { name: format!("token-{token}"), value: value(tenant, token), lines }
+        };
+        configuration.tenants[tenant].tokens = (0..TOKENS).map(token).collect();
+        for token in [0, 1] {
+            world.happens(Incident::TokenRefused { token: value(tenant, token) });
+        }
+    }
+    let mut daemon = world.run(&configuration);
+    while daemon.notified().len() < 3 * TENANTS {
+        daemon.wait("an alert", |line| line["event"] == "alert");
+    }
+    let said = until("the message", || chat.taken().first().cloned()).to_string();
+    assert!(said.contains("30 alerts: 30 critical"), "{said}");
+    let mail = mailbox.wait_for(1).remove(0);
+    assert!(mail.header("subject").starts_with("30 alerts: 30 critical"), "{}", mail.header("subject"));
+    daemon.signal("TERM");
+    assert!(daemon.ended().success());
+    assert_eq!((chat.taken().len(), mailbox.taken().len()), (1, 1), "and nothing besides");
+}
+
+#[test]
 fn a_token_that_expires_beside_its_notice_is_one_notification_and_one_end() {
     if !have(&["prometheus-alertmanager"]) {
         return;
