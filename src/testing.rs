@@ -83,6 +83,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
     let minutes = |minutes| Schedule::Every(std::time::Duration::from_mins(minutes));
     Config {
         web: Web {
+            hosts: Vec::new(),
             listen: ([127, 0, 0, 1], 0).into(),
             external_url: None,
             health_listen: None,

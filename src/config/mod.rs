@@ -48,7 +48,7 @@ pub use receivers::{Canary, DigestSchedule, Heartbeat, Receiver};
 pub(crate) use schedule::Schedule;
 #[cfg(test)]
 pub(crate) use web::Auth;
-pub(crate) use web::{HealthListen, Tls, Web};
+pub(crate) use web::{BearerFile, HealthListen, Tls, Web};
 pub(crate) use zones::ZoneSource;
 
 /// Syncro's limit: requests a minute for each IP address, whoever sends them (its API document, `info.description`).

@@ -60,6 +60,17 @@ impl PasswordHash {
         bcrypt::non_truncating_hash(password, COST).map_err(|error| error.to_string())
     }
 
+    /// What checking a password takes: hashes of one cost take the same time.
+    pub(crate) fn cost(&self) -> String {
+        match &self.0 {
+            Kind::Bcrypt(hash) => {
+                let cost = bcrypt::HashParts::from_str(hash).map(|parts| parts.get_cost());
+                format!("bcrypt {}", cost.unwrap_or_default())
+            }
+            Kind::Argon2(hash) => format!("{} {}", hash.algorithm, hash.params),
+        }
+    }
+
     /// Whether this is the hash of `password`. It takes a quarter of a second or more, on purpose.
     pub fn is_of(&self, password: &[u8]) -> bool {
         match &self.0 {

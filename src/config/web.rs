@@ -17,6 +17,9 @@ use super::value;
 /// operator says so.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9760);
 
+/// What may stand in `bearer_token_files`.
+const BEARER_FILES: &str = "a list of paths of files, or of { file = \"PATH\", only = \"scrape\" }";
+
 /// What must be configured for an address that the network can reach.
 const LOCKED: &str =
     "a loopback address; or web.tls together with web.auth or web.tls.client_ca_file; or insecure = true";
@@ -28,6 +31,8 @@ pub struct Web {
     pub listen: SocketAddr,
     /// The URL by which people reach it, if not by that address; without a slash at the end.
     pub external_url: Option<String>,
+    /// The names of hosts by which it may be reached besides loopback names and that of `external_url`.
+    pub hosts: Vec<String>,
     /// The second place, where the health alone is served, in clear text and to everybody.
     pub health_listen: Option<HealthListen>,
     /// The TLS of the listener, if it has any.
@@ -62,8 +67,17 @@ pub struct Tls {
 pub struct Auth {
     /// The names of people, each with the hash of its password.
     pub users: Vec<(String, PasswordHash)>,
-    /// The paths of files, each with a bearer token that a program may show.
-    pub bearer_token_files: Vec<PathBuf>,
+    /// Files with a bearer token each that a program may show.
+    pub bearer_token_files: Vec<BearerFile>,
+}
+
+/// A file with a bearer token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BearerFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether whoever shows the token may read the metrics and nothing else.
+    pub is_scrape_only: bool,
 }
 
 impl Auth {
@@ -103,6 +117,7 @@ pub(super) fn web(mut section: Section<'_>, context: &Context<'_>, notes: &mut N
             .then(|| url.as_str().trim_end_matches('/').to_owned())
             .ok_or_else(|| Problem::new("not a web URL", allowed))
     });
+    let hosts = section.read_list("hosts", HOSTS, notes, host).unwrap_or_default();
     let health_listen = section.read("health_listen", notes, |value| health_listen(value, context));
     if health_listen == Some(HealthListen::Address(listen)) && listen.port() != 0 {
         let problem = Problem::new("the same as web.listen, which serves health too", "another address");
@@ -119,12 +134,37 @@ pub(super) fn web(mut section: Section<'_>, context: &Context<'_>, notes: &mut N
     }
     let path = section.path("listen");
     section.finish(notes);
-    let web = Web { listen, external_url, health_listen, tls, auth, insecure };
+    let web = Web { listen, external_url, hosts, health_listen, tls, auth, insecure };
     if !web.may_listen_on(listen) {
         let problem = format!("`{listen}` is open to the network, without TLS or without asking for a credential");
         notes.fault(&path, Problem::new(problem, LOCKED));
     }
     web
+}
+
+/// What may stand in `hosts`.
+const HOSTS: &str = "a list of names of hosts without a port, such as [\"monitor.example\"]";
+
+/// Reads the name of a host.
+fn host(value: &Value) -> Result<String, Problem> {
+    let name = value::text(value, HOSTS)?;
+    match url::Host::parse(name) {
+        Ok(url::Host::Domain(name)) => Ok(name.trim_end_matches('.').to_owned()),
+        Ok(_) => Err(Problem::new(format!("{} is an address, by which it is reached anyway", shown(name)), HOSTS)),
+        Err(_) => Err(Problem::new(format!("{} is not the name of a host", shown(name)), HOSTS)),
+    }
+}
+
+/// Reads a path, or a table of a path and what alone its token is for.
+fn bearer_file(value: &Value, context: &Context<'_>) -> Result<BearerFile, Problem> {
+    let Value::Table(table) = value else {
+        return file_path(value, context).map(|path| BearerFile { path, is_scrape_only: false });
+    };
+    let is_whole = table.len() == 2 && table.get("only").and_then(Value::as_str) == Some("scrape");
+    let Some(file) = table.get("file").filter(|_| is_whole) else {
+        return Err(Problem::new("not a path, nor a file with what its token is for", BEARER_FILES));
+    };
+    file_path(file, context).map(|path| BearerFile { path, is_scrape_only: true })
 }
 
 fn health_listen(value: &Value, context: &Context<'_>) -> Result<HealthListen, Problem> {
@@ -172,8 +212,7 @@ fn auth(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) 
             Err(Problem::new(format!("{} is not a usable name", shown(name)), allowed))
         }
     });
-    let file = |value: &Value| file_path(value, context);
-    let files = section.read_list("bearer_token_files", "a list of paths of files", notes, file);
+    let files = section.read_list("bearer_token_files", BEARER_FILES, notes, |value| bearer_file(value, context));
     section.finish(notes);
     Auth { users, bearer_token_files: files.unwrap_or_default() }
 }

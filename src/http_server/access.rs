@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,10 +16,11 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
-use crate::config::{Tls, Web};
+use crate::config::{BearerFile, Tls, Web};
 use crate::system::files::{self, Contents, Deadline};
 
 use super::authenticator::Authenticator;
+use super::hosts::Hosts;
 
 /// In bytes: a file with a certificate, a key or a token has a few KiB.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -37,6 +39,8 @@ pub(crate) struct Access {
     pub base: String,
     /// The scheme, host and port of `external_url`, where people reach the daemon under an address that is not its own.
     pub origin: Option<String>,
+    /// The names by which it may be reached.
+    pub(super) hosts: Hosts,
     /// A digest of the files that this was built from.
     made_from: [u8; 32],
 }
@@ -52,6 +56,13 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
+    /// A cookie with the attributes that keep it here: no script and no page of another site has it.
+    pub(super) fn cookie(&self, cookie: &str) -> Option<HeaderValue> {
+        let is_secure = self.tls.is_some() || self.origin.as_ref().is_some_and(|origin| origin.starts_with("https:"));
+        let secure = if is_secure { "; Secure" } else { "" };
+        HeaderValue::from_str(&format!("{cookie}; Path={}/; HttpOnly; SameSite=Strict{secure}", self.base)).ok()
+    }
+
     /// Whether both were built from files of the same content.
     pub(crate) fn is_made_from_the_same(&self, other: &Self) -> bool {
         self.made_from == other.made_from
@@ -66,7 +77,7 @@ impl Access {
         let mut files = Files { digest: Sha256::new(), deadline: Deadline::within(LONGEST_LOAD) };
         let tls = web.tls.as_ref().and_then(|tls| acceptor(tls, &mut files).map_err(|fault| faults.push(fault)).ok());
         let mut bearers = Vec::new();
-        for (index, path) in web.auth.bearer_token_files.iter().enumerate() {
+        for (index, BearerFile { path, is_scrape_only }) in web.auth.bearer_token_files.iter().enumerate() {
             let read = files.read(path, &format!("web.auth.bearer_token_files[{index}]")).and_then(|text| {
                 let token = text.trim_ascii();
                 let usable = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
@@ -75,18 +86,20 @@ impl Access {
                 usable.then(|| token.to_owned()).ok_or_else(fault)
             });
             match read {
-                Ok(token) => bearers.push(token),
+                Ok(token) => bearers.push((token, *is_scrape_only)),
                 Err(fault) => faults.push(fault),
             }
         }
         let authenticator = Authenticator::new(web.auth.users.clone(), &bearers).map_err(|fault| faults.push(fault));
         let external = web.external_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let names = external.as_ref().and_then(Url::host_str).into_iter().chain(web.hosts.iter().map(String::as_str));
+        let hosts = Hosts::new(names);
         let origin = external.as_ref().map(|url| url.origin().ascii_serialization());
         let base = external.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         match authenticator {
             Ok(authenticator) if faults.is_empty() => {
                 let made_from = files.digest.finalize().into();
-                Ok(Self { tls, authenticator, base, origin, made_from })
+                Ok(Self { tls, authenticator, base, origin, hosts, made_from })
             }
             _ => Err(faults),
         }

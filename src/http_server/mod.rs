@@ -5,9 +5,12 @@ mod accept;
 mod access;
 mod authenticator;
 mod connections;
+mod guesses;
+mod hosts;
 mod lane;
 mod refusal;
 mod server;
+mod sessions;
 mod slots;
 
 pub(crate) use access::Access;

@@ -1,5 +1,5 @@
-//! Which requests are refused: those without valid credentials, and those that pages of other sites make a browser
-//! send.
+//! Which requests are refused: those that name another host, those without valid credentials, and those that pages of other
+//! sites make a browser send.
 
 use std::net::IpAddr;
 
@@ -9,37 +9,65 @@ use hyper::Request;
 use hyper::body::Incoming;
 
 use super::access::Access;
-use super::authenticator::Refusal;
+use super::authenticator::{Admitted, Refusal, Shown};
+use super::hosts::HostFault;
 
 /// The paths that are answered to everybody: the health of the daemon, and nothing else.
 const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// The refusal of a request, or `None` if it may be answered; `peer` is the address of its client.
-pub(super) async fn refusal(access: &Access, peer: Option<IpAddr>, request: &Request<Incoming>) -> Option<Response> {
+/// The path that whoever may only scrape is answered.
+const METRICS: &str = "/metrics";
+
+/// Whether a request may be answered, and the cookie that its answer brings; otherwise its refusal. `peer` is the address of
+/// its client, and `before` what was shown on the same connection.
+///
+/// # Errors
+/// The refusal.
+pub(super) async fn admit(
+    access: &Access,
+    peer: Option<IpAddr>,
+    before: &Shown,
+    request: &Request<Incoming>,
+) -> Result<Option<HeaderValue>, Response> {
     if HEALTH.contains(&request.uri().path()) {
-        return None;
+        return Ok(None);
     }
-    match access.authenticator.authenticate(peer, request.headers()).await {
-        Ok(()) => {}
-        Err(Refusal::Unauthenticated) => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
-            return Some((StatusCode::UNAUTHORIZED, challenge, "who are you?\n").into_response());
+    match access.hosts.fault(request.uri(), request.headers()) {
+        None => {}
+        Some(HostFault::Malformed) => {
+            return Err((StatusCode::BAD_REQUEST, "a request names one host, in its header Host\n").into_response());
         }
-        Err(Refusal::Throttled(wait)) => {
-            let wait = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
-            return Some((StatusCode::TOO_MANY_REQUESTS, wait, "too many wrong guesses\n").into_response());
+        Some(HostFault::Foreign) => {
+            let text = "this is not reached by that name; `external_url` or `hosts` in [web] says by which it is\n";
+            return Err((StatusCode::MISDIRECTED_REQUEST, text).into_response());
         }
     }
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let cookie = match access.authenticator.authenticate(peer, request.headers(), before).await {
+        Ok(Admitted::Known) => None,
+        Ok(Admitted::ByPassword(cookie)) => access.cookie(&cookie),
+        Ok(Admitted::Scraper) if is_safe && request.uri().path() == METRICS => None,
+        Ok(Admitted::Scraper) => {
+            return Err((StatusCode::FORBIDDEN, "this token is for /metrics and nothing else\n").into_response());
+        }
+        Err(Refusal::Unauthenticated) => {
+            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"syncro-token-monitor\", charset=\"UTF-8\"")];
+            return Err((StatusCode::UNAUTHORIZED, challenge, "who are you?\n").into_response());
+        }
+        Err(Refusal::Throttled(wait)) => {
+            let wait = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
+            return Err((StatusCode::TOO_MANY_REQUESTS, wait, "too many wrong guesses\n").into_response());
+        }
+    };
     if is_safe && is_drawn_in_elsewhere(request.headers()) {
         let text = "a page of another site may link to this, and draw nothing in\n";
-        return Some((StatusCode::FORBIDDEN, text).into_response());
+        return Err((StatusCode::FORBIDDEN, text).into_response());
     }
     if !is_safe && comes_from_elsewhere(request.headers(), access.origin.as_deref()) {
         let text = "a page of another site may change nothing here\n";
-        return Some((StatusCode::FORBIDDEN, text).into_response());
+        return Err((StatusCode::FORBIDDEN, text).into_response());
     }
-    None
+    Ok(cookie)
 }
 
 /// Whether a browser says that a page of another site draws this in, as an image or by a script, where no person

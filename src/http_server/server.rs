@@ -31,8 +31,9 @@ use crate::system::limits;
 
 use super::accept::{self, Failures};
 use super::access::Access;
+use super::authenticator::Shown;
 use super::connections::{Busy, Connection, Connections, LONGEST_ANSWER};
-use super::refusal::refusal;
+use super::refusal::admit;
 
 /// How many connections may be open at once: Prometheus opens one or two, a browser six.
 const CONNECTIONS: usize = 256;
@@ -220,10 +221,12 @@ impl ConnectionTask {
     /// Answers requests until the connection ends, the server stops or a reload replaces the access.
     async fn serve_http(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin, access: &Arc<Access>) {
         let (peer, connection, router) = (self.peer, &self.connection, &self.router);
+        let shown = Arc::new(Shown::default());
         let answer = |request| {
             let (busy, access, router) = (connection.busy(), Arc::clone(access), router.clone());
+            let shown = Arc::clone(&shown);
             async move {
-                let response = answer(&access, peer, router, request).await;
+                let response = answer(&access, (peer, &shown), router, request).await;
                 Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
             }
         };
@@ -283,16 +286,18 @@ impl HttpBody for Answer {
 
 async fn answer(
     access: &Arc<Access>,
-    peer: Option<IpAddr>,
+    (peer, shown): (Option<IpAddr>, &Shown),
     router: Router,
     mut request: Request<Incoming>,
 ) -> Response {
-    let mut response = if let Some(refused) = refusal(access, peer, &request).await {
-        refused
-    } else {
-        request.extensions_mut().insert(Arc::clone(access));
-        let Ok(answered) = TowerToHyperService::new(router).call(request).await;
-        answered
+    let mut response = match admit(access, peer, shown, &request).await {
+        Err(refused) => refused,
+        Ok(cookie) => {
+            request.extensions_mut().insert(Arc::clone(access));
+            let Ok(mut answered) = TowerToHyperService::new(router).call(request).await;
+            answered.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+            answered
+        }
     };
     for (name, value) in SAFE {
         response.headers_mut().entry(name).or_insert(value);

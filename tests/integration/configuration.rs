@@ -13,6 +13,7 @@ colour = "blue"
 
 [web]
 listen = "everywhere"
+hosts = ["127.0.0.1", "monitor:9760", "fine.example", 3]
 external_url = "gopher://x"
 lissten = "127.0.0.1:1"
 health_listen = "unix"
@@ -23,7 +24,7 @@ certificate_file = "web.pem"
 
 [web.auth]
 users = { "al:ice" = "$2b$12$K0KIVI31r9wTCnXKzoI1M.OSRdsXPhj7C1k0eyG8W9gXjn4fwaLnC", bob = "secret-of-bob" }
-bearer_token_files = "prometheus-token"
+bearer_token_files = ["prometheus-token", { file = "a" }, { file = "a", only = "write" }, 3]
 
 [syncro]
 requests_per_minute = -5

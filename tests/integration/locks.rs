@@ -15,19 +15,24 @@ use crate::harness::{ACME, Configuration, Daemon, PAGES, World, call, program, r
 use crate::tls::certificates;
 
 /// Somebody who calls.
-struct Caller {
-    runtime: Runtime,
+pub(crate) struct Caller {
+    pub(crate) runtime: Runtime,
     client: Client,
 }
 
 impl Caller {
-    fn new(build: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+    pub(crate) fn new(build: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let builder =
             Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_mins(1));
         Self { runtime: Runtime::new().unwrap(), client: build(builder).build().unwrap() }
     }
 
-    fn call(&self, method: &Method, url: &str, headers: &[(&'static str, &str)]) -> reqwest::Result<Response> {
+    pub(crate) fn call(
+        &self,
+        method: &Method,
+        url: &str,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::Result<Response> {
         let headers: HeaderMap = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
@@ -35,17 +40,17 @@ impl Caller {
         self.runtime.block_on(async { self.client.request(method.clone(), url).headers(headers).send().await })
     }
 
-    fn status(&self, url: &str, authorization: &str) -> u16 {
+    pub(crate) fn status(&self, url: &str, authorization: &str) -> u16 {
         self.call(&Method::GET, url, &[("authorization", authorization)]).unwrap().status().as_u16()
     }
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     use base64::Engine;
     format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
-fn locked(world: &World, more: &str) -> Configuration {
+pub(crate) fn locked(world: &World, more: &str) -> Configuration {
     world.write("prometheus-token", "bearer-of-prometheus\n");
     let hash = bcrypt::hash("correct horse", 4).unwrap();
     Configuration {
@@ -94,17 +99,12 @@ fn every_path_but_health_is_for_those_who_are_named() {
 }
 
 #[test]
-fn guessing_is_slowed_down_and_a_reload_takes_in_another_bearer_token() {
+fn a_reload_takes_in_another_bearer_token_and_ends_what_was_let_in_before() {
     let world = World::new(ACME);
     let daemon = world.run(&locked(&world, ""));
     // Without a pool: a connection that is idle when the locks change may end while the next request is being sent on it.
     let (caller, url) =
         (Caller::new(|builder| builder.pool_max_idle_per_host(0)), format!("{}/metrics", daemon.address));
-    let refused: Vec<_> = (0..20).map(|number| caller.status(&url, &format!("Bearer guess-{number}"))).collect();
-    assert!(refused[..10].iter().all(|status| *status == 401) && refused.contains(&429), "{refused:?}");
-    let said = caller.call(&Method::GET, &url, &[("authorization", "Bearer guess")]).unwrap();
-    assert!(said.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 7);
-    assert_eq!(caller.status(&url, "Bearer bearer-of-prometheus"), 200, "who is known is not held up");
     let reload = format!("{}/-/reload", daemon.address);
     // What changes the locks ends connections, so the answer has to say that no other request may follow it on this one.
     let mut known = "bearer-of-prometheus".to_owned();
@@ -273,7 +273,9 @@ fn health_has_a_place_of_its_own_that_nobody_need_be_named_for() {
     daemon.checks("acme", "validity", 1);
     let ask = |path: &str| {
         let mut stream = UnixStream::connect(&socket).unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+            .unwrap();
         rest(stream).lines().next().unwrap_or_default().to_owned()
     };
     assert_eq!(ask("/-/healthy"), "HTTP/1.1 200 OK");
@@ -320,17 +322,17 @@ fn said(daemon: &Daemon, bytes: &[u8]) -> String {
 fn what_is_no_request_is_refused_and_costs_nobody_else_anything() {
     let world = World::new(ACME);
     let daemon = world.run(&Configuration::acme(""));
-    let mut long = b"GET / HTTP/1.1\r\nHost: here\r\nX-Long: ".to_vec();
+    let mut long = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ".to_vec();
     long.resize(1024 * 1024, b'a');
     long.extend_from_slice(b"\r\n\r\n");
     let cases: [(&[u8], &str); 7] = [
         (&long, "HTTP/1.1 431 "),
         (b"GET / HTTP/9.9\r\n\r\n", "HTTP/1.1 400 "),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "HTTP/1.1 400 "),
-        (b"GET /\0 HTTP/1.1\r\nHost: here\r\n\r\n", "HTTP/1.1 400 "),
-        (b"BREW / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "),
-        (b"DELETE /api/v1/tokens HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "),
-        (b"GET /../../etc/passwd HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 "),
+        (b"GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 400 "),
+        (b"BREW / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "),
+        (b"DELETE /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "),
+        (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 "),
     ];
     for (bytes, expected) in cases {
         let answer = said(&daemon, bytes);

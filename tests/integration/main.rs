@@ -27,6 +27,7 @@ mod emails;
 mod evidence;
 mod files;
 mod flood;
+mod guesses;
 mod harness;
 mod heartbeat;
 mod impaired;
