@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use simulator::Incident;
 
 use crate::harness::{ACME, Configuration, Token, World, call, text};
-use crate::real::{have, until};
+use crate::real::{free_port, have, until};
 use crate::refusals::{refused, two_tenants};
 use crate::smtp::{Mail, Script, Smtp};
 
@@ -222,7 +222,7 @@ fn a_real_server_takes_an_email() {
         return;
     }
     let world = World::new(ACME);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let folder = world.path("mail");
     let mut server = Command::new("aiosmtpd")
         .args(["-n", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Mailbox"])

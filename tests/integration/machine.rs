@@ -9,7 +9,7 @@ use serde_json::Value;
 use simulator::Incident;
 
 use crate::harness::{World, request, text};
-use crate::real::{have, project, until};
+use crate::real::{free_port, have, project, until};
 
 const UNIT: &str = "syncro-token-monitor.service";
 const INSTANCE: &str = "syncro-token-monitor@second.service";
@@ -140,7 +140,7 @@ fn the_package_lives_on_a_machine_from_its_installation_to_its_purge() {
     let Some((tree, packages)) = ready() else { return };
     let world = World::new(ACME);
     let machine = Machine::boot(&tree, &packages);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
     let valid = || {
         let state = "syncro_token_state{tenant=\"acme\",token_name=\"jumpcloud\",state=\"valid\"}";
@@ -348,7 +348,7 @@ fn says_what_is_wrong(machine: &Machine, world: &World, port: u16) {
 
 /// Another daemon beside it, as the unit with an `@` has it. It stays.
 fn instances(machine: &Machine, world: &World) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     machine.sh("mkdir -p /etc/syncro-token-monitor/second; cp -a /etc/syncro-token-monitor/tokens /etc/syncro-token-monitor/second/");
     let text = configuration(world, port, "");
     machine.sh(&format!("cat > /etc/syncro-token-monitor/second/config.toml <<'END'\n{text}\nEND"));
