@@ -86,12 +86,25 @@ pub struct Firing {
     /// Who has taken it on, if somebody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Acknowledgement>,
-    /// The last message, so that the notification that ends the alert can repeat it.
+    /// What a human reads of it now.
     #[serde(rename = "words")]
     pub message: Message,
+    /// What was said of it last, where that is not what is so now: the notification that ends the alert quotes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) said: Option<Said>,
+    /// The alert whose place it took, if it took one's: the kind and the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_place_of: Option<(Alert, String)>,
     /// What it was about, in what a program of the first version wrote.
     #[serde(default, rename = "subject", skip_serializing)]
     pub(crate) former_subject: Option<String>,
+}
+
+/// What a notification said of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    line: String,
+    affected: Vec<Affected>,
 }
 
 /// The scope of an alert before [`Firing::upgrade`] has read it from where it was stored.
@@ -124,6 +137,8 @@ impl Firing {
             affected,
             acknowledged: None,
             message: Message::default(),
+            said: None,
+            in_place_of: None,
             former_subject: None,
         }
     }
@@ -146,24 +161,51 @@ impl Firing {
     /// Replaces what the alert affects, which is sorted and without doubles.
     pub(crate) fn set_affected(&mut self, affected: Vec<Affected>, now: DateTime<Utc>) {
         if affected != self.affected {
+            self.keep_said();
             self.affected = affected;
             let is_announced = digest(&self.affected) == self.announced;
             self.changed_at = if is_announced { None } else { self.changed_at.or(Some(now)) };
         }
     }
 
+    /// Takes in what a human reads of it from now on, of which nobody is notified.
+    pub(crate) fn set_message(&mut self, message: Message) {
+        if message.line != self.message.line {
+            self.keep_said();
+        }
+        self.message = message;
+    }
+
+    fn keep_said(&mut self) {
+        if self.said.is_none() {
+            self.said = Some(Said { line: self.message.line.clone(), affected: self.affected.clone() });
+        }
+    }
+
+    /// Goes back to what was said of it last.
+    pub(crate) fn restore_said(&mut self) {
+        if let Some(Said { line, affected }) = self.said.take() {
+            (self.message.line, self.affected) = (line, affected);
+        }
+    }
+
     /// Takes note of a notification that is made now.
     pub(crate) fn notified(&mut self, now: DateTime<Utc>) {
         (self.notified_at, self.changed_at, self.announced) = (now, None, digest(&self.affected));
+        self.said = None;
     }
 
     /// The name of a token is another one from now on.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         let is_announced = self.changed_at.is_none();
-        for affected in self.affected.iter_mut().filter(|affected| affected.token_name == from) {
-            to.clone_into(&mut affected.token_name);
+        for affected in
+            [Some(&mut self.affected), self.said.as_mut().map(|said| &mut said.affected)].into_iter().flatten()
+        {
+            for affected in affected.iter_mut().filter(|affected| affected.token_name == from) {
+                to.clone_into(&mut affected.token_name);
+            }
+            affected.sort_unstable();
         }
-        self.affected.sort_unstable();
         if is_announced {
             self.announced = digest(&self.affected);
         }

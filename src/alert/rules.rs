@@ -134,7 +134,10 @@ impl Judgement<'_> {
             self.end(one, Change::Resolved);
         }
         for (key, indices) in new {
-            self.begin(key, &indices, firing);
+            let found: Vec<_> = indices.iter().map(|index| &self.findings[*index]).collect();
+            let replaced = superseded.iter().find(|(one, _)| is_in_place_of(&key, &found, one));
+            let in_place_of = replaced.map(|(one, _)| (one.alert, one.id.clone()));
+            self.begin(key, &found, in_place_of, firing);
         }
         for (one, _) in superseded {
             self.end(one, Change::Superseded);
@@ -161,12 +164,18 @@ impl Judgement<'_> {
         one.alert == Alert::TokenExpiring && self.findings.iter().any(is_state)
     }
 
-    fn begin(&mut self, key: AlertKey, indices: &[usize], firing: &mut Vec<Firing>) {
-        let found: Vec<_> = indices.iter().map(|index| &self.findings[*index]).collect();
+    fn begin(
+        &mut self,
+        key: AlertKey,
+        found: &[&Finding],
+        in_place_of: Option<(Alert, String)>,
+        firing: &mut Vec<Firing>,
+    ) {
         let severity = found.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Warning);
         let since = found.iter().map(|finding| finding.since).min().unwrap_or(self.rules.now);
-        let affected = listed(key.alert, &found, Vec::new());
+        let affected = listed(key.alert, found, Vec::new());
         let mut one = Firing::new(key.alert, key.of, severity, since, self.rules.now, affected, firing);
+        one.in_place_of = in_place_of;
         one.notices = found.iter().map(|finding| finding.notices.0).max().unwrap_or_default();
         self.notify(&mut one, Change::New);
         firing.push(one);
@@ -209,7 +218,8 @@ impl Judgement<'_> {
         } else if is_due || is_next_notice {
             self.notify(one, Change::Reminder);
         } else {
-            one.message = self.subjects.message(one);
+            let message = self.subjects.message(one);
+            one.set_message(message);
         }
     }
 
@@ -223,6 +233,7 @@ impl Judgement<'_> {
     }
 
     fn end(&mut self, mut one: Firing, change: Change) {
+        one.restore_said();
         one.message = self.subjects.ended(&one, change);
         self.outcome.notifications.push(Notification::of(&one, change));
     }
@@ -235,6 +246,13 @@ impl Judgement<'_> {
         let settled = one.changed_at.map(|since| since + self.rules.patience());
         reminder.into_iter().chain(settled).chain(acknowledged_until)
     }
+}
+
+/// Whether an alert that begins takes the place of one that is superseded: both are of the same kind of trouble with a token.
+fn is_in_place_of(key: &AlertKey, found: &[&Finding], superseded: &Firing) -> bool {
+    let family = |alert: Alert| if alert == Alert::TokenExpiring { Family::State } else { alert.family() };
+    let mut tokens = found.iter().filter_map(|finding| finding.affected.as_ref());
+    family(superseded.alert) == family(key.alert) && tokens.any(|affected| superseded.concerns(&affected.token_name))
 }
 
 /// Whether an alert lists a permission of which nothing can be said now.

@@ -18,6 +18,8 @@ use super::{failed, finish, load};
 
 /// How long a running daemon is waited for: it takes what it finds once a second, and commits once a second.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an alert is waited for that the daemon may show before it is persisted.
+const JUST_BEGUN: Duration = Duration::from_secs(3);
 /// How often it is asked whether it has.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -41,17 +43,29 @@ async fn order(path: &Path, alert: &str, acknowledgement: Option<Acknowledgement
         Ok(config) => config,
         Err(exit) => return exit,
     };
+    let what = match acknowledgement {
+        Some(_) => format!("acknowledge alert {alert}"),
+        None => format!("take the acknowledgement of alert {alert} back"),
+    };
     match carry_out(&config.storage.path, alert, acknowledgement).await {
         Ok(text) => finish(&text, Exit::Success),
-        Err(error) => failed(&error.context(format!("change who has taken on alert {alert}"))),
+        Err(error) => failed(&error.context(what)),
     }
 }
 
 /// Leaves what is wanted in the store, waits for a daemon that runs, and says what happened.
 async fn carry_out(store: &Path, alert: &str, wanted: Option<Acknowledgement>) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    // What the daemon shows already it persists within a second.
+    while find(store, alert)?.is_none() && store::is_in_use(store) && begun.elapsed() < JUST_BEGUN {
+        sleep(EVERY).await;
+    }
     let Some(firing) = find(store, alert)? else {
         bail!("no alert of that id fires; `/api/v1/alerts` and the page have the ids of those that do");
     };
+    if wanted.is_none() && firing.acknowledged.is_none() {
+        return Ok(format!("nobody has acknowledged alert {alert}\n"));
+    }
     let number = store::order_acknowledgement(store, alert, wanted.as_ref())?;
     let what = described(&firing, wanted.as_ref());
     if !store::is_in_use(store) {

@@ -9,7 +9,6 @@ mod status;
 mod supervisor;
 mod web;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +112,7 @@ impl Daemon {
         );
         let opened = Opened::new(access, &config.web, None).await.map_err(|(_, error)| error)?;
         let (batches, to_persist) = mpsc::channel(BATCHES);
+        let carried_out = persisted.orders.iter().map(|order| order.number).collect();
         let (engine, snapshots) = Engine::new(Arc::clone(&config), persisted, client, engine_instruments, batches);
         let (reload, reloads) = mpsc::channel(ORDERS);
         let (check, checks) = mpsc::channel(ORDERS);
@@ -147,8 +147,7 @@ impl Daemon {
             Wiring { store, instruments: counters, batches: to_persist, snapshots: snapshots.clone(), confirmed_after };
         let dispatch = NotificationDispatch::start(targets, keep, wiring, Http::default(), &mut supervisor);
         let path_of_store = config.storage.path.clone();
-        let acknowledgements =
-            Acknowledgements { path: path_of_store, requests, orders: orders.clone(), carried_out: HashSet::new() };
+        let acknowledgements = Acknowledgements { path: path_of_store, requests, orders: orders.clone(), carried_out };
         supervisor.start("the part that takes acknowledgements", acknowledgements.run(stop.clone()));
         supervisor.start("the loop", engine.run(ticks, ordered, stop.clone()));
         Ok(Self {

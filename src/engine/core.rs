@@ -93,7 +93,7 @@ pub struct Core {
 impl Core {
     /// Watches every token of `config`, going on from the persisted state. A token that is not in it is due at once.
     #[must_use]
-    pub fn start(config: Arc<Config>, state: PersistedState, now: DateTime<Utc>) -> (Self, Vec<Effect>) {
+    pub fn start(config: Arc<Config>, mut state: PersistedState, now: DateTime<Utc>) -> (Self, Vec<Effect>) {
         let mut core = Self {
             sweep: Cost::of(&config).sweep,
             config,
@@ -109,7 +109,12 @@ impl Core {
             cached: None,
         };
         let mut effects = Vec::new();
+        let orders = std::mem::take(&mut state.orders);
         core.resume(state, now, &mut effects);
+        // Before anything else, so that nobody is reminded of what somebody had taken on.
+        for order in orders {
+            core.acknowledge(order, now, &mut effects);
+        }
         core.is_first_sweep_done = core.fleet.is_checked();
         (core, effects)
     }

@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use rustls::crypto::aws_lc_rs;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Semaphore;
@@ -19,10 +18,8 @@ use tokio::task::spawn_blocking;
 use crate::config::PasswordHash;
 
 use super::guesses::{Guesses, TooMany};
+use super::random::{Digest, random};
 use super::sessions::Sessions;
-
-/// A keyed digest of a secret, so that the secret itself is not retained.
-pub(super) type Digest = [u8; 32];
 
 /// How many slots the names share at which an address may guess; more would let it guess oftener at made-up names.
 const NAME_SLOTS: u8 = 16;
@@ -222,15 +219,6 @@ impl Authenticator {
         }
         Ok(is_right)
     }
-}
-
-/// Fills a buffer with what nobody can guess.
-///
-/// # Errors
-/// When the system has no randomness.
-pub(super) fn random(buffer: &mut [u8]) -> Result<(), String> {
-    let random = aws_lc_rs::default_provider().secure_random;
-    random.fill(buffer).map_err(|_| "no randomness can be had".to_owned())
 }
 
 #[cfg(test)]

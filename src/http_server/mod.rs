@@ -8,6 +8,7 @@ mod connections;
 mod guesses;
 mod hosts;
 mod lane;
+mod random;
 mod refusal;
 mod server;
 mod sessions;

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::{Choice, ConstantTimeEq};
 use tokio::time::Instant;
 
-use super::authenticator::{Digest, random};
+use super::random::{Digest, random};
 
 /// How long a session lasts.
 const LASTS: Duration = Duration::from_hours(12);

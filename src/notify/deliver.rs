@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::alert::AlertKey;
+use crate::alert::{AlertKey, Change};
 use crate::state::{Delivery, Refusal, Settled};
+use crate::system::clock;
 
 use super::answer::{Suspect, Trouble};
 use super::backoff::pause_of_one;
@@ -33,6 +34,7 @@ const MOST_GATHERED: usize = 500;
 impl<P: Post> Worker<P> {
     /// Tries what comes next; returns whether the receiver takes anything, as far as is known.
     pub(super) async fn deliver(&mut self) -> bool {
+        self.forget_acknowledged().await;
         let batch = self.next();
         let Some(first) = batch.first().cloned() else { return true };
         match self.attempt(&batch).await {
@@ -47,6 +49,23 @@ impl<P: Post> Worker<P> {
             }
             Err(trouble) => self.not_delivered(first, trouble).await,
         }
+    }
+
+    /// Takes out what people need not read any more, because somebody has taken the alert on since.
+    async fn forget_acknowledged(&mut self) {
+        if !self.is_for_people() {
+            return;
+        }
+        let (snapshot, now) = (Arc::clone(&self.handles.snapshots.borrow()), clock::now());
+        let mut superseded = Vec::new();
+        for firing in snapshot.firing().filter(|firing| firing.is_acknowledged(now)) {
+            let key = AlertKey { alert: firing.alert, of: firing.scope.clone() };
+            superseded.extend(self.queue.discard(&key, |Delivery { notification, .. }| {
+                let is_repeated = matches!(notification.change, Change::Reminder | Change::Updated);
+                is_repeated && notification.id == firing.id
+            }));
+        }
+        self.supersede(superseded).await;
     }
 
     /// What is to be tried next: one notification, or for people all that have gathered.

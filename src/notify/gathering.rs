@@ -73,7 +73,7 @@ impl Gathering {
 }
 
 /// Puts a delivery into the queue of a receiver; returns those that need not be made any more. For people it opens a window
-/// in which more may gather, an update takes the place of one that waits, and where another alert takes the place of one,
+/// in which more may gather, what comes later takes the place of an update or a reminder that waits, and where another alert takes the place of one,
 /// nothing is said of that one any more: the other says it.
 pub(super) fn enqueue(
     queue: &mut Queue,
@@ -88,7 +88,8 @@ pub(super) fn enqueue(
     }
     let (alert, change) = (&delivery.notification.id, delivery.notification.change);
     let is_needless = |waiting: &Delivery| {
-        let is_needless = change == Change::Superseded || waiting.notification.change == Change::Updated;
+        let is_repeated = matches!(waiting.notification.change, Change::Updated | Change::Reminder);
+        let is_needless = change == Change::Superseded || is_repeated;
         is_needless && waiting.notification.id == *alert
     };
     let mut superseded = queue.discard(delivery.line(), is_needless);

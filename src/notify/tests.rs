@@ -361,7 +361,9 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
     let text = slack["attachments"][0]["text"].as_str().unwrap();
     assert!(
-        text.starts_with("token `a` &amp; &lt;more&gt;\n1. Open it\n2. Save\n<http://here/runbooks/TokenRejected|"),
+        text.starts_with(
+            "token `a` &amp; &lt;more&gt;\n1. Open it\n2. Save\nAlert acme-a · <http://here/runbooks/TokenRejected|"
+        ),
         "{text}"
     );
 }

@@ -41,12 +41,14 @@ impl<P: Post> Worker<P> {
         }
         self.not_before = self.failed_at + pause;
         let (reason, detail, waiting) = (trouble.why.as_str(), &trouble.detail, self.queue.len());
+        let wait =
+            if waiting == 1 { "1 notification waits".to_owned() } else { format!("{waiting} notifications wait") };
         if self.failures == 1 {
             tracing::warn!(
                 event = "receiver_failing",
                 receiver = name,
                 reason,
-                "receiver `{name}` was not notified: {detail}. {waiting} notifications wait for it; it is tried again"
+                "receiver `{name}` was not notified: {detail}. {wait} for it; it is tried again"
             );
         } else {
             tracing::debug!(event = "receiver_failing", receiver = name, reason, "still not notified: {detail}");
@@ -59,7 +61,7 @@ impl<P: Post> Worker<P> {
                 receiver = name,
                 reason,
                 "receiver `{name}` has not been notified for more than an hour of what it should know: {detail}. \
-                 {waiting} notifications wait for it"
+                 {wait} for it"
             );
         }
     }

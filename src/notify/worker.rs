@@ -242,7 +242,7 @@ impl<P: Post> Worker<P> {
         self.supersede(superseded).await;
     }
 
-    async fn supersede(&self, superseded: Vec<Delivery>) {
+    pub(super) async fn supersede(&self, superseded: Vec<Delivery>) {
         if superseded.is_empty() {
             return;
         }

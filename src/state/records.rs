@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::{Firing, Notification};
+use crate::alert::{AcknowledgementOrder, Firing, Notification};
 use crate::belief::{TokenStatus, Transition};
 use crate::model::{Scope, TokenId};
 
@@ -22,6 +22,8 @@ pub struct PersistedState {
     pub fleet: Vec<Firing>,
     /// Tokens that left the configuration, so that one that comes back under another name is recognised.
     pub retired: Vec<(TokenId, TokenStatus)>,
+    /// What operators want of alerts and has not been carried out, in order.
+    pub orders: Vec<AcknowledgementOrder>,
 }
 
 /// The persisted state of one token.

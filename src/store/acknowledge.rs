@@ -9,6 +9,7 @@ use crate::alert::{Acknowledgement, AcknowledgementOrder};
 
 use super::database::beside;
 use super::error::{Problem, StoreError};
+use super::read::orders;
 
 /// How many orders may wait: they come by hand, and a script that repeats one must not fill the disk.
 const MOST_ORDERS: i64 = 1000;
@@ -43,19 +44,5 @@ pub fn order_acknowledgement(
 /// # Errors
 /// When the store cannot be read.
 pub fn acknowledgement_orders(path: &Path) -> Result<Vec<AcknowledgementOrder>, StoreError> {
-    let read = || {
-        let connection = beside(path)?;
-        let mut statement =
-            connection.prepare("SELECT number, alert, acknowledgement FROM acknowledgement_orders ORDER BY number")?;
-        let (mut rows, mut orders) = (statement.query([])?, Vec::new());
-        while let Some(row) = rows.next()? {
-            let acknowledgement: Option<String> = row.get(2)?;
-            let acknowledgement = acknowledgement.map(|text| serde_json::from_str(&text)).transpose();
-            let unreadable = |error| Problem::Damaged(format!("an acknowledgement cannot be read: {error}"));
-            let acknowledgement = acknowledgement.map_err(unreadable)?;
-            orders.push(AcknowledgementOrder { number: row.get(0)?, alert: row.get(1)?, acknowledgement });
-        }
-        Ok(orders)
-    };
-    read().map_err(|problem: Problem| problem.at(path))
+    beside(path).and_then(|connection| orders(&connection)).map_err(|problem| problem.at(path))
 }

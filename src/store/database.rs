@@ -13,7 +13,7 @@ use crate::model::{Scope, TokenId};
 use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
-use super::read::{Outbox, delivery, known_alerts, persisted_state, recurring, undelivered};
+use super::read::{Outbox, delivery, known_alerts, orders, persisted_state, recurring, undelivered};
 use super::retention::{discard_older, forget_carried_out};
 use super::unwritten::Unwritten;
 use super::written;
@@ -108,7 +108,8 @@ impl Database {
         transaction.commit()?;
         let (known, recurring) = (known_alerts(&self.connection)?, recurring(&self.connection)?);
         let outbox = Outbox { undelivered, next_id: last + 1, known, recurring };
-        Ok((persisted_state(&self.connection)?, outbox))
+        let orders = orders(&self.connection)?;
+        Ok((PersistedState { orders, ..persisted_state(&self.connection)? }, outbox))
     }
 
     /// The latest moment up to `now` at which the store says that it was written to: what lies after `now` was written

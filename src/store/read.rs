@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::alert::{AlertKey, Firing};
+use crate::alert::{AcknowledgementOrder, AlertKey, Firing};
 use crate::belief::{TokenStatus, discard_unknown_permissions};
 use crate::model::{Scope, TokenId};
 use crate::state::{Delivery, KnownAlerts, Learnt, PersistedState, PersistedToken, thin};
@@ -26,6 +26,21 @@ pub(super) struct Outbox {
     pub(super) known: KnownAlerts,
     /// Up to which moment what is sent again and again is settled, by its name.
     pub(super) recurring: HashMap<String, DateTime<Utc>>,
+}
+
+/// What operators want of alerts and has not been carried out, in order.
+pub(super) fn orders(connection: &Connection) -> Result<Vec<AcknowledgementOrder>, Problem> {
+    let mut statement =
+        connection.prepare("SELECT number, alert, acknowledgement FROM acknowledgement_orders ORDER BY number")?;
+    let (mut rows, mut orders) = (statement.query([])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let acknowledgement: Option<String> = row.get(2)?;
+        let acknowledgement = acknowledgement.map(|text| serde_json::from_str(&text)).transpose();
+        let unreadable = |error| Problem::Damaged(format!("an acknowledgement cannot be read: {error}"));
+        let acknowledgement = acknowledgement.map_err(unreadable)?;
+        orders.push(AcknowledgementOrder { number: row.get(0)?, alert: row.get(1)?, acknowledgement });
+    }
+    Ok(orders)
 }
 
 /// The statuses and the firing alerts that were persisted.

@@ -37,7 +37,7 @@ pub(super) async fn acknowledge(
     id: Result<Path<String>, PathRejection>,
     filled: Result<Form<Filled>, FormRejection>,
 ) -> Response {
-    let refused = |status, why: &str| problem(&access, status, "Not acknowledged", &format!("Sorry: {why}."));
+    let refused = |status, why: &str| problem(&access, status, "Not acknowledged", &format!("Not done, {why}."));
     let Filled { by, reason, until } = match filled {
         Ok(Form(filled)) => filled,
         Err(rejection) => return refused(rejection.status(), &rejection.body_text()),
@@ -68,7 +68,7 @@ async fn carry_out(
     id: Result<Path<String>, PathRejection>,
     acknowledgement: Option<Acknowledgement>,
 ) -> Response {
-    let refused = |status, why: &str| problem(access, status, "Not acknowledged", &format!("Sorry: {why}."));
+    let refused = |status, why: &str| problem(access, status, "Not acknowledged", &format!("Not done, {why}."));
     let Ok(Path(id)) = id else { return refused(StatusCode::NOT_FOUND, "no alert of that id fires") };
     match request_acknowledgement(state, id.clone(), acknowledgement).await {
         Err(why) => refused(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::alert::{Affected, Firing, Member, Message, Rules, Tenancy};
 use crate::model::{Scope, Tenant, Token};
 
-use super::words::{FEW, cut, each_once, list, name, permission, several, title, utc};
+use super::words::{FEW, cut, each_once, ending, list, name, permission, several, title, utc};
 
 /// The most characters of the contacts of all tokens together.
-const LONGEST_CONTACT: usize = 200;
+const LONGEST_REMARK: usize = 200;
 
 /// An alert, and the tenant that it is about.
 #[derive(Debug, Clone, Copy)]
@@ -174,17 +174,31 @@ impl<'a> Subject<'a> {
         let mut profiles: Vec<_> = profiles.collect();
         profiles.sort_unstable();
         profiles.dedup();
-        let contacts = each_once(members.iter().filter_map(|member| member.token.contact.clone()));
-        let contact = (!contacts.is_empty()).then(|| cut(&contacts.join(", "), LONGEST_CONTACT));
-        let note = members.iter().find_map(|member| member.token.note.clone());
+        let contact = remarks(&members, |token| token.contact.as_deref());
+        let note = remarks(&members, |token| token.note.as_deref());
         let of_token = || {
             let is_token = self.firing.scope.token_name().is_some();
             self.member().filter(|_| is_token).and_then(Member::user_id)
         };
         let user_id = self.firing.scope.user_id().or_else(of_token);
         let security_group = self.group().map(str::to_owned);
+        let line = match &self.firing.in_place_of {
+            Some((alert, id)) => ending(&line, &format!("in place of {} ({id})", alert.as_str())),
+            None => line,
+        };
         Message { security_group, user_id, profiles, contact, note, ..Message::new(line, steps) }
     }
+}
+
+/// What the operator wrote about these tokens; where not all of them have the same, each with the name of its token.
+fn remarks(members: &[&Member<'_>], of: impl Fn(&Token) -> Option<&str>) -> Option<String> {
+    let first = members.first().and_then(|member| of(member.token));
+    if let Some(first) = first.filter(|first| members.iter().all(|member| of(member.token) == Some(*first))) {
+        return Some(cut(first, LONGEST_REMARK));
+    }
+    let named = members.iter().filter_map(|member| Some(format!("{}: {}", member.token.name, of(member.token)?)));
+    let named: Vec<_> = named.collect();
+    (!named.is_empty()).then(|| cut(&named.join("; "), LONGEST_REMARK))
 }
 
 /// The integrations that use these tokens, to stand in a sentence: a noun, in the singular if there is one.

@@ -130,6 +130,20 @@ pub(super) fn quoting(introduction: &str, line: &str) -> String {
     }
 }
 
+/// A line with a clause at its end. Where both are too long, the line loses its last clauses, but not the one that has its
+/// date.
+pub(super) fn ending(line: &str, clause: &str) -> String {
+    let mut clauses = clauses(line);
+    loop {
+        let whole = format!("{}; {clause}", clauses.join("; "));
+        let last = clauses.iter().rposition(|clause| !clause.starts_with("since ")).filter(|index| *index > 0);
+        match last {
+            Some(last) if length(&whole) > LONGEST_LINE => clauses.remove(last),
+            _ => return bounded(&whole),
+        };
+    }
+}
+
 /// The clauses of a line. What stands between backticks is a name, and is in one piece.
 fn clauses(line: &str) -> Vec<&str> {
     let (mut clauses, mut begin) = (Vec::new(), 0);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::alert::{Affected, Firing};
+use crate::alert::{Acknowledgement, Affected, Firing};
 use crate::belief::TokenState;
 use crate::config::{Config, Schedule};
 use crate::state::{PersistedState, PersistedToken, in_milliseconds};
@@ -159,7 +159,11 @@ impl Report {
         };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         let head = ["LEVEL", "TENANT", "TOKEN", "STATE", "EXPIRES (UTC)", "LAST VERDICT (UTC)"];
-        let alerts: String = self.alerts().into_iter().map(alert_text).collect();
+        let alert = |firing: &Firing| {
+            let taken_on = taken_on(firing).map(|who| format!(", {who}")).unwrap_or_default();
+            format!("{}  alert {}{taken_on}\n", alert_text(firing), firing.id)
+        };
+        let alerts: String = self.alerts().into_iter().map(alert).collect();
         let old: String = self.rows.iter().filter(|row| row.is_stale).map(|row| row.in_short() + "\n").collect();
         table(&head, &rows) + &alerts + &old
     }
@@ -223,7 +227,15 @@ fn in_short(firing: &Firing) -> String {
     let things: Vec<_> = lacking(firing, None, Affected::thing).into_iter().collect();
     let what = format!("{} {}", firing.alert.as_str(), things.join(", "));
     let what = what.trim_end();
-    if about.is_empty() { what.to_owned() } else { format!("{about}: {what}") }
+    let taken_on = firing.acknowledged.as_ref().map(|taken_on| format!(" (acknowledged by {})", taken_on.by));
+    let what = format!("{what}{}", taken_on.unwrap_or_default());
+    if about.is_empty() { what } else { format!("{about}: {what}") }
+}
+
+/// Who has taken an alert on, until when and why.
+fn taken_on(firing: &Firing) -> Option<String> {
+    let Acknowledgement { by, reason, until, .. } = firing.acknowledged.as_ref()?;
+    Some(format!("acknowledged by {by} until {}: {reason}", until.format("%Y-%m-%d %H:%M UTC")))
 }
 
 fn level(firing: &[Firing]) -> Level {

@@ -21,7 +21,8 @@ pub(in crate::notify) fn slack(first: &Fields, all: &[Fields]) -> Value {
 fn one(fields: &Fields) -> Value {
     let about = cut_escaped(&fields.about(), LONGEST_FIELD);
     let title = format!("{} {}: *{}* {about}", sign(fields), happening(fields), fields.alert);
-    let links = [link(&fields.runbook, "What to do"), link(&fields.url, "Details")];
+    let id = cut_escaped(&format!("Alert {}", fields.id), LONGEST_FIELD);
+    let links = [Some(id), link(&fields.runbook, "What to do"), link(&fields.url, "Details")];
     let links = links.into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let remarks = remarks(fields).into_iter().map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
     let below = format!("{}\n{links}", remarks.collect::<String>());

@@ -37,6 +37,29 @@ async fn what_begins_within_the_wait_is_one_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reminder_that_waits_is_not_sent_once_the_alert_is_taken_on_or_over() {
+    let fake = Fake::new();
+    let mut bench = Bench::new(&fake, vec![slack(WAIT)], &["a", "b", "c"]);
+    for name in ["a", "b", "c"] {
+        bench.deliver("chat", name, Change::Reminder).await;
+    }
+    sleep(Duration::from_secs(5)).await;
+    let until = now() + chrono::TimeDelta::days(1);
+    let acknowledged = Acknowledgement { by: "Pat".to_owned(), reason: "later".to_owned(), until, at: at(0) };
+    let mut alerts = ["a", "b", "c"].map(firing);
+    alerts[0].acknowledged = Some(acknowledged);
+    let tenant = TenantSnapshot { name: "acme".to_owned(), firing: Arc::new(alerts.into()) };
+    bench.snapshots.send_replace(Arc::new(Snapshot { tenants: Arc::new(vec![tenant]), ..Snapshot::default() }));
+    bench.deliver("chat", "b", Change::Resolved).await;
+    sleep(WAIT).await;
+    let expected = [
+        "\u{1f534} still firing critical: *TokenRejected* acme / c",
+        "\u{2705} resolved critical: *TokenRejected* acme / b",
+    ];
+    assert_eq!(texts(&fake), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn thirty_faults_of_the_first_sweep_are_one_message() {
     let fake = Fake::new();
     let sweep = FirstSweep { is_first_start: true, confirmed_after: Duration::from_mins(1) };

@@ -25,13 +25,32 @@ use super::views::{Error, line};
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Who takes it on.
-    #[schema(min_length = 1, max_length = 100)]
+    #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 100)]
     by: String,
     /// Why it may wait.
-    #[schema(min_length = 1, max_length = 500)]
+    #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 500)]
     reason: String,
     /// Until when: a moment in the future, at most 90 days away.
-    until: DateTime<Utc>,
+    #[serde(default)]
+    #[schema(required, value_type = DateTime<Utc>)]
+    until: String,
+}
+
+/// Reads the end of an acknowledgement.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+fn moment(until: &str) -> Result<DateTime<Utc>, String> {
+    let allowed = "say until when, such as 2026-11-30T08:00:00Z";
+    if until.is_empty() {
+        return Err(format!("until: it is missing; {allowed}"));
+    }
+    let moment = DateTime::parse_from_rfc3339(until);
+    moment
+        .map(|moment| moment.to_utc())
+        .map_err(|_| format!("until: it is no date with a time and an offset; {allowed}"))
 }
 
 #[utoipa::path(
@@ -62,9 +81,12 @@ pub(super) async fn acknowledge(
         Ok(Json(wanted)) => wanted,
         Err(rejection) => return error(rejection.status(), &rejection.body_text()),
     };
-    match Acknowledgement::new(&by, &reason, until, clock::now()) {
+    let made = moment(&until).and_then(|until| {
+        Acknowledgement::new(&by, &reason, until, clock::now()).map_err(|invalid| invalid.to_string())
+    });
+    match made {
         Ok(acknowledgement) => answer(&state, &access, id, Some(acknowledgement)).await,
-        Err(why) => error(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
+        Err(why) => error(StatusCode::UNPROCESSABLE_ENTITY, &why),
     }
 }
 

@@ -57,8 +57,9 @@ pub(super) struct AffectedToken {
 }
 
 /// The order of alerts: the worst and newest come first, and before all of them the one that may explain the others.
-fn order(firing: &Firing) -> (bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
-    (firing.alert != Alert::SyncroOutage, Reverse(firing.severity), Reverse(firing.since))
+fn order(firing: &Firing) -> (bool, bool, Reverse<Severity>, Reverse<DateTime<Utc>>) {
+    let is_taken_on = firing.acknowledged.is_some();
+    (firing.alert != Alert::SyncroOutage, is_taken_on, Reverse(firing.severity), Reverse(firing.since))
 }
 
 /// The card of an alert, on the page at `here`.

@@ -341,8 +341,8 @@ fn a_message_has_the_contacts_and_notes_of_its_tokens() {
     world.tokens[1].note = Some("renew with the vendor".to_owned());
     let affected = ["a", "b", "c"].map(Affected::token).to_vec();
     let message = world.says(Alert::TenantBlocked, Scope::Tenant("acme".to_owned()), affected);
-    assert_eq!(message.contact.as_deref(), Some("Pat, Sam"));
-    assert_eq!(message.note.as_deref(), Some("renew with the vendor"));
+    assert_eq!(message.contact.as_deref(), Some("a: Pat; b: Sam; c: Pat"));
+    assert_eq!(message.note.as_deref(), Some("b: renew with the vendor"));
     assert!(message.line.contains("it is its address, not the tokens"), "{}", message.line);
 }
 

@@ -93,6 +93,20 @@ fn a_crash_before_the_commit_leaves_the_order_and_one_after_it_the_result() {
 }
 
 #[test]
+fn a_start_reminds_nobody_of_what_was_taken_on_just_before_a_crash() {
+    let mut machine = refused();
+    machine.seconds(REMIND_EVERY - 20);
+    let order = order(&machine, Some(10 * REMIND_EVERY));
+    // The reminder was due while nobody ran.
+    let mut state = machine.store.state();
+    state.orders = vec![order];
+    let (mut core, mut effects) = Core::start(Arc::new(config()), state, at(machine.now + 60));
+    effects.extend(core.handle(Event::Tick, at(machine.now + 61)));
+    assert_eq!(notified(&effects), Vec::<String>::new());
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::CarriedOut(1)))));
+}
+
+#[test]
 fn an_order_that_comes_too_late_says_why_it_changes_nothing() {
     let mut machine = refused();
     let late = order(&machine, Some(0));

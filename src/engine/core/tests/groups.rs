@@ -69,6 +69,20 @@ fn what_a_group_lost_is_one_alert_and_one_end() {
 }
 
 #[test]
+fn an_end_quotes_what_was_said_last_although_it_ended_bit_by_bit() {
+    let mut machine = all_lost(&["a", "b"]);
+    let first = machine.store.notified[0].clone();
+    machine.holds("a");
+    machine.holds("b");
+    machine.check("a");
+    machine.seconds(A_WHILE);
+    assert_eq!(since(&machine, 1), [lost(&["a", "b"], "resolved")]);
+    let ended = machine.store.notified.last().unwrap();
+    assert_eq!(ended.affected, first.affected);
+    assert!(ended.message.line.contains("affected: `a` and `b`"), "{}", ended.message.line);
+}
+
+#[test]
 fn one_token_of_a_group_alone_is_not_the_group() {
     let mut machine = Machine::grouped(&["a", "b"]);
     machine.seconds(A_WHILE);

@@ -31,7 +31,7 @@ impl Store {
         self.notified.extend(batch.notifications);
     }
 
-    fn state(&self) -> PersistedState {
+    pub(super) fn state(&self) -> PersistedState {
         let mut state = PersistedState::default();
         for (id, (token_status, retired)) in self.tokens.clone() {
             if retired {
