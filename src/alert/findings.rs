@@ -70,24 +70,27 @@ fn user(tenancy: &Tenancy<'_>, member: &Member<'_>) -> Scope {
 }
 
 /// The subdomain that the account has now: all of its tokens that reach an account name the same other one, with the
-/// values and the users that they had. One of which no check has given a verdict since shows nothing of it.
+/// values and the users that they had. One of which no check has given a verdict since shows nothing of it, where two or more
+/// others do.
 fn renamed_to<'a>(tenancy: &'a Tenancy<'_>) -> Option<&'a str> {
     let is_elsewhere = |member: &&Member<'_>| member.status.elsewhere.is_some();
     let first = tenancy.members.values().filter(is_elsewhere).filter_map(|member| member.status.since).min()?;
-    let let_in = tenancy
-        .members
-        .values()
-        .filter(|member| member.status.state.is_let_in() && member.status.validity.last_success >= Some(first));
-    let mut found = None;
+    let let_in = tenancy.members.values().filter(|member| member.status.state.is_let_in());
+    let (mut found, mut named, mut is_any_unseen) = (None, 0, false);
     for member in let_in {
+        if member.status.validity.last_success < Some(first) {
+            is_any_unseen = true;
+            continue;
+        }
         let elsewhere = member.status.elsewhere.as_ref().filter(|elsewhere| elsewhere.is_same_token == Some(true))?;
         let is_wrong = member.status.state == TokenState::WrongAccount;
         if !is_wrong || found.is_some_and(|subdomain: &str| !subdomain.eq_ignore_ascii_case(&elsewhere.subdomain)) {
             return None;
         }
         found = Some(elsewhere.subdomain.as_str());
+        named += 1;
     }
-    found
+    found.filter(|_| named > 1 || !is_any_unseen)
 }
 
 /// That no check of any token of the tenant gives a verdict.

@@ -135,7 +135,16 @@ impl Listing {
         candidates: &Candidates,
     ) -> Option<Place> {
         let explains = |index: usize, by: Explanation| explanation(&findings[index], right) == Some(by);
-        [Explanation::SameScope, Explanation::SameToken].into_iter().find_map(|by| {
+        // What several tokens of a group lost together is in one alert, whatever else one of them lost.
+        let is_shared = |other: &Finding| {
+            let is_same = |of: fn(&Affected) -> Option<&str>| {
+                other.affected.as_ref().and_then(of) == right.affected.as_ref().and_then(of)
+            };
+            other.scope == right.scope && is_same(|one| one.right.as_deref()) && !is_same(|one| Some(&one.token_name))
+        };
+        let ways = [Explanation::SameScope, Explanation::SameToken];
+        let ways = if findings.iter().any(is_shared) { &ways[..1] } else { &ways[..] };
+        ways.iter().copied().find_map(|by| {
             let explained = |at: &usize| {
                 self.kept[*at].iter().any(|index| explains(*index, by))
                     && (listed == Some(*at) || is_of_round(&firing[*at], right))

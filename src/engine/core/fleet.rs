@@ -1,5 +1,6 @@
 //! The tokens and tenants that are watched, who belongs to whom, and which tokens were watched before. Pure.
 
+mod groups;
 mod leavers;
 mod silence;
 
@@ -151,11 +152,12 @@ impl Fleet {
         tenant.map(|tenant| (Arc::clone(&tenant.firing), tenant.waiting.clone())).unwrap_or_default()
     }
 
-    /// A tenant with its tokens, as alerts depend on them; `is_checking` says whether the permissions of a token are being
-    /// asked.
+    /// A tenant with its tokens, as alerts depend on them; `outdated` are those of which another one shows that what they
+    /// believe of their group is no longer so, and `is_checking` says whether the permissions of a token are being asked.
     pub(super) fn tenancy(
         &self,
         name: &str,
+        outdated: &HashSet<WatchKey>,
         is_checking: impl Fn(WatchKey) -> bool,
         now: DateTime<Utc>,
     ) -> Option<Tenancy<'_>> {
@@ -166,7 +168,7 @@ impl Fleet {
             let is_requested = watch.timing.requested_at().is_some_and(|at| at <= now);
             let was_checked = watch.status.validity.last_attempt.is_some();
             let is_pending = is_requested || !was_checked || is_checking(*key) || watch.status.is_doubtful();
-            let (token, status, is_outdated) = (&*watch.token, &*watch.status, self.is_outdated(*key));
+            let (token, status, is_outdated) = (&*watch.token, &*watch.status, outdated.contains(key));
             let of_others = || {
                 let user = status.user.as_ref()?;
                 groups.get(&user.id).filter(|(read_at, _)| Some(*read_at) >= user.doubted_at).map(|(_, group)| *group)
@@ -180,27 +182,6 @@ impl Fleet {
             leavers: tenant.leavers.iter().map(|(name, _)| name.as_str()).collect(),
             ..Tenancy::default()
         })
-    }
-
-    /// The security group of each user of a tenant, as it was read last with any token of the user, and when.
-    fn groups_of_users(&self, tenant: &Tenant) -> HashMap<u64, (DateTime<Utc>, &str)> {
-        let mut groups = HashMap::new();
-        for watch in tenant.members.iter().filter_map(|key| self.get(*key)) {
-            let Some(user) = &watch.status.user else { continue };
-            if let (Some(group), Some(read_at)) = (watch.status.current_group(), user.group_asked) {
-                let newest = groups.entry(user.id).or_insert((read_at, group));
-                *newest = (*newest).max((read_at, group));
-            }
-        }
-        groups
-    }
-
-    /// Whether another token of the same security group shows that what is believed of the group, and nobody has been notified
-    /// of, is no longer so.
-    pub(super) fn is_outdated(&self, key: WatchKey) -> bool {
-        let Some(watch) = self.get(key).filter(|watch| watch.status.lacks_anything()) else { return false };
-        let Some(tenant) = self.tenants.get(&watch.token.tenant.name) else { return false };
-        self.peers(key).iter().any(|(_, peer)| watch.is_outdated_by(peer, &tenant.firing))
     }
 
     /// When a check that reads the list of a tenant's users was last started.
@@ -255,15 +236,6 @@ impl Fleet {
     /// The tokens of a tenant.
     pub(super) fn members(&self, name: &str) -> &[WatchKey] {
         self.tenants.get(name).map(|tenant| tenant.members.as_slice()).unwrap_or_default()
-    }
-
-    /// The other tokens of the tenant whose users are in the same security group.
-    pub(super) fn peers(&self, key: WatchKey) -> Vec<(WatchKey, &Watch)> {
-        let Some(watch) = self.get(key) else { return Vec::new() };
-        let Some(group) = watch.status.restricting_group() else { return Vec::new() };
-        let others = self.members(&watch.token.tenant.name).iter().filter(|other| **other != key);
-        let others = others.filter_map(|other| Some((*other, self.get(*other)?)));
-        others.filter(|(_, other)| other.status.restricting_group() == Some(group)).collect()
     }
 
     /// The statuses of the other tokens of the tenant for which `shares` holds, given this one's and theirs.

@@ -80,11 +80,19 @@ impl Core {
             return;
         }
         let waited_for = self.fleet.release_leavers(name, now);
+        let outdated = self.fleet.outdated(name);
+        for key in outdated.iter().copied() {
+            // What another token has shown is checked again with this one, which nothing may have happened to.
+            let is_requested = self.fleet.get(key).is_none_or(|watch| watch.timing.check_at.is_some());
+            if !is_requested && !self.agenda.is_checking_permissions(key) {
+                self.review(key, now, effects);
+            }
+        }
         let is_silence_suppressed =
             self.outages.is_one_of_many(self.fleet.last_check(name)) || self.fleet.is_own_trouble(name);
         let agenda = &self.agenda;
         let is_checking = |key| agenda.is_checking_permissions(key);
-        let Some(mut tenancy) = self.fleet.tenancy(name, is_checking, now) else { return };
+        let Some(mut tenancy) = self.fleet.tenancy(name, &outdated, is_checking, now) else { return };
         tenancy.silent = silence.filter(|_| !is_silence_suppressed);
         tenancy.is_silence_suppressed = is_silence_suppressed;
         tenancy.others_answer = self.outages.silent().count() < self.fleet.tenant_count();
