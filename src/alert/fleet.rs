@@ -86,7 +86,7 @@ impl Subjects for Everything<'_> {
         (self.is_of_others)(firing)
     }
 
-    fn is_pending(&self, _: &AlertKey) -> bool {
+    fn is_pending(&self, _: &AlertKey, _: bool) -> bool {
         false
     }
 

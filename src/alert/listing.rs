@@ -33,12 +33,13 @@ pub(super) struct Listing {
 type Candidates = BTreeMap<AlertKey, Vec<(usize, Option<usize>)>>;
 
 /// Distributes the findings among the alerts that fire and new ones. `is_held` says whether an alert lists a permission of
-/// which nothing can be said now, and `begins` whether a new alert of this kind begins now.
+/// which nothing can be said now, and `begins` whether a new alert of this kind begins now, given whether its cause is not
+/// known.
 pub(super) fn list(
     findings: &[Finding],
     firing: &[Firing],
     is_held: impl Fn(&Firing) -> bool,
-    mut begins: impl FnMut(&AlertKey) -> bool,
+    mut begins: impl FnMut(&AlertKey, bool) -> bool,
 ) -> Listing {
     let mut listing = Listing {
         kept: vec![Vec::new(); firing.len()],
@@ -60,7 +61,8 @@ pub(super) fn list(
             members.iter().filter(|(index, listed)| listed.is_some() || findings[*index].may_begin).collect();
         let found: Vec<_> = counted.iter().map(|(index, _)| &findings[*index]).collect();
         // A right that goes along with what explains it begins nothing by itself.
-        if found.iter().any(|finding| finding.may_begin && finding.alert == key.alert) && begins(&key) {
+        let is_vague = found.iter().any(|finding| finding.is_vague);
+        if found.iter().any(|finding| finding.may_begin && finding.alert == key.alert) && begins(&key, is_vague) {
             for (_, listed) in &counted {
                 listing.moved_from(*listed);
             }

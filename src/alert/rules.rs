@@ -42,8 +42,9 @@ pub(crate) struct Outcome {
 pub(super) trait Subjects {
     /// Whether nothing can be said now of something that an alert lists, so that it stays listed.
     fn is_frozen(&self, firing: &Firing, affected: Option<&Affected>) -> bool;
-    /// Whether checks are under way, or about to be made, that may change what an alert of this kind lists.
-    fn is_pending(&self, key: &AlertKey) -> bool;
+    /// Whether checks are under way, or about to be made, that may change what an alert of this kind lists, or show its cause
+    /// where that `is_vague`.
+    fn is_pending(&self, key: &AlertKey, is_vague: bool) -> bool;
     /// What a human is to read of the alert now.
     fn message(&self, firing: &Firing) -> Message;
     /// What a human is to read at its end.
@@ -83,7 +84,7 @@ impl<'a> Rules<'a> {
     ) -> Outcome {
         let mut judgement = Judgement { rules: self, findings, subjects, outcome: Outcome::default() };
         let mut waits = Waiting::default();
-        let begins = |key: &AlertKey| judgement.begins(key, waiting, &mut waits);
+        let begins = |key: &AlertKey, is_vague| judgement.begins((key, is_vague), waiting, &mut waits);
         let listing = list(findings, firing, |one| is_held(one, subjects), begins);
         *waiting = waits;
         judgement.outcome.next = waiting.0.values().map(|since| *since + self.patience()).min();
@@ -102,8 +103,8 @@ struct Judgement<'a> {
 
 impl Judgement<'_> {
     /// Whether an alert of this kind begins now. It waits a while for the checks of others of the same cause.
-    fn begins(&self, key: &AlertKey, before: &Waiting, waits: &mut Waiting) -> bool {
-        if !waits_for_others(key.alert) || !self.subjects.is_pending(key) {
+    fn begins(&self, (key, is_vague): (&AlertKey, bool), before: &Waiting, waits: &mut Waiting) -> bool {
+        if !waits_for_others(key.alert) || !self.subjects.is_pending(key, is_vague) {
             return true;
         }
         let since = before.0.get(key).copied().unwrap_or(self.rules.now).min(self.rules.now);
@@ -191,7 +192,8 @@ impl Judgement<'_> {
         let severity = found.iter().map(|finding| finding.severity).chain(stays).max().unwrap_or(one.severity);
         one.set_affected(listed(one.alert, found, frozen), now);
         let key = AlertKey { alert: one.alert, of: one.scope.clone() };
-        let is_settled = |since: DateTime<Utc>| since + self.rules.patience() <= now || !self.subjects.is_pending(&key);
+        let is_settled =
+            |since: DateTime<Utc>| since + self.rules.patience() <= now || !self.subjects.is_pending(&key, false);
         if found.is_empty() {
             // Nothing can be said now of what it still lists.
             if one.changed_at.is_some_and(is_settled) {

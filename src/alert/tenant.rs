@@ -54,10 +54,15 @@ impl Subjects for Members<'_> {
         !member.is_valid() && firing.alert.is_suppressed_while_not_valid()
     }
 
-    fn is_pending(&self, key: &AlertKey) -> bool {
+    fn is_pending(&self, key: &AlertKey, is_vague: bool) -> bool {
         let tenant = Scope::Tenant(self.tenancy.name.to_owned());
         let scope = if key.alert == Alert::TokenWrongAccount { &tenant } else { &key.of };
-        self.tenancy.members_of(scope).any(|member| member.is_pending)
+        // What the other tokens of its user and its group show may be the cause.
+        let token = key.of.token_name().filter(|_| is_vague).and_then(|token_name| self.tenancy.member(token_name));
+        let mut kin = token.into_iter().flat_map(|token| {
+            self.tenancy.members.values().filter(|other| token.status.may_share_side_with(other.status))
+        });
+        self.tenancy.members_of(scope).any(|member| member.is_pending) || kin.any(|member| member.is_pending)
     }
 
     fn message(&self, firing: &Firing) -> Message {

@@ -39,10 +39,11 @@ use crate::daemon::rejected;
 use crate::exit::Exit;
 use crate::system::files::Deadline;
 use crate::system::signal::Signals;
-use crate::system::{output, telemetry};
+use crate::system::{output, secrecy, telemetry};
 
 /// Carries out a command, and returns how the program ends.
 pub fn carry_out(cli: Cli) -> Exit {
+    secrecy::keep_memory_private();
     // There is one thread: the daemon waits most of the time, and the allocator has separate memory for each thread, so
     // that with two a large fleet took a quarter more.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

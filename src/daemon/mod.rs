@@ -31,7 +31,7 @@ use crate::syncro::{self, Budget, BudgetFile, Client};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
-use crate::web::{History, ReloadRequest, State};
+use crate::web::{History, Meter, ReloadRequest, State};
 
 pub(crate) use announce::{rejected, warnings};
 
@@ -124,6 +124,7 @@ impl Daemon {
             registry,
             reload: reload.clone(),
             checks: check,
+            meter: Arc::new(Meter::new(config.syncro.requests_per_minute.get())),
             acknowledgements: acknowledge,
             history,
             lanes: Lanes::default(),

@@ -34,6 +34,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Decides who is given access.
 pub(super) struct Authenticator {
     users: HashMap<String, Arc<PasswordHash>>,
+    /// The slot in which guesses at each user's password are counted.
+    slots: HashMap<String, u8>,
     /// One hash of each cost that a user has.
     costs: BTreeMap<String, Arc<PasswordHash>>,
     bearers: Vec<Bearer>,
@@ -84,6 +86,7 @@ impl Default for Authenticator {
     fn default() -> Self {
         Self {
             users: HashMap::new(),
+            slots: HashMap::new(),
             costs: BTreeMap::new(),
             bearers: Vec::new(),
             key: [0; 64],
@@ -102,7 +105,8 @@ impl Authenticator {
         random(&mut key)?;
         let users: HashMap<_, _> = users.into_iter().map(|(name, hash)| (name, Arc::new(hash))).collect();
         let costs = users.values().map(|hash| (hash.cost(), Arc::clone(hash))).collect();
-        let mut authenticator = Self { users, costs, key, ..Self::default() };
+        let slots = users.keys().cloned().zip((0..NAME_SLOTS).cycle()).collect();
+        let mut authenticator = Self { users, slots, costs, key, ..Self::default() };
         authenticator.bearers = bearers.iter().map(|(token, only)| (authenticator.digest(token), *only)).collect();
         authenticator.sessions = Sessions::new(&authenticator.digest(b"the name of the cookie"));
         Ok(authenticator)
@@ -147,8 +151,7 @@ impl Authenticator {
         let basic = scheme.eq_ignore_ascii_case(b"basic").then(|| BASE64_STANDARD.decode(credentials).ok()).flatten();
         let pair = basic.as_deref().and_then(|pair| pair.split_at_checked(pair.iter().position(|byte| *byte == b':')?));
         let pair = pair.map(|(user, password)| (String::from_utf8_lossy(user).into_owned(), password[1..].to_owned()));
-        // The digest is keyed, so nobody can choose names that share a slot with another.
-        let slot = pair.as_ref().map_or(OTHER_SLOT, |(user, _)| self.digest(user.as_bytes())[0] % NAME_SLOTS);
+        let slot = pair.as_ref().map_or(OTHER_SLOT, |(user, _)| self.slot(user));
         let who = || peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string());
         let guess = self.guesses.count(peer, slot).map_err(|TooMany { wait, is_news }| {
             if is_news {
@@ -176,6 +179,14 @@ impl Authenticator {
         let peer = who();
         tracing::warn!(event = "login_failed", peer, "somebody at {peer} was not let in: wrong credentials");
         Err(Refusal::Unauthenticated)
+    }
+
+    /// The slot of a name. Users have one each as long as there are enough, and any other name has one of the same, so that
+    /// nobody learns which names there are.
+    fn slot(&self, name: &str) -> u8 {
+        let own = self.slots.get(name).copied();
+        // The digest is keyed, so nobody can choose names for a slot.
+        own.unwrap_or_else(|| self.digest(name.as_bytes())[0] % NAME_SLOTS)
     }
 
     /// Whom a bearer token admits.

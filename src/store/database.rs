@@ -1,7 +1,7 @@
 //! The SQLite file: verified when it is opened, read once at the start, written one transaction at a time.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::model::{Scope, TokenId};
 use crate::state::{Delivery, Entry, PersistedState};
 
 use super::error::Problem;
+use super::own_file::own_file;
 use super::read::{Outbox, delivery, known_alerts, orders, persisted_state, recurring, undelivered};
 use super::retention::{discard_older, forget_carried_out};
 use super::unwritten::Unwritten;
@@ -60,20 +61,16 @@ impl Database {
     /// # Errors
     /// When it is damaged, locked, another program's, of a newer version, or cannot be written.
     pub(super) fn open(path: &Path) -> Result<Self, Problem> {
-        const OWNER_ONLY: u32 = 0o600;
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.permissions().mode() & 0o777 != OWNER_ONLY {
-            file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))?;
-        }
         // Closed before SQLite opens it: a file's locks end when any handle of the process on it is closed.
-        drop(file);
+        let (metadata, may_be_new) = own_file(path, APPLICATION)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
         limit_cache(&connection, WRITER_CACHE)?;
         let is_new = version(&connection)?.is_none();
+        if is_new && !may_be_new {
+            return Err(Problem::Foreign);
+        }
         let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if check != "ok" {
             return Err(Problem::Damaged(check));

@@ -31,6 +31,9 @@ pub enum Problem {
     /// It is the database of another program.
     #[error("it is another program's database; set `storage.path` to a file of our own")]
     Foreign,
+    /// It is an empty file that others may read, so not one that this program made.
+    #[error("it is an empty file that this program has not made; delete it, or set `storage.path` to another one")]
+    NotOurs,
     /// Another process of this program uses it; the path is that of the lock.
     #[error("another syncro-token-monitor uses it, as its lock `{}` shows", .0.display())]
     InUse(PathBuf),

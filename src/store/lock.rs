@@ -1,5 +1,5 @@
-//! The lock that admits one daemon to a store: two would each overwrite what the other persists. It also shows whether a
-//! daemon runs.
+//! The lock that admits one daemon to a store, by whatever name: two would each overwrite what the other persists. It also
+//! shows whether a daemon runs.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -20,25 +20,41 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    /// The store itself, if there was one: another name of it leads to the same file. It is closed last, since closing it
+    /// ends the locks that SQLite has on it.
+    _store: Option<File>,
 }
 
 impl Lock {
-    /// Takes the lock of the store at `path`: a file beside it, since SQLite has locks of its own on the store itself.
+    /// Takes the lock of the store at `path`: that of a file beside it, and that of the store itself, which is of another kind
+    /// than those that SQLite has on it.
     ///
     /// # Errors
     /// When another process has the lock, or its file cannot be made.
     pub(super) fn take(path: &Path) -> Result<Self, Problem> {
         let beside = beside(path);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside)?;
-        for _ in 0..ATTEMPTS {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) => sleep(BETWEEN_ATTEMPTS),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-            }
+        lock(&file, &beside)?;
+        // What is no file is refused when it is opened as a store; a pipe must not be waited for here.
+        let store = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let store = store.ok().filter(|store| store.metadata().is_ok_and(|metadata| metadata.is_file()));
+        if let Some(store) = &store {
+            lock(store, path)?;
         }
-        Err(Problem::InUse(beside))
+        Ok(Self { _file: file, _store: store })
     }
+}
+
+/// Locks a file, whose path is `path`.
+fn lock(file: &File, path: &Path) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => sleep(BETWEEN_ATTEMPTS),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(Problem::InUse(path.to_owned()))
 }
 
 /// Whether a daemon uses the store at `path`.
@@ -53,8 +69,9 @@ pub(super) fn is_taken(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// The file beside the store, or beside that to which a symbolic link leads.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
+    let mut name = OsString::from(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
     name.push("-lock");
     PathBuf::from(name)
 }

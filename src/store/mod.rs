@@ -10,6 +10,7 @@ mod error;
 mod history;
 mod instruments;
 mod lock;
+mod own_file;
 mod read;
 mod redeliver;
 mod retention;

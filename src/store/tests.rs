@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -349,7 +350,7 @@ fn a_malformed_status_is_an_error_and_not_discarded() {
 #[test]
 fn a_store_is_for_its_owner_alone() {
     let place = Place::new();
-    fs::write(place.path(), "").unwrap();
+    drop(place.open());
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o644)).unwrap();
     let mut database = place.open();
     database.write(&unwritten([status_of("a")]), at(0)).unwrap();
@@ -393,12 +394,39 @@ fn a_store_that_cannot_be_used_says_why() {
 }
 
 #[test]
-fn two_writers_of_one_store_are_refused() {
+fn nothing_about_a_file_of_somebody_else_is_changed() {
+    let make = |what: &str, path: &Path| match what {
+        "empty" => fs::write(path, "").unwrap(),
+        "a text" => fs::write(path, "[storage]\n".repeat(100)).unwrap(),
+        _ => Connection::open(path).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap(),
+    };
+    for what in ["empty", "a text", "a database"] {
+        let place = Place::new();
+        make(what, &place.path());
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o664)).unwrap();
+        let before = fs::read(place.path()).unwrap();
+        let problem = place.problem();
+        assert!(matches!(problem, Problem::NotOurs | Problem::Foreign | Problem::Damaged(_)), "{what}: {problem}");
+        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o777, 0o664, "{what}");
+        assert_eq!(fs::read(place.path()).unwrap(), before, "{what}");
+    }
+}
+
+#[test]
+fn two_writers_of_one_store_are_refused_by_whatever_name_they_have_it() {
     let place = Place::new();
+    drop(place.open());
+    let (symbolic, hard) = (place.path().with_file_name("symbolic"), place.path().with_file_name("hard"));
+    std::os::unix::fs::symlink(place.path(), &symbolic).unwrap();
+    fs::hard_link(place.path(), &hard).unwrap();
     let lock = Lock::take(&place.path()).unwrap();
-    assert!(matches!(Lock::take(&place.path()).unwrap_err(), Problem::InUse(_)));
+    for path in [&place.path(), &symbolic, &hard] {
+        assert!(matches!(Lock::take(path).unwrap_err(), Problem::InUse(_)), "{}", path.display());
+    }
+    assert!(is_in_use(&symbolic));
     drop(lock);
-    Lock::take(&place.path()).unwrap();
+    drop(Lock::take(&symbolic).unwrap());
+    Lock::take(&hard).unwrap();
 }
 
 /// A running writer, and the other ends of its channels.

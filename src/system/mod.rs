@@ -11,6 +11,7 @@ mod log_writer;
 pub(crate) mod output;
 mod read_error;
 mod readers;
+pub(crate) mod secrecy;
 pub(crate) mod signal;
 pub(crate) mod systemd;
 pub(crate) mod telemetry;

@@ -81,8 +81,10 @@ pub(super) async fn check(
     let snapshot = state.snapshot();
     let Some(index) = position(&snapshot, path) else { return no_such_token(&access) };
     let token = &snapshot.tokens[index];
-    if let Err(why) = request_check(&state, token.token.id()).await {
-        return problem(&access, StatusCode::SERVICE_UNAVAILABLE, "Not now", &format!("Sorry: {why}."));
+    if let Err(why) = request_check(&state, &snapshot, &token.token).await {
+        let mut refused = problem(&access, why.status(), "Not now", &format!("Sorry: {why}."));
+        refused.headers_mut().extend(why.retry_after());
+        return refused;
     }
     let page = Frame::new(&access.base, clock::now()).token_path(token);
     (StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()
@@ -141,6 +143,10 @@ pub(super) async fn metrics(Extract(state): Extract<State>) -> Response {
 
 /// Reads the configuration again, and answers when the daemon has done so or has refused it.
 pub(super) async fn reload(Extract(state): Extract<State>) -> Response {
+    if let Err(why) = state.meter.reload() {
+        let wait = [(header::RETRY_AFTER, (why.wait.as_secs() + 1).to_string())];
+        return (StatusCode::TOO_MANY_REQUESTS, wait, format!("{why}\n")).into_response();
+    }
     let (answer, answered) = oneshot::channel();
     let stopping = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();
     match timeout(LONGEST_REQUEST, state.reload.send(answer)).await {

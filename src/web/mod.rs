@@ -8,10 +8,12 @@ mod bounds;
 mod calendar;
 mod handlers;
 mod health;
+mod meter;
 mod page;
 mod routes;
 mod runbook;
 mod state;
 
+pub(crate) use meter::Meter;
 pub(crate) use routes::{all, health};
 pub(crate) use state::{AcknowledgementRequest, History, NotKept, ReloadRequest, State};

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::alert::{Acknowledged, Acknowledgement};
 use crate::http_server::{Lane, Lanes, NotMade};
-use crate::model::TokenId;
+use crate::model::{Token, TokenId};
 use crate::state::{HistoryLine, HistoryQuery, Snapshot};
+
+use super::meter::{Meter, TooMuch};
 
 /// How long a request may wait for the loop, which takes one at its next turn; then it is refused.
 pub(super) const LONGEST_REQUEST: Duration = Duration::from_secs(5);
@@ -58,6 +61,8 @@ pub(crate) struct State {
     pub reload: mpsc::Sender<ReloadRequest>,
     /// Where requests to check a token now go.
     pub checks: mpsc::Sender<TokenId>,
+    /// How much of the daemon's work is asked for.
+    pub meter: Arc<Meter>,
     /// Where requests to acknowledge an alert go.
     pub acknowledgements: mpsc::Sender<AcknowledgementRequest>,
     /// The history of what changed.
@@ -117,15 +122,48 @@ pub(super) fn position(snapshot: &Snapshot, path: TokenPath) -> Option<usize> {
     snapshot.tokens.iter().position(|entry| entry.token.name == token_name && entry.token.tenant.name == tenant)
 }
 
-/// Requests a check of a token now.
+/// Why a check that was asked for is not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotChecked {
+    /// Too many were asked for of late.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// The loop has not taken the request in time.
+    #[error("too many checks are requested; come again in a few seconds")]
+    Busy,
+}
+
+impl NotChecked {
+    /// The status of the answer that says so.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::TooMuch(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Stopping | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// When it may be asked for again, as a header.
+    pub(super) fn retry_after(&self) -> Option<(HeaderName, HeaderValue)> {
+        let Self::TooMuch(TooMuch { wait, .. }) = self else { return None };
+        Some((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)))
+    }
+}
+
+/// Requests a full check of a token now.
 ///
 /// # Errors
-/// Why the loop has not taken the request, as a sentence without its full stop.
-pub(super) async fn request_check(state: &State, token: TokenId) -> Result<(), &'static str> {
-    match timeout(LONGEST_REQUEST, state.checks.send(token)).await {
+/// Why it is not made.
+pub(super) async fn request_check(state: &State, snapshot: &Snapshot, token: &Token) -> Result<(), NotChecked> {
+    // What every check asks besides: `/me`, and the user.
+    const BESIDES: usize = 2;
+    state.meter.check(token.probes(snapshot.probes).len() + BESIDES)?;
+    match timeout(LONGEST_REQUEST, state.checks.send(token.id())).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err("the daemon is stopping"),
-        Err(_) => Err("too many checks are requested; come again in a few seconds"),
+        Ok(Err(_)) => Err(NotChecked::Stopping),
+        Err(_) => Err(NotChecked::Busy),
     }
 }
 

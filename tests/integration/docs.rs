@@ -507,3 +507,14 @@ fn the_prometheus_steps_apply_to_the_files_of_debian() {
         assert_eq!(text(&output.stdout).trim(), receiver, "{labels:?}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let text = std::fs::read_to_string(project("SECURITY.md")).unwrap();
+    let named: Vec<_> = text.split('`').filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 20, "{}", named.len());
+    for (file, name) in named {
+        let source = std::fs::read_to_string(project(&format!("tests/integration/{file}.rs"))).unwrap();
+        assert!(source.contains(&format!("#[test]\nfn {name}() {{")), "{file}::{name}");
+    }
+}

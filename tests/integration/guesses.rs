@@ -139,3 +139,30 @@ fn a_token_for_scraping_reads_the_metrics_and_changes_nothing() {
     }
     assert_eq!(asks(Method::POST, "/metrics", scraper), 403);
 }
+
+#[test]
+fn whoever_asks_for_checks_again_and_again_leaves_four_fifths_of_the_budget() {
+    let world = World::new(ACME);
+    let mut configuration = Configuration::acme("profile = \"jumpcloud\"");
+    (configuration.validity, configuration.permissions) = ("1h", "1h");
+    configuration.requests_per_minute = 100;
+    let mut daemon = world.run(&configuration);
+    daemon.checks("acme", "permissions", 1);
+    let scheduled = world.log().len();
+    let (caller, url) = (caller(), format!("{}/api/v1/tokens/acme/jumpcloud/check", daemon.address));
+    let answers: Vec<_> = (0..50).map(|_| caller.call(&Method::POST, &url, &[]).unwrap()).collect();
+    let taken = answers.iter().filter(|answer| answer.status() == 202).count();
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    assert!((1..=3).contains(&taken) && refused.len() == 50 - taken, "{taken}");
+    assert!(refused.iter().all(|answer| answer.headers().contains_key("retry-after")));
+    daemon.checks("acme", "permissions", 1);
+    let asked_for = world.log().len() - scheduled;
+    assert!(asked_for <= 20, "{asked_for} of 100");
+    let reloads: Vec<_> = (0..40).map(|_| daemon.post("/-/reload").0).collect();
+    assert_eq!(
+        reloads.iter().filter(|status| **status == 200).count()
+            + reloads.iter().filter(|status| **status == 429).count(),
+        40
+    );
+    assert_eq!(reloads.last(), Some(&429), "{reloads:?}");
+}

@@ -107,16 +107,21 @@ pub(super) async fn one_token(
     responses(
         (status = 202, description = "it is due", body = Requested),
         (status = 404, description = "no such token", body = Error),
+        (status = 429, description = "checks that are asked for have had their fifth of the request budget", body = Error),
         (status = 503, description = "the daemon is stopping, or too many requests are being answered", body = Error),
     )
 )]
 pub(super) async fn check(Extract(state): Extract<State>, path: TokenPath) -> Response {
     let snapshot = state.snapshot();
     let Some(index) = position(&snapshot, path) else { return no_such_token() };
-    let id = snapshot.tokens[index].token.id();
-    match request_check(&state, id.clone()).await {
-        Ok(()) => json(StatusCode::ACCEPTED, line(&Requested::due(id))),
-        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, why),
+    let token = &snapshot.tokens[index].token;
+    match request_check(&state, &snapshot, token).await {
+        Ok(()) => json(StatusCode::ACCEPTED, line(&Requested::due(token.id()))),
+        Err(why) => {
+            let mut refused = error(why.status(), &why.to_string());
+            refused.headers_mut().extend(why.retry_after());
+            refused
+        }
     }
 }
 
