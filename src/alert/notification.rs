@@ -44,6 +44,11 @@ impl Change {
         matches!(self, Self::Resolved | Self::Superseded)
     }
 
+    /// Whether it says nothing that whatever comes later about the alert does not say too.
+    pub(crate) fn is_repetition(self) -> bool {
+        matches!(self, Self::Updated | Self::Reminder)
+    }
+
     /// `firing` or `resolved`: whether the alert fires after this change.
     pub fn status(self) -> &'static str {
         if self.ends() { "resolved" } else { "firing" }

@@ -1,5 +1,5 @@
 //! By which names people reach the daemon. A page of another site can make its own name lead to this machine, and would then
-//! be taken for a page of the daemon by every browser that visits it; the name that the browser sends tells them apart.
+//! be taken for a page of the daemon by every browser that visits it; the name that the browser sends shows which is which.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

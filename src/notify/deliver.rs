@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::alert::{AlertKey, Change};
+use crate::alert::AlertKey;
 use crate::state::{Delivery, Refusal, Settled};
 use crate::system::clock;
 
@@ -61,8 +61,7 @@ impl<P: Post> Worker<P> {
         for firing in snapshot.firing().filter(|firing| firing.is_acknowledged(now)) {
             let key = AlertKey { alert: firing.alert, of: firing.scope.clone() };
             superseded.extend(self.queue.discard(&key, |Delivery { notification, .. }| {
-                let is_repeated = matches!(notification.change, Change::Reminder | Change::Updated);
-                is_repeated && notification.id == firing.id
+                notification.change.is_repetition() && notification.id == firing.id
             }));
         }
         self.supersede(superseded).await;

@@ -88,8 +88,7 @@ pub(super) fn enqueue(
     }
     let (alert, change) = (&delivery.notification.id, delivery.notification.change);
     let is_needless = |waiting: &Delivery| {
-        let is_repeated = matches!(waiting.notification.change, Change::Updated | Change::Reminder);
-        let is_needless = change == Change::Superseded || is_repeated;
+        let is_needless = change == Change::Superseded || waiting.notification.change.is_repetition();
         is_needless && waiting.notification.id == *alert
     };
     let mut superseded = queue.discard(delivery.line(), is_needless);

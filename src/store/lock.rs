@@ -1,13 +1,13 @@
 //! The lock that admits one daemon to a store, by whatever name: two would each overwrite what the other persists. It also
 //! shows whether a daemon runs.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::Duration;
+
+use crate::system::shared_file;
 
 use super::error::Problem;
 
@@ -47,14 +47,8 @@ impl Lock {
 
 /// Locks a file, whose path is `path`.
 fn lock(file: &File, path: &Path) -> Result<(), Problem> {
-    for _ in 0..ATTEMPTS {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => sleep(BETWEEN_ATTEMPTS),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-    }
-    Err(Problem::InUse(path.to_owned()))
+    let is_ours = shared_file::lock(file, ATTEMPTS, BETWEEN_ATTEMPTS)?;
+    if is_ours { Ok(()) } else { Err(Problem::InUse(path.to_owned())) }
 }
 
 /// Whether a daemon uses the store at `path`.
@@ -71,7 +65,5 @@ pub(super) fn is_taken(path: &Path) -> io::Result<bool> {
 
 /// The file beside the store, or beside that to which a symbolic link leads.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-    name.push("-lock");
-    PathBuf::from(name)
+    shared_file::beside(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), "-lock")
 }

@@ -1,16 +1,14 @@
 //! The file through which the daemon and commands such as `check` share one request budget. Each request locks it for
 //! some microseconds. It is never synced: after a crash of the machine its contents are not believed anyway.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::num::NonZeroU32;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::Duration;
 
-use crate::system::clock;
+use crate::system::{clock, shared_file};
 
 use super::bucket::Rate;
 use super::ledger::{Entry, Found, Ledger};
@@ -60,9 +58,7 @@ pub(crate) struct BudgetFile {
 impl BudgetFile {
     /// The file beside the store at `path`.
     pub(crate) fn beside(store: &Path) -> Self {
-        let mut path = OsString::from(store);
-        path.push("-budget");
-        Self { path: path.into() }
+        Self { path: shared_file::beside(store, "-budget") }
     }
 
     /// Where it is.
@@ -85,7 +81,9 @@ impl BudgetFile {
     /// When it cannot be made, locked, read or written. Then `change` has not been called, or nothing has been written.
     pub(super) fn update<T>(&self, change: impl FnOnce(Found) -> (T, Option<Entry>)) -> Result<T, Unshared> {
         let file = self.open()?;
-        lock(&file)?;
+        if !shared_file::lock(&file, ATTEMPTS, BETWEEN_ATTEMPTS)? {
+            return Err(Unshared::Locked);
+        }
         let found = read(&file)?;
         let (outcome, entry) = change(found);
         if let Some(entry) = entry {
@@ -127,17 +125,6 @@ impl BudgetFile {
         }
         file
     }
-}
-
-fn lock(file: &File) -> Result<(), Unshared> {
-    for _ in 0..ATTEMPTS {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => sleep(BETWEEN_ATTEMPTS),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-    }
-    Err(Unshared::Locked)
 }
 
 fn read(file: &File) -> Result<Found, Unshared> {

@@ -12,6 +12,7 @@ pub(crate) mod output;
 mod read_error;
 mod readers;
 pub(crate) mod secrecy;
+pub(crate) mod shared_file;
 pub(crate) mod signal;
 pub(crate) mod systemd;
 pub(crate) mod telemetry;

@@ -15,7 +15,6 @@ use crate::http_server::Access;
 use crate::system::clock;
 
 use super::answers::problem;
-use super::api::status;
 use super::state::{State, request_acknowledgement};
 
 /// What a person has filled in.
@@ -69,13 +68,9 @@ async fn carry_out(
     acknowledgement: Option<Acknowledgement>,
 ) -> Response {
     let refused = |status, why: &str| problem(access, status, "Not acknowledged", &format!("Not done, {why}."));
-    let Ok(Path(id)) = id else { return refused(StatusCode::NOT_FOUND, "no alert of that id fires") };
-    match request_acknowledgement(state, id.clone(), acknowledgement).await {
-        Err(why) => refused(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
-        Ok(outcome) => match outcome.problem() {
-            Some(why) => refused(status(outcome), why),
-            None => (StatusCode::SEE_OTHER, [(header::LOCATION, shown_at(state, access, &id))]).into_response(),
-        },
+    match request_acknowledgement(state, id, acknowledgement).await {
+        Err(why) => refused(why.status(), &why.to_string()),
+        Ok(id) => (StatusCode::SEE_OTHER, [(header::LOCATION, shown_at(state, access, &id))]).into_response(),
     }
 }
 

@@ -18,7 +18,6 @@ use acknowledge::{acknowledge, unacknowledge};
 use description::openapi;
 use handlers::{alerts, check, one_alert, one_token, tokens, transitions};
 
-pub(super) use acknowledge::status;
 pub(super) use handlers::error;
 
 /// The paths of the API.

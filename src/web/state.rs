@@ -167,20 +167,51 @@ pub(super) async fn request_check(state: &State, snapshot: &Snapshot, token: &To
     }
 }
 
-/// Requests that an alert is acknowledged, or that this is taken back; returns what became of it.
+/// Why an alert is not acknowledged, or this is not taken back.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAcknowledged {
+    /// It was not carried out, or it is not known whether it was.
+    #[error(transparent)]
+    NotKept(#[from] NotKept),
+    /// It came to nothing.
+    #[error("{}", .0.problem().unwrap_or_default())]
+    InVain(Acknowledged),
+}
+
+impl NotAcknowledged {
+    /// The alert has ended meanwhile.
+    pub(super) const ENDED: Self = Self::InVain(Acknowledged::Ended);
+
+    /// The status of the answer that says so.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NotKept(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InVain(Acknowledged::Done) => StatusCode::OK,
+            Self::InVain(Acknowledged::Unknown) => StatusCode::NOT_FOUND,
+            Self::InVain(Acknowledged::Ended) => StatusCode::GONE,
+            Self::InVain(Acknowledged::TooLate) => StatusCode::UNPROCESSABLE_ENTITY,
+        }
+    }
+}
+
+/// Requests that the alert that a path names is acknowledged, or that this is taken back; returns its id.
 ///
 /// # Errors
-/// Why it is not known to be carried out.
+/// Why it was not done.
 pub(super) async fn request_acknowledgement(
     state: &State,
-    alert: String,
+    id: Result<Path<String>, PathRejection>,
     acknowledgement: Option<Acknowledgement>,
-) -> Result<Acknowledged, NotKept> {
+) -> Result<String, NotAcknowledged> {
+    let Ok(Path(id)) = id else { return Err(NotAcknowledged::InVain(Acknowledged::Unknown)) };
     let (answer, answered) = oneshot::channel();
-    let request = AcknowledgementRequest { alert, acknowledgement, answer };
+    let request = AcknowledgementRequest { alert: id.clone(), acknowledgement, answer };
     let requested = async {
         state.acknowledgements.send(request).await.map_err(|_| NotKept::Stopping)?;
         answered.await.map_err(|_| NotKept::Stopping)?
     };
-    timeout(LONGEST_REQUEST, requested).await.unwrap_or(Err(NotKept::Busy))
+    match timeout(LONGEST_REQUEST, requested).await.unwrap_or(Err(NotKept::Busy))? {
+        Acknowledged::Done => Ok(id),
+        in_vain => Err(NotAcknowledged::InVain(in_vain)),
+    }
 }

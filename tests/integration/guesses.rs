@@ -16,7 +16,7 @@ fn caller() -> Caller {
     Caller::new(|builder| builder.pool_max_idle_per_host(0))
 }
 
-/// Guesses until it is told to wait; returns how many guesses were compared.
+/// Guesses until it has to wait; returns how many guesses were compared.
 fn exhaust(url: &str, guess: impl Fn(usize) -> String) -> usize {
     let caller = caller();
     let answers: Vec<_> = (0..40).map(|number| caller.status(url, &guess(number))).collect();

@@ -119,23 +119,18 @@ pub(super) fn bounded(line: &str) -> String {
 /// A line behind what introduces it. Where both are too long, the line loses its last clauses, but not the one that has its
 /// date.
 pub(super) fn quoting(introduction: &str, line: &str) -> String {
-    let mut clauses = clauses(line);
-    loop {
-        let whole = format!("{introduction}{}", clauses.join("; "));
-        let last = clauses.iter().rposition(|clause| !clause.starts_with("since ")).filter(|index| *index > 0);
-        match last {
-            Some(last) if length(&whole) > LONGEST_LINE => clauses.remove(last),
-            _ => return bounded(&whole),
-        };
-    }
+    between(introduction, line, "")
 }
 
-/// A line with a clause at its end. Where both are too long, the line loses its last clauses, but not the one that has its
-/// date.
+/// A line with a clause at its end, which stays where both are too long, as for [`quoting`].
 pub(super) fn ending(line: &str, clause: &str) -> String {
+    between("", line, &format!("; {clause}"))
+}
+
+fn between(introduction: &str, line: &str, end: &str) -> String {
     let mut clauses = clauses(line);
     loop {
-        let whole = format!("{}; {clause}", clauses.join("; "));
+        let whole = format!("{introduction}{}{end}", clauses.join("; "));
         let last = clauses.iter().rposition(|clause| !clause.starts_with("since ")).filter(|index| *index > 0);
         match last {
             Some(last) if length(&whole) > LONGEST_LINE => clauses.remove(last),

@@ -31,11 +31,8 @@ impl Core {
             let persisted = state.tokens.remove(&token.id());
             let key = self.fleet.add(Arc::clone(token), &self.config, self.sweep, now);
             self.agenda.set(key, Some(now), None);
-            if let Some(PersistedToken { status, firing }) = persisted {
-                if !firing.is_empty() {
-                    let user = status.user.as_ref().map(|user| user.id);
-                    resume_former(&mut state.tenants, &token.id(), user, firing, effects);
-                }
+            if let Some(persisted) = persisted {
+                let status = resume_former(&mut state.tenants, &token.id(), persisted, effects);
                 self.resume_token(key, status, now);
             }
         }
@@ -45,11 +42,8 @@ impl Core {
         for name in self.fleet.tenant_names() {
             self.reviews.note(name);
         }
-        for (id, PersistedToken { status, firing }) in state.tokens {
-            if !firing.is_empty() {
-                let user = status.user.as_ref().map(|user| user.id);
-                resume_former(&mut state.tenants, &id, user, firing, effects);
-            }
+        for (id, persisted) in state.tokens {
+            let status = resume_former(&mut state.tenants, &id, persisted, effects);
             self.remove(id, Arc::new(status), now, effects);
         }
         for (name, firing) in state.tenants {
@@ -184,14 +178,18 @@ fn resolve(name: String, firing: Vec<Firing>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes over what a program of the first version wrote of the alerts of one token: they are the tenant's now.
+/// Takes over what a program of the first version wrote of the alerts of one token, if it did: they are the tenant's now.
+/// Returns what was believed of the token.
 fn resume_former(
     tenants: &mut BTreeMap<String, Vec<Firing>>,
     token: &TokenId,
-    user: Option<u64>,
-    former: Vec<Firing>,
+    PersistedToken { status, firing: former }: PersistedToken,
     effects: &mut Vec<Effect>,
-) {
+) -> TokenStatus {
+    if former.is_empty() {
+        return status;
+    }
+    let user = status.user.as_ref().map(|user| user.id);
     let firing = tenants.entry(token.tenant.clone()).or_default();
     for mut one in former {
         one.upgrade(&token.clone().into(), user, firing);
@@ -200,6 +198,7 @@ fn resume_former(
     effects.push(Effect::Record(Record::Firing { of: token.clone().into(), firing: Arc::default() }));
     let firing = Arc::new(firing.clone());
     effects.push(Effect::Record(Record::Firing { of: Scope::Tenant(token.tenant.clone()), firing }));
+    status
 }
 
 /// Completes what a program of the first version wrote of the alerts of a tenant as a whole, or of the fleet.

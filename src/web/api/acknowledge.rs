@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::alert::{Acknowledged, Acknowledgement};
+use crate::alert::Acknowledgement;
 use crate::http_server::Access;
 use crate::system::clock;
 
-use super::super::state::{State, request_acknowledgement};
+use super::super::state::{NotAcknowledged, State, request_acknowledgement};
 use super::alert_views::Alert;
 use super::handlers::{AlertId, error, json};
 use super::views::{Error, line};
@@ -117,28 +117,13 @@ async fn answer(
     id: Result<Path<String>, PathRejection>,
     acknowledgement: Option<Acknowledgement>,
 ) -> Response {
-    // What does not fire need not trouble the store, unless it has just ended: then the loop knows more.
-    let Ok(Path(id)) = id else { return error(StatusCode::NOT_FOUND, "no alert of that id fires") };
-    let outcome = match request_acknowledgement(state, id.clone(), acknowledgement).await {
-        Ok(outcome) => outcome,
-        Err(why) => return error(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
+    let id = match request_acknowledgement(state, id, acknowledgement).await {
+        Ok(id) => id,
+        Err(why) => return error(why.status(), &why.to_string()),
     };
-    if let Some(problem) = outcome.problem() {
-        return error(status(outcome), problem);
-    }
     let snapshot = state.snapshot();
     match Alert::find(&snapshot, &id, &access.base) {
         Some(alert) => json(StatusCode::OK, line(&alert)),
-        None => error(status(Acknowledged::Ended), Acknowledged::Ended.problem().unwrap_or_default()),
-    }
-}
-
-/// The status of an answer that says what became of a request.
-pub(in super::super) fn status(outcome: Acknowledged) -> StatusCode {
-    match outcome {
-        Acknowledged::Done => StatusCode::OK,
-        Acknowledged::Unknown => StatusCode::NOT_FOUND,
-        Acknowledged::Ended => StatusCode::GONE,
-        Acknowledged::TooLate => StatusCode::UNPROCESSABLE_ENTITY,
+        None => error(NotAcknowledged::ENDED.status(), &NotAcknowledged::ENDED.to_string()),
     }
 }
