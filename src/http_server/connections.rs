@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// An answer takes less time, even the metrics of thousands of tokens over a slow line; a connection whose answer takes
 /// longer may be evicted too.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_mins(1);
+
+/// An answer that takes longer ends unfinished: what it is made from is kept in memory so long, however old it is by then.
+const LONGEST_READ: Duration = Duration::from_mins(5);
 
 /// All open connections of one server.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +92,19 @@ impl Connection {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Waits until an answer on it takes too long.
+    pub(super) async fn overdue(&self) {
+        loop {
+            let key = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
+            let since = self.all.with(|open| open.entries.get(&key).map(|(since, _)| *since)).filter(|_| key.0);
+            let left = LONGEST_READ.saturating_sub(since.map_or(Duration::ZERO, |since| since.elapsed()));
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
+    }
+
     /// Marks the connection as busy with a request; it is idle again when what is returned is dropped.
     pub(super) fn busy(self: &Arc<Self>) -> Busy {
         self.set_busy(true);
@@ -130,6 +146,20 @@ mod tests {
         all.make_room();
         assert!(third.evicted.is_cancelled());
         drop((also_answering, first, second, third));
+        assert!(all.with(|open| open.entries.is_empty()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_too_slowly_is_overdue_and_an_idle_connection_never() {
+        let all = Connections::default();
+        let (idle, reading) = (all.add(), all.add());
+        tokio::time::advance(LONGEST_READ / 2).await;
+        let start = Instant::now();
+        let answering = reading.busy();
+        reading.overdue().await;
+        assert_eq!(start.elapsed(), LONGEST_READ);
+        assert!(tokio::time::timeout(LONGEST_READ * 3, idle.overdue()).await.is_err());
+        drop((answering, reading, idle));
         assert!(all.with(|open| open.entries.is_empty()));
     }
 }

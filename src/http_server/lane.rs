@@ -2,8 +2,10 @@
 //! of tokens or the answers about health. A request that comes while too many wait is refused, with the time to come
 //! again.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -106,14 +108,32 @@ impl Lane {
     where
         P: Iterator<Item = Bytes> + Send + 'static,
     {
-        let (first, rest) = self.run(move || piece(pieces)).await?;
-        let Some(rest) = rest else { return Ok(Body::from(first)) };
+        let Ok(body) = self.try_body(pieces.map(Ok::<_, Infallible>)).await?;
+        Ok(body)
+    }
+
+    /// As [`Lane::body`], of pieces that may fail: the error of the first is returned, with a later one the connection
+    /// ends.
+    ///
+    /// # Errors
+    /// As [`Lane::body`].
+    pub(crate) async fn try_body<P, E>(&self, pieces: P) -> Result<Result<Body, E>, NotMade>
+    where
+        P: Iterator<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<BoxError> + Send + 'static,
+    {
+        let (first, rest) = match self.run(move || piece(pieces)).await? {
+            Ok(first) => first,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(rest) = rest else { return Ok(Ok(Body::from(first))) };
         let rest = stream::try_unfold((self.clone(), Some(rest)), async |(lane, rest)| {
             let Some(rest) = rest else { return Ok(None) };
-            let (next, rest) = make_at(lane.0.for_begun(LONGEST_ANSWER).await, move || piece(rest)).await?;
-            Ok::<_, NotMade>(Some((next, (lane, rest))))
+            let made = make_at(lane.0.for_begun(LONGEST_ANSWER).await, move || piece(rest)).await?;
+            let (next, rest) = made.map_err(Into::into)?;
+            Ok::<_, BoxError>(Some((next, (lane, rest))))
         });
-        Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
+        Ok(Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest))))
     }
 }
 
@@ -131,17 +151,20 @@ async fn make_at<T: Send + 'static>(
 }
 
 /// The next piece of at least [`PIECE`] bytes, and the rest if there is more.
-fn piece<P: Iterator<Item = Bytes>>(mut pieces: P) -> (Bytes, Option<P>) {
-    let Some(first) = pieces.next() else { return (Bytes::new(), None) };
+fn piece<P, E>(mut pieces: P) -> Result<(Bytes, Option<P>), E>
+where
+    P: Iterator<Item = Result<Bytes, E>>,
+{
+    let Some(first) = pieces.next().transpose()? else { return Ok((Bytes::new(), None)) };
     if first.len() >= PIECE {
-        return (first, Some(pieces));
+        return Ok((first, Some(pieces)));
     }
     let mut together = Vec::from(first);
     while together.len() < PIECE {
-        let Some(next) = pieces.next() else { return (together.into(), None) };
+        let Some(next) = pieces.next().transpose()? else { return Ok((together.into(), None)) };
         together.extend_from_slice(&next);
     }
-    (together.into(), Some(pieces))
+    Ok((together.into(), Some(pieces)))
 }
 
 #[cfg(test)]
@@ -182,5 +205,17 @@ mod tests {
             let body = lane.body(pieces).await.unwrap();
             assert_eq!(to_bytes(body, usize::MAX).await.unwrap(), whole, "{count} of {size}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_fails_is_no_answer_if_it_is_the_first_and_ends_the_body_later() {
+        let lane = Lane::new(1);
+        let failing = |good| {
+            let good = (0..good).map(|_| Ok(Bytes::from(vec![1; PIECE])));
+            good.chain([Err("the disk is gone")])
+        };
+        assert_eq!(lane.try_body(failing(0)).await.unwrap().err(), Some("the disk is gone"));
+        let body = lane.try_body(failing(2)).await.unwrap().unwrap();
+        assert!(to_bytes(body, usize::MAX).await.is_err(), "nobody takes half an answer for a whole one");
     }
 }

@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
@@ -52,6 +53,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a client may read nothing of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// In bytes: so much that a client has not read may wait in the kernel, which would take megabytes for each.
+const MOST_UNSENT: u32 = 128 * 1024;
 /// The largest head of a request, in bytes: more than any scraper or browser sends.
 const LONGEST_HEAD: usize = 16 * 1024;
 
@@ -74,6 +77,8 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
+                // A kernel that does not know the option takes more memory.
+                SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT).ok();
                 Ok((Box::new(stream), Some(peer.ip())))
             }
             Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
@@ -192,7 +197,7 @@ struct ConnectionTask {
 impl ConnectionTask {
     async fn run(mut self, stream: Box<dyn Stream>) {
         let access = Arc::clone(&self.access.borrow_and_update());
-        let evicted = self.connection.evicted.clone();
+        let connection = Arc::clone(&self.connection);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let stream = Box::pin(stream);
@@ -214,7 +219,10 @@ impl ConnectionTask {
         };
         tokio::select! {
             () = served => {}
-            () = evicted.cancelled() => {}
+            () = connection.evicted.cancelled() => {}
+            () = connection.overdue() => {
+                tracing::debug!(event = "connection_failed", "a client takes too long to read an answer");
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub struct HistoryQuery {
     pub since: Option<DateTime<Utc>>,
     /// Only changes that were settled before this moment.
     pub until: Option<DateTime<Utc>>,
+    /// Only what comes after the line of this number where the newest is first: the next page.
+    pub before: Option<i64>,
     /// Only so many lines, the newest first.
     pub newest: Option<u32>,
 }
@@ -25,6 +27,8 @@ pub struct HistoryQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Transition)]
 pub struct HistoryLine {
+    /// The number of the change.
+    pub id: i64,
     /// When the change was settled.
     #[serde(serialize_with = "to_milliseconds")]
     pub at: DateTime<Utc>,

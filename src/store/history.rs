@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, Row, ToSql, params_from_iter};
 
 use crate::state::{HistoryLine, HistoryQuery, PersistedState};
 
@@ -51,26 +51,48 @@ fn open(path: &Path) -> Result<Connection, Problem> {
 fn read(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, Problem> {
     let connection = open(path)?;
     let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
-    // A daemon that has not been restarted since the program was upgraded may still write the older schema.
-    let shown_by = if version < 2 { "NULL" } else { "shown_by" };
-    let (order, limit) = query.newest.map_or(("ASC", -1), |newest| ("DESC", i64::from(newest)));
-    let mut statement = connection.prepare(&format!(
-        "SELECT at, tenant, token_name, kind, subject, before, after, since, evidence, {shown_by} FROM transitions
-         WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR at >= ?3)
-           AND (?4 IS NULL OR at < ?4)
-         ORDER BY at {order}, id {order} LIMIT ?5"
-    ))?;
-    let chosen = params![query.tenant, query.token_name, query.since.map(written), query.until.map(written), limit];
-    let (mut rows, mut lines) = (statement.query(chosen)?, Vec::new());
+    let (since, until) = (query.since.map(written), query.until.map(written));
+    let (text, values) = selection(query, since.as_ref(), until.as_ref(), version);
+    let mut statement = connection.prepare(&text)?;
+    let (mut rows, mut lines) = (statement.query(params_from_iter(values))?, Vec::new());
     while let Some(row) = rows.next()? {
         lines.push(line(row)?);
     }
     Ok(lines)
 }
 
+/// The statement that selects the lines, and the values that belong to it. Nothing is a condition but what the query
+/// has: SQLite plans before it knows the values, and would use no index for a condition that may be void.
+fn selection<'a>(
+    query: &'a HistoryQuery,
+    since: Option<&'a String>,
+    until: Option<&'a String>,
+    version: usize,
+) -> (String, Vec<&'a dyn ToSql>) {
+    // A daemon that has not been restarted since the program was upgraded may still write the older schema.
+    let shown_by = if version < 2 { "NULL" } else { "shown_by" };
+    let conditions = [
+        ("tenant = ?", query.tenant.as_ref().map(|tenant| tenant as &dyn ToSql)),
+        ("token_name = ?", query.token_name.as_ref().map(|name| name as &dyn ToSql)),
+        ("at >= ?", since.map(|since| since as &dyn ToSql)),
+        ("at < ?", until.map(|until| until as &dyn ToSql)),
+        ("(at, id) < (SELECT at, id FROM transitions WHERE id = ?)", query.before.as_ref().map(|id| id as &dyn ToSql)),
+    ];
+    let (conditions, values): (Vec<_>, Vec<_>) =
+        conditions.into_iter().filter_map(|(condition, value)| Some((condition, value?))).unzip();
+    let (order, limit) = query.newest.map_or(("ASC", -1), |newest| ("DESC", i64::from(newest)));
+    let conditions = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
+    let text = format!(
+        "SELECT at, tenant, token_name, kind, subject, before, after, since, evidence, {shown_by}, id FROM transitions
+         WHERE {conditions} ORDER BY at {order}, id {order} LIMIT {limit}"
+    );
+    (text, values)
+}
+
 fn line(row: &Row<'_>) -> Result<HistoryLine, Problem> {
     let evidence: Option<String> = row.get(8)?;
     Ok(HistoryLine {
+        id: row.get(10)?,
         at: moment(row, 0)?,
         tenant: row.get(1)?,
         token_name: row.get(2)?,
@@ -96,4 +118,36 @@ fn word<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
 
 fn unreadable(text: &str, error: impl Display) -> Problem {
     Problem::Damaged(format!("`{text}` in the history cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database::MIGRATIONS;
+
+    #[test]
+    fn whatever_is_asked_of_the_history_an_index_has_it_in_order() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&MIGRATIONS.concat()).unwrap();
+        let (since, until) = ("2026-01-01T00:00:00.000Z".to_owned(), "2027-01-01T00:00:00.000Z".to_owned());
+        // Each bit says whether one of the five conditions is asked for.
+        for asked in 0..32_u8 {
+            let has = |bit: u8| asked & (1 << bit) != 0;
+            let query = HistoryQuery {
+                tenant: has(0).then(|| "acme".to_owned()),
+                token_name: has(1).then(|| "jumpcloud".to_owned()),
+                before: has(2).then_some(7),
+                newest: Some(100),
+                ..HistoryQuery::default()
+            };
+            let (text, values) =
+                selection(&query, Some(&since).filter(|_| has(3)), Some(&until).filter(|_| has(4)), MIGRATIONS.len());
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+            let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<_> = steps.map(Result::unwrap).collect();
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{query:?}: {steps:?}");
+            let searched = steps.iter().any(|step| step.starts_with("SEARCH transitions USING INDEX"));
+            assert!(searched || asked == 0, "{query:?}: {steps:?}");
+        }
+    }
 }

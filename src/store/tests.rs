@@ -308,6 +308,8 @@ fn the_history_is_filtered_by_tenant_token_and_time() {
     assert_eq!(newest.iter().map(|line| line.token_name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert!(newest[0].at > newest[1].at, "the newest first");
     assert_eq!(count(HistoryQuery { tenant: Some("other".to_owned()), ..HistoryQuery::default() }), 0);
+    let next = HistoryQuery { before: Some(newest[1].id), newest: Some(2), ..HistoryQuery::default() };
+    assert_eq!(history(&place.path(), &next).unwrap().iter().map(|line| line.at).collect::<Vec<_>>(), [at(10)]);
 }
 
 /// Changes the persisted status of token `a`.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::http_server::{Access, NotMade};
 use crate::metrics::Exposition;
 use crate::model::TokenId;
-use crate::state::HistoryQuery;
+use crate::state::{HistoryLine, HistoryQuery};
 use crate::system::clock;
 
 use super::answers::{html, no_such_token, not_made, problem};
@@ -48,7 +48,7 @@ pub(super) async fn fleet(
     }
 }
 
-/// The page of a token; the history that it shows is read before it takes a slot of the lane of the pages.
+/// The page of a token. It is made where its history is read, so that no history waits in memory for a slot of the pages.
 pub(super) async fn token(
     Extract(state): Extract<State>,
     Extension(access): Extension<Arc<Access>>,
@@ -57,16 +57,23 @@ pub(super) async fn token(
     let (snapshot, now) = (state.snapshot(), clock::now());
     let Some(index) = position(&snapshot, path) else { return no_such_token(&access) };
     let TokenId { tenant, token_name } = snapshot.tokens[index].token.id();
-    let since = Some(page::start(now));
-    let query = HistoryQuery { tenant: Some(tenant), token_name: Some(token_name), since, ..HistoryQuery::default() };
-    let history = state.history.read(&state.lanes.history, query, |history| history).await;
-    let history = history.unwrap_or_else(|why| Err(why.to_string()));
+    let (since, newest) = (Some(page::start(now)), Some(page::MOST_LINES));
+    let query =
+        HistoryQuery { tenant: Some(tenant), token_name: Some(token_name), since, newest, ..HistoryQuery::default() };
     let base = access.base.clone();
-    let make = move || {
+    let make = move |mut history: Result<Vec<HistoryLine>, String>| {
+        if let Ok(history) = &mut history {
+            history.reverse();
+        }
         let past = history.as_deref().map_err(String::as_str);
         page::token(Frame::new(&base, now), &snapshot, &snapshot.tokens[index], past)
     };
-    match state.lanes.pages.run(make).await {
+    // Where the history cannot be read now, as when a disk hangs, everything else is shown all the same.
+    let page = match state.history.read(&state.lanes.history, query, make.clone()).await {
+        Ok(page) => Ok(page),
+        Err(why) => state.lanes.pages.run(move || make(Err(why.to_string()))).await,
+    };
+    match page {
         Ok(page) => html(StatusCode::OK, page),
         Err(why) => not_made(&access, why),
     }
@@ -111,12 +118,10 @@ pub(super) async fn runbook(Path(alert): Path<String>) -> Response {
 /// The calendar of expiries.
 pub(super) async fn expiries(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
     let snapshot = state.snapshot();
-    let make = move || {
-        let url = access.origin.as_deref().map(|origin| format!("{origin}{}", access.base));
-        calendar(&snapshot, url.as_deref(), clock::now())
-    };
-    match state.lanes.pages.run(make).await {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response(),
+    let url = access.origin.as_deref().map(|origin| format!("{origin}{}", access.base));
+    let pieces = calendar(snapshot, url, clock::now()).map(Bytes::from);
+    match state.lanes.pages.body(pieces).await {
+        Ok(body) => ([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], body).into_response(),
         Err(why) => why.into_response(),
     }
 }

@@ -2,6 +2,7 @@
 //! acknowledge an alert.
 
 use std::fmt;
+use std::iter::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::state::{HistoryLine, HistoryQuery, Snapshot};
 
 use super::meter::{Meter, TooMuch};
 
+/// How many lines of the history are in memory for one answer: fewer than a piece of it takes.
+const LINES_AT_ONCE: u32 = 100;
 /// How long a request may wait for the loop, which takes one at its next turn; then it is refused.
 pub(super) const LONGEST_REQUEST: Duration = Duration::from_secs(5);
 
@@ -90,6 +93,30 @@ impl History {
         read: impl Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(read))
+    }
+
+    /// The lines that a query selects, the newest first and `most` at most, read few at a time when they are wanted.
+    /// Blocks. A line that is deleted meanwhile ends it.
+    pub(super) fn lines(
+        &self,
+        query: HistoryQuery,
+        most: u32,
+    ) -> impl Iterator<Item = Result<HistoryLine, String>> + use<> {
+        let read = Arc::clone(&self.0);
+        let (mut left, mut query) = (most, query);
+        let page = move || {
+            let page = left.min(LINES_AT_ONCE);
+            if page == 0 {
+                return None;
+            }
+            query.newest = Some(page);
+            let lines = read(&query);
+            let (count, last) = lines.as_ref().map_or((0, None), |lines| (lines.len(), lines.last()));
+            query.before = last.map(|line| line.id);
+            left = if count < page as usize { 0 } else { left - page };
+            Some(lines.map_or_else(|why| vec![Err(why)], |lines| lines.into_iter().map(Ok).collect()))
+        };
+        from_fn(page).flatten()
     }
 
     /// Reads on a thread of `lane`, where a slow disk delays nothing else, and hands what was read to `then` on that

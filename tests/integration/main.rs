@@ -52,6 +52,7 @@ mod refusals;
 mod requests;
 mod secrets;
 mod sink;
+mod slow_readers;
 mod smtp;
 mod states;
 mod status;

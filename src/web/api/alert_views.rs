@@ -78,7 +78,7 @@ struct Acknowledged<'a> {
     at: DateTime<Utc>,
 }
 
-/// Every alert that fires, for the fleet, the tenants and what belongs to them.
+/// Every alert that fires, for the fleet, the tenants and what belongs to them; `pieces` writes it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alerts<'a> {
     alerts: Vec<Alert<'a>>,
@@ -125,12 +125,5 @@ impl<'a> Acknowledged<'a> {
     fn of(acknowledged: &'a Acknowledgement) -> Self {
         let Acknowledgement { by, reason, until, at } = acknowledged;
         Self { by, reason, until: *until, at: *at }
-    }
-}
-
-impl<'a> Alerts<'a> {
-    /// Every alert that fires; the paths of runbooks begin with `base`.
-    pub(super) fn of(snapshot: &'a Snapshot, base: &str) -> Self {
-        Self { alerts: snapshot.firing().map(|firing| Alert::of(firing, base)).collect() }
     }
 }

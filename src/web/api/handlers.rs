@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,8 +18,8 @@ use crate::system::clock;
 
 use super::super::state::{State, TokenPath, position, request_check};
 use super::alert_views::{Alert, Alerts};
-use super::pieces::Pieces;
-use super::views::{Error, Requested, TokenDetail, Tokens, Transitions, line};
+use super::pieces::{self, Part, list};
+use super::views::{Error, Requested, TokenDetail, Tokens, Transitions, line, text};
 
 /// Why a request is answered with 503, as the description says.
 const BUSY: &str = "too many requests are being answered; Retry-After says when to come again";
@@ -46,6 +47,22 @@ fn made(made: Result<String, NotMade>) -> Response {
     made.map_or_else(not_made, |text| json(StatusCode::OK, text))
 }
 
+/// A list whose pieces were begun, or the answer that says why it was not.
+fn listed(begun: Result<Result<Body, String>, NotMade>) -> Response {
+    match begun {
+        Ok(Ok(body)) => json(StatusCode::OK, body),
+        Ok(Err(why)) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
+        Err(why) => not_made(why),
+    }
+}
+
+/// A query as it is asked, or the answer that says what is wrong with it.
+fn understood<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Box<Response>> {
+    query
+        .map(|Query(query)| query)
+        .map_err(|rejection| Box::new(error(StatusCode::BAD_REQUEST, &rejection.body_text())))
+}
+
 fn not_made(why: NotMade) -> Response {
     let mut response = error(why.status(), &why.to_string());
     if let Some((name, value)) = why.retry_after() {
@@ -62,17 +79,25 @@ fn no_such_token() -> Response {
     get,
     path = "/api/v1/tokens",
     tag = "tokens",
-    summary = "Every token",
+    summary = "Every token, or a part of them",
+    params(Part),
     responses(
-        (status = 200, description = "the status of every token", body = Tokens),
+        (status = 200, description = "the status of the tokens", body = Tokens),
+        (status = 400, description = "a part that cannot be understood", body = Error),
         (status = 503, description = BUSY, body = Error),
     )
 )]
-pub(super) async fn tokens(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
-    match state.lanes.pages.body(Pieces::new(state.snapshot(), &access.base)).await {
-        Ok(body) => json(StatusCode::OK, body),
-        Err(why) => not_made(why),
-    }
+pub(super) async fn tokens(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    part: Result<Query<Part>, QueryRejection>,
+) -> Response {
+    let part = match understood(part) {
+        Ok(part) => part,
+        Err(refused) => return *refused,
+    };
+    let tokens = pieces::tokens(state.snapshot(), access.base.clone(), part);
+    listed(state.lanes.pages.try_body(list("tokens", tokens.map(Ok))).await)
 }
 
 #[utoipa::path(
@@ -154,6 +179,9 @@ pub(super) struct TransitionsQuery {
     /// Only what was settled before then, in the same forms.
     #[param(nullable = false, max_length = 64)]
     until: Option<String>,
+    /// Only what comes after the change with this `id`: the last one of an answer leads to the next.
+    #[param(nullable = false)]
+    before: Option<i64>,
     /// So many at most.
     #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
@@ -175,9 +203,9 @@ pub(super) async fn transitions(
     Extract(state): Extract<State>,
     query: Result<Query<TransitionsQuery>, QueryRejection>,
 ) -> Response {
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return error(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    let query = match understood(query) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
     };
     for (key, name) in [("tenant", &query.tenant), ("token_name", &query.token_name)] {
         if name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
@@ -201,28 +229,38 @@ pub(super) async fn transitions(
     if !(1..=MOST_TRANSITIONS).contains(&limit) {
         return error(StatusCode::BAD_REQUEST, &format!("limit: expected a number from 1 to {MOST_TRANSITIONS}"));
     }
-    let query = HistoryQuery { tenant: query.tenant, token_name: query.token_name, since, until, newest: Some(limit) };
-    let make = |lines: Result<_, String>| lines.map(|transitions| line(&Transitions { transitions }));
-    match state.history.read(&state.lanes.history, query, make).await {
-        Ok(Ok(text)) => json(StatusCode::OK, text),
-        Ok(Err(why)) => error(StatusCode::SERVICE_UNAVAILABLE, &format!("the history cannot be read: {why}")),
-        Err(why) => not_made(why),
-    }
+    let TransitionsQuery { tenant, token_name, before, .. } = query;
+    let query = HistoryQuery { tenant, token_name, since, until, before, newest: None };
+    let lines = state.history.lines(query, limit).map(|line| match line {
+        Ok(line) => Ok(text(&line)),
+        Err(why) => Err(format!("the history cannot be read: {why}")),
+    });
+    listed(state.lanes.history.try_body(list("transitions", lines)).await)
 }
 
 #[utoipa::path(
     get,
     path = "/api/v1/alerts",
     tag = "alerts",
-    summary = "What fires now",
+    summary = "What fires now, or a part of it",
+    params(Part),
     responses(
-        (status = 200, description = "every alert", body = Alerts),
+        (status = 200, description = "the alerts", body = Alerts),
+        (status = 400, description = "a part that cannot be understood", body = Error),
         (status = 503, description = BUSY, body = Error),
     )
 )]
-pub(super) async fn alerts(Extract(state): Extract<State>, Extension(access): Extension<Arc<Access>>) -> Response {
-    let snapshot = state.snapshot();
-    made(state.lanes.pages.run(move || line(&Alerts::of(&snapshot, &access.base))).await)
+pub(super) async fn alerts(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    part: Result<Query<Part>, QueryRejection>,
+) -> Response {
+    let part = match understood(part) {
+        Ok(part) => part,
+        Err(refused) => return *refused,
+    };
+    let alerts = pieces::alerts(state.snapshot(), access.base.clone(), part);
+    listed(state.lanes.pages.try_body(list("alerts", alerts.map(Ok))).await)
 }
 
 /// The id in a path.

@@ -1,54 +1,82 @@
-//! The answer about every token, piece by piece: of a large fleet it is long. Pure.
+//! Answers that are lists, piece by piece: of a large fleet they are long. Pure.
 
+use std::iter::{once, repeat};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use crate::alert::Firing;
 use crate::state::Snapshot;
 
+use super::alert_views::Alert;
 use super::views::{Token, text};
 
-/// How many tokens are written into one piece of the answer.
-const TOKENS_PER_PIECE: usize = 100;
-
-/// The answer `{"tokens": [...]}` for one snapshot, as an iterator over its pieces.
-#[derive(Debug)]
-pub(super) struct Pieces {
-    snapshot: Arc<Snapshot>,
-    /// What the paths of runbooks begin with.
-    base: String,
-    /// The index of the token with which the next piece begins.
-    next: usize,
-    ended: bool,
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Part {
+    /// So many at most; all of them without it.
+    #[param(nullable = false, minimum = 0)]
+    limit: Option<usize>,
+    /// So many of the list are left out before the first.
+    #[serde(default)]
+    #[param(minimum = 0, default = 0)]
+    offset: usize,
 }
 
-impl Pieces {
-    pub(super) fn new(snapshot: Arc<Snapshot>, base: &str) -> Self {
-        Self { snapshot, base: base.to_owned(), next: 0, ended: false }
+impl Part {
+    fn of<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        all.skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
     }
 }
 
-impl Iterator for Pieces {
-    type Item = Bytes;
+/// The answer `{"NAME":[...]}`: a piece for its beginning, for each item and for its end.
+pub(super) fn list<E>(
+    name: &str,
+    items: impl Iterator<Item = Result<String, E>>,
+) -> impl Iterator<Item = Result<Bytes, E>> {
+    let separators = once("").chain(repeat(","));
+    let items = separators.zip(items).map(|(separator, item)| Ok(format!("{separator}{}", item?).into()));
+    once(Ok(format!("{{\"{name}\":[").into())).chain(items).chain(once(Ok(Bytes::from_static(b"]}\n"))))
+}
 
-    fn next(&mut self) -> Option<Bytes> {
-        if self.ended {
-            return None;
-        }
-        let tokens = &self.snapshot.tokens;
-        let end = tokens.len().min(self.next + TOKENS_PER_PIECE);
-        let mut piece = if self.next == 0 { "{\"tokens\":[".to_owned() } else { String::new() };
-        for (index, entry) in tokens.iter().enumerate().take(end).skip(self.next) {
-            if index > 0 {
-                piece.push(',');
-            }
-            piece.push_str(&text(&Token::of(&self.snapshot, entry, &self.base)));
-        }
-        self.next = end;
-        if end == tokens.len() {
-            piece.push_str("]}\n");
-            self.ended = true;
-        }
-        Some(piece.into())
+/// A part of the tokens, in the order of the configuration; the paths of runbooks begin with `base`.
+pub(super) fn tokens(snapshot: Arc<Snapshot>, base: String, part: Part) -> impl Iterator<Item = String> {
+    let indexes = part.of(0..snapshot.tokens.len());
+    indexes.map(move |index| text(&Token::of(&snapshot, &snapshot.tokens[index], &base)))
+}
+
+/// A part of the alerts that fire, tenant by tenant and then those of all tenants together.
+pub(super) fn alerts(snapshot: Arc<Snapshot>, base: String, part: Part) -> impl Iterator<Item = String> {
+    let sizes: Vec<_> = (0..=snapshot.tenants.len()).map(|group| firing(&snapshot, group).len()).collect();
+    let places = sizes.into_iter().enumerate().flat_map(|(group, size)| (0..size).map(move |index| (group, index)));
+    part.of(places).map(move |(group, index)| text(&Alert::of(&firing(&snapshot, group)[index], &base)))
+}
+
+/// What fires for the tenant of that index, and after the last one for all together.
+fn firing(snapshot: &Snapshot, group: usize) -> &[Firing] {
+    snapshot.tenants.get(group).map_or(&snapshot.fleet_firing, |tenant| &tenant.firing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(items: &[&str], part: Part) -> String {
+        let items = part.of(items.iter()).map(|item| Ok::<_, String>((*item).to_owned()));
+        list("names", items).map(|piece| String::from_utf8(piece.unwrap().to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_list_is_whole_json_whatever_part_of_it_is_wanted() {
+        let part = |limit, offset| Part { limit, offset };
+        let all = ["1", "2", "3"];
+        assert_eq!(written(&all, part(None, 0)), "{\"names\":[1,2,3]}\n");
+        assert_eq!(written(&all, part(Some(1), 1)), "{\"names\":[2]}\n");
+        assert_eq!(written(&all, part(None, 3)), "{\"names\":[]}\n");
+        assert_eq!(written(&[], part(Some(0), usize::MAX)), "{\"names\":[]}\n");
     }
 }

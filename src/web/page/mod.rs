@@ -16,7 +16,7 @@ use crate::belief::{PermissionState, TokenState};
 use crate::state::{Health, TokenSnapshot};
 
 pub(super) use fleet::{FleetQuery, fleet};
-pub(super) use strip::start;
+pub(super) use strip::{MOST_LINES, start};
 pub(super) use token::token;
 
 /// What every page is made with, whatever it shows.

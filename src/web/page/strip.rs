@@ -21,6 +21,9 @@ pub(super) struct Day {
     pub(super) changes: usize,
 }
 
+/// How many lines of the history the strip is made of at most: the newest. Of the days before them nothing is shown then.
+pub(in super::super) const MOST_LINES: u32 = 1000;
+
 /// The moment at which the strip begins.
 pub(in super::super) fn start(now: DateTime<Utc>) -> DateTime<Utc> {
     let first = now.date_naive().checked_sub_days(Days::new(DAYS - 1)).unwrap_or_default();
@@ -55,7 +58,9 @@ fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> 
     let status = &entry.status;
     // What was so before the first change of the strip has been known since the first check, and not before.
     let firsts = [status.known_since, status.since, history.iter().map(|line| line.since).min()];
-    let known_since = firsts.into_iter().flatten().min().unwrap_or(now).max(start(now));
+    let is_cut = history.len() >= MOST_LINES as usize;
+    let first = if is_cut { firsts[2] } else { firsts.into_iter().flatten().min() };
+    let known_since = first.unwrap_or(now).max(start(now));
     let state_changes: Vec<_> = of_kind(TransitionKind::State).collect();
     let of_state = |state: TokenState| match state {
         TokenState::Unknown => None,
@@ -117,7 +122,19 @@ mod tests {
         let (tenant, token_name, at, kind) = (String::new(), String::new(), since, kind.parse().unwrap());
         let [before, after] = [before, after].map(str::to_owned);
         let subject = subject.map(str::to_owned);
-        HistoryLine { at, tenant, token_name, kind, subject, before, after, since, evidence: None, shown_by: None }
+        HistoryLine {
+            id: 0,
+            at,
+            tenant,
+            token_name,
+            kind,
+            subject,
+            before,
+            after,
+            since,
+            evidence: None,
+            shown_by: None,
+        }
     }
 
     fn signs(state: TokenState, since_days_ago: i64, history: &[HistoryLine]) -> String {
