@@ -49,6 +49,8 @@ pub mod state;
 pub mod store;
 pub mod syncro;
 pub mod system;
+#[cfg(any(test, fuzzing))]
+pub mod untrusted;
 mod web;
 
 #[cfg(test)]

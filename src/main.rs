@@ -1,10 +1,17 @@
 //! Parses the command line, carries out one command, and exits with its code.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::Parser;
 use syncro_token_monitor::cli::{self, Cli};
 use syncro_token_monitor::command;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Whatever is freed is wiped first: values of tokens pass through buffers of HTTP and TLS, which only the libraries hold,
+/// and `/me` has one in its answer.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     // This must be done before the first thread is started.

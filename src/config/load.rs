@@ -173,7 +173,7 @@ fn is_fragment(path: &Path) -> bool {
 
 /// Parses TOML. The parser's own rendering quotes the source line, secret and all, so only its message and its position
 /// are used.
-fn parse(text: &str) -> Result<Table, String> {
+pub(super) fn parse(text: &str) -> Result<Table, String> {
     text.parse::<Table>().map_err(|error| {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
         let before = &text.as_bytes()[..start];

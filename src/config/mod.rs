@@ -15,6 +15,8 @@ mod raw;
 mod receivers;
 mod schedule;
 mod shrunk;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod untrusted;
 mod validate;
 mod value;
 mod web;

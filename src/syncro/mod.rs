@@ -26,6 +26,8 @@ mod sharing;
 mod shown;
 mod token_value;
 mod transport;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod untrusted;
 mod users;
 mod values;
 

@@ -7,6 +7,7 @@ mod alert_views;
 mod description;
 mod handlers;
 mod pieces;
+mod queries;
 mod user;
 mod views;
 
@@ -19,6 +20,8 @@ use description::openapi;
 use handlers::{alerts, check, one_alert, one_token, tokens, transitions};
 
 pub(super) use handlers::error;
+#[cfg(any(test, fuzzing))]
+pub(super) use queries::{Part, TransitionsQuery};
 
 /// The paths of the API.
 pub(super) fn routes() -> Router<State> {

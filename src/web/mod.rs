@@ -13,6 +13,8 @@ mod page;
 mod routes;
 mod runbook;
 mod state;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod untrusted;
 
 pub(crate) use meter::Meter;
 pub(crate) use routes::{all, health};

@@ -171,7 +171,7 @@ fn no_page_shows_what_me_says_of_the_user_or_a_token_value() {
         let (status, page) = daemon.get(path);
         assert_eq!(status, 200, "{path}");
         assert!(page.len() > 50, "{path}: {page}");
-        for secret in ["value-of-acme", "user_token", "00000000-0000-0000-0000-000000000000", "simulated@example.com"] {
+        for secret in ["value-of-acme", "user_token", simulator::USER_TOKEN, "simulated@example.com"] {
             assert!(!page.contains(secret), "{path} shows `{secret}`");
         }
         let mail = page

@@ -1,8 +1,12 @@
 //! A token value planted as a canary appears nowhere.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use crate::harness::{ACME, Configuration, Daemon, PAGES, World, call, program, text};
+use crate::real::until;
 
 const CANARY: &str = "T0ca9a51de-canary-51ng5-0123456789abcdef";
 
@@ -49,6 +53,47 @@ fn a_canary_appears_in_no_log_line_at_trace_no_metric_no_page_and_no_finding() {
         let output = call(&[&["-c", config, "--log-level", "trace"], arguments.as_slice()].concat());
         clean(&format!("{arguments:?}"), &(text(&output.stdout) + &text(&output.stderr)));
     }
+}
+
+/// Which of the texts are in what a daemon has allocated; `None` where this user may not look.
+fn in_memory(daemon: &Daemon, wanted: [&'static str; 2]) -> Option<Vec<&'static str>> {
+    let folder = PathBuf::from(format!("/proc/{}", daemon.process()));
+    let memory = File::open(folder.join("mem")).ok()?;
+    let maps = std::fs::read_to_string(folder.join("maps")).ok()?;
+    let mut found = Vec::new();
+    for line in maps.lines() {
+        // 7f00-7f21 rw-p 00000000 00:00 0 [heap]
+        let mut words = line.split_whitespace();
+        let (range, mode, place) = (words.next()?, words.next()?, words.nth(3).unwrap_or("[heap]"));
+        if !mode.starts_with("rw") || place.starts_with('/') {
+            continue;
+        }
+        let (from, to) = range.split_once('-')?;
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut bytes = vec![0; usize::try_from(to - from).ok()?];
+        // What has been given back meanwhile has nothing in it.
+        if memory.read_exact_at(&mut bytes, from).is_ok() {
+            let has = |text: &&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+            found.extend(wanted.into_iter().filter(has));
+        }
+    }
+    Some(found)
+}
+
+#[test]
+fn no_copy_of_a_value_is_left_in_memory_after_a_check() {
+    let world = World::new(&ACME.replace("value-of-acme", CANARY));
+    let mut configuration = Configuration::default().tenant("acme", CANARY, "profile = \"jumpcloud\"");
+    (configuration.validity, configuration.permissions) = ("1d", "1d");
+    let mut daemon = world.run(&configuration);
+    daemon.checks("acme", "permissions", 1);
+    let left = || in_memory(&daemon, [CANARY, simulator::USER_TOKEN]);
+    if left().is_none() {
+        println!("skipped: only root may read the memory of a process that is not dumpable");
+        return;
+    }
+    // The connections that are kept for the next check are closed after ten seconds, and have buffers until then.
+    until("no copy is left", || left().filter(Vec::is_empty));
 }
 
 #[test]

@@ -6,6 +6,9 @@ use crate::operations::{Operation, find};
 use crate::scenario::{Group, Tenant, Ticket, Token, User};
 use crate::world::{Answer, Asked};
 
+/// What `/me` answers as `user_token`: a value that nobody asked for and nobody may keep.
+pub const USER_TOKEN: &str = "5ec7e700-51a1-4ed0-90de-0123456789ab";
+
 /// The sentence of Syncro's documented 401 (`/contacts`).
 const NOT_AUTHORIZED: &str = "Not authorized. Please ask account admin to update your group permissions.";
 
@@ -106,7 +109,7 @@ fn me(tenant: &Tenant, token: &Token, user: &User, by_group: impl Fn(&str) -> bo
         permissions.entry(group).or_insert_with(|| json!({}))[right] = json!(has);
     }
     json!({
-        "user_token": "00000000-0000-0000-0000-000000000000",
+        "user_token": USER_TOKEN,
         "user_email": "simulated@example.com",
         "user_name": "Simulated User",
         "user_id": user.id,

@@ -11,6 +11,7 @@ mod scenario;
 mod server;
 mod world;
 
+pub use answers::USER_TOKEN;
 pub use misbehaviour::Misbehaviour;
 pub use operations::{Operation, operations};
 pub use scenario::{Event, Group, Incident, Permissions, Scenario, Tenant, Ticket, Token, User};

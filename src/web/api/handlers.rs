@@ -8,29 +8,19 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::cli::since;
 use crate::http_server::{Access, NotMade};
-use crate::state::HistoryQuery;
 use crate::system::clock;
 
 use super::super::state::{State, TokenPath, position, request_check};
 use super::alert_views::{Alert, Alerts};
-use super::pieces::{self, Part, list};
+use super::pieces::{self, list};
+use super::queries::{Part, TransitionsQuery};
 use super::views::{Error, Requested, TokenDetail, Tokens, Transitions, line, text};
 
 /// Why a request is answered with 503, as the description says.
 const BUSY: &str = "too many requests are being answered; Retry-After says when to come again";
-/// How many transitions one answer has unless the query has a limit.
-const TRANSITIONS: u32 = 100;
-/// The highest limit of a query.
-const MOST_TRANSITIONS: u32 = 1000;
-/// In characters: the longest name that the configuration accepts.
-const LONGEST_NAME: usize = 100;
-/// In bytes: more than the longest moment or duration takes.
-const LONGEST_MOMENT: usize = 64;
 
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, text: impl IntoResponse) -> Response {
@@ -161,32 +151,6 @@ struct TokenNames {
     token_name: String,
 }
 
-/// The query parameters that select transitions.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TransitionsQuery {
-    /// Only of this tenant.
-    #[param(nullable = false, max_length = 100)]
-    tenant: Option<String>,
-    /// Only of tokens of this name.
-    #[param(nullable = false, max_length = 100)]
-    token_name: Option<String>,
-    /// Only what was settled then or later: a moment (`2026-11-23T10:00:00Z`), a day in UTC (`2026-11-23`) or so long ago
-    /// (`7d`).
-    #[param(nullable = false, max_length = 64)]
-    since: Option<String>,
-    /// Only what was settled before then, in the same forms.
-    #[param(nullable = false, max_length = 64)]
-    until: Option<String>,
-    /// Only what comes after the change with this `id`: the last one of an answer leads to the next.
-    #[param(nullable = false)]
-    before: Option<i64>,
-    /// So many at most.
-    #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u32>,
-}
-
 #[utoipa::path(
     get,
     path = "/api/v1/transitions",
@@ -207,30 +171,10 @@ pub(super) async fn transitions(
         Ok(query) => query,
         Err(refused) => return *refused,
     };
-    for (key, name) in [("tenant", &query.tenant), ("token_name", &query.token_name)] {
-        if name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
-            return error(StatusCode::BAD_REQUEST, &format!("{key}: longer than any name, which has 100 characters"));
-        }
-    }
-    for (key, moment) in [("since", &query.since), ("until", &query.until)] {
-        if moment.as_ref().is_some_and(|moment| moment.len() > LONGEST_MOMENT) {
-            return error(StatusCode::BAD_REQUEST, &format!("{key}: longer than any moment or duration"));
-        }
-    }
-    let moment = |key: &str, text: Option<String>| match text.as_deref().map(since).transpose() {
-        Ok(since) => Ok(since.and_then(|since| since.moment(clock::now()))),
-        Err(why) => Err(format!("{key}: {why}")),
+    let (query, limit) = match query.read(clock::now()) {
+        Ok(read) => read,
+        Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
-    let (since, until) = match (moment("since", query.since), moment("until", query.until)) {
-        (Ok(since), Ok(until)) => (since, until),
-        (Err(why), _) | (_, Err(why)) => return error(StatusCode::BAD_REQUEST, &why),
-    };
-    let limit = query.limit.unwrap_or(TRANSITIONS);
-    if !(1..=MOST_TRANSITIONS).contains(&limit) {
-        return error(StatusCode::BAD_REQUEST, &format!("limit: expected a number from 1 to {MOST_TRANSITIONS}"));
-    }
-    let TransitionsQuery { tenant, token_name, before, .. } = query;
-    let query = HistoryQuery { tenant, token_name, since, until, before, newest: None };
     let lines = state.history.lines(query, limit).map(|line| match line {
         Ok(line) => Ok(text(&line)),
         Err(why) => Err(format!("the history cannot be read: {why}")),

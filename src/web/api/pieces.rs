@@ -4,34 +4,13 @@ use std::iter::{once, repeat};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::alert::Firing;
 use crate::state::Snapshot;
 
 use super::alert_views::Alert;
+use super::queries::Part;
 use super::views::{Token, text};
-
-/// Which part of a list is wanted.
-#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Part {
-    /// So many at most; all of them without it.
-    #[param(nullable = false, minimum = 0)]
-    limit: Option<usize>,
-    /// So many of the list are left out before the first.
-    #[serde(default)]
-    #[param(minimum = 0, default = 0)]
-    offset: usize,
-}
-
-impl Part {
-    fn of<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
-        all.skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
-    }
-}
 
 /// The answer `{"NAME":[...]}`: a piece for its beginning, for each item and for its end.
 pub(super) fn list<E>(
@@ -72,11 +51,10 @@ mod tests {
 
     #[test]
     fn a_list_is_whole_json_whatever_part_of_it_is_wanted() {
-        let part = |limit, offset| Part { limit, offset };
         let all = ["1", "2", "3"];
-        assert_eq!(written(&all, part(None, 0)), "{\"names\":[1,2,3]}\n");
-        assert_eq!(written(&all, part(Some(1), 1)), "{\"names\":[2]}\n");
-        assert_eq!(written(&all, part(None, 3)), "{\"names\":[]}\n");
-        assert_eq!(written(&[], part(Some(0), usize::MAX)), "{\"names\":[]}\n");
+        assert_eq!(written(&all, Part::new(None, 0)), "{\"names\":[1,2,3]}\n");
+        assert_eq!(written(&all, Part::new(Some(1), 1)), "{\"names\":[2]}\n");
+        assert_eq!(written(&all, Part::new(None, 3)), "{\"names\":[]}\n");
+        assert_eq!(written(&[], Part::new(Some(0), usize::MAX)), "{\"names\":[]}\n");
     }
 }

@@ -39,6 +39,15 @@ pub(in super::super) struct FleetQuery {
     page: Option<usize>,
 }
 
+#[cfg(any(test, fuzzing))]
+impl FleetQuery {
+    /// The same query, which searches for this besides.
+    pub(in super::super) fn with_markup(mut self, markup: &str) -> Self {
+        self.q = format!("{} {markup}", self.q.chars().take(LONGEST_SEARCH / 2).collect::<String>());
+        self
+    }
+}
+
 /// The health or state that selects tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Selected {
