@@ -149,8 +149,7 @@ pub(super) async fn metrics(Extract(state): Extract<State>) -> Response {
 /// Reads the configuration again, and answers when the daemon has done so or has refused it.
 pub(super) async fn reload(Extract(state): Extract<State>) -> Response {
     if let Err(why) = state.meter.reload() {
-        let wait = [(header::RETRY_AFTER, (why.wait.as_secs() + 1).to_string())];
-        return (StatusCode::TOO_MANY_REQUESTS, wait, format!("{why}\n")).into_response();
+        return (StatusCode::TOO_MANY_REQUESTS, [why.retry_after()], format!("{why}\n")).into_response();
     }
     let (answer, answered) = oneshot::channel();
     let stopping = || (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping\n").into_response();

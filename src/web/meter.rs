@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::http::{HeaderName, HeaderValue, header};
 use governor::clock::{Clock, DefaultClock};
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
@@ -30,7 +31,14 @@ pub(crate) struct Meter {
 pub(crate) struct TooMuch {
     what: &'static str,
     /// After which time it may be asked for again.
-    pub(super) wait: Duration,
+    wait: Duration,
+}
+
+impl TooMuch {
+    /// When it may be asked for again, as a header.
+    pub(super) fn retry_after(&self) -> (HeaderName, HeaderValue) {
+        (header::RETRY_AFTER, HeaderValue::from(self.wait.as_secs() + 1))
+    }
 }
 
 impl Meter {

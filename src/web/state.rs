@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -174,8 +174,8 @@ impl NotChecked {
 
     /// When it may be asked for again, as a header.
     pub(super) fn retry_after(&self) -> Option<(HeaderName, HeaderValue)> {
-        let Self::TooMuch(TooMuch { wait, .. }) = self else { return None };
-        Some((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)))
+        let Self::TooMuch(why) = self else { return None };
+        Some(why.retry_after())
     }
 }
 

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::IntoParams;
 
 use crate::http_server::{Access, NotMade};
+use crate::state::Snapshot;
 use crate::system::clock;
 
 use super::super::state::{State, TokenPath, position, request_check};
@@ -43,6 +44,26 @@ fn listed(begun: Result<Result<Body, String>, NotMade>) -> Response {
         Ok(Ok(body)) => json(StatusCode::OK, body),
         Ok(Err(why)) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
         Err(why) => not_made(why),
+    }
+}
+
+/// The part of a list that a query asks for, or the answer that says why there is none.
+async fn part_of<I>(
+    name: &'static str,
+    items: fn(Arc<Snapshot>, String, Part) -> I,
+    state: &State,
+    access: &Access,
+    part: Result<Query<Part>, QueryRejection>,
+) -> Response
+where
+    I: Iterator<Item = String> + Send + 'static,
+{
+    match understood(part) {
+        Ok(part) => {
+            let items = items(state.snapshot(), access.base.clone(), part);
+            listed(state.lanes.pages.try_body(list(name, items.map(Ok))).await)
+        }
+        Err(refused) => *refused,
     }
 }
 
@@ -82,12 +103,7 @@ pub(super) async fn tokens(
     Extension(access): Extension<Arc<Access>>,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Response {
-    let part = match understood(part) {
-        Ok(part) => part,
-        Err(refused) => return *refused,
-    };
-    let tokens = pieces::tokens(state.snapshot(), access.base.clone(), part);
-    listed(state.lanes.pages.try_body(list("tokens", tokens.map(Ok))).await)
+    part_of("tokens", pieces::tokens, &state, &access, part).await
 }
 
 #[utoipa::path(
@@ -199,12 +215,7 @@ pub(super) async fn alerts(
     Extension(access): Extension<Arc<Access>>,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Response {
-    let part = match understood(part) {
-        Ok(part) => part,
-        Err(refused) => return *refused,
-    };
-    let alerts = pieces::alerts(state.snapshot(), access.base.clone(), part);
-    listed(state.lanes.pages.try_body(list("alerts", alerts.map(Ok))).await)
+    part_of("alerts", pieces::alerts, &state, &access, part).await
 }
 
 /// The id in a path.

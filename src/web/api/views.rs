@@ -158,7 +158,7 @@ pub(super) struct Tokens<'a> {
 /// What changed, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Transitions {
-    pub(super) transitions: Vec<HistoryLine>,
+    transitions: Vec<HistoryLine>,
 }
 
 /// A check of a token that was requested.
