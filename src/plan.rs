@@ -178,7 +178,7 @@ impl Planner<'_> {
         {
             // A check at an expiry that has passed is made before whatever else was missed.
             let passed = expires <= self.now;
-            due = if passed || expires < due.at { Due { at: expires, urgent: true } } else { due };
+            due = if passed || expires <= due.at { Due { at: expires, urgent: true } } else { due };
         }
         due
     }

@@ -3,6 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::model::disturbs;
+
 /// In characters: the longest name of whoever takes an alert on.
 const LONGEST_NAME: usize = 100;
 /// In characters: the longest reason.
@@ -86,7 +88,7 @@ fn text(field: &'static str, what: &'static str, text: &str, most: usize) -> Res
         Err(InvalidAcknowledgement::Empty { field, what })
     } else if found > most {
         Err(InvalidAcknowledgement::TooLong { field, found, most })
-    } else if text.chars().any(char::is_control) {
+    } else if text.chars().any(disturbs) {
         Err(InvalidAcknowledgement::Control(field))
     } else {
         Ok(text.to_owned())

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use toml::Value;
 
-use crate::model::Zone;
+use crate::model::{Zone, disturbs};
 
 use super::context::{Context, Outside};
 use super::fault::Faults;
@@ -54,7 +54,7 @@ pub(crate) fn configuration(text: &str) {
 }
 
 fn is_a_line(text: &str) {
-    assert!(!text.is_empty() && !text.contains(char::is_control), "not a line for people: {text:?}");
+    assert!(!text.is_empty() && !text.contains(disturbs), "not a line for people: {text:?}");
 }
 
 /// What is taken for a schedule comes, each time later than before and not more often than it says.

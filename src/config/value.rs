@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::catalog::{Operation, catalog};
 
 use super::fault::{Problem, nearest, resembles_token, shown};
-use crate::model::Zone;
+use crate::model::{Zone, disturbs};
 
 type Parsed<T> = Result<T, Problem>;
 
@@ -56,7 +56,7 @@ pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZer
 pub(super) fn remark(value: &Value) -> Parsed<String> {
     let allowed = "1 to 200 characters on one line";
     let remark = text(value, allowed)?;
-    let is_one_line = !remark.trim().is_empty() && !remark.chars().any(char::is_control);
+    let is_one_line = !remark.trim().is_empty() && !remark.chars().any(disturbs);
     if !is_one_line || remark.chars().count() > 200 {
         return Err(Problem::new("not a remark", allowed));
     }
@@ -149,7 +149,7 @@ pub(super) fn name(value: &Value) -> Parsed<String> {
     if name.is_empty()
         || name.trim() != name
         || name.chars().count() > LONGEST
-        || name.chars().any(char::is_control)
+        || name.chars().any(disturbs)
         || resembles_token(name)
         // Browsers take these for a way up, however they are written.
         || matches!(name, "." | "..")

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::{Alert, Change, Firing, Notification};
 use crate::config::Only;
+use crate::model::cut;
 use crate::state::{Delivery, Snapshot, passes};
 
 use super::fields::Fields;
-use super::text::{LONGEST_FIELD, cut};
+use super::text::LONGEST_FIELD;
 
 /// How often what fires is sent again: much more often than the five minutes of a default `resolve_timeout`.
 pub(crate) const RESEND: Duration = Duration::from_mins(1);

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::model::{cut, disturbs};
 use crate::syncro::Reason;
-
-use super::text::cut;
 
 /// How much of a complaint is passed on, in characters.
 const LONGEST_COMPLAINT: usize = 160;
@@ -208,7 +207,7 @@ fn is_about_the_body(status: u16) -> bool {
 /// The text of a refusal, on one short line.
 pub(super) fn complaint(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let visible = |character: &char| !character.is_control() || character.is_whitespace();
+    let visible = |character: &char| !disturbs(*character) || character.is_whitespace();
     let text = text.chars().filter(visible).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
     cut(&text, LONGEST_COMPLAINT).into_owned()
 }

@@ -7,10 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::alert::{self, Affected, Change, Notification, Severity, page, runbook};
 use crate::belief::{Cause, Evidence, Strength};
-use crate::model::Scope;
+use crate::model::{Scope, cut};
 use crate::state::Delivery;
 
-use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, LONGEST_STEP, cut};
+use super::text::{LONGEST_FIELD, LONGEST_MESSAGE, LONGEST_STEP};
 
 /// The version of our own JSON, which is these fields. Fields may be added, none will disappear or change its meaning.
 const VERSION: u32 = 2;

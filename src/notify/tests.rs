@@ -358,7 +358,7 @@ fn a_webhook_is_sent_one_flat_object_and_slack_what_it_reads() {
     let slack: Value =
         serde_json::from_str(&super::request::request(&hook(Format::Slack), delivery, "http://here").unwrap().body)
             .unwrap();
-    assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* acme / a"), "{slack}");
+    assert!(slack["text"].as_str().unwrap().ends_with("firing critical: *TokenRejected* `acme / a`"), "{slack}");
     let text = slack["attachments"][0]["text"].as_str().unwrap();
     assert!(
         text.starts_with(

@@ -1,7 +1,7 @@
-//! Texts as receivers take them: each has a bound, since a chat refuses what is too long, and a refused notification is
-//! one that nobody reads. Pure.
+//! The bounds of texts that receivers take, since a chat refuses what is too long, and a refused notification is one that
+//! nobody reads; and texts as chats with a markup take them. Pure.
 
-use std::borrow::Cow;
+use crate::model::has_open_backtick;
 
 /// The longest text of a message, in characters. Slack takes some 3,000 in a text, Discord 4,096, and PagerDuty cuts at
 /// 1,024.
@@ -11,43 +11,58 @@ pub(super) const LONGEST_FIELD: usize = 500;
 /// The longest of a step that is to be done, in characters: it may have an address in it.
 pub(super) const LONGEST_STEP: usize = 1_000;
 
-/// The text, or as much of it as there is room for and an ellipsis. `most` is in characters.
-pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    if text.chars().nth(most).is_none() {
-        return text.into();
+/// The words by which an at sign addresses everybody, in one chat or another, wherever it stands.
+const EVERYBODY: [&str; 4] = ["all", "channel", "everyone", "here"];
+
+/// The text, or as much of it as there is room for, as chats with a markup take it: the three characters are escaped that
+/// mean something to Slack (its page "Formatting text for app surfaces"), nobody is addressed by it, and no link hides
+/// where it leads. `most` counts what is sent; an escape is never cut in two, and no backtick is left open.
+pub(super) fn cut_escaped(text: &str, most: usize) -> String {
+    let pieces = pieces(text);
+    let length = |piece: &String| piece.chars().count();
+    let begin = |mut room: usize| {
+        let fits = |piece: &&String| {
+            let left = room.checked_sub(length(piece));
+            room = left.unwrap_or_default();
+            left.is_some()
+        };
+        pieces.iter().take_while(fits).map(String::as_str).collect::<String>()
+    };
+    if pieces.iter().map(length).sum::<usize>() <= most {
+        return pieces.concat();
     }
-    let end = text.char_indices().nth(most.saturating_sub(1)).map_or(0, |(at, _)| at);
-    format!("{}…", text[..end].trim_end()).into()
+    let longest = begin(most.saturating_sub(1));
+    if !has_open_backtick(&longest) {
+        return longest + "…";
+    }
+    let shorter = begin(most.saturating_sub(2));
+    let end = if has_open_backtick(&shorter) { "…`" } else { "…" };
+    shorter + end
 }
 
-/// The same with the three characters escaped that mean something to Slack (its page "Formatting text for app
-/// surfaces"). `most` counts what is sent; an escape is never cut in two.
-pub(super) fn cut_escaped(text: &str, most: usize) -> String {
-    let (mut escaped, mut length, mut end) = (String::new(), 0, 0);
-    for character in text.chars() {
-        let (written, width) = match character {
-            '&' => ("&amp;", 5),
-            '<' => ("&lt;", 4),
-            '>' => ("&gt;", 4),
-            _ => ("", 1),
+/// What is sent of each character. A space without a width keeps an at sign from the name behind it, and the text of a link
+/// from its address: people read what was written, and chats see no more in it.
+fn pieces(text: &str) -> Vec<String> {
+    let mut before = ' ';
+    let piece = |(at, character): (usize, char)| {
+        let behind = &text[at + character.len_utf8()..];
+        let is_name = !before.is_alphanumeric() || EVERYBODY.iter().any(|word| begins_with(behind, word));
+        let piece = match character {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '@' | '＠' if is_name => format!("{character}\u{200b}"),
+            '(' if before == ']' => "\u{200b}(".to_owned(),
+            _ => character.to_string(),
         };
-        if length + width > most {
-            escaped.truncate(end);
-            escaped.push('…');
-            return escaped;
-        }
-        if written.is_empty() {
-            escaped.push(character);
-        } else {
-            escaped.push_str(written);
-        }
-        length += width;
-        // Here there is still room for the ellipsis.
-        if length < most {
-            end = escaped.len();
-        }
-    }
-    escaped
+        before = character;
+        piece
+    };
+    text.char_indices().map(piece).collect()
+}
+
+fn begins_with(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -57,27 +72,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_only_where_it_is_too_long() {
-        assert_eq!(cut("grüße", 5), "grüße");
-        assert_eq!(cut("grüße dich", 6), "grüße…");
-        assert_eq!(cut("grüße dich", 7), "grüße…", "no blank before the ellipsis");
-        assert_eq!(cut("long", 0), "…");
+    fn an_escape_is_whole_or_absent() {
         assert_eq!(cut_escaped("a & b", 9), "a &amp; b");
         assert_eq!(cut_escaped("a & b", 8), "a &amp;…");
-        assert_eq!(cut_escaped("a & b", 7), "a …", "an escape is whole or absent");
+        assert_eq!(cut_escaped("a & b", 7), "a …");
         assert_eq!(cut_escaped("<<", 4), "…");
+        assert_eq!(cut_escaped("a `name` b", 7), "a `na…`");
+    }
+
+    #[test]
+    fn nobody_is_addressed_and_no_link_hides_where_it_leads() {
+        let shown = |text| cut_escaped(text, 100).replace('\u{200b}', "_");
+        assert_eq!(shown("@everyone and @Pat, ＠all"), "@_everyone and @_Pat, ＠_all");
+        assert_eq!(shown("a@HERE <!channel> <@U1>"), "a@_HERE &lt;!channel&gt; &lt;@_U1&gt;");
+        assert_eq!(shown("[renew](https://a.example)"), "[renew]_(https://a.example)");
+        assert_eq!(
+            shown("ops@example.com (a) [b] https://a.example/@b"),
+            "ops@example.com (a) [b] https://a.example/@_b"
+        );
     }
 
     proptest! {
         #[test]
-        fn what_is_cut_fits_and_begins_as_before(text in "[a&<>ü`\u{1f534} ]{0,40}", most in 1_usize..30) {
-            let (plain, escaped) = (cut(&text, most).into_owned(), cut_escaped(&text, most));
-            prop_assert!(plain.chars().count() <= most && escaped.chars().count() <= most, "{plain} {escaped}");
-            let whole = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            prop_assert!(text.starts_with(plain.trim_end_matches('…')));
-            prop_assert!(whole.starts_with(escaped.trim_end_matches('…')));
-            prop_assert_eq!(plain == text, text.chars().count() <= most);
-            prop_assert_eq!(escaped == whole, whole.chars().count() <= most);
+        fn what_is_cut_fits_and_begins_as_before(text in "[a&<>ü@\u{1f534} ]{0,40}", most in 1_usize..30) {
+            let cut = cut_escaped(&text, most);
+            prop_assert!(cut.chars().count() <= most, "{cut}");
+            let whole = pieces(&text).concat();
+            prop_assert!(whole.starts_with(cut.trim_end_matches('…')));
+            prop_assert_eq!(cut == whole, whole.chars().count() <= most);
         }
     }
 }

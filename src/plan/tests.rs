@@ -60,8 +60,39 @@ fn a_refused_permission_is_asked_again_alone() {
     let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
     let missing = probed(3600, &[(LIST, crate::syncro::ProbeObservation::Missing)]);
     let (token, status) = after(&[observed(0, works(&[])), granted, observed(3600, works(&[])), missing]);
-    let (due, scope) = planned(&token, &status, 3601).permissions.unwrap();
+    let plan = planned(&token, &status, 3601);
+    assert_eq!(plan.permissions.unwrap(), (Due { at: at(3630), urgent: true }, PermissionScope::Doubtful));
+    assert!(!plan.validity.urgent, "`/me` shows nothing of it: {plan:?}");
+}
+
+#[test]
+fn a_permission_that_nobody_could_look_at_holds_up_the_confirmation_of_no_other() {
+    use crate::syncro::ProbeObservation::{Failed, Granted, Missing};
+    const VIEW: &str = "Customers - View Detail";
+    let token = token("t", &[LIST, VIEW]);
+    let both = |seconds, list, view| [observed(seconds, works(&[])), probed(seconds, &[(LIST, list), (VIEW, view)])];
+    let checks = [both(0, Granted(200), Granted(200)), both(3600, Missing, Failed(failure()))].concat();
+    let (due, scope) = planned(&token, &status_after(&token, &checks), 3601).permissions.unwrap();
     assert_eq!((due, scope), (Due { at: at(3630), urgent: true }, PermissionScope::Doubtful));
+}
+
+#[test]
+fn a_token_that_outlives_its_declared_expiry_is_asked_once_more_and_then_as_ever() {
+    let mut token = token("t", &[LIST]);
+    token.expires = Some(at(100));
+    let mut checks = vec![observed(0, works(&[])), observed(200, works(&[]))];
+    assert_eq!(planned(&token, &status_after(&token, &checks), 201).validity, Due { at: at(230), urgent: true });
+    checks.push(observed(230, works(&[])));
+    assert!(!planned(&token, &status_after(&token, &checks), 231).validity.urgent);
+}
+
+#[test]
+fn a_confirmation_that_a_check_did_not_bring_is_tried_again_after_as_long() {
+    let (token, status) = after(&[]);
+    let config = config(Vec::new());
+    let planner = Planner { token: &token, phase: Phase::of(&token), status: &status, config: &config, now: at(0) };
+    let due = |moment: i64, last| (planner.urgent(at(moment), at(last)).at - at(0)).num_seconds();
+    assert_eq!([due(11, 10), due(10, 10), due(5, 10)], [11, 40, 40]);
 }
 
 /// The seconds after which the next full check of permissions is due.
@@ -89,6 +120,8 @@ fn a_check_of_what_is_doubted_takes_the_place_of_no_full_one() {
     };
     let refused = checked(full - 20, false, Missing);
     assert_eq!(scope(&refused, full - 20), (full + 10, true, PermissionScope::Full), "one check serves both");
+    let refused = checked(full - 30, false, Missing);
+    assert_eq!(scope(&refused, full - 30), (full, true, PermissionScope::Full), "one check serves both");
     let refused = checked(full - 40, false, Missing);
     assert_eq!(scope(&refused, full - 40), (full - 10, true, PermissionScope::Doubtful), "it comes before");
     // Nothing could be learnt before the full check was due as well.
@@ -155,6 +188,10 @@ fn at_the_declared_expiry_a_check_is_due() {
     let (mut token, status) = after(&[observed(0, works(&[])), probed(0, &[])]);
     token.expires = Some(at(10) + TimeDelta::milliseconds(1));
     assert_eq!(planned(&token, &status, 1).validity, Due { at: at(11), urgent: true });
+    token.expires = None;
+    let slot = planned(&token, &status, 1).validity.at;
+    token.expires = Some(slot);
+    assert_eq!(planned(&token, &status, 1).validity, Due { at: slot, urgent: true }, "it would be made then anyway");
     token.expires = Some(at(0));
     assert!(!planned(&token, &status, 1).validity.urgent, "an expiry at which the token was checked is past");
 }
@@ -175,6 +212,8 @@ fn what_is_put_off_waits_no_longer_than_for_the_expiry() {
     assert_eq!(put_off(Some(at(5100))), Due { at: at(5100), urgent: true });
     assert_eq!(put_off(Some(at(5100) + TimeDelta::milliseconds(1))), Due { at: at(5101), urgent: true });
     assert_eq!(put_off(Some(at(5201))), in_turn, "the check comes before the expiry, and one more at it");
+    assert_eq!(put_off(Some(at(5200))), in_turn, "the check in its turn comes at the expiry");
+    assert_eq!(put_off(Some(at(5000))), in_turn, "an expiry at the start makes nothing urgent");
     assert_eq!(put_off(Some(at(4999))), in_turn, "an expiry before the start makes nothing urgent");
     let mut plan = overdue;
     plan.validity.urgent = true;
@@ -199,6 +238,57 @@ fn every_permission_slot_is_a_validity_slot_where_the_intervals_allow_it() {
         assert_eq!(long % 300, short, "{number}");
         assert!((0..3600).contains(&long), "{number}");
     }
+    let offsets: std::collections::BTreeSet<_> = (0..1000)
+        .map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(permissions, Some(validity)))
+        .collect();
+    assert!(offsets.len() > 700, "{} of 3600 seconds are used by 1000 tokens", offsets.len());
+}
+
+#[test]
+fn one_me_serves_both_checks_where_the_intervals_allow_it() {
+    let mut config = config(Vec::new());
+    let mut longest = 0;
+    for number in 0..50 {
+        let mut token = token("t", &[LIST]);
+        token.name = format!("token-{number}");
+        let granted = probed(0, &[(LIST, crate::syncro::ProbeObservation::Granted(200))]);
+        let status = status_after(&token, &[observed(0, works(&[])), granted]);
+        let mut between = |minutes| {
+            config.schedule.permissions = Schedule::Every(Duration::from_mins(minutes));
+            let plan = plan(&token, Phase::of(&token), &status, &config, at(1));
+            (plan.permissions.unwrap().0.at - plan.validity.at).num_seconds()
+        };
+        assert_eq!(between(60) % 300, 0, "{number}");
+        longest = longest.max(between(7));
+    }
+    // Where they do not, the permissions have a place of their own in the whole of their interval.
+    assert!(longest > 120, "{longest}");
+}
+
+#[test]
+fn the_group_of_a_user_is_asked_for_once_an_hour_or_when_it_may_have_changed() {
+    let asked = |asked: Option<i64>, doubted: bool| {
+        let (_, mut status) = after(&[observed(0, works(&[]))]);
+        let user = status.user.as_mut().unwrap();
+        (user.group_asked, user.doubted_at) = (asked.map(at), doubted.then(|| at(1)));
+        status
+    };
+    assert!(wants_user(&TokenStatus::default(), at(0)) && wants_user(&asked(None, false), at(0)));
+    assert!(!wants_user(&asked(Some(0), false), at(3539)) && wants_user(&asked(Some(0), false), at(3540)));
+    assert!(wants_user(&asked(Some(0), true), at(10)));
+}
+
+#[test]
+fn only_what_a_probe_can_settle_is_asked_again_before_a_full_check() {
+    let status = |probes: &[_]| after(&[observed(0, works(&[])), probed(0, probes)]).1;
+    let of = |unseen, evidence, doubts| {
+        let granted = crate::syncro::ProbeObservation::Granted(200);
+        let mut permission = status(&[(LIST, granted)]).permissions[0].clone();
+        (permission.unseen, permission.evidence, permission.belief.doubts) = (unseen, evidence, doubts);
+        is_doubtful(&permission)
+    };
+    assert!(of(false, Evidence::Probe, 1) && of(true, Evidence::Probe, 0) && of(true, Evidence::Right, 0));
+    assert!(!of(false, Evidence::Probe, 0) && !of(false, Evidence::Right, 1));
 }
 
 #[test]

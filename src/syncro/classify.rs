@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::Probe;
+use crate::model::disturbs;
 
 use super::challenge::challenger;
 use super::record::List;
@@ -265,7 +266,7 @@ fn person(name: &str) -> Option<String> {
 /// A name from an answer, cut to 100 characters, since it becomes a label.
 fn label(name: &str) -> String {
     const LONGEST: usize = 100;
-    name.chars().filter(|character| !character.is_control()).take(LONGEST).collect()
+    name.chars().filter(|character| !disturbs(*character)).take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -374,6 +375,36 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_no_label_is_no_right() {
+        let body = |group: &str, right: &str| {
+            serde_json::json!({"user_id": 7, "permissions": {group: {right: true, "ok": false}}}).to_string()
+        };
+        let rights = |group: &str, right: &str| {
+            let seen = answer(200, "application/json", &body(group, right)).me();
+            let MeObservation::Works(me) = seen else { panic!("works") };
+            me.rights.len()
+        };
+        let (whole, half) = ("x".repeat(64), "x".repeat(32));
+        assert_eq!([rights("a", "b"), rights(&half, &half[1..]), rights(&half, &half)], [2, 2, 1]);
+        assert_eq!([rights("a b", "c"), rights("a", "b c"), rights("ä", "b"), rights(&whole, "b")], [0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn only_an_answer_of_the_api_lets_through_or_refuses() {
+        let json = "application/json";
+        let (let_through, refused) = (|answer: Answer| answer.is_let_through(), |answer: Answer| answer.is_refusal());
+        assert!(let_through(answer(200, json, "{}")) && let_through(answer(299, json, "{}")));
+        assert!(!let_through(answer(404, json, "{}")) && !let_through(answer(200, "text/html", "<html>")));
+        assert!(refused(answer(401, json, "{}")) && !refused(answer(403, json, "{}")));
+        assert!(!refused(answer(401, "text/html", "<html>")));
+        let failure = Failure::new(Reason::TooLarge, "too long");
+        assert_eq!(answer(200, json, "{").body_failure(), None);
+        assert_eq!(answer(200, json, "{").broken(Some(failure.clone())).body_failure(), Some(&failure));
+        let listed = |status| answer(status, json, r#"{"tickets":[{"id":3}]}"#).list().records.len();
+        assert_eq!((listed(200), listed(404)), (1, 0));
+    }
+
+    #[test]
     fn throttling_is_recognized_by_status_or_by_text() {
         assert!(answer(429, "application/json", "{}").is_throttled());
         assert!(answer(200, "text/plain", "Retry later\n").is_throttled());
@@ -386,6 +417,7 @@ mod tests {
         let list = probe("Tickets - List/Search");
         let record = probe("Tickets - Create");
         let appointments = probe("Appointments - View All");
+        let delete = catalog().permission("Tickets - Delete").and_then(|id| id.get().write_probe.as_ref()).unwrap();
         let cases = [
             ("a list", list, answer(200, json, "{\"tickets\":[]}"), ProbeObservation::Granted(200)),
             ("null", record, answer(200, json, "null"), ProbeObservation::Granted(200)),
@@ -396,6 +428,9 @@ mod tests {
                 ProbeObservation::Granted(404),
             ),
             ("no such record, no body", record, answer(404, "", ""), ProbeObservation::Granted(404)),
+            ("nothing at all", record, answer(200, "", ""), ProbeObservation::Granted(200)),
+            ("odd success", delete, answer(200, json, "{}"), ProbeObservation::LetThrough(200)),
+            ("one of two", probe("Tickets - View Details"), answer(404, json, "{}"), ProbeObservation::LetThrough(404)),
             ("no such list", list, answer(404, json, "{}"), ProbeObservation::Inconclusive(404)),
             ("half a list", list, answer(200, json, "{\"tickets\":["), ProbeObservation::Granted(200)),
             ("not even JSON", list, answer(200, json, "Disabled"), ProbeObservation::Granted(200)),
@@ -415,6 +450,7 @@ mod tests {
             ("a page with 404", answer(404, "text/html", "<html>"), Reason::NotSyncro),
             ("a page that claims to be JSON", answer(200, json, "\u{feff} <html>"), Reason::NotSyncro),
             ("plain text", answer(200, "text/plain", "Disabled"), Reason::NotSyncro),
+            ("redirect", answer(302, json, "{}"), Reason::NotSyncro),
             ("server error", answer(500, json, "{}"), Reason::Http5xx),
         ] {
             assert!(
@@ -465,7 +501,10 @@ mod tests {
             assert!(named, "{status}: {seen:?}");
             assert!(matches!(page(status).user(), UserObservation::Failed(_)), "{status}");
             let probed = page(status).probe(probe("Tickets - List/Search"));
-            assert!(matches!(probed, ProbeObservation::Failed(_)), "{status}");
+            assert!(
+                matches!(probed, ProbeObservation::Failed(failure) if failure.detail.contains("Cloudflare")),
+                "{status}"
+            );
         }
         let json = |status| answer(status, "application/json", "{\"error\":\"x\"}").with_challenger(cloudflare);
         assert_eq!((json(401).me(), json(403).me()), (MeObservation::Refused, MeObservation::Blocked));

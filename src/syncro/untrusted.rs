@@ -1,6 +1,7 @@
 //! What must hold of answers, whatever a server sends; `crate::untrusted` says who asks.
 
 use crate::catalog::catalog;
+use crate::model::disturbs;
 
 use super::{Answer, Failure, MeObservation, ProbeObservation, Reason, UserObservation};
 
@@ -56,9 +57,9 @@ pub(crate) fn answer(bytes: &[u8]) {
 }
 
 fn is_label(text: &str) {
-    assert!(!text.contains(char::is_control) && text.chars().count() <= LONGEST_LABEL, "no label: {text:?}");
+    assert!(!text.contains(disturbs) && text.chars().count() <= LONGEST_LABEL, "no label: {text:?}");
 }
 
 fn is_sentence(failure: &Failure) {
-    assert!(!failure.detail.is_empty() && !failure.detail.contains(char::is_control), "not for people: {failure:?}");
+    assert!(!failure.detail.is_empty() && !failure.detail.contains(disturbs), "not for people: {failure:?}");
 }

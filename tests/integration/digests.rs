@@ -82,7 +82,7 @@ fn a_digest_can_be_seen_at_once() {
     daemon.alert("TokenRejected", "firing");
     let broken = until("the alert in the digest", || {
         let (_, said, _) = ask(&["--print", "--receiver", "chat"]);
-        said.contains("critical: TokenRejected: acme / jumpcloud: ").then_some(said)
+        said.contains("critical: TokenRejected: `acme / jumpcloud`: ").then_some(said)
     });
     assert!(broken.contains("1 alert fires, and it is critical"), "{broken}");
     assert_eq!(sink.sent().iter().filter(|sent| sent.text.contains("Token digest")).count(), 1);

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::model::{self, disturbs};
+
 /// The most characters of a line, whatever the names in it: it is shown in logs, chats and on pagers.
 pub(super) const LONGEST_LINE: usize = 400;
 /// The most characters of a name in a message. The fields of a notification have it in full.
@@ -22,14 +24,8 @@ fn length(text: &str) -> usize {
 
 /// A text on one line, with at most so many characters. Where it is cut, no backtick is left open.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-    let text: String = text.chars().map(|character| if breaks(character) { ' ' } else { character }).collect();
-    if length(&text) <= most {
-        return text;
-    }
-    let begin: String = text.chars().take(most.saturating_sub(2)).collect();
-    let is_open = begin.matches('`').count() % 2 == 1;
-    format!("{}…{}", begin.trim_end(), if is_open { "`" } else { "" })
+    let text: String = text.chars().map(|character| if disturbs(character) { ' ' } else { character }).collect();
+    model::cut(&text, most).into_owned()
 }
 
 /// A text between backticks, with at most so many characters.

@@ -7,6 +7,7 @@ use url::Url;
 use crate::config::fault::{Problem, resembles_token, shown};
 use crate::config::raw::{Notes, Section};
 use crate::config::value;
+use crate::model::disturbs;
 
 use super::{Email, Encryption};
 
@@ -65,7 +66,7 @@ fn is_loopback(url: &Url) -> bool {
 fn mailbox(value: &Value) -> Result<Mailbox, Problem> {
     let allowed = "an address such as \"ops@example.com\" or \"Ops <ops@example.com>\"";
     let word = value::text(value, allowed)?;
-    let is_line = !word.chars().any(char::is_control) && word.chars().count() <= 200 && !resembles_token(word);
+    let is_line = !word.chars().any(disturbs) && word.chars().count() <= 200 && !resembles_token(word);
     let mailbox = word.parse::<Mailbox>().ok().filter(|mailbox| is_line && mailbox.email.to_string().is_ascii());
     mailbox.ok_or_else(|| Problem::new(format!("{} is not an address", shown(word)), allowed))
 }

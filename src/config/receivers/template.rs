@@ -48,9 +48,9 @@ pub(crate) const EXAMPLES: [&str; 2] = [
 /// A digest with every value that a template may name; a test of the receivers compares it with real ones.
 pub(crate) const DIGEST_EXAMPLE: &str = r#"{"version": 2, "digest": true, "at": "2026-11-23T08:00:00.000Z",
     "due": "2026-11-23T08:00:00.000Z", "time_zone": "UTC", "title": "Token digest: 1 alert fires", "alerts": 1,
-    "critical": 1, "warnings": 0, "broken": ["critical: TokenExpired: acme / jumpcloud: it expired"],
-    "acknowledged": [], "suppressed": ["globex"], "tokens_expiring": 1, "expiring": ["acme / backup: 2026-12-24 00:00 (in 30 days)"], "tokens_without_expiry": 0,
-    "permissions_unverified": 2, "unverified": ["acme: 2 permissions of 1 token"], "tokens": 2, "tenants": 1,
+    "critical": 1, "warnings": 0, "broken": ["critical: TokenExpired: `acme / jumpcloud`: it expired"],
+    "acknowledged": [], "suppressed": ["`globex`"], "tokens_expiring": 1, "expiring": ["`acme / backup`: 2026-12-24 00:00 (in 30 days)"], "tokens_without_expiry": 0,
+    "permissions_unverified": 2, "unverified": ["`acme`: 2 permissions of 1 token"], "tokens": 2, "tenants": 1,
     "message": "1 alert fires\n\"quoted\"", "url": "https://monitor.example/"}"#;
 
 /// A template for the body of a webhook.

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alert::{Acknowledgement, Change, Firing, Notification, Severity, page};
 use crate::belief::PermissionState;
 use crate::config::{DigestSchedule, Only};
-use crate::model::Scope;
-use crate::notify::text::{LONGEST_FIELD, cut};
+use crate::model::{Scope, cut};
+use crate::notify::text::LONGEST_FIELD;
 use crate::state::{Snapshot, TokenSnapshot, passes};
 
 /// How long before its declared expiry a token is listed.
@@ -127,15 +127,15 @@ impl Content {
             broken: List::of(broken, |broken| line(broken, schedule)),
             acknowledged: List::of(acknowledged, |firing| acknowledged_line(firing, schedule)),
             is_everything: only.is_everything(),
-            suppressed: List::of(suppressed.map(|tenant| (tenant, tenant)).collect(), |tenant| (*tenant).to_owned()),
+            suppressed: List::of(suppressed.map(|tenant| (tenant, tenant)).collect(), |tenant| named(tenant)),
             expiring: List::of(expiring.collect(), |(token, expires)| {
-                let (tenant, name) = (&token.token.tenant.name, &token.token.name);
-                format!("{tenant} / {name}: {} ({})", schedule.shown(*expires), left(*expires - now))
+                let about = [token.token.tenant.name.as_str(), &token.token.name].join(" / ");
+                format!("{}: {} ({})", named(&about), schedule.shown(*expires), left(*expires - now))
             }),
             without_expiry: tokens.iter().filter(|token| token.token.expires.is_none()).count(),
             permissions_unverified: unverified.iter().map(|(_, (_, permissions, _))| permissions).sum(),
             unverified: List::of(unverified, |(tenant, permissions, tokens)| {
-                format!("{tenant}: {} of {}", count(*permissions, "permission"), count(*tokens, "token"))
+                format!("{}: {} of {}", named(tenant), count(*permissions, "permission"), count(*tokens, "token"))
             }),
             tokens: tokens.len(),
             tenants: tenants.len(),
@@ -204,12 +204,10 @@ impl Content {
     }
 }
 
-/// The line about an alert: `critical: TokenExpired: acme / jumpcloud: ... (since 2026-11-23 10:00)`.
+/// The line about an alert: critical: TokenExpired: `acme / jumpcloud`: ... (since 2026-11-23 10:00).
 fn line(firing: &Firing, schedule: &DigestSchedule) -> String {
-    let Firing { alert, severity, scope, since, message, .. } = firing;
-    let subject = scope.subject();
-    let about = scope.tenant().into_iter().chain(subject.as_deref()).collect::<Vec<_>>().join(" / ");
-    let about = if about.is_empty() { "all tenants" } else { &about };
+    let Firing { alert, severity, since, message, .. } = firing;
+    let about = about(firing);
     // What is cut is the message, so that the end says since when.
     let what = cut(&message.line, LONGEST_FIELD / 2);
     format!("{}: {}: {about}: {what} (since {})", severity.as_str(), alert.as_str(), schedule.shown(*since))
@@ -218,10 +216,20 @@ fn line(firing: &Firing, schedule: &DigestSchedule) -> String {
 /// The line about an alert that somebody has acknowledged: who, and until when.
 fn acknowledged_line(firing: &Firing, schedule: &DigestSchedule) -> String {
     let Some(Acknowledgement { by, until, reason, .. }) = &firing.acknowledged else { return line(firing, schedule) };
-    let Firing { alert, scope, .. } = firing;
-    let subject = scope.subject();
-    let about = scope.tenant().into_iter().chain(subject.as_deref()).collect::<Vec<_>>().join(" / ");
-    format!("{}: {about}: by {by} until {}: {reason}", alert.as_str(), schedule.shown(*until))
+    let what = format!("by {by} until {}: {reason}", schedule.shown(*until)).replace('`', "'");
+    format!("{}: {}: {what}", firing.alert.as_str(), about(firing))
+}
+
+/// Whom an alert is about.
+fn about(firing: &Firing) -> String {
+    let subject = firing.scope.subject();
+    let about = firing.scope.tenant().into_iter().chain(subject.as_deref()).collect::<Vec<_>>().join(" / ");
+    if about.is_empty() { "all tenants".to_owned() } else { named(&about) }
+}
+
+/// A name as lines have it, between backticks.
+fn named(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'"))
 }
 
 /// The order of tenants with permissions that are unverified: those with most first.

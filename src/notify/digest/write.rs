@@ -8,11 +8,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::{Email, Format, ReceiverKind, Webhook};
+use crate::model::cut;
 use crate::notify::answer::{DeliveryFailure, Trouble};
 use crate::notify::fields::moment;
 use crate::notify::format::card;
 use crate::notify::outgoing::{Outgoing, Verb};
-use crate::notify::text::{LONGEST_MESSAGE, cut, cut_escaped};
+use crate::notify::text::{LONGEST_MESSAGE, cut_escaped};
 
 use super::content::Content;
 

@@ -8,8 +8,9 @@ use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 
 use crate::alert::{Change, Severity};
 use crate::config::Email;
+use crate::model::cut;
 use crate::notify::fields::{Fields, moment};
-use crate::notify::text::{LONGEST_MESSAGE, cut};
+use crate::notify::text::LONGEST_MESSAGE;
 
 use super::summary::{heading, sign, taken_on, title, worst, worst_first};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::model::cut;
 use crate::notify::fields::{Fields, moment};
-use crate::notify::text::cut;
 
 /// The longest summary and the longest source, in characters (its page "PD-CEF").
 const LONGEST_SUMMARY: usize = 1024;

@@ -6,7 +6,7 @@ use crate::alert::Severity;
 use crate::notify::fields::Fields;
 use crate::notify::text::{LONGEST_FIELD, cut_escaped};
 
-use super::summary::{happening, heading, lines, remarks, sign, worst};
+use super::summary::{happening, heading, lines, quoted, remarks, sign, worst};
 
 /// The longest text that Slack takes in one piece, in characters.
 const LONGEST_TEXT: usize = 3_000;
@@ -19,12 +19,13 @@ pub(in crate::notify) fn slack(first: &Fields, all: &[Fields]) -> Value {
 }
 
 fn one(fields: &Fields) -> Value {
-    let about = cut_escaped(&fields.about(), LONGEST_FIELD);
+    let about = cut_escaped(&quoted(fields), LONGEST_FIELD);
     let title = format!("{} {}: *{}* {about}", sign(fields), happening(fields), fields.alert);
     let id = cut_escaped(&format!("Alert {}", fields.id), LONGEST_FIELD);
     let links = [Some(id), link(&fields.runbook, "What to do"), link(&fields.url, "Details")];
     let links = links.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    let remarks = remarks(fields).into_iter().map(|line| format!("\n{}", cut_escaped(&line, LONGEST_FIELD)));
+    let remarks =
+        remarks(fields).into_iter().map(|line| format!("\n{}", cut_escaped(&line.replace('`', "'"), LONGEST_FIELD)));
     let below = format!("{}\n{links}", remarks.collect::<String>());
     let room = LONGEST_TEXT.saturating_sub(below.chars().count());
     let steps = fields.numbered_steps().fold(String::new(), |text, step| text + "\n" + &step);

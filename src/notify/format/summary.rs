@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 
 use crate::alert::{Change, Severity};
+use crate::model::cut;
 use crate::notify::fields::{Acknowledged, Fields, moment};
-use crate::notify::text::{LONGEST_FIELD, cut};
+use crate::notify::text::LONGEST_FIELD;
 
 /// The longest line about one of several alerts, in characters.
 const LONGEST_LINE: usize = 300;
@@ -39,6 +40,15 @@ pub(super) fn title(fields: &Fields) -> String {
     let about = fields.about();
     let title = format!("{}: {} {}", happening(fields), fields.alert, cut(&about, LONGEST_FIELD));
     title.trim_end().to_owned()
+}
+
+/// Whom an alert is about as chats have it, as a name: `acme / jumpcloud` between backticks, in which they see no markup.
+/// Empty for all tenants together.
+pub(super) fn quoted(fields: &Fields) -> String {
+    match fields.about().as_str() {
+        "" => String::new(),
+        about => format!("`{}`", cut(&about.replace('`', "'"), LONGEST_FIELD)),
+    }
 }
 
 /// What the operator wants to be remembered, and who has taken the alert on, a line each.
@@ -99,7 +109,8 @@ pub(super) fn lines(all: &[Fields], room: usize, write: impl Fn(&Fields, &str) -
     let sorted = worst_first(all);
     let (mut lines, mut left) = (Vec::new(), room.saturating_sub(ROOM_FOR_MORE));
     for (index, fields) in sorted.iter().enumerate() {
-        let text = format!("{}: {}", title(fields), fields.message);
+        let title = format!("{}: {} {}", happening(fields), fields.alert, quoted(fields));
+        let text = format!("{}: {}", title.trim_end(), fields.message);
         let line = write(fields, &cut(&text, LONGEST_LINE));
         let length = line.chars().count() + 1;
         if length > left {

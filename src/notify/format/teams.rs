@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::alert::Severity;
+use crate::model::cut;
 use crate::notify::fields::Fields;
-use crate::notify::text::{LONGEST_FIELD, cut};
+use crate::notify::text::LONGEST_FIELD;
 
 use super::summary::{heading, lines, remarks, sign, title, worst};
 

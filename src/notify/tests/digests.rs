@@ -4,7 +4,7 @@ use boon::{Compiler, Schemas};
 use chrono::{NaiveTime, TimeDelta, Timelike};
 use lettre::message::Mailbox;
 
-use super::formats::{SLACK, TEAMS};
+use super::formats::{HOSTILE, SLACK, TEAMS, harmless, texts};
 use super::*;
 use crate::config::{DIGEST_EXAMPLE, DigestSchedule, Email, Encryption, Only, Template};
 use crate::model::{Tenant, Token};
@@ -57,7 +57,7 @@ fn a_digest_of_a_quiet_week_says_that_nothing_is_broken() {
     assert_eq!((&quiet["tokens_expiring"], &quiet["tokens_without_expiry"]), (&0.into(), &1.into()));
     assert_eq!(
         quiet["unverified"],
-        serde_json::json!(["acme: 1 permission of 1 token", "globex: 1 permission of 1 token"])
+        serde_json::json!(["`acme`: 1 permission of 1 token", "`globex`: 1 permission of 1 token"])
     );
     assert!(
         quiet["message"].as_str().unwrap().ends_with("Watching 2 tokens of 2 tenants; times are in UTC"),
@@ -79,15 +79,15 @@ fn a_digest_lists_what_its_receiver_is_notified_of() {
     assert_eq!(all["broken"].as_array().unwrap().len(), 2);
     let taken_on = all["acknowledged"][0].as_str().unwrap();
     assert!(
-        taken_on.starts_with("TokenRejected: acme / c: by Pat until ") && taken_on.ends_with(": on it"),
+        taken_on.starts_with("TokenRejected: `acme / c`: by Pat until ") && taken_on.ends_with(": on it"),
         "{taken_on}"
     );
     let first = all["broken"][0].as_str().unwrap();
-    assert!(first.starts_with("critical: TokenRejected: acme / a: token `a` & <more> (since "), "{first}");
+    assert!(first.starts_with("critical: TokenRejected: `acme / a`: token `a` & <more> (since "), "{first}");
     let title = "Token digest: 2 alerts fire: 1 critical, 1 warning, 2 tokens expire within 90 days";
     assert_eq!(all["title"], title);
     let expiring: Vec<_> = all["expiring"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    assert!(expiring[0].starts_with("globex / b: ") && expiring[0].ends_with(" (in 10 days)"), "{expiring:?}");
+    assert!(expiring[0].starts_with("`globex / b`: ") && expiring[0].ends_with(" (in 10 days)"), "{expiring:?}");
     let only = Only { tenants: Some(vec!["globex".to_owned()]), ..Only::default() };
     let of_globex = body(&snapshot, only);
     assert_eq!((&of_globex["alerts"], &of_globex["tokens"]), (&0.into(), &1.into()));
@@ -138,6 +138,22 @@ fn every_digest_is_valid_by_the_schema_of_its_service() {
             schemas.validate(&value, schema).unwrap_or_else(|error| panic!("{format:?}: {error}\n{value:#}"));
             assert!(body.contains("http://here/") && body.contains("times are in UTC"), "{body}");
         }
+    }
+}
+
+#[test]
+fn a_name_in_a_digest_addresses_nobody_and_leads_nowhere_in_chats_with_a_markup() {
+    let of = |id: &str| {
+        let message = Message::from(format!("token `{}`", HOSTILE.replace('`', "'")));
+        Firing { scope: Scope::of_token(HOSTILE, HOSTILE), message, id: id.to_owned(), ..firing("a") }
+    };
+    let mut acknowledged = of("c");
+    let (by, reason, until) = (HOSTILE.to_owned(), HOSTILE.to_owned(), now() + TimeDelta::days(1));
+    acknowledged.acknowledged = Some(Acknowledgement { by, reason, until, at: now() });
+    let snapshot = broken(vec![token_of(HOSTILE, HOSTILE, Some(3))], vec![of("a"), of("b"), acknowledged]);
+    let text = digest_preview(&with_digest(&webhook("x", Format::Slack), 60), &snapshot, "http://here").unwrap();
+    for text in texts(&serde_json::from_str(text.rsplit("\n\n").next().unwrap()).unwrap()) {
+        harmless(&text);
     }
 }
 

@@ -61,6 +61,53 @@ fn every_body_is_valid_by_the_schema_of_its_service() {
     }
 }
 
+/// A name with everything that a chat could take for more than a name.
+pub(super) const HOSTILE: &str =
+    "@everyone `@here` [renew](https://evil.example) <!channel> <https://evil.example|Syncro> *x* evil.example";
+
+/// Every text of a body in which a chat reads markup: it does not in the summary for where attachments are not shown.
+pub(super) fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(members) => members.iter().flat_map(texts).collect(),
+        Value::Object(members) => {
+            members.iter().filter(|(name, _)| *name != "fallback").flat_map(|(_, value)| texts(value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_name_addresses_nobody_and_leads_nowhere_in_chats_with_a_markup() {
+    let hostile = || {
+        let mut hostile = notification("a", Change::Reminder);
+        hostile.key.of = Scope::of_token(HOSTILE, HOSTILE);
+        let (by, reason) = (HOSTILE.to_owned(), HOSTILE.to_owned());
+        hostile.acknowledged = Some(Acknowledgement { by, reason, until: at(60), at: at(0) });
+        hostile.message =
+            Message::new(format!("token `{}`", HOSTILE.replace('`', "'")), vec![HOSTILE.replace('`', "'")]);
+        (hostile.message.contact, hostile.message.note) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+        hostile
+    };
+    let hook = Webhook { format: Format::Slack, put: false, headers: Vec::new(), secret_file: None };
+    let delivery = |id| Delivery { id, receiver: "x".into(), queued_at: at(60), notification: Arc::new(hostile()) };
+    for deliveries in [vec![delivery(1)], vec![delivery(1), delivery(2)]] {
+        let kind = ReceiverKind::Webhook(hook.clone());
+        let body = super::super::request::request(&kind, &deliveries, "http://here").unwrap().body;
+        for text in texts(&serde_json::from_str(&body).unwrap()) {
+            harmless(&text);
+        }
+    }
+}
+
+/// Nothing in a text for a chat with a markup is more than text, but our own links and the alert in bold.
+pub(super) fn harmless(text: &str) {
+    assert!(!["@everyone", "@here", "]("].iter().any(|markup| text.contains(markup)), "{text}");
+    assert!(text.split('<').skip(1).all(|link| link.starts_with("http://here/")), "{text}");
+    // Names are between backticks, in which nothing is markup; what people wrote is not, and is shown as they wrote it.
+    assert!(text.lines().all(|line| line.matches('`').count() % 2 == 0), "{text}");
+}
+
 #[test]
 fn pagerduty_has_one_incident_for_an_alert() {
     let format = Format::PagerDuty("key".into());

@@ -26,14 +26,14 @@ async fn what_begins_within_the_wait_is_one_message() {
     sleep(Duration::from_secs(4)).await;
     assert_eq!(texts(&fake), ["\u{1f534} 3 alerts: 3 critical (TokenRejected)"]);
     let lines = fake.taken("chat")[0]["attachments"][0]["text"].as_str().unwrap().to_owned();
-    let first = "\u{1f534} firing critical: TokenRejected acme / a: token `a` &amp; &lt;more&gt;";
+    let first = "\u{1f534} firing critical: TokenRejected `acme / a`: token `a` &amp; &lt;more&gt;";
     assert_eq!(lines.lines().next(), Some(first));
     assert_eq!(lines.lines().count(), 4, "a line each, and a link: {lines}");
     let of_chat = bench.delivered().into_iter().filter(|id| expected.contains(id)).collect::<Vec<_>>();
     assert_eq!(of_chat, expected);
     bench.deliver("chat", "b", Change::Resolved).await;
     sleep(Duration::from_secs(31)).await;
-    assert_eq!(texts(&fake)[1], "\u{2705} resolved critical: *TokenRejected* acme / b", "alone it is as before");
+    assert_eq!(texts(&fake)[1], "\u{2705} resolved critical: *TokenRejected* `acme / b`", "alone it is as before");
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,8 +53,8 @@ async fn a_reminder_that_waits_is_not_sent_once_the_alert_is_taken_on_or_over() 
     bench.deliver("chat", "b", Change::Resolved).await;
     sleep(WAIT).await;
     let expected = [
-        "\u{1f534} still firing critical: *TokenRejected* acme / c",
-        "\u{2705} resolved critical: *TokenRejected* acme / b",
+        "\u{1f534} still firing critical: *TokenRejected* `acme / c`",
+        "\u{2705} resolved critical: *TokenRejected* `acme / b`",
     ];
     assert_eq!(texts(&fake), expected);
 }
@@ -156,8 +156,12 @@ async fn people_get_no_all_clear_for_an_alert_whose_place_another_takes() {
         bench.notify(receiver, group()).await;
     }
     sleep(Duration::from_mins(1)).await;
-    let (new, known) = ("\u{1f534} firing critical: *TokenRejected*", "acme / known");
-    assert_eq!(texts(&fake), [format!("{new} {known}"), format!("{new} acme / Technicians")], "no more than the news");
+    let (new, known) = ("\u{1f534} firing critical: *TokenRejected*", "`acme / known`");
+    assert_eq!(
+        texts(&fake),
+        [format!("{new} {known}"), format!("{new} `acme / Technicians`")],
+        "no more than the news"
+    );
     assert_eq!(fake.taken("hook").len(), 5, "programs are notified of everything");
     assert_eq!(bench.settled().len(), 10, "each is settled");
 }
