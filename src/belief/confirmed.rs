@@ -89,7 +89,7 @@ impl Belief {
             return false;
         }
         let lost = self.granted == Some(true);
-        *self = Self { granted: Some(false), since: self.doubted_at, lost, doubts: 0, doubted_at: now, ..*self };
+        *self = Self { granted: Some(false), since: self.doubted_at, lost, doubts: 0, ..*self };
         true
     }
 
@@ -170,5 +170,23 @@ mod tests {
         assert_eq!(seen(60_000), (false, 2));
         assert_eq!(seen(61_000), (true, 0));
         assert_eq!((belief.since, belief.granted_at()), (at(1), at(0)));
+    }
+
+    #[test]
+    fn a_yes_in_between_ends_a_doubt_and_the_last_two_are_remembered() {
+        let confirmation = Confirmation { times: 2, after: TimeDelta::zero() };
+        let mut belief = Belief::first(true, at(0));
+        let mut see = |seconds, granted| {
+            let is_news = belief.see(granted, at(seconds), confirmation);
+            (is_news, belief.refused_since(), belief.confirmable_at(confirmation).is_some())
+        };
+        assert_eq!(see(1, false), (false, Some(at(1)), true));
+        assert_eq!(see(2, true), (false, None, false));
+        assert_eq!(see(3, false), (false, Some(at(3)), true), "it counts anew");
+        assert_eq!(see(4, false), (true, Some(at(3)), false));
+        assert_eq!(see(5, false), (false, Some(at(3)), false));
+        assert_eq!(see(6, true), (true, None, false));
+        assert_eq!((belief.last_granted(), belief.refused_at()), ([at(6), at(2)], DateTime::default()));
+        assert_eq!(Belief::default().refused_since(), None);
     }
 }

@@ -387,3 +387,6 @@ impl TransitionKind {
         self.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

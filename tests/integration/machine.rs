@@ -2,6 +2,7 @@
 //! reached over the shared loopback. `SYNCRO_MACHINE` names a tree with Debian in it, `SYNCRO_PACKAGES` a folder with
 //! `old.deb` and `new.deb`, as `.ci/run` makes them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -208,7 +209,29 @@ fn installs(machine: &Machine) {
     ] {
         machine.sh(&format!("test -s {file}"));
     }
+    has_a_bill_of_materials(machine);
     machine.sh("apt-get purge -y syncro-token-monitor");
+}
+
+/// The bill of materials in the package names every crate that is linked into the program, and no path of the builder.
+fn has_a_bill_of_materials(machine: &Machine) {
+    let text = machine.sh("cat /usr/share/doc/syncro-token-monitor/sbom.cdx.json");
+    let bill: Value = serde_json::from_str(&text).unwrap();
+    let named: BTreeSet<_> = bill["components"].as_array().unwrap().iter().map(name_and_version).collect();
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--offline", "--edges=normal", "--prefix=none", "--package=syncro-token-monitor"]);
+    let tree = String::from_utf8(tree.output().unwrap().stdout).unwrap();
+    let linked: BTreeSet<_> = tree.lines().skip(1).filter_map(|line| Some(line.split_once(" v")?)).collect();
+    let linked: BTreeSet<_> =
+        linked.iter().map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap())).collect();
+    assert!(linked.len() > 100, "{tree}");
+    assert_eq!(linked.difference(&named).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(!text.contains("file:///"), "where it was built concerns nobody");
+    assert_eq!(bill["metadata"]["component"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+fn name_and_version(component: &Value) -> String {
+    format!("{} {}", component["name"].as_str().unwrap(), component["version"].as_str().unwrap())
 }
 
 fn units_are_sound(machine: &Machine) {
@@ -228,6 +251,13 @@ fn runs_as_nobody(machine: &Machine) {
     let main = machine.property("MainPID");
     let user = machine.sh(&format!("stat -c %u /proc/{main}"));
     assert_ne!(user.trim(), "0", "it is not root");
+    // Of what cannot be dumped only root may read the memory, and not the user that it runs as.
+    assert_eq!(machine.sh(&format!("stat -c %u /proc/{main}/mem")).trim(), "0", "its memory is root's");
+    let limits = machine.sh(&format!("cat /proc/{main}/limits"));
+    assert!(
+        limits.lines().any(|line| line.split_whitespace().eq("Max core file size 0 0 bytes".split(' '))),
+        "{limits}"
+    );
     let ways_out = [
         "cat /etc/syncro-token-monitor/tokens/acme-jumpcloud",
         "cat /run/credentials/syncro-token-monitor.service/tokens_acme-jumpcloud",
