@@ -107,6 +107,9 @@ mod tests {
         assert_eq!(see(1, Some([failed(), failed()])), None, "nothing was learnt");
         let both = [granted.clone(), granted.clone()];
         assert_eq!(see(2, Some(both)), Some((vec![LEADS, VENDORS], at(2))));
+        let of_record = |granted| ProbeObservation::OfRecord { granted };
+        assert_eq!(see(2, Some([of_record(false), of_record(true)])), Some((vec![LEADS], at(2))));
+        assert_eq!(see(2, Some([granted.clone(), granted.clone()])), Some((vec![LEADS, VENDORS], at(2))));
         assert_eq!(see(3, None), Some((vec![LEADS, VENDORS], at(2))));
         assert_eq!(see(4, Some([failed(), ProbeObservation::Missing])), Some((vec![VENDORS], at(4))));
         assert_eq!(see(5, Some([ProbeObservation::Inconclusive(404), granted])), Some((vec![LEADS], at(5))));

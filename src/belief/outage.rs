@@ -291,6 +291,15 @@ mod tests {
         assert_eq!(judged(&[0, 250, 290], &[-5, -5, -5], 2000), None, "few that were checked since");
         assert_eq!(judged(&[0, 250, 290], &[-5, -5], 2000), Some((at(0), true)), "most of all");
         assert_eq!(judged(&[], &[10, 10, 10, 10], 2000), None);
+        let four = [0, 1, 2, 3];
+        assert_eq!(judged(&four, &[10; 4], 2000), None, "half");
+        assert_eq!(judged(&[0; 4], &[0; 4], 2000), None, "half, the others checked just then");
+        assert_eq!(judged(&four, &[-5; 4], 2000), Some((at(0), true)), "the others were not checked since");
+        assert_eq!(
+            judged(&[0, 1, 2], &[10, -5, -5, -5], 2000),
+            Some((at(0), true)),
+            "most of those of which it is known"
+        );
         let blip = judged(&[-90_000, 895, 896, 897], &[], 900);
         assert_eq!(blip, Some((at(895), false)), "one long dead, and a blip");
         let blip = judged(&[0, 800, 801, 802], &[], 1000);
@@ -309,6 +318,41 @@ mod tests {
         assert_eq!(outage.map(|outage| outage.is_certain()), Some(true), "it cannot be");
         let outage = turned_bad(&[bad(1), bad(2), bad(3), bad(4), silent], 5, at(5));
         assert_eq!(outage.map(|outage| outage.is_certain()), Some(true));
+    }
+
+    #[test]
+    fn what_is_known_of_a_tenant_comes_of_all_its_tokens() {
+        let status = |state, doubted: Option<(TokenState, i64)>, last: i64, failures| {
+            let doubt = doubted.map(|(state, first)| Doubt { state, times: 1, first: at(first), last: at(first) });
+            let mut status = TokenStatus { state, doubt, ..TokenStatus::default() };
+            (status.validity.last_success, status.validity.failures) = (Some(at(last)), failures);
+            status
+        };
+        let of = |statuses: &[TokenStatus]| TenantObservation::of(statuses.iter());
+        let turned = |statuses: &[TokenStatus]| of(statuses).and_then(|tenant| tenant.turned);
+        let (valid, rejected, blocked) = (TokenState::Valid, TokenState::Rejected, TokenState::Blocked);
+        let (early, late) = (status(valid, Some((blocked, 10)), 0, 0), status(valid, Some((rejected, 20)), 0, 0));
+        assert_eq!(turned(&[early.clone(), late.clone()]), Some((blocked, at(10))), "the first of them");
+        assert_eq!(turned(&[late, early]), Some((blocked, at(10))), "whatever their order");
+        assert_eq!(
+            turned(&[status(rejected, Some((blocked, 10)), 0, 0)]),
+            Some((blocked, at(10))),
+            "bad in another way"
+        );
+        assert_eq!(of(&[status(rejected, None, 0, 0)]), None, "nothing was lost");
+        assert_eq!(of(&[status(TokenState::Expired, Some((blocked, 10)), 0, 0)]), None, "nothing was lost");
+        let locked_out = of(&[status(TokenState::LockedOut, None, 5, 0)]).unwrap();
+        assert_eq!((locked_out.worked, locked_out.let_in), (None, Some(at(5))));
+        let silent =
+            |failures: [u32; 2]| of(&failures.map(|failures| status(valid, None, 0, failures))).unwrap().is_silent;
+        assert_eq!([silent([1, 2]), silent([0, 1]), silent([1, 0])], [true, false, false]);
+    }
+
+    #[test]
+    fn only_an_outage_that_answers_wrongly_is_disbelieved() {
+        let (since, tenants, of, certain) = (at(0), 3, 4, true);
+        assert!(Outage::TurnedBad { state: TokenState::Rejected, since, tenants, of, certain }.freezes());
+        assert!(!Outage::Unreachable { since, tenants, of, certain }.freezes());
     }
 
     #[test]

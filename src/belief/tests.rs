@@ -37,10 +37,10 @@ fn status(group: &str, permissions: &[(&str, bool)]) -> TokenStatus {
 }
 
 /// An audit at this moment that found nothing.
-fn audited(now: DateTime<Utc>) -> Option<Box<Audit>> {
+fn audited(now: DateTime<Utc>) -> Audit {
     let mut audit = Audit::default();
     audit.at = now;
-    Some(Box::new(audit))
+    audit
 }
 
 fn caused(mut status: TokenStatus, cause: Cause) -> TokenStatus {
@@ -197,7 +197,7 @@ fn a_status_says_what_was_answered_audited_and_seen_last() {
     assert_eq!(TokenStatus { state: TokenState::Unreadable, ..status.clone() }.answered(), None);
     assert_eq!(TokenStatus { answered_at: Some(at(4)), ..status.clone() }.answered(), Some(at(4)));
     assert_eq!((status.audited(), status.customers_highest(), status.customers_hidden_since()), (None, None, None));
-    status.audit = audited(at(7));
+    status.audit = Some(Box::new(audited(at(7))));
     for (seconds, visible) in [(0, 40), (60, 10), (120, 12)] {
         status.customers.see(visible, at(seconds), confirmed(2));
     }
@@ -239,7 +239,7 @@ fn full() -> TokenStatus {
     (user.admin, user.listed) = (belief.clone(), belief.clone());
     status.rights.push(RightStatus { right: crate::syncro::Right::new("ticket.read"), belief: belief.clone() });
     status.permissions[0].belief = belief;
-    status.audit = audited(now);
+    status.audit = Some(Box::new(audited(now)));
     status.customers.see(10, now, confirmed(2));
     status
 }
@@ -336,4 +336,20 @@ fn a_token_of_another_user_is_of_the_same_token_only_by_number_and_an_old_value(
     assert_eq!(status.elsewhere, None);
     let _ = step(&mut status, &observed(60, MeObservation::Failed(failure())), policy(&token));
     assert_eq!((status.is_value_new, status.state), (false, TokenState::Valid));
+}
+
+#[test]
+fn evidence_names_the_request_and_what_it_was_answered() {
+    let token = token("t", &[]);
+    let shown = |name: &str, granted, answer, of_record| {
+        let mut entry = PermissionStatus::new(permission(name), Evidence::Probe);
+        (entry.belief, entry.answer, entry.of_record) = (Belief::first(granted, at(0)), Some(answer), of_record);
+        entry.shown_by(&token.tenant).unwrap()
+    };
+    assert_eq!(shown(LIST, true, 200, false), "GET /tickets answered 200");
+    assert_eq!(shown("Tickets - View Details", false, 401, false), "GET /tickets/0 answered 401");
+    assert_eq!(shown("Tickets - View Details", false, 401, true), "GET /tickets/{id} answered 401");
+    let all = "Appointments - View All";
+    assert!(shown(all, false, 200, false).contains(" answered 200, "));
+    assert!(!shown(all, true, 200, false).contains(", ") && !shown(all, false, 401, false).contains(", "));
 }

@@ -63,6 +63,7 @@ impl WhyUnverified {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::belief::{Evidence, PermissionStatus};
     use crate::testing::permission;
 
     #[test]
@@ -74,6 +75,19 @@ mod tests {
         assert_eq!(why("Tickets - Edit", &valid, Probes::WriteSafe), Some(WhyUnverified::NotCheckedYet));
         assert_eq!(why("Tickets - Merge", &valid, read), Some(WhyUnverified::NothingShowsIt));
         assert_eq!(why("Tickets - List/Search", &valid, read), Some(WhyUnverified::NotCheckedYet));
+        let view = "Tickets - View Details";
+        assert_eq!(why(view, &valid, read), Some(WhyUnverified::NotCheckedYet));
+        let checked = TokenStatus { full_check: Some(crate::testing::at(0)), ..valid.clone() };
+        assert_eq!(why(view, &checked, read), Some(WhyUnverified::AnotherLetsItThrough), "the other is there");
+        let asked = |name: &str, unseen| {
+            let entry = PermissionStatus { unseen, ..PermissionStatus::new(permission(name), Evidence::Probe) };
+            TokenStatus { permissions: vec![entry], ..valid.clone() }
+        };
+        assert_eq!(why(view, &asked(view, false), read), Some(WhyUnverified::AnotherLetsItThrough));
+        assert_eq!(why(view, &asked(view, true), read), Some(WhyUnverified::NoVerdict));
+        let list = "Tickets - List/Search";
+        assert_eq!(why(list, &asked(list, false), read), Some(WhyUnverified::NoVerdict));
+        assert_eq!(WhyUnverified::NotCheckedYet.as_text(), "not checked yet");
         let dead = TokenStatus { state: TokenState::Rejected, ..TokenStatus::default() };
         assert_eq!(why("Tickets - Edit", &dead, read), Some(WhyUnverified::TokenDoesNotWork));
     }

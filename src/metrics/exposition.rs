@@ -14,8 +14,9 @@ use crate::state::{Snapshot, TokenSnapshot};
 use super::families::{FAMILIES, Family, Write};
 use super::text::Text;
 
-/// How many tokens are written into one piece: enough that pieces cost nothing, few enough that a piece stays small.
-const TOKENS_PER_PIECE: usize = 250;
+/// How many tokens are written into one piece: enough that pieces cost nothing, and so few that a piece stays below 128 KiB.
+/// A larger block is mapped for itself, and the faults of its pages would take as long as the text does.
+const TOKENS_PER_PIECE: usize = 60;
 
 /// How much of a piece one token takes, in bytes: eight states of some hundred each.
 const TOKEN: usize = 1024;

@@ -221,7 +221,7 @@ fn has_a_bill_of_materials(machine: &Machine) {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--locked", "--offline", "--edges=normal", "--prefix=none", "--package=syncro-token-monitor"]);
     let tree = String::from_utf8(tree.output().unwrap().stdout).unwrap();
-    let linked: BTreeSet<_> = tree.lines().skip(1).filter_map(|line| Some(line.split_once(" v")?)).collect();
+    let linked: BTreeSet<_> = tree.lines().skip(1).filter_map(|line| line.split_once(" v")).collect();
     let linked: BTreeSet<_> =
         linked.iter().map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap())).collect();
     assert!(linked.len() > 100, "{tree}");

@@ -1,5 +1,6 @@
 //! How observations change a status, one after another, and what no observation may change.
 
+mod believed;
 mod confirmations;
 mod users;
 
