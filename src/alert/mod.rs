@@ -29,3 +29,6 @@ pub use notification::{AlertKey, Change, Notification};
 pub(crate) use rules::{Rules, Waiting};
 pub(crate) use tenant::{retire, tenant_alerts};
 pub(crate) use trouble::{Impaired, Throttled};
+
+#[cfg(test)]
+mod tests;

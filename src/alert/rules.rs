@@ -296,3 +296,6 @@ fn waits_for_others(alert: Alert) -> bool {
 pub(super) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
+
+#[cfg(test)]
+mod tests;
