@@ -46,8 +46,10 @@ pub enum InvalidAcknowledgement {
         /// How many it may have.
         most: usize,
     },
-    /// A text has a line break or another control character.
-    #[error("{0}: it has a line break or another control character; write it on one line")]
+    /// A text has a character that changes how the text around it is shown.
+    #[error(
+        "{0}: it has a line break, another control character or one that turns the direction of text; write it plainly on one line"
+    )]
     Control(&'static str),
     /// The end has come already.
     #[error("until: {} is not in the future", .0.to_rfc3339())]
@@ -147,6 +149,7 @@ mod tests {
         assert_eq!(refused("Pat", "", 60), "reason: it is empty; say why it may wait");
         assert_eq!(refused(&"é".repeat(101), "x", 60), "by: it has 101 characters; 100 at most are allowed");
         assert!(refused("Pat", "a\nb", 60).starts_with("reason: it has a line break"));
+        assert!(refused("Pat\u{202e}", "x", 60).contains("one that turns the direction of text"));
         assert!(refused("Pat", "x", 0).ends_with("is not in the future"));
         assert!(refused("Pat", "x", 90 * 86_400 + 1).ends_with("is more than 90 days away"));
     }

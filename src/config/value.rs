@@ -54,7 +54,7 @@ pub(super) fn count(value: &Value, bounds: RangeInclusive<u32>) -> Parsed<NonZer
 
 /// Reads a remark of the operator: one line that is no token value.
 pub(super) fn remark(value: &Value) -> Parsed<String> {
-    let allowed = "1 to 200 characters on one line";
+    let allowed = "1 to 200 characters on one line, none that turns the direction of text";
     let remark = text(value, allowed)?;
     let is_one_line = !remark.trim().is_empty() && !remark.chars().any(disturbs);
     if !is_one_line || remark.chars().count() > 200 {
@@ -144,7 +144,8 @@ pub(super) fn word<T: Copy>(value: &Value, keywords: &[(&str, T)]) -> Parsed<T> 
 /// Reads a name that people read and that becomes a label.
 pub(super) fn name(value: &Value) -> Parsed<String> {
     const LONGEST: usize = 100;
-    let allowed = "a name of 1 to 100 characters on one line, no spaces around it";
+    let allowed =
+        "a name of 1 to 100 characters on one line, no spaces around it and none that turns the direction of text";
     let name = text(value, allowed)?;
     if name.is_empty()
         || name.trim() != name
@@ -236,6 +237,18 @@ mod tests {
 
     fn parse(toml: &str) -> Value {
         format!("x = {toml}").parse::<toml::Table>().expect("valid TOML")["x"].clone()
+    }
+
+    #[test]
+    fn a_name_hides_nothing_of_what_stands_around_it() {
+        for good in ["acme", "société à responsabilité", "חברה", "a `b` @c"] {
+            assert_eq!(name(&parse(&format!("{good:?}"))).as_deref(), Ok(good));
+        }
+        for bad in ["a\\u202Eb", "a\\u2066b", "a\\u2028b", "a\\nb", " a", "", "."] {
+            let refused = name(&parse(&format!("\"{bad}\""))).unwrap_err();
+            assert!(!refused.problem.contains(disturbs), "{}", refused.problem);
+            assert_eq!(remark(&parse(&format!("\"{bad}\""))).is_err(), !matches!(bad, " a" | "."), "{bad}");
+        }
     }
 
     #[test]
