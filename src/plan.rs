@@ -9,7 +9,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::belief::{Confirmation, Evidence, PermissionStatus, TokenState, TokenStatus};
-use crate::config::{AUDIT_INTERVAL, Config, Schedule, USER_INTERVAL, coincide};
+use crate::config::{AUDIT_INTERVAL, Config, Schedule, USER_INTERVAL};
 use crate::model::Token;
 use crate::syncro::{CheckLane, Reason};
 
@@ -33,15 +33,10 @@ impl Phase {
         Self(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    /// The offset within an interval, in whole seconds; on the grid of `within` if there is one.
-    fn offset(self, interval: Duration, within: Option<Duration>) -> i64 {
-        let seconds = interval.as_secs().max(1);
-        let offset = match within.map(|grid| grid.as_secs().max(1)) {
-            // The same place within the short interval, so that one `/me` serves both checks.
-            Some(grid) => self.0 % grid + grid * ((self.0 / grid) % (seconds / grid).max(1)),
-            None => self.0 % seconds,
-        };
-        i64::try_from(offset).unwrap_or(0)
+    /// The offset within an interval, in whole seconds. Where one interval is a multiple of another, the token is at the same
+    /// place in both, so that one `/me` serves both checks.
+    fn offset(self, interval: Duration) -> i64 {
+        i64::try_from(self.0 % interval.as_secs().max(1)).unwrap_or(0)
     }
 }
 
@@ -124,7 +119,7 @@ pub(crate) fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &C
 pub(crate) fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     const SHORTEST: Duration = Duration::from_mins(5);
     let window = validity.busiest_interval().min(sweep.max(SHORTEST));
-    next_in_turn(phase, window, None, now)
+    next_in_turn(phase, window, now)
 }
 
 /// From when on a full check of the permissions audits the token too: a day after the last audit. An overdue audit
@@ -141,13 +136,13 @@ pub(crate) fn audit_from(
     if from > now || sweep <= config.schedule.permissions.busiest_interval() {
         return from;
     }
-    next_in_turn(phase, sweep.min(AUDIT_INTERVAL), None, now)
+    next_in_turn(phase, sweep.min(AUDIT_INTERVAL), now)
 }
 
 /// The next moment after `last` at which it is this token's turn within the interval.
-fn next_in_turn(phase: Phase, interval: Duration, grid: Option<Duration>, last: DateTime<Utc>) -> DateTime<Utc> {
+fn next_in_turn(phase: Phase, interval: Duration, last: DateTime<Utc>) -> DateTime<Utc> {
     let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
-    let since = last.timestamp().saturating_sub(phase.offset(interval, grid)).rem_euclid(seconds);
+    let since = last.timestamp().saturating_sub(phase.offset(interval)).rem_euclid(seconds);
     last.trunc_subsecs(0) + TimeDelta::seconds(seconds - since)
 }
 
@@ -167,7 +162,7 @@ impl Planner<'_> {
             return Due { at: self.now, urgent: false };
         };
         let schedule = &self.config.schedule.validity;
-        let mut due = Due { at: self.slot(schedule, None, last), urgent: false };
+        let mut due = Due { at: self.slot(schedule, last), urgent: false };
         if status.validity.failures > 0 {
             due.at = due.at.min(self.retry(last, status.validity.failures, schedule));
         } else if let Some(confirmation) = self.wants_confirmation(last) {
@@ -191,13 +186,9 @@ impl Planner<'_> {
         let Some(last) = status.permission_checks.last_attempt else {
             return Some((Due { at: self.now, urgent: false }, PermissionScope::Full));
         };
-        let (validity, schedule) = (&self.config.schedule.validity, &self.config.schedule.permissions);
-        let grid = match validity {
-            Schedule::Every(interval) if coincide(validity, schedule) => Some(*interval),
-            _ => None,
-        };
+        let schedule = &self.config.schedule.permissions;
         // A partial check does not take the place of a full one, whenever it was answered.
-        let full = Due { at: self.slot(schedule, grid, status.full_check.unwrap_or(last)), urgent: false };
+        let full = Due { at: self.slot(schedule, status.full_check.unwrap_or(last)), urgent: false };
         if status.recheck {
             // This counts from the last permission check, and not from the validity check that found something odd:
             // validity checks may come so often that it would be put off for ever.
@@ -266,9 +257,9 @@ impl Planner<'_> {
     }
 
     /// The next scheduled moment after the last attempt.
-    fn slot(&self, schedule: &Schedule, grid: Option<Duration>, last: DateTime<Utc>) -> DateTime<Utc> {
+    fn slot(&self, schedule: &Schedule, last: DateTime<Utc>) -> DateTime<Utc> {
         match schedule {
-            Schedule::Every(interval) => next_in_turn(self.phase, *interval, grid, last),
+            Schedule::Every(interval) => next_in_turn(self.phase, *interval, last),
             Schedule::Cron(..) => schedule.next_occurrence(last).unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
     }

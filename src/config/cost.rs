@@ -72,7 +72,7 @@ pub(crate) fn full_check(token: &Token, probes: Probes, audits: bool) -> usize {
 }
 
 /// Whether every permission check falls on a validity check, so that one `/me` serves both.
-pub(crate) fn coincide(validity: &Schedule, permissions: &Schedule) -> bool {
+fn coincide(validity: &Schedule, permissions: &Schedule) -> bool {
     match (validity, permissions) {
         (Schedule::Every(validity), Schedule::Every(permissions)) => {
             permissions.as_millis().is_multiple_of(validity.as_millis().max(1))

@@ -32,7 +32,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Profile;
 use crate::model::{Probes, Token};
 
-pub(crate) use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, USERS_INTERVAL, coincide, full_check};
+pub(crate) use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, USERS_INTERVAL, full_check};
 pub(crate) use fault::Fault;
 pub(crate) use file::ConfigFile;
 pub(crate) use load::load_if_there;

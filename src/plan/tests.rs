@@ -192,6 +192,9 @@ fn at_the_declared_expiry_a_check_is_due() {
     let slot = planned(&token, &status, 1).validity.at;
     token.expires = Some(slot);
     assert_eq!(planned(&token, &status, 1).validity, Due { at: slot, urgent: true }, "it would be made then anyway");
+    token.expires = Some(slot + TimeDelta::seconds(10));
+    let overdue = planned(&token, &status, (slot - at(0)).num_seconds() + 20).validity;
+    assert_eq!(overdue, Due { at: slot + TimeDelta::seconds(10), urgent: true }, "before whatever else was missed");
     token.expires = Some(at(0));
     assert!(!planned(&token, &status, 1).validity.urgent, "an expiry at which the token was checked is past");
 }
@@ -224,7 +227,7 @@ fn what_is_put_off_waits_no_longer_than_for_the_expiry() {
 #[test]
 fn tokens_are_spread_over_the_interval() {
     let offsets: std::collections::BTreeSet<_> = (0..1000)
-        .map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(Duration::from_mins(5), None))
+        .map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(Duration::from_mins(5)))
         .collect();
     assert!(offsets.len() > 250, "{} of 300 seconds are used by 1000 tokens", offsets.len());
 }
@@ -234,13 +237,12 @@ fn every_permission_slot_is_a_validity_slot_where_the_intervals_allow_it() {
     let (validity, permissions) = (Duration::from_mins(5), Duration::from_hours(1));
     for number in 0..200 {
         let phase = Phase::of(&token(&format!("token-{number}"), &[]));
-        let (short, long) = (phase.offset(validity, None), phase.offset(permissions, Some(validity)));
+        let (short, long) = (phase.offset(validity), phase.offset(permissions));
         assert_eq!(long % 300, short, "{number}");
         assert!((0..3600).contains(&long), "{number}");
     }
-    let offsets: std::collections::BTreeSet<_> = (0..1000)
-        .map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(permissions, Some(validity)))
-        .collect();
+    let offsets: std::collections::BTreeSet<_> =
+        (0..1000).map(|number| Phase::of(&token(&format!("token-{number}"), &[])).offset(permissions)).collect();
     assert!(offsets.len() > 700, "{} of 3600 seconds are used by 1000 tokens", offsets.len());
 }
 
