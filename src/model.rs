@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Method, Operation, PermissionId, Probe, Profile, catalog};
 
 pub use scope::Scope;
-pub(crate) use text::{cut, disturbs, has_open_backtick};
+pub(crate) use text::{cut, disturbs, shortened};
 pub use zone::Zone;
 
 /// The characters that are percent-encoded in a segment of a path: all but the unreserved ones of RFC 3986.

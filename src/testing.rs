@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::alert::{Affected, Alert, AlertKey, Change, Firing, Message, Notification, Severity};
-use crate::belief::Confirmation;
+use crate::belief::{Confirmation, Policy};
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
     Address, Alerts, Auth, Authorization, Config, Format, Only, Receiver, ReceiverKind, Schedule, Schedules, Storage,
@@ -46,6 +46,18 @@ pub(crate) fn firing(alert: Alert, scope: Scope, severity: Severity, affected: V
 /// A confirmation by so many observations, however close they are.
 pub(crate) fn confirmed(times: u32) -> Confirmation {
     Confirmation { times, after: TimeDelta::zero() }
+}
+
+/// How observations of this token are taken in: what is seen twice is believed.
+pub(crate) fn policy(token: &Token) -> Policy<'_> {
+    Policy {
+        user_names: true,
+        token,
+        confirmation: confirmed(2),
+        probes: Probes::ReadOnly,
+        news_for: std::time::Duration::from_hours(24),
+        frozen: false,
+    }
 }
 
 /// The permission of this name in the catalogue.

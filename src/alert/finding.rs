@@ -98,6 +98,9 @@ pub(crate) struct Finding {
     pub notices: (usize, DateTime<Utc>),
     /// Whether an alert may begin to fire for it now; one that lists it already goes on in any case.
     pub may_begin: bool,
+    /// Whether it was last seen before the token left the configuration and came back: it stays in the alert that lists
+    /// it, and is in no other.
+    pub is_stale: bool,
     /// Whether its cause, or the name of its group, is not known: it stays in the alert that lists it.
     pub is_vague: bool,
 }
@@ -106,8 +109,9 @@ impl Finding {
     /// Something of which an alert fires as soon as it is so.
     pub(crate) fn new(alert: Alert, scope: Scope, severity: Severity, since: DateTime<Utc>) -> Self {
         let granted_at = DateTime::default();
-        let (affected, notices, may_begin, is_vague) = (None, (0, DateTime::default()), true, false);
-        Self { alert, scope, affected, severity, since, granted_at, notices, may_begin, is_vague }
+        let (affected, notices) = (None, (0, DateTime::default()));
+        let (may_begin, is_stale, is_vague) = (true, false, false);
+        Self { alert, scope, affected, severity, since, granted_at, notices, may_begin, is_stale, is_vague }
     }
 
     /// The same, about a token or what it lacks.

@@ -28,12 +28,17 @@ pub(super) fn findings(tenancy: &Tenancy<'_>, rules: Rules<'_>) -> Vec<Finding> 
         }
         findings.extend(state);
         if member.is_valid() {
+            let first = findings.len();
             findings.extend(expiry::outdated(tenancy, member, rules));
             lacks::permissions(tenancy, member, rules, &mut findings);
             lacks::rights(tenancy, member, rules, &mut findings);
             findings.extend(users::changed(tenancy, member, rules));
             findings.extend(users::disabled(tenancy, member));
             findings.extend(lacks::customers(tenancy, member));
+            for finding in &mut findings[first..] {
+                finding.is_stale = member.status.has_returned;
+                finding.may_begin &= !finding.is_stale;
+            }
         }
     }
     findings

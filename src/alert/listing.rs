@@ -48,7 +48,9 @@ pub(super) fn list(
         new: Vec::new(),
     };
     let mut candidates = Candidates::new();
-    let (rights, others): (Vec<usize>, Vec<usize>) = (0..findings.len()).partition(|index| findings[*index].is_right());
+    let is_current = |index: &usize| !findings[*index].is_stale || listed_in(&findings[*index], firing).is_some();
+    let current = (0..findings.len()).filter(is_current);
+    let (rights, others): (Vec<usize>, Vec<usize>) = current.partition(|index| findings[*index].is_right());
     for index in others {
         listing.place(index, findings, firing, &mut candidates);
     }

@@ -140,6 +140,10 @@ pub struct TokenStatus {
     /// Whether another value has been read since the token last worked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_value_new: bool,
+    /// Whether the token came back to the configuration, and has not been seen to work since: what it lacks was seen
+    /// before it left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_returned: bool,
     /// When another value was first used than before; none if it never was, or if an older program wrote this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_since: Option<DateTime<Utc>>,
@@ -187,6 +191,7 @@ impl Default for TokenStatus {
             since: None,
             doubt: None,
             is_value_new: false,
+            has_returned: false,
             value_since: None,
             noticed: None,
             worked_after_expiry: 0,

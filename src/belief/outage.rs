@@ -208,18 +208,7 @@ mod tests {
     use crate::belief::{Policy, step};
     use crate::model::Token;
     use crate::syncro::{Me, MeObservation};
-    use crate::testing::{at, me, observed, token, works};
-
-    fn policy(token: &Token, frozen: bool) -> Policy<'_> {
-        Policy {
-            user_names: true,
-            token,
-            confirmation: crate::testing::confirmed(2),
-            probes: crate::model::Probes::ReadOnly,
-            news_for: std::time::Duration::from_hours(24),
-            frozen,
-        }
-    }
+    use crate::testing::{at, me, observed, policy, token, works};
 
     fn bad(first: i64) -> TenantObservation {
         let turned = Some((TokenState::Rejected, at(first)));
@@ -360,7 +349,7 @@ mod tests {
         let token = token("t", &[]);
         let mut status = TokenStatus::default();
         let mut observe = |seconds, me, frozen| {
-            let _ = step(&mut status, &observed(seconds, me), policy(&token, frozen));
+            let _ = step(&mut status, &observed(seconds, me), Policy { frozen, ..policy(&token) });
             (TenantObservation::of([&status].into_iter()), status.state)
         };
         assert_eq!(observe(0, works(&[]), false).0, Some(working(0)));
@@ -379,10 +368,10 @@ mod tests {
         let turned = |until: i64| {
             let mut status = TokenStatus::default();
             for seconds in [0, 1, until] {
-                let _ = step(&mut status, &observed(seconds, locked()), policy(&token, false));
-                let _ = step(&mut status, &observed(seconds, locked()), policy(&token, false));
+                let _ = step(&mut status, &observed(seconds, locked()), policy(&token));
+                let _ = step(&mut status, &observed(seconds, locked()), policy(&token));
                 if seconds == until {
-                    let _ = step(&mut status, &observed(seconds + 10, MeObservation::Refused), policy(&token, false));
+                    let _ = step(&mut status, &observed(seconds + 10, MeObservation::Refused), policy(&token));
                 }
             }
             TenantObservation::of([&status].into_iter()).and_then(|observation| observation.turned)

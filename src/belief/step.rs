@@ -114,6 +114,7 @@ impl Changes<'_> {
         self.state(status, state);
         self.outlived(status, state);
         status.is_value_new &= state != TokenState::Valid;
+        status.has_returned &= state != TokenState::Valid;
         status.let_in(state == TokenState::Valid);
         if let MeObservation::Works(me) = observation {
             status.elsewhere = me.subdomain.clone().filter(|_| state == TokenState::WrongAccount).map(|subdomain| {

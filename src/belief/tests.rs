@@ -4,23 +4,11 @@ use chrono::TimeDelta;
 
 use super::permission_first::PermissionFirst;
 use super::*;
-use crate::model::Token;
 use crate::syncro::{Failure, MeObservation, ProbeObservation, UserObservation};
-use crate::testing::{at, confirmed, failure, observed, permission, probed, token, works};
+use crate::testing::{at, confirmed, failure, observed, permission, policy, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 const VIEW: &str = "Customers - View Detail";
-
-fn policy(token: &Token) -> Policy<'_> {
-    Policy {
-        user_names: true,
-        token,
-        confirmation: confirmed(2),
-        probes: crate::model::Probes::ReadOnly,
-        news_for: std::time::Duration::from_hours(24),
-        frozen: false,
-    }
-}
 
 /// A valid token of a user of this group, with these permissions, each granted or missing by a probe.
 fn status(group: &str, permissions: &[(&str, bool)]) -> TokenStatus {

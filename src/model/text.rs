@@ -16,18 +16,23 @@ pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if text.chars().nth(most).is_none() {
         return text.into();
     }
-    let begin = |room: usize| &text[..text.char_indices().nth(room).map_or(0, |(at, _)| at)];
+    shortened(most, |room| text[..text.char_indices().nth(room).map_or(0, |(at, _)| at)].trim_end().to_owned()).into()
+}
+
+/// The beginning of a text that is too long, and an ellipsis, in so many characters. `begin` is as much of the text as there is
+/// room for. No backtick is left open.
+pub(crate) fn shortened(most: usize, begin: impl Fn(usize) -> String) -> String {
     let longest = begin(most.saturating_sub(1));
-    if !has_open_backtick(longest) {
-        return format!("{}…", longest.trim_end()).into();
+    if !has_open_backtick(&longest) {
+        return longest + "…";
     }
     let shorter = begin(most.saturating_sub(2));
-    let end = if has_open_backtick(shorter) { "`" } else { "" };
-    format!("{}…{end}", shorter.trim_end()).into()
+    let end = if has_open_backtick(&shorter) { "…`" } else { "…" };
+    shorter + end
 }
 
 /// Whether a text ends within a name.
-pub(crate) fn has_open_backtick(text: &str) -> bool {
+fn has_open_backtick(text: &str) -> bool {
     text.matches('`').count() % 2 == 1
 }
 

@@ -1,7 +1,7 @@
 //! The bounds of texts that receivers take, since a chat refuses what is too long, and a refused notification is one that
 //! nobody reads; and texts as chats with a markup take them. Pure.
 
-use crate::model::has_open_backtick;
+use crate::model::{cut, shortened};
 
 /// The longest text of a message, in characters. Slack takes some 3,000 in a text, Discord 4,096, and PagerDuty cuts at
 /// 1,024.
@@ -13,6 +13,11 @@ pub(super) const LONGEST_STEP: usize = 1_000;
 
 /// The words by which an at sign addresses everybody, in one chat or another, wherever it stands.
 const EVERYBODY: [&str; 4] = ["all", "channel", "everyone", "here"];
+
+/// A name as texts for people have it: between backticks, in which chats see no markup.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", cut(&name.replace('`', "'"), LONGEST_FIELD))
+}
 
 /// The text, or as much of it as there is room for, as chats with a markup take it: the three characters are escaped that
 /// mean something to Slack (its page "Formatting text for app surfaces"), nobody is addressed by it, and no link hides
@@ -31,13 +36,7 @@ pub(super) fn cut_escaped(text: &str, most: usize) -> String {
     if pieces.iter().map(length).sum::<usize>() <= most {
         return pieces.concat();
     }
-    let longest = begin(most.saturating_sub(1));
-    if !has_open_backtick(&longest) {
-        return longest + "…";
-    }
-    let shorter = begin(most.saturating_sub(2));
-    let end = if has_open_backtick(&shorter) { "…`" } else { "…" };
-    shorter + end
+    shortened(most, begin)
 }
 
 /// What is sent of each character. A space without a width keeps an at sign from the name behind it, and the text of a link

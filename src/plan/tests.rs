@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::belief::{Policy, step};
+use crate::belief::step;
 use crate::syncro::MeObservation;
-use crate::testing::{at, config, failure, observed, probed, token, works};
+use crate::testing::{at, config, failure, observed, policy, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 
@@ -19,15 +19,7 @@ fn after(observations: &[crate::syncro::Observation]) -> (Token, TokenStatus) {
 fn status_after(token: &Token, observations: &[crate::syncro::Observation]) -> TokenStatus {
     let mut status = TokenStatus::default();
     for observation in observations {
-        let policy = Policy {
-            user_names: true,
-            token,
-            confirmation: crate::testing::confirmed(2),
-            probes: crate::model::Probes::ReadOnly,
-            news_for: std::time::Duration::from_hours(24),
-            frozen: false,
-        };
-        let _ = step(&mut status, observation, policy);
+        let _ = step(&mut status, observation, policy(token));
     }
     status
 }

@@ -26,7 +26,7 @@ use crate::state::{
 };
 use crate::state::{Snapshot, Subscription, TokenSnapshot};
 use crate::syncro::ProbeObservation;
-use crate::testing::{self, at, observed, probed, token, works};
+use crate::testing::{self, at, observed, policy, probed, token, works};
 
 const EDIT: &str = "Tickets - List/Search";
 
@@ -37,14 +37,7 @@ fn id(token_name: &str) -> TokenId {
 /// The status of a token after two checks.
 fn status() -> TokenStatus {
     let (token, mut status) = (token("t", &[EDIT]), TokenStatus::default());
-    let policy = || Policy {
-        user_names: true,
-        token: &token,
-        confirmation: crate::belief::Confirmation::once(),
-        probes: crate::model::Probes::ReadOnly,
-        news_for: Duration::from_hours(24),
-        frozen: false,
-    };
+    let policy = || Policy { confirmation: crate::belief::Confirmation::once(), ..policy(&token) };
     let _ = step(&mut status, &observed(0, works(&[("ticket.write", true)])), policy());
     let _ = step(&mut status, &probed(1, &[(EDIT, ProbeObservation::Missing)]), policy());
     status

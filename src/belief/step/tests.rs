@@ -9,21 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::belief::{Cause, PermissionState};
 use crate::syncro::{ProbeObservation, Unreadable, UserObservation};
-use crate::testing::{at, failure, observed, probed, token, works};
+use crate::testing::{at, failure, observed, policy, probed, token, works};
 
 const LIST: &str = "Tickets - List/Search";
 const EDIT: &str = "Tickets - Edit";
-
-fn policy(token: &Token) -> Policy<'_> {
-    Policy {
-        user_names: true,
-        token,
-        confirmation: crate::testing::confirmed(2),
-        probes: Probes::ReadOnly,
-        news_for: std::time::Duration::from_hours(24),
-        frozen: false,
-    }
-}
 
 fn kinds(transitions: &[Transition]) -> Vec<(TransitionKind, &str, &str)> {
     transitions.iter().map(|change| (change.kind, change.before.as_str(), change.after.as_str())).collect()

@@ -316,9 +316,8 @@ impl Fleet {
 mod tests {
     use super::*;
     use crate::belief::{Policy, TenantContact, step};
-    use crate::model::Probes;
     use crate::syncro::{MeObservation, Observation, Part, TokenObservation, Unreadable};
-    use crate::testing::{at, config, confirmed, failure, observed, token};
+    use crate::testing::{at, config, confirmed, failure, observed, policy, token};
 
     fn names(fleet: &Fleet) -> Vec<String> {
         fleet.watches().map(|watch| watch.token.name.clone()).collect()
@@ -353,14 +352,7 @@ mod tests {
     fn observe(fleet: &mut Fleet, key: u64, observation: &Observation) {
         let watch = fleet.get_mut(WatchKey(key)).unwrap();
         let token = Arc::clone(&watch.token);
-        let policy = Policy {
-            user_names: true,
-            token: &token,
-            confirmation: confirmed(1),
-            probes: Probes::ReadOnly,
-            news_for: Duration::from_hours(24),
-            frozen: false,
-        };
+        let policy = Policy { confirmation: confirmed(1), ..policy(&token) };
         let _ = step(Arc::make_mut(&mut watch.status), observation, policy);
     }
 

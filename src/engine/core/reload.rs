@@ -144,9 +144,9 @@ impl Core {
         // Of its expiry somebody has been notified since it came back, or not.
         let noticed = watch.status.noticed;
         watch.status = status;
-        Arc::make_mut(&mut watch.status).noticed = noticed;
-        let permissions = Arc::make_mut(&mut watch.status).permissions.iter_mut();
-        let probed = permissions.filter(|permission| permission.evidence == Evidence::Probe);
+        let status = Arc::make_mut(&mut watch.status);
+        (status.noticed, status.has_returned) = (noticed, true);
+        let probed = status.permissions.iter_mut().filter(|permission| permission.evidence == Evidence::Probe);
         probed.for_each(|permission| permission.unseen = true);
         let to = watch.token.id();
         if from == to {

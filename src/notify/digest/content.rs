@@ -9,7 +9,7 @@ use crate::alert::{Acknowledgement, Change, Firing, Notification, Severity, page
 use crate::belief::PermissionState;
 use crate::config::{DigestSchedule, Only};
 use crate::model::{Scope, cut};
-use crate::notify::text::LONGEST_FIELD;
+use crate::notify::text::{LONGEST_FIELD, quoted};
 use crate::state::{Snapshot, TokenSnapshot, passes};
 
 /// How long before its declared expiry a token is listed.
@@ -127,15 +127,15 @@ impl Content {
             broken: List::of(broken, |broken| line(broken, schedule)),
             acknowledged: List::of(acknowledged, |firing| acknowledged_line(firing, schedule)),
             is_everything: only.is_everything(),
-            suppressed: List::of(suppressed.map(|tenant| (tenant, tenant)).collect(), |tenant| named(tenant)),
+            suppressed: List::of(suppressed.map(|tenant| (tenant, tenant)).collect(), |tenant| quoted(tenant)),
             expiring: List::of(expiring.collect(), |(token, expires)| {
                 let about = [token.token.tenant.name.as_str(), &token.token.name].join(" / ");
-                format!("{}: {} ({})", named(&about), schedule.shown(*expires), left(*expires - now))
+                format!("{}: {} ({})", quoted(&about), schedule.shown(*expires), left(*expires - now))
             }),
             without_expiry: tokens.iter().filter(|token| token.token.expires.is_none()).count(),
             permissions_unverified: unverified.iter().map(|(_, (_, permissions, _))| permissions).sum(),
             unverified: List::of(unverified, |(tenant, permissions, tokens)| {
-                format!("{}: {} of {}", named(tenant), count(*permissions, "permission"), count(*tokens, "token"))
+                format!("{}: {} of {}", quoted(tenant), count(*permissions, "permission"), count(*tokens, "token"))
             }),
             tokens: tokens.len(),
             tenants: tenants.len(),
@@ -224,12 +224,7 @@ fn acknowledged_line(firing: &Firing, schedule: &DigestSchedule) -> String {
 fn about(firing: &Firing) -> String {
     let subject = firing.scope.subject();
     let about = firing.scope.tenant().into_iter().chain(subject.as_deref()).collect::<Vec<_>>().join(" / ");
-    if about.is_empty() { "all tenants".to_owned() } else { named(&about) }
-}
-
-/// A name as lines have it, between backticks.
-fn named(name: &str) -> String {
-    format!("`{}`", name.replace('`', "'"))
+    if about.is_empty() { "all tenants".to_owned() } else { quoted(&about) }
 }
 
 /// The order of tenants with permissions that are unverified: those with most first.

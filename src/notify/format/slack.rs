@@ -6,7 +6,7 @@ use crate::alert::Severity;
 use crate::notify::fields::Fields;
 use crate::notify::text::{LONGEST_FIELD, cut_escaped};
 
-use super::summary::{happening, heading, lines, quoted, remarks, sign, worst};
+use super::summary::{happening, heading, lines, named, remarks, sign, worst};
 
 /// The longest text that Slack takes in one piece, in characters.
 const LONGEST_TEXT: usize = 3_000;
@@ -19,7 +19,7 @@ pub(in crate::notify) fn slack(first: &Fields, all: &[Fields]) -> Value {
 }
 
 fn one(fields: &Fields) -> Value {
-    let about = cut_escaped(&quoted(fields), LONGEST_FIELD);
+    let about = cut_escaped(&named(fields), LONGEST_FIELD);
     let title = format!("{} {}: *{}* {about}", sign(fields), happening(fields), fields.alert);
     let id = cut_escaped(&format!("Alert {}", fields.id), LONGEST_FIELD);
     let links = [Some(id), link(&fields.runbook, "What to do"), link(&fields.url, "Details")];

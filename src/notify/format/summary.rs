@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::alert::{Change, Severity};
 use crate::model::cut;
 use crate::notify::fields::{Acknowledged, Fields, moment};
-use crate::notify::text::LONGEST_FIELD;
+use crate::notify::text::{LONGEST_FIELD, quoted};
 
 /// The longest line about one of several alerts, in characters.
 const LONGEST_LINE: usize = 300;
@@ -42,12 +42,11 @@ pub(super) fn title(fields: &Fields) -> String {
     title.trim_end().to_owned()
 }
 
-/// Whom an alert is about as chats have it, as a name: `acme / jumpcloud` between backticks, in which they see no markup.
-/// Empty for all tenants together.
-pub(super) fn quoted(fields: &Fields) -> String {
+/// Whom an alert is about as chats have it, as a name. Empty for all tenants together.
+pub(super) fn named(fields: &Fields) -> String {
     match fields.about().as_str() {
         "" => String::new(),
-        about => format!("`{}`", cut(&about.replace('`', "'"), LONGEST_FIELD)),
+        about => quoted(about),
     }
 }
 
@@ -109,7 +108,7 @@ pub(super) fn lines(all: &[Fields], room: usize, write: impl Fn(&Fields, &str) -
     let sorted = worst_first(all);
     let (mut lines, mut left) = (Vec::new(), room.saturating_sub(ROOM_FOR_MORE));
     for (index, fields) in sorted.iter().enumerate() {
-        let title = format!("{}: {} {}", happening(fields), fields.alert, quoted(fields));
+        let title = format!("{}: {} {}", happening(fields), fields.alert, named(fields));
         let text = format!("{}: {}", title.trim_end(), fields.message);
         let line = write(fields, &cut(&text, LONGEST_LINE));
         let length = line.chars().count() + 1;

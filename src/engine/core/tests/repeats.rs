@@ -143,6 +143,21 @@ fn a_token_that_comes_back_is_notified_of_only_after_a_check() {
 }
 
 #[test]
+fn what_a_token_lacked_before_it_left_is_in_no_alert_until_it_works_again() {
+    let mut machine = lost(fleet(&ORDERS[0]));
+    machine.reload(fleet(&["a", "b"]));
+    machine.seconds(A_WHILE);
+    let before = machine.notified().len();
+    machine.answer("c", MeObservation::Refused, ProbeObservation::Missing);
+    machine.reload(fleet(&ORDERS[0]));
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.notified().split_off(before), ["TokenRejected/acme/c new"], "it was only refused");
+    machine.holds("c");
+    machine.seconds(A_WHILE);
+    assert_eq!(machine.notified().split_off(before + 1), ["TokenRejected/acme/c resolved"]);
+}
+
+#[test]
 fn a_clock_set_back_by_years_makes_no_old_news_new() {
     let mut machine = Machine::new(fleet(&["a"]));
     let admin = |admin| {
