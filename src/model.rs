@@ -257,6 +257,16 @@ impl TokenId {
     }
 }
 
+/// The path of the page of a tenant.
+pub(crate) fn tenant_path(tenant: &str) -> String {
+    format!("/tenants/{}", segment(tenant))
+}
+
+/// The path of the page of a user of a tenant.
+pub(crate) fn user_path(tenant: &str, user: u64) -> String {
+    format!("/tenants/{}/users/{user}", segment(tenant))
+}
+
 /// Encodes a name as one segment of a path.
 fn segment(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, SEGMENT)

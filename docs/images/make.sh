@@ -23,7 +23,7 @@ curl --silent --fail "http://$address/-/healthy" >/dev/null
 
 # Blink knows 0 as dark and 1 as light.
 for scheme in dark:0 light:1; do
-    "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1180 \
+    "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1440,760 \
         --blink-settings=preferredColorScheme="${scheme#*:}" \
         --screenshot="$PWD/docs/images/status-page-${scheme%:*}.webp" "http://$address/" 2>/dev/null
 done

@@ -118,7 +118,8 @@ impl Daemon {
         let (check, checks) = mpsc::channel(ORDERS);
         let (acknowledge, requests) = mpsc::channel(ORDERS);
         let store_path = config.storage.path.clone();
-        let history = History::new(move |query| store::history(&store_path, query).map_err(|error| error.to_string()));
+        let history =
+            History::new(move |queries| store::histories(&store_path, queries).map_err(|error| error.to_string()));
         let state = State {
             snapshots: snapshots.clone(),
             registry,

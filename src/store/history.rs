@@ -19,7 +19,20 @@ use super::written;
 /// # Errors
 /// When there is no store at `path`, a newer version or another program wrote it, or it cannot be read.
 pub fn history(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, StoreError> {
-    read(path, query).map_err(|problem| problem.at(path))
+    Ok(histories(path, std::slice::from_ref(query))?.pop().unwrap_or_default())
+}
+
+/// The same for each of several queries, which open the store once.
+///
+/// # Errors
+/// As of [`history`].
+pub fn histories(path: &Path, queries: &[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, StoreError> {
+    let read = || {
+        let connection = open(path)?;
+        let Some(version) = version(&connection)? else { return Ok(vec![Vec::new(); queries.len()]) };
+        queries.iter().map(|query| lines(&connection, query, version)).collect()
+    };
+    read().map_err(|problem: Problem| problem.at(path))
 }
 
 /// What is believed of the tokens, and what fires.
@@ -48,9 +61,7 @@ fn open(path: &Path) -> Result<Connection, Problem> {
     Ok(connection)
 }
 
-fn read(path: &Path, query: &HistoryQuery) -> Result<Vec<HistoryLine>, Problem> {
-    let connection = open(path)?;
-    let Some(version) = version(&connection)? else { return Ok(Vec::new()) };
+fn lines(connection: &Connection, query: &HistoryQuery, version: usize) -> Result<Vec<HistoryLine>, Problem> {
     let (since, until) = (query.since.map(written), query.until.map(written));
     let (text, values) = selection(query, since.as_ref(), until.as_ref(), version);
     let mut statement = connection.prepare(&text)?;

@@ -35,7 +35,7 @@ pub use acknowledge::{acknowledgement_orders, order_acknowledgement};
 pub(crate) use disk::Blocking;
 pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};
-pub use history::{history, state};
+pub use history::{histories, history, state};
 pub use instruments::Instruments;
 pub use redeliver::redeliver;
 pub use writer::{Handles, Writer};

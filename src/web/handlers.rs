@@ -1,12 +1,11 @@
-//! What answers a request for a page, a file, the calendar, the metrics, a reload or a check, one function for each.
+//! What answers a request for a file, the calendar, the metrics, a reload or a check, one function for each.
 
 use std::iter::once_with;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State as Extract};
+use axum::extract::{Path, State as Extract};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus::{Registry, TextEncoder};
@@ -15,69 +14,15 @@ use tokio::time::timeout;
 
 use crate::http_server::{Access, NotMade};
 use crate::metrics::Exposition;
-use crate::model::TokenId;
-use crate::state::{HistoryLine, HistoryQuery};
 use crate::system::clock;
 
-use super::answers::{html, no_such_token, not_made, problem};
+use super::answers::{no_such_token, problem};
 use super::calendar::calendar;
-use super::page::{self, FleetQuery, Frame};
-use super::runbook::section;
+use super::page::Frame;
 use super::state::{LONGEST_REQUEST, State, TokenPath, position, request_check};
 
 /// The content type by which Prometheus recognises its text format; version 3 refuses any other.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// The first page.
-pub(super) async fn fleet(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Arc<Access>>,
-    query: Result<Query<FleetQuery>, QueryRejection>,
-) -> Response {
-    let refused = |why: &str| problem(&access, StatusCode::BAD_REQUEST, "Not understood", why);
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return refused(&rejection.body_text()),
-    };
-    let (snapshot, base) = (state.snapshot(), access.base.clone());
-    let make = move || page::fleet(Frame::new(&base, clock::now()), &snapshot, &query);
-    match state.lanes.pages.run(make).await {
-        Ok(Ok(page)) => html(StatusCode::OK, page),
-        Ok(Err(why)) => refused(&why),
-        Err(why) => not_made(&access, why),
-    }
-}
-
-/// The page of a token. It is made where its history is read, so that no history waits in memory for a slot of the pages.
-pub(super) async fn token(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Arc<Access>>,
-    path: TokenPath,
-) -> Response {
-    let (snapshot, now) = (state.snapshot(), clock::now());
-    let Some(index) = position(&snapshot, path) else { return no_such_token(&access) };
-    let TokenId { tenant, token_name } = snapshot.tokens[index].token.id();
-    let (since, newest) = (Some(page::start(now)), Some(page::MOST_LINES));
-    let query =
-        HistoryQuery { tenant: Some(tenant), token_name: Some(token_name), since, newest, ..HistoryQuery::default() };
-    let base = access.base.clone();
-    let make = move |mut history: Result<Vec<HistoryLine>, String>| {
-        if let Ok(history) = &mut history {
-            history.reverse();
-        }
-        let past = history.as_deref().map_err(String::as_str);
-        page::token(Frame::new(&base, now), &snapshot, &snapshot.tokens[index], past)
-    };
-    // Where the history cannot be read now, as when a disk hangs, everything else is shown all the same.
-    let page = match state.history.read(&state.lanes.history, query, make.clone()).await {
-        Ok(page) => Ok(page),
-        Err(why) => state.lanes.pages.run(move || make(Err(why.to_string()))).await,
-    };
-    match page {
-        Ok(page) => html(StatusCode::OK, page),
-        Err(why) => not_made(&access, why),
-    }
-}
 
 /// Requests a check of a token, and leads back to its page.
 pub(super) async fn check(
@@ -106,13 +51,6 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
         _ => return (StatusCode::NOT_FOUND, "no such file\n").into_response(),
     };
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, max-age=300")], text).into_response()
-}
-
-/// The runbook of an alert, as text.
-pub(super) async fn runbook(Path(alert): Path<String>) -> Response {
-    let found = |section| (StatusCode::OK, format!("{section}\n")).into_response();
-    let missing = || (StatusCode::NOT_FOUND, "no such alert\n").into_response();
-    section(&alert).map_or_else(missing, found)
 }
 
 /// The calendar of expiries.

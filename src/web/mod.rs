@@ -10,6 +10,7 @@ mod handlers;
 mod health;
 mod meter;
 mod page;
+mod pages;
 mod routes;
 mod runbook;
 mod state;

@@ -8,8 +8,9 @@ use axum::{Router, middleware};
 use super::acknowledge::{acknowledge, unacknowledge};
 use super::api;
 use super::bounds::bounded;
-use super::handlers::{asset, check, expiries, fleet, metrics, reload, runbook, token};
+use super::handlers::{asset, check, expiries, metrics, reload};
 use super::health::{healthy, ready};
+use super::pages::{alert, alerts, expiring, nothing, overview, runbook, tenant, token, user, users, wall};
 use super::state::State;
 
 /// In bytes: the longest form takes no more, every character percent-encoded.
@@ -18,7 +19,14 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// The router for everything that the daemon serves.
 pub(crate) fn all(state: State) -> Router {
     Router::new()
-        .route("/", get(fleet))
+        .route("/", get(overview))
+        .route("/wall", get(wall))
+        .route("/expiring", get(expiring))
+        .route("/users", get(users))
+        .route("/alerts", get(alerts))
+        .route("/alerts/{id}", get(alert))
+        .route("/tenants/{tenant}", get(tenant))
+        .route("/tenants/{tenant}/users/{user}", get(user))
         .route("/tenants/{tenant}/tokens/{token_name}", get(token))
         .route("/tenants/{tenant}/tokens/{token_name}/check", post(check))
         .route("/alerts/{id}/acknowledge", post(acknowledge))
@@ -29,7 +37,7 @@ pub(crate) fn all(state: State) -> Router {
         .route("/metrics", get(metrics))
         .route("/-/reload", post(reload))
         .merge(api::routes())
-        .fallback(async || (StatusCode::NOT_FOUND, "no such page\n"))
+        .fallback(nothing)
         .layer(middleware::from_fn(bounded))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .merge(health_routes())

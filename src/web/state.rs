@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::iter::from_fn;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::alert::{Acknowledged, Acknowledgement};
-use crate::http_server::{Lane, Lanes, NotMade};
+use crate::http_server::Lanes;
 use crate::model::{Token, TokenId};
 use crate::state::{HistoryLine, HistoryQuery, Snapshot};
 
@@ -78,8 +79,8 @@ pub(crate) struct State {
 #[derive(Clone)]
 pub(crate) struct History(Arc<Read>);
 
-/// The lines that a query selects, or why they cannot be read. Blocks.
-type Read = dyn Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync;
+/// The lines that each query selects, or why they cannot be read. Blocks.
+type Read = dyn Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> + Send + Sync;
 
 impl fmt::Debug for History {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,7 +91,7 @@ impl fmt::Debug for History {
 impl History {
     /// A history that is read by `read`, which may block.
     pub(crate) fn new(
-        read: impl Fn(&HistoryQuery) -> Result<Vec<HistoryLine>, String> + Send + Sync + 'static,
+        read: impl Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(read))
     }
@@ -110,7 +111,7 @@ impl History {
                 return None;
             }
             query.newest = Some(page);
-            let lines = read(&query);
+            let lines = read(from_ref(&query)).map(|mut lines| lines.pop().unwrap_or_default());
             let (count, last) = lines.as_ref().map_or((0, None), |lines| (lines.len(), lines.last()));
             query.before = last.map(|line| line.id);
             left = if count < page as usize { 0 } else { left - page };
@@ -119,16 +120,9 @@ impl History {
         from_fn(page).flatten()
     }
 
-    /// Reads on a thread of `lane`, where a slow disk delays nothing else, and hands what was read to `then` on that
-    /// thread.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        lane: &Lane,
-        query: HistoryQuery,
-        then: impl FnOnce(Result<Vec<HistoryLine>, String>) -> T + Send + 'static,
-    ) -> Result<T, NotMade> {
-        let read = Arc::clone(&self.0);
-        lane.run(move || then(read(&query))).await
+    /// What each query selects, or why it cannot be read. Blocks.
+    pub(super) fn read(&self, queries: &[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> {
+        (self.0)(queries)
     }
 }
 

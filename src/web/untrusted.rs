@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::state::Snapshot;
 
 use super::api::{Part, TransitionsQuery};
-use super::page::{self, FleetQuery, Frame};
+use super::page::{self, AlertsQuery, ExpiringQuery, FleetQuery, Frame, UsersQuery};
 
 /// A page has nothing of the query that is markup, and a selection of the history is bounded.
 ///
@@ -18,10 +18,24 @@ pub(crate) fn query(text: &str) {
     let now = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
     if let Ok(Query(query)) = Query::<FleetQuery>::try_from_uri(&uri) {
         let query = query.with_markup("<untrusted");
-        if let Ok(page) = page::fleet(Frame::new("", now), &Snapshot::default(), &query) {
+        if let Ok(page) = page::overview(Frame::new("", now), &Snapshot::default(), &query, |_| Ok(Vec::new())) {
             let page = page.expect("a page can be written");
             assert!(page.contains("untrusted") && !page.contains("<untrusted"), "markup of the query: {page}");
         }
+    }
+    let page = |page: askama::Result<String>| {
+        let page = page.expect("a page can be written");
+        assert!(!page.contains("<untrusted"), "markup of the query: {page}");
+    };
+    let frame = Frame::new("", now);
+    if let Ok(Query(query)) = Query::<UsersQuery>::try_from_uri(&uri) {
+        page(page::users(frame, &Snapshot::default(), &query));
+    }
+    if let Ok(Query(query)) = Query::<AlertsQuery>::try_from_uri(&uri) {
+        page::alerts(frame, &Snapshot::default(), &query).map(page).ok();
+    }
+    if let Ok(Query(query)) = Query::<ExpiringQuery>::try_from_uri(&uri) {
+        page::expiring(frame, &Snapshot::default(), &query, |_| Ok(Vec::new())).map(page).ok();
     }
     if let Ok(Query(query)) = Query::<TransitionsQuery>::try_from_uri(&uri)
         && let Ok((query, limit)) = query.read(now)

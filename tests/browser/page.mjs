@@ -65,13 +65,74 @@ assert.equal(await page.locator("tr.row").count(), 5, "every token has a row");
 
 // What is being typed survives the refreshes that bring the incident.
 await page.getByRole("searchbox").fill("half a wor");
-await page.locator("article.card", { hasText: "PermissionLost" }).first().waitFor();
+await page.locator("details.alert", { hasText: "PermissionLost" }).first().waitFor();
 assert.ok(await page.evaluate(() => window.stillTheSamePage), "the incident appeared without a reload");
 assert.equal(await page.getByRole("searchbox").inputValue(), "half a wor");
-const broken = Number(await page.locator(".tile.broken .count").textContent());
+const broken = Number(await page.locator(".total.broken .count").textContent());
 assert.ok(broken >= 1, "it is counted");
 assert.match(await page.title(), /^\(\d+ broken\)/);
-await photograph(page, "fleet");
+await photograph(page, "overview");
+
+// An alert opens in place, by the keyboard, to its evidence and the steps, and stays open over a refresh.
+const alert = page.locator("details.alert", { hasText: "PermissionLost" }).first();
+await alert.locator("summary").first().focus();
+await page.keyboard.press("Enter");
+assert.match(await alert.innerText(), /Fix[^]*Shown by/);
+await page.evaluate(() => refresh());
+assert.ok(await alert.evaluate((details) => details.open), "it stays open");
+
+// It is taken on where it stands, and given back.
+await alert.locator("summary", { hasText: "Acknowledge" }).click();
+await alert.getByLabel("Who").fill("Pat");
+await alert.getByLabel("Why it may wait").fill("the vendor renews it");
+await alert.getByRole("button", { name: "Acknowledge" }).click();
+await page.waitForURL(/#alert-/);
+await page.goto(`${address}/alerts`);
+const taken = page.locator("details.alert.acknowledged", { hasText: "PermissionLost" });
+await taken.waitFor();
+await taken.locator("summary").first().click();
+assert.match(await taken.innerText(), /Acknowledged by Pat[^]*the vendor renews it/);
+await photograph(page, "alerts");
+await taken.getByRole("link", { name: /^Alert [0-9a-f]{8}$/ }).click();
+await page.getByRole("heading", { name: "Timeline" }).waitFor();
+assert.match(await page.locator(".timeline").innerText(), /First seen[^]*Fired[^]*Acknowledged by Pat/);
+await photograph(page, "alert");
+await page.getByRole("button", { name: "Take the acknowledgement back" }).click();
+await page.waitForURL(/#alert-/);
+
+// The other views, whose links lead to each other.
+for (const view of ["wall", "expiring", "users"]) {
+  await page.goto(`${address}/${view}`);
+  await photograph(page, view);
+}
+await page.setViewportSize({ width: 1920, height: 1080 });
+await page.goto(`${address}/wall`);
+assert.equal(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0, "the wall needs no scrolling");
+assert.equal(await page.locator(".matrix .cell").count(), 5);
+await page.locator(".matrix a", { hasText: "globex" }).click();
+await page.waitForURL(/\/tenants\/globex$/);
+await page.locator("table.users a", { hasText: "Simulated User" }).click();
+await page.waitForURL(/\/tenants\/globex\/users\/\d+$/);
+assert.match(await page.locator("#depends").innerText(), /1 token is of this user, for JumpCloud/);
+await photograph(page, "user");
+const nothing = await page.goto(`${address}/nothing`);
+assert.equal(nothing.status(), 404);
+assert.match(await page.locator("main").innerText(), /No such page[^]*All tokens/);
+page.complaints = page.complaints.filter((text) => !text.includes("404 (Not Found)"));
+await page.setViewportSize(DESKTOP);
+
+// A column sorts, and turns round when it is asked again.
+await page.goto(`${address}/`);
+const names = () => page.locator("tr.row th").allInnerTexts();
+await page.getByRole("link", { name: "Token", exact: true }).click();
+await page.waitForURL(/sort=token/);
+const sorted = await names();
+assert.deepEqual(sorted, [...sorted].sort());
+assert.equal(await page.locator("th[aria-sort=ascending]").innerText(), "Token ▾");
+await page.locator("th[aria-sort] a").click();
+await page.waitForURL(/sort=-token/);
+assert.deepEqual(await names(), sorted.reverse());
+await page.goto(`${address}/`);
 
 // By keyboard alone: search, then the token.
 await page.getByRole("searchbox").focus();
@@ -80,7 +141,7 @@ await page.keyboard.type("globex");
 await page.keyboard.press("Enter");
 await page.waitForURL(/[?]q=globex/);
 assert.equal(await page.locator("tr.row").count(), 1, "the words choose");
-const link = page.locator("tr.row a");
+const link = page.locator("tr.row a.token");
 for (let tabs = 0; !(await link.evaluate((element) => element === document.activeElement)); tabs += 1) {
   assert.ok(tabs < 40, "the token can be reached with the Tab key");
   await page.keyboard.press("Tab");
@@ -102,7 +163,7 @@ page.complaints = page.complaints.filter((text) => !text.includes("400 (Bad Requ
 
 // A token with a lost permission, and a look that is wished for.
 await page.goto(`${address}/?state=broken`);
-await page.locator("tr.row a").first().click();
+await page.locator("tr.row a.token").first().click();
 await page.getByRole("heading", { name: "Permissions" }).waitFor();
 assert.equal(await page.locator("ol.strip li").count(), 30);
 const posted = page.waitForResponse((response) => response.request().method() === "POST");
@@ -117,7 +178,7 @@ const plain = await tab({ javaScriptEnabled: false });
 await plain.goto(`${address}/?q=globex`);
 assert.equal(await plain.locator("tr.row").count(), 1);
 await plain.locator("select[name=state]").selectOption("well");
-await plain.getByRole("button", { name: "Show" }).click();
+await plain.getByRole("button", { name: "Search" }).click();
 await plain.waitForURL(/state=well/);
 assert.deepEqual(plain.complaints, []);
 

@@ -27,7 +27,13 @@ fn people_see_an_incident_without_a_reload_and_find_its_token_by_keyboard() {
         .unwrap();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     println!("photographs of the page are in {}", photographs.display());
-    for name in ["fleet-desktop-light", "fleet-phone-dark", "token-desktop-dark", "token-phone-light"] {
+    for name in [
+        "overview-desktop-light",
+        "overview-phone-dark",
+        "wall-desktop-dark",
+        "token-desktop-dark",
+        "token-phone-light",
+    ] {
         assert!(photographs.join(format!("{name}.png")).metadata().is_ok_and(|file| file.len() > 10_000), "{name}");
     }
 }

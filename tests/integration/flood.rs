@@ -144,7 +144,7 @@ fn what_is_longer_than_anything_here_is_refused() {
     let long = |count| "x".repeat(count);
     let many = (0..17).map(|number| format!("w{number}")).collect::<Vec<_>>().join("+");
     for (path, expected, says) in [
-        (format!("/?q={}", long(201)), 400, "200 at most can be searched for"),
+        (format!("/?q={}", long(201)), 400, "q: 200 characters at most can be searched for"),
         (format!("/?q={many}"), 400, "16 at most can be searched for"),
         (format!("/?q={}", "a+".repeat(100)), 200, "</html>"),
         (format!("/?q={}", long(5000)), 400, "The query is longer than anything"),

@@ -59,7 +59,7 @@ fn on(stream: &mut TcpStream, authorization: &str) -> u16 {
     let request = format!("GET /-/nothing HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut head = Vec::new();
-    while !head.ends_with(b"no such page\n") && !head.ends_with(b"guesses\n") && !head.ends_with(b"you?\n") {
+    while !head.ends_with(b"</html>") && !head.ends_with(b"guesses\n") && !head.ends_with(b"you?\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
         head.push(byte[0]);

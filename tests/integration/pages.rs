@@ -166,7 +166,15 @@ fn a_requested_check_comes_at_once_and_names_nobody_else() {
 fn no_page_shows_what_me_says_of_the_user_or_a_token_value() {
     let world = World::new(ACME);
     let daemon = troubled(&world);
-    let others = ["/?q=acme&state=broken", "/tenants/gone/tokens/jumpcloud"];
+    let others = [
+        "/?q=acme&state=broken",
+        "/tenants/gone/tokens/jumpcloud",
+        "/alerts",
+        "/expiring",
+        "/users",
+        "/tenants/acme",
+        "/wall",
+    ];
     for path in PAGES.into_iter().chain(others) {
         let (status, page) = daemon.get(path);
         assert_eq!(status, 200, "{path}");
@@ -212,7 +220,7 @@ fn names_in_any_script_and_with_any_sign_have_a_page_and_are_only_text() {
         .split("href=\"")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
-        .filter(|link| link.starts_with("/tenants/"))
+        .filter(|link| link.contains("/tokens/"))
         .collect();
     assert_eq!(links.len(), names.len(), "{links:?}");
     for link in links {
@@ -246,7 +254,21 @@ fn bad_paths_and_filters_get_the_right_status_and_nothing_else() {
         ("/?q=%00", 200),
         ("/tenants/acme/tokens/%FF", 404),
         ("/tenants/acme/tokens/..%2f..%2fmetrics", 404),
-        ("/tenants/acme", 404),
+        ("/tenants/acme", 200),
+        ("/tenants/nobody", 404),
+        ("/tenants/acme/users/999999", 404),
+        ("/tenants/acme/users/pat", 404),
+        ("/alerts?alert=Nothing", 400),
+        ("/alerts?severity=bad", 400),
+        ("/alerts/00000000", 404),
+        ("/expiring?days=0", 400),
+        ("/expiring?days=-1", 400),
+        ("/expiring?days=30", 200),
+        ("/?sort=colour", 400),
+        ("/?expiring=soon", 400),
+        ("/?tenant=ACME&sort=-expiry", 200),
+        ("/users?q=nobody", 200),
+        ("/wall", 200),
         ("/tenants//tokens/", 404),
         ("/static/..%2f..%2fserver.rs", 404),
         ("/static/nothing.css", 404),

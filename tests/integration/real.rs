@@ -54,22 +54,46 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-fn start(folder: &Path, name: &str, arguments: impl Fn(u16) -> Vec<String>) -> Server {
-    let port = free_port();
-    let log = fs::File::create(folder.join(format!("{name}.log"))).unwrap();
-    let child = Command::new(name)
-        .args(arguments(port))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let server = Server { child, address: format!("127.0.0.1:{port}") };
-    until(&format!("{name} to be ready"), || {
-        let up = std::net::TcpStream::connect(&server.address).is_ok();
-        up.then(|| server.get("/-/ready")).filter(|(status, _)| *status == 200)
+/// Whether a process listens at a port: somebody else may have been quicker.
+fn listens(process: u32, port: u16) -> bool {
+    const LISTENING: &str = "0A";
+    let sockets = fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap_or_default();
+    let inode = sockets.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_here = fields.get(1)?.ends_with(&format!(":{port:04X}")) && *fields.get(3)? == LISTENING;
+        is_here.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
     });
-    server
+    let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    let mut links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    inode.is_some_and(|inode| links.any(|link| link.as_os_str() == inode.as_str()))
+}
+
+fn start(folder: &Path, name: &str, arguments: impl Fn(u16) -> Vec<String>) -> Server {
+    loop {
+        let port = free_port();
+        let log = fs::File::create(folder.join(format!("{name}.log"))).unwrap();
+        let child = Command::new(name)
+            .args(arguments(port))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut server = Server { child, address: format!("127.0.0.1:{port}") };
+        let is_ready = until(&format!("{name} to be ready"), || {
+            if server.child.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            let up = listens(server.child.id(), port).then(|| server.get("/-/ready"));
+            up.filter(|(status, _)| *status == 200).map(|_| true)
+        });
+        if is_ready {
+            return server;
+        }
+        let is_taken = TcpListener::bind(("127.0.0.1", port)).is_err();
+        let log = fs::read_to_string(folder.join(format!("{name}.log"))).unwrap_or_default();
+        assert!(is_taken || log.contains("address already in use"), "{name} has ended: {log}");
+    }
 }
 
 impl Server {

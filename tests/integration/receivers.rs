@@ -53,7 +53,7 @@ fn an_incident_reaches_a_webhook_signed_and_with_who_is_affected() {
     assert_eq!((&body["profiles"][0], &body["severity"]), (&"jumpcloud".into(), &"critical".into()));
     assert!(body["message"].as_str().unwrap().contains("JumpCloud"), "{body}");
     let (status, runbook) = daemon.get(body["runbook"].as_str().unwrap().strip_prefix(&daemon.address).unwrap());
-    assert_eq!((status, runbook.starts_with("TokenRejected\n")), (200, true), "{runbook}");
+    assert_eq!((status, runbook.contains("<h1>TokenRejected</h1>")), (200, true), "{runbook}");
     let sent = sink.sent().remove(0);
     assert_eq!((sent.method.as_str(), sent.path.as_str(), sent.header("x-team")), ("PUT", "/incidents", "ops"));
     assert_eq!(sent.header("authorization"), "Bearer for-the-webhook");

@@ -12,13 +12,33 @@ use crate::state::{Snapshot, TokenSnapshot};
 use super::Frame;
 use super::when::When;
 
-/// How many of what an alert affects its card names; it says how many more there are.
+/// How many of what an alert affects its row names; it says how many more there are.
 const MOST_AFFECTED: usize = 20;
 
-/// One firing alert.
+/// Alerts of one kind and severity: one row that opens to them.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) severity: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) alert: &'static str,
+    pub(super) is_acknowledged: bool,
+    /// How many there are, those that are not shown among them.
+    pub(super) count: usize,
+    /// Since when the newest has been so.
+    pub(super) since: When,
+    pub(super) cards: Vec<Card>,
+    /// The list of all of them, if not all are shown.
+    pub(super) all: Option<String>,
+}
+
+/// One firing alert: a row that opens in place.
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) id: String,
+    /// The page of the alert.
+    pub(super) page: String,
+    /// How many tokens it affects.
+    pub(super) tokens: usize,
     pub(super) severity: &'static str,
     pub(super) sign: &'static str,
     pub(super) alert: &'static str,
@@ -43,8 +63,6 @@ pub(super) struct Card {
     pub(super) note: Option<String>,
     /// Who has taken it on, until when, and why.
     pub(super) acknowledged: Option<(String, When, String)>,
-    /// The path below which it can be taken on and given back.
-    pub(super) path: String,
 }
 
 /// A token that an alert affects.
@@ -62,20 +80,19 @@ fn order(firing: &Firing) -> (bool, bool, Reverse<Severity>, Reverse<DateTime<Ut
     (firing.alert != Alert::SyncroOutage, is_taken_on, Reverse(firing.severity), Reverse(firing.since))
 }
 
-/// The card of an alert, on the page at `here`.
-fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
-    let Firing { id, alert, scope, severity, since, message, .. } = firing;
-    let sign = match severity {
-        Severity::Critical => "✖",
-        Severity::Warning => "▲",
-    };
+/// The row of an alert, on the page at `here`.
+pub(super) fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
+    let Firing { id, alert, scope, severity, since, message, affected, .. } = firing;
     let names = [scope.tenant().map(str::to_owned), scope.subject()].into_iter().flatten().collect::<Vec<_>>();
     let href = (*scope != Scope::Fleet).then(|| page(frame.base, scope)).filter(|href| here != Some(href.as_str()));
-    let (affected, more_affected) = affected(frame, firing);
+    let tokens = affected.chunk_by(|left, right| left.token_name == right.token_name).count();
+    let (affected, more_affected) = tokens_of(frame, firing);
     Card {
         id: id.clone(),
+        page: format!("{}/alerts/{id}", frame.base),
+        tokens,
         severity: severity.as_str(),
-        sign,
+        sign: sign(*severity),
         alert: alert.as_str(),
         runbook: runbook(frame.base, *alert),
         about: if names.is_empty() { "all tenants".to_owned() } else { names.join(" / ") },
@@ -89,7 +106,6 @@ fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
         shown_by: message.shown_by.clone(),
         contact: message.contact.clone(),
         note: message.note.clone(),
-        path: format!("{}/alerts/{id}", frame.base),
         acknowledged: firing.acknowledged.as_ref().filter(|_| firing.is_acknowledged(frame.now)).map(|acknowledged| {
             let Acknowledgement { by, reason, until, .. } = acknowledged;
             (by.clone(), When::new(*until, frame.now), reason.clone())
@@ -99,7 +115,7 @@ fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
 
 /// The tokens that an alert affects, with what each lacks, and how many more there are. One that is about a token as a whole
 /// says so already.
-fn affected(frame: Frame<'_>, firing: &Firing) -> (Vec<AffectedToken>, usize) {
+fn tokens_of(frame: Frame<'_>, firing: &Firing) -> (Vec<AffectedToken>, usize) {
     let (Some(tenant), Some(first)) = (firing.scope.tenant(), firing.affected.first()) else {
         return (Vec::new(), 0);
     };
@@ -140,18 +156,59 @@ fn sentence(text: &str) -> String {
 
 /// The alerts that affect one token, the worst and newest first.
 pub(super) fn of_token(frame: Frame<'_>, snapshot: &Snapshot, entry: &TokenSnapshot) -> Vec<Card> {
-    let mut all: Vec<_> = snapshot.firing_of(entry).collect();
-    all.sort_by_key(|firing| order(firing));
     let here = frame.token_path(entry);
-    all.into_iter().map(|firing| card(frame, firing, Some(&here))).collect()
+    sorted(snapshot.firing_of(entry)).into_iter().map(|firing| card(frame, firing, Some(&here))).collect()
 }
 
-/// The alerts of the whole fleet, the worst and newest first: `most` at most, and how many more there are.
-pub(super) fn of_fleet(frame: Frame<'_>, snapshot: &Snapshot, most: usize) -> (Vec<Card>, usize) {
-    let mut all: Vec<_> = snapshot.firing().collect();
+/// The alerts that fire, the worst and newest first.
+pub(super) fn sorted<'a>(firing: impl Iterator<Item = &'a Firing>) -> Vec<&'a Firing> {
+    let mut all: Vec<_> = firing.collect();
     all.sort_by_key(|firing| order(firing));
-    let more = all.len().saturating_sub(most);
-    (all.into_iter().take(most).map(|firing| card(frame, firing, None)).collect(), more)
+    all
+}
+
+/// Alerts by kind and severity, the worst and newest first: `most` alerts at most, and how many more there are.
+pub(super) fn groups<'a>(
+    frame: Frame<'_>,
+    firing: impl Iterator<Item = &'a Firing>,
+    most: usize,
+) -> (Vec<Group>, usize) {
+    let all = sorted(firing);
+    let key = |firing: &Firing| (firing.is_acknowledged(frame.now), firing.severity, firing.alert);
+    let mut by_key: Vec<Vec<&Firing>> = Vec::new();
+    for firing in &all {
+        match by_key.iter_mut().find(|group| group.first().is_some_and(|first| key(first) == key(firing))) {
+            Some(group) => group.push(firing),
+            None => by_key.push(vec![firing]),
+        }
+    }
+    // Each group shows as many as the others, so that none is hidden by a longer one.
+    let share = (most / by_key.len().max(1)).max(1);
+    let group = |members: Vec<&Firing>| {
+        let first = members.first()?;
+        let cards: Vec<_> = members.iter().take(share).map(|firing| card(frame, firing, None)).collect();
+        let all = || format!("{}/alerts?alert={}", frame.base, first.alert.as_str());
+        Some(Group {
+            severity: first.severity.as_str(),
+            sign: sign(first.severity),
+            alert: first.alert.as_str(),
+            is_acknowledged: first.is_acknowledged(frame.now),
+            count: members.len(),
+            since: When::new(members.iter().map(|firing| firing.since).max().unwrap_or(first.since), frame.now),
+            all: (members.len() > cards.len()).then(all),
+            cards,
+        })
+    };
+    let groups: Vec<_> = by_key.into_iter().filter_map(group).collect();
+    let shown = groups.iter().map(|group| group.cards.len()).sum::<usize>();
+    (groups, all.len() - shown)
+}
+
+fn sign(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "✖",
+        Severity::Warning => "▲",
+    }
 }
 
 #[cfg(test)]

@@ -3,21 +3,42 @@
 //! user where `user_names` forbids it.
 
 mod alerts;
+mod expiring;
 mod expiry;
-mod fleet;
+mod filter;
+mod list;
+mod overview;
+mod own;
+mod rows;
+mod runbook;
 mod strip;
+mod tenant;
 mod token;
+mod users;
+mod wall;
+mod weeks;
 mod when;
+
+use std::sync::LazyLock;
 
 use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::belief::{PermissionState, TokenState};
+use crate::model::{tenant_path, user_path};
 use crate::state::{Health, TokenSnapshot};
 
-pub(super) use fleet::{FleetQuery, fleet};
+pub(super) use expiring::{ExpiringQuery, expiring};
+pub(super) use filter::FleetQuery;
+pub(super) use list::{AlertsQuery, alert, alerts};
+pub(super) use overview::overview;
+pub(super) use own::Own;
+pub(super) use runbook::runbook;
 pub(super) use strip::{MOST_LINES, start};
+pub(super) use tenant::tenant;
 pub(super) use token::token;
+pub(super) use users::{UsersQuery, user, users};
+pub(super) use wall::wall;
 
 /// What every page is made with, whatever it shows.
 #[derive(Debug, Clone, Copy)]
@@ -28,16 +49,41 @@ pub(super) struct Frame<'a> {
     now: DateTime<Utc>,
     /// The version of the program, shown at the foot of each page.
     version: &'static str,
+    /// What the monitor says of itself.
+    own: &'a Own,
 }
+
+/// Of a monitor of which a page knows nothing, as one that says what is wrong with an address.
+static NOTHING: LazyLock<Own> = LazyLock::new(Own::default);
 
 impl<'a> Frame<'a> {
     pub(super) fn new(base: &'a str, now: DateTime<Utc>) -> Self {
-        Self { base, now, version: env!("CARGO_PKG_VERSION") }
+        Self { base, now, version: env!("CARGO_PKG_VERSION"), own: &NOTHING }
+    }
+
+    /// The same, with what the monitor says of itself.
+    pub(super) fn with_own(self, own: &'a Own) -> Self {
+        Self { own, ..self }
+    }
+
+    /// The moment at which the page is made.
+    pub(super) fn now(self) -> DateTime<Utc> {
+        self.now
     }
 
     /// The path of the page of a token.
     pub(super) fn token_path(self, entry: &TokenSnapshot) -> String {
         format!("{}{}", self.base, entry.token.id().path())
+    }
+
+    /// The path of the page of a tenant.
+    fn tenant_path(self, tenant: &str) -> String {
+        format!("{}{}", self.base, tenant_path(tenant))
+    }
+
+    /// The path of the page of a user.
+    fn user_path(self, tenant: &str, user: u64) -> String {
+        format!("{}{}", self.base, user_path(tenant, user))
     }
 }
 
@@ -68,8 +114,8 @@ impl From<Health> for Badge {
         let (sign, word) = match health {
             Health::Broken => ("✖", "broken"),
             Health::Attention => ("▲", "needs attention"),
-            Health::Unseen => ("?", "not seen"),
-            Health::Ok => ("✓", "well"),
+            Health::Unseen => ("?", "no data"),
+            Health::Ok => ("✓", "OK"),
         };
         Self { class: health.as_str(), sign, word }
     }
@@ -102,6 +148,11 @@ impl Counts {
         }
         counts.excess = entry.status.audit.as_ref().map_or(0, |audit| audit.excess(&entry.token).count());
         counts
+    }
+
+    /// Of how many it is known whether they are granted.
+    fn checkable(self) -> usize {
+        self.granted + self.missing
     }
 
     /// How many permissions are wanted.

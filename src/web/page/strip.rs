@@ -30,12 +30,47 @@ pub(in super::super) fn start(now: DateTime<Utc>) -> DateTime<Utc> {
     first.and_time(NaiveTime::MIN).and_utc()
 }
 
+/// Days in a row that are alike, as a piece of a drawing that is [`DAYS`] wide.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The class of the health; `none` where nothing is known.
+    pub(super) class: &'static str,
+    pub(super) from: usize,
+    pub(super) days: usize,
+}
+
+/// The strip as a small drawing, and in words for who does not see it.
+#[derive(Debug)]
+pub(super) struct Strip {
+    pub(super) runs: Vec<Run>,
+    pub(super) words: String,
+}
+
+impl Strip {
+    pub(super) fn of(days: &[Day]) -> Self {
+        let class = |day: &Day| day.badge.map_or("none", |badge| badge.class);
+        let mut from = 0;
+        let runs = days.chunk_by(|left, right| class(left) == class(right)).map(|run| {
+            let run = Run { class: run.first().map_or("none", class), from, days: run.len() };
+            from += run.days;
+            run
+        });
+        let count = |word: &str| days.iter().filter(|day| day.badge.is_some_and(|badge| badge.word == word)).count();
+        let unknown = days.iter().filter(|day| day.badge.is_none()).count();
+        let counted = Health::ALL.iter().map(|health| Badge::from(*health).word).map(|word| (word, count(word)));
+        let words = counted.chain([("nothing known", unknown)]).filter(|(_, days)| *days > 0);
+        let words = words.map(|(word, days)| format!("{word} on {days}")).collect::<Vec<_>>().join(", ");
+        Self { runs: runs.collect::<Vec<_>>(), words: format!("{} days: {words}", days.len()) }
+    }
+}
+
 /// A time, from and to, during which a token had a health.
 type Span = (DateTime<Utc>, DateTime<Utc>, Health);
 
 /// The days of a token, the oldest first; `history` has its lines since [`start`] in the order of time.
-pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Day> {
-    let spans = spans(entry, history, now);
+/// If it has `most` of them, it has only the newest.
+pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], most: u32, now: DateTime<Utc>) -> Vec<Day> {
+    let spans = spans(entry, history, most, now);
     let dates: Vec<_> = history.iter().map(|line| line.since.date_naive()).collect();
     let first = start(now).date_naive();
     first
@@ -52,13 +87,13 @@ pub(super) fn strip(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTim
 }
 
 /// The times during which the token had a health, by its state and by each wanted permission.
-fn spans(entry: &TokenSnapshot, history: &[HistoryLine], now: DateTime<Utc>) -> Vec<Span> {
+fn spans(entry: &TokenSnapshot, history: &[HistoryLine], most: u32, now: DateTime<Utc>) -> Vec<Span> {
     let of_kind = |kind: TransitionKind| history.iter().filter(move |line| line.kind == kind);
     let mut spans = Vec::new();
     let status = &entry.status;
     // What was so before the first change of the strip has been known since the first check, and not before.
     let firsts = [status.known_since, status.since, history.iter().map(|line| line.since).min()];
-    let is_cut = history.len() >= MOST_LINES as usize;
+    let is_cut = history.len() >= most as usize;
     let first = if is_cut { firsts[2] } else { firsts.into_iter().flatten().min() };
     let known_since = first.unwrap_or(now).max(start(now));
     let state_changes: Vec<_> = of_kind(TransitionKind::State).collect();
@@ -147,7 +182,7 @@ mod tests {
         let status = TokenStatus { known_since, state, since, ..TokenStatus::default() };
         let (token, status) = (Arc::new(token("t", &[LIST])), Arc::new(status));
         let entry = TokenSnapshot { token, status, is_affected: false, asked: Arc::default() };
-        strip(&entry, history, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
+        strip(&entry, history, MOST_LINES, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
     }
 
     #[test]

@@ -4,13 +4,13 @@
 use askama::Template;
 
 use crate::belief::{Attempts, Cause, PermissionState, User};
-use crate::model::Probes;
+use crate::model::{Probes, TokenSource};
 use crate::state::{HistoryLine, PermissionView, Snapshot, TokenSnapshot};
 use crate::syncro::Asked;
 
 use super::alerts::{Card, of_token};
 use super::expiry::{Expiry, Mark, marks};
-use super::strip::{DAYS, Day, strip};
+use super::strip::{DAYS, Day, MOST_LINES, strip};
 use super::when::When;
 use super::{Badge, Frame, state};
 
@@ -73,6 +73,7 @@ struct Page<'a> {
     frame: Frame<'a>,
     tenant: &'a str,
     token_name: &'a str,
+    tenant_href: String,
     path: String,
     api: String,
     badge: Badge,
@@ -86,17 +87,26 @@ struct Page<'a> {
     note: Option<&'a str>,
     customers_visible: Option<u64>,
     user: Option<String>,
+    user_href: Option<String>,
     /// Since when the user has not been in the list of users any more.
     unlisted_since: Option<When>,
     security_group: Option<&'a str>,
     group_problem: Option<&'a str>,
     global_admin: Option<bool>,
+    /// From where the value is read.
+    source: String,
     fingerprint: Option<String>,
+    /// Since when the value has been the one that it is, if it was another before.
+    value_since: Option<When>,
     unreadable: Option<String>,
     checks: [Check; 2],
     expiry: Option<Expiry>,
     marks: Vec<Mark>,
     permissions: Vec<Permission>,
+    /// Those that no request shows.
+    unchecked: Vec<Permission>,
+    /// Why, where the reason is the same for all of them.
+    unchecked_why: Option<String>,
     audited: Option<(When, Vec<Excess>)>,
     days: Vec<Day>,
     strip_days: u64,
@@ -116,10 +126,14 @@ pub(in super::super) fn token(
     let now = frame.now;
     let history = past.unwrap_or_default();
     let profile = token.profile.as_ref();
+    let (unchecked, permissions): (Vec<_>, Vec<_>) =
+        permissions(frame, entry, snapshot.probes).into_iter().partition(|one| one.sign == "?");
+    let same_why = unchecked.windows(2).all(|pair| pair[0].shown_by == pair[1].shown_by);
     Page {
         frame,
         tenant: &token.tenant.name,
         token_name: &token.name,
+        tenant_href: frame.tenant_path(&token.tenant.name),
         path: frame.token_path(entry),
         api: format!("{}{}", frame.base, token.id().api_path()),
         badge: entry.health(now).into(),
@@ -136,16 +150,21 @@ pub(in super::super) fn token(
             Some(name) => format!("{name} (number {})", user.id),
             None => format!("number {}", user.id),
         }),
+        user_href: status.user.as_ref().map(|user| frame.user_path(&token.tenant.name, user.id)),
         unlisted_since: status.user.as_ref().and_then(User::unlisted_since).map(|at| When::new(at, now)),
         security_group: status.security_group(),
         group_problem: status.group_problem(),
         global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
+        source: source(&token.source),
         fingerprint: status.fingerprint.as_ref().map(ToString::to_string),
+        value_since: status.value_since.or(status.known_since).map(|at| When::new(at, now)),
         unreadable: status.unreadable.as_ref().map(ToString::to_string),
         checks: [check(frame, "Validity", &status.validity), check(frame, "Permissions", &status.permission_checks)],
         expiry: Expiry::of(token, &snapshot.expiry_notice, now),
         marks: marks(token, &snapshot.expiry_notice, now),
-        permissions: permissions(frame, entry, snapshot.probes),
+        unchecked_why: unchecked.first().filter(|_| same_why).map(|one| one.shown_by.clone()),
+        permissions,
+        unchecked,
         audited: status.audit.as_ref().map(|audit| {
             let excess = audit.excess(token).map(|excess| Excess {
                 name: excess.permission.name(),
@@ -153,13 +172,22 @@ pub(in super::super) fn token(
             });
             (When::new(audit.at, now), excess.collect())
         }),
-        days: if past.is_ok() { strip(entry, history, now) } else { Vec::new() },
+        days: if past.is_ok() { strip(entry, history, MOST_LINES, now) } else { Vec::new() },
         strip_days: DAYS,
         changes: history.iter().rev().take(MOST_CHANGES).map(|line| change(frame, line)).collect(),
         no_history: past.err(),
         requests: entry.asked.iter().map(|asked| request(frame, asked)).collect(),
     }
     .render()
+}
+
+/// From where a value is read.
+fn source(source: &TokenSource) -> String {
+    match source {
+        TokenSource::File(path) => format!("the file {}", path.display()),
+        TokenSource::Environment(name) => format!("the environment variable {name}"),
+        TokenSource::Credential(name) => format!("the credential {name}"),
+    }
 }
 
 /// A request that was sent, and what came of it.

@@ -1,0 +1,105 @@
+//! What the monitor says of itself at the head of every page: whether it watches, and what of its own is in trouble. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use prometheus::proto::{Metric, MetricFamily};
+
+use crate::state::Snapshot;
+
+use super::when::{When, span};
+
+/// The loop ticks every second; a page says so when it has not for so long.
+const STUCK: TimeDelta = TimeDelta::seconds(30);
+/// A notification that has waited for so long waits for the receiver, and not to be gathered with others.
+const WAITS: TimeDelta = TimeDelta::minutes(5);
+
+/// The state of the monitor itself.
+#[derive(Debug, Default)]
+pub(in super::super) struct Own {
+    /// How many tokens are watched, and when the loop last ticked; `None` before it has begun.
+    pub(super) pulse: Option<(usize, When)>,
+    /// What is in trouble, one sentence each without its full stop.
+    pub(super) troubles: Vec<String>,
+    /// How many alerts fire.
+    pub(super) alerts: usize,
+}
+
+impl Own {
+    /// What a snapshot and the daemon's own metrics say.
+    pub(in super::super) fn new(snapshot: &Snapshot, metrics: &[MetricFamily], now: DateTime<Utc>) -> Self {
+        let is_zero = |name: &str| of(metrics, name).any(|metric| metric.get_gauge().get_value() == 0.0);
+        let mut troubles = Vec::new();
+        if snapshot.last_tick.is_some_and(|tick| now - tick > STUCK) {
+            troubles.push("No check is being made: the loop does not turn".to_owned());
+        }
+        if is_zero("syncro_monitor_config_last_reload_successful") {
+            troubles.push("The last reload was refused: the configuration before it is in force".to_owned());
+        }
+        if is_zero("syncro_monitor_store_up") {
+            troubles.push("The store cannot be written: a restart forgets what happens now".to_owned());
+        }
+        troubles.extend(of(metrics, "syncro_monitor_notices_oldest_timestamp_seconds").filter_map(|metric| {
+            let queued = DateTime::from_timestamp(metric.get_gauge().get_value() as i64, 0)?;
+            let waits = Some(now - queued).filter(|waits| queued > DateTime::UNIX_EPOCH && *waits > WAITS)?;
+            let receiver = metric.get_label().iter().find(|label| label.name() == "receiver")?.value();
+            Some(format!("Notifications have waited for the receiver {receiver} for {}", span(waits)))
+        }));
+        troubles.extend(snapshot.clock_difference.map(|ahead| {
+            let side = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
+            let by = span(ahead.abs());
+            format!("The clock of this machine is {by} {side} Syncro's: a refused token may be called expired wrongly")
+        }));
+        Self {
+            pulse: snapshot.last_tick.map(|tick| (snapshot.tokens.len(), When::new(tick, now))),
+            troubles,
+            alerts: snapshot.firing().count(),
+        }
+    }
+}
+
+/// The metrics of a family.
+fn of<'a>(metrics: &'a [MetricFamily], name: &str) -> impl Iterator<Item = &'a Metric> {
+    metrics.iter().filter(move |family| family.name() == name).flat_map(MetricFamily::get_metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{Gauge, GaugeVec, Opts, Registry};
+
+    use super::*;
+    use crate::testing::at;
+
+    #[test]
+    fn the_monitor_says_what_of_its_own_is_in_trouble() {
+        let registry = Registry::new();
+        let gauge = |name: &str| {
+            let gauge = Gauge::new(name, "help").unwrap();
+            registry.register(Box::new(gauge.clone())).unwrap();
+            gauge
+        };
+        let [reload, store] = ["syncro_monitor_config_last_reload_successful", "syncro_monitor_store_up"].map(gauge);
+        let oldest = Opts::new("syncro_monitor_notices_oldest_timestamp_seconds", "help");
+        let oldest = GaugeVec::new(oldest, &["receiver"]).unwrap();
+        registry.register(Box::new(oldest.clone())).unwrap();
+        let waits_since = |receiver: &str, at: f64| oldest.with_label_values(&[receiver]).set(at);
+        let said = |snapshot: &Snapshot| Own::new(snapshot, &registry.gather(), at(0)).troubles.join(" | ");
+        let fine = Snapshot { last_tick: Some(at(-2)), ..Snapshot::default() };
+        let set = |value: f64| {
+            reload.set(value);
+            store.set(value);
+        };
+        set(1.0);
+        waits_since("idle", 0.0);
+        waits_since("gathers", (at(-60).timestamp()) as f64);
+        assert_eq!(said(&fine), "");
+        assert_eq!(said(&Snapshot::default()), "", "it is starting");
+        set(0.0);
+        waits_since("chat", (at(-720).timestamp()) as f64);
+        let behind = Snapshot { last_tick: Some(at(-40)), clock_difference: Some(TimeDelta::minutes(3)), ..fine };
+        let said = said(&behind);
+        for part in ["does not turn", "reload was refused", "store cannot", "receiver chat for 12 min", "3 min behind"]
+        {
+            assert!(said.contains(part), "`{part}` is missing: {said}");
+        }
+        assert_eq!(said.matches('|').count(), 4, "{said}");
+    }
+}
