@@ -12,6 +12,9 @@ use super::firing::{Affected, Firing};
 use super::kind::{Alert, Family};
 use super::notification::AlertKey;
 
+#[cfg(test)]
+mod tests;
+
 /// What is first seen to be refused so long after an alert began may still be of its round: the checks that it made due at
 /// once wait for the budget.
 const ROUND: TimeDelta = TimeDelta::minutes(2);

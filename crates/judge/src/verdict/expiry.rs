@@ -50,8 +50,9 @@ impl Bench<'_> {
             here.and(&self.timeline.works(token).without(&self.timeline.refused_all(self.case.tokens[token].tenant)));
         for at in due.into_iter().filter(|at| *at > 0) {
             let deadline = self.put_off(at + SLACK);
-            // Until it is seen to work again its notices are suppressed.
+            // Until it is seen to work again its notices are suppressed, however long no check gives a verdict.
             let since = at - self.case.policy.validity - SLACK;
+            let since = self.as_long_seen(&self.timeline.sees_state(token), since, at);
             let undisturbed = here.span_at(at).is_some_and(|(from, to)| (from == 0 || from < since) && to > deadline);
             if undisturbed && deadline < self.case.end {
                 self.verdict.duties += 1;

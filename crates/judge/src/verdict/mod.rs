@@ -178,6 +178,16 @@ impl Bench<'_> {
         Spans::one(0, self.case.end)
     }
 
+    /// The moment until which one has to go back from `at` to have been seen for as long as from `since` to then.
+    fn as_long_seen(&self, seen: &Spans, since: Ms, at: Ms) -> Ms {
+        let unseen = self.world().without(seen);
+        let mut from = since;
+        while from > 0 && since - unseen.length(from, at) < from {
+            from = since - unseen.length(from, at);
+        }
+        from
+    }
+
     /// How long something takes that nothing hinders, from its onset to its notification.
     fn patience(&self, interval: Ms) -> Ms {
         let policy = self.case.policy;

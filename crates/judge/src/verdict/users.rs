@@ -15,12 +15,7 @@ impl Bench<'_> {
     /// The moment until which one has to go back from `at` to have seen the user of a token for as long as if it had been
     /// seen since `since`: while the token does not work, or Syncro does not answer, a user moves unseen.
     fn seen_since(&self, token: usize, since: Ms, at: Ms) -> Ms {
-        let unseen = self.world().without(&self.timeline.sees_user(token));
-        let mut from = since;
-        while from > 0 && since - unseen.length(from, at) < from {
-            from = since - unseen.length(from, at);
-        }
-        from
+        self.as_long_seen(&self.timeline.sees_user(token), since, at)
     }
 
     fn begun_changes(&self) -> impl Iterator<Item = &Received> {
