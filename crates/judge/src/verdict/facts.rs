@@ -1,7 +1,7 @@
 //! A fact is an entry of a list: a token, or something that a token is short of, which is bad at times. Whatever is bad is
 //! listed in time, whatever is listed is bad, and an entry leaves its list when it is over and not before.
 
-use super::{Bench, Found, Kind, SECOND, SLACK, SUSPICION};
+use super::{Bench, Found, Kind, MINUTE, SECOND, SLACK, SUSPICION};
 use crate::ledger::Received;
 use crate::listings::{Key, Listing};
 use crate::spans::{Ms, Spans};
@@ -130,6 +130,7 @@ impl<'a> Bench<'a> {
             if self.clock_set_between(since - fact.interval, received.at)
                 || fact.appears_bad.touches(since, received.at)
                 || self.is_carried_over(fact, received, since)
+                || self.is_of_former(fact, since, received.at)
             {
                 continue;
             }
@@ -154,6 +155,12 @@ impl<'a> Bench<'a> {
                 found.push((Kind::False, received.at, what));
             }
         }
+    }
+
+    /// Whether the monitor began anew from what it could write last, when a fact was so.
+    fn is_of_former(&self, fact: &Fact<'_>, since: Ms, at: Ms) -> bool {
+        let written = self.timeline.amnesia.span_at(since).map(|(from, _)| from - MINUTE);
+        self.may_have_lost(since, at) && written.is_some_and(|written| fact.bad.touches(written, at))
     }
 
     /// Whether an entry only went over from another alert, and nothing showed since that it is otherwise.
