@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 
 /// Watches the API tokens that integrations use against Syncro PSA accounts.
 #[derive(Debug, Parser)]
@@ -80,6 +81,8 @@ pub enum Command {
     },
     /// Print what changed in the past, from the store of a daemon that may be running.
     History(HistoryArguments),
+    /// Print a report for customers and auditors: every token, its permissions and what shows them, and what happened.
+    Report(ReportArguments),
     /// Serve a simulated Syncro API for fire drills.
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
@@ -243,6 +246,32 @@ pub struct HistoryArguments {
     /// How to print it.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArguments {
+    /// Only this tenant.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// When its period begins: so long ago (`30d`), a day (`2026-11-23`, UTC) or a moment (`2026-11-23T10:00:00Z`).
+    #[arg(long, value_name = "WHEN", value_parser = since, default_value = "90d")]
+    pub since: Since,
+    /// How to print it.
+    #[arg(long, value_name = "FORMAT", default_value = "html")]
+    pub output: ReportOutput,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportOutput {
+    /// A document that stands alone and prints on A4.
+    Html,
+    /// For spreadsheets: a row for each token.
+    Csv,
+    /// For programs.
+    Json,
 }
 
 /// The beginning of a history.

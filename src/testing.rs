@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::alert::{Affected, Alert, AlertKey, Change, Firing, Message, Notification, Severity};
-use crate::belief::{Confirmation, Policy};
+use crate::belief::{Confirmation, Policy, TokenStatus};
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
     Address, Alerts, Auth, Authorization, Config, Format, Only, Receiver, ReceiverKind, Schedule, Schedules, Storage,
@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::model::{Calibrated, Probes, Scope, Tenant, Token, TokenSource, Wanted, Zone};
 use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble, Verb};
+use crate::state::{HistoryLine, TokenSnapshot};
 use crate::syncro::{
     Failure, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason, Right,
     TokenObservation, TokenValue,
@@ -87,6 +88,28 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         note: None,
         profile: None,
         wanted,
+    }
+}
+
+/// A token of which this is believed, as a snapshot has it.
+pub(crate) fn token_snapshot(token: Token, status: TokenStatus) -> TokenSnapshot {
+    TokenSnapshot { token: Arc::new(token), status: Arc::new(status), is_affected: false, asked: Arc::default() }
+}
+
+/// A line of the history: what was so before and after the moment at which it was seen and settled.
+pub(crate) fn history_line(kind: &str, subject: Option<&str>, seconds: i64, before: &str, after: &str) -> HistoryLine {
+    HistoryLine {
+        id: 0,
+        at: at(seconds),
+        tenant: "acme".to_owned(),
+        token_name: "t".to_owned(),
+        kind: kind.parse().unwrap(),
+        subject: subject.map(str::to_owned),
+        before: before.to_owned(),
+        after: after.to_owned(),
+        since: at(seconds),
+        evidence: None,
+        shown_by: None,
     }
 }
 

@@ -55,6 +55,9 @@ _syncro__token__monitor() {
             syncro__token__monitor,redeliver)
                 cmd="syncro__token__monitor__subcmd__redeliver"
                 ;;
+            syncro__token__monitor,report)
+                cmd="syncro__token__monitor__subcmd__report"
+                ;;
             syncro__token__monitor,run)
                 cmd="syncro__token__monitor__subcmd__run"
                 ;;
@@ -112,6 +115,9 @@ _syncro__token__monitor() {
             syncro__token__monitor__subcmd__help,redeliver)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__redeliver"
                 ;;
+            syncro__token__monitor__subcmd__help,report)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__report"
+                ;;
             syncro__token__monitor__subcmd__help,run)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__run"
                 ;;
@@ -137,7 +143,7 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -451,7 +457,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history simulate demo health hash-password completions man help"
+            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -633,6 +639,20 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__redeliver)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -867,6 +887,48 @@ _syncro__token__monitor() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__report)
+            opts="-c -h --tenant --since --output --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "html csv json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -22,6 +22,8 @@ pub(crate) struct Member<'a> {
     pub group: Option<&'a str>,
     /// Whether something about it is being checked, or is about to be, that may change what is believed.
     pub is_pending: bool,
+    /// Whether what is believed of it was overdue to be checked when the program started, and has not been checked since.
+    pub is_behind: bool,
     /// Whether another token of its security group shows that what it believes of the group is no longer so.
     pub is_outdated: bool,
 }

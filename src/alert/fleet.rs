@@ -86,6 +86,10 @@ impl Subjects for Everything<'_> {
         (self.is_of_others)(firing)
     }
 
+    fn is_behind(&self, _: &Firing) -> bool {
+        false
+    }
+
     fn is_pending(&self, _: &AlertKey, _: bool) -> bool {
         false
     }

@@ -42,6 +42,9 @@ pub(crate) struct Outcome {
 pub(super) trait Subjects {
     /// Whether nothing can be said now of something that an alert lists, so that it stays listed.
     fn is_frozen(&self, firing: &Firing, affected: Option<&Affected>) -> bool;
+    /// Whether nothing has been checked of what an alert lists since the program started, although that was overdue then: it
+    /// may be over for long.
+    fn is_behind(&self, firing: &Firing) -> bool;
     /// Whether checks are under way, or about to be made, that may change what an alert of this kind lists, or show its cause
     /// where that `is_vague`.
     fn is_pending(&self, key: &AlertKey, is_vague: bool) -> bool;
@@ -208,8 +211,10 @@ impl Judgement<'_> {
             // It is milder once all that may end with it has been checked.
             one.changed_at.get_or_insert(now);
         }
-        let is_due =
-            one.alert.is_reminded() && !one.is_acknowledged(now) && now - one.notified_at >= self.rules.remind_every();
+        let is_due = one.alert.is_reminded()
+            && !one.is_acknowledged(now)
+            && now - one.notified_at >= self.rules.remind_every()
+            && !self.subjects.is_behind(one);
         if severity > before {
             (one.severity, one.acknowledged) = (severity, None);
             self.notify(one, Change::Escalated);

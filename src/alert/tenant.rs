@@ -54,6 +54,14 @@ impl Subjects for Members<'_> {
         !member.is_valid() && firing.alert.is_suppressed_while_not_valid()
     }
 
+    fn is_behind(&self, firing: &Firing) -> bool {
+        if firing.affected.is_empty() {
+            return self.tenancy.members.values().all(|member| member.is_behind);
+        }
+        let members = firing.affected.iter().filter_map(|affected| self.tenancy.member(&affected.token_name));
+        members.into_iter().any(|member| member.is_behind)
+    }
+
     fn is_pending(&self, key: &AlertKey, is_vague: bool) -> bool {
         let tenant = Scope::Tenant(self.tenancy.name.to_owned());
         let scope = if key.alert == Alert::TokenWrongAccount { &tenant } else { &key.of };

@@ -2,6 +2,7 @@
 //! the rooms below.
 
 mod acknowledge;
+mod believed;
 mod calibrate;
 mod catalog;
 mod check;
@@ -15,6 +16,7 @@ mod packaging;
 mod preflight;
 mod readiness;
 mod redeliver;
+mod report;
 mod run;
 mod simulate;
 mod status;
@@ -95,6 +97,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Validate, _) => validate::validate(&path),
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),
         (Command::History(arguments), _) => history::history(&path, arguments),
+        (Command::Report(arguments), _) => report::report(&path, arguments),
         (Command::Status(arguments), _) => status::status(&path, &arguments),
         (Command::HashPassword, _) => hash_password::hash_password(),
         (Command::Completions { shell }, _) => packaging::completions(shell),

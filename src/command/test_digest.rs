@@ -4,14 +4,15 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Receiver};
+use crate::config::{self, Receiver};
 use crate::engine::Core;
 use crate::exit::Exit;
 use crate::notify::{Http, Trouble, digest_once, digest_preview};
-use crate::state::{PersistedState, Snapshot};
+use crate::state::PersistedState;
 use crate::store;
 use crate::system::clock;
 
+use super::believed::snapshot;
 use super::table::table;
 use super::{failed, finish, usage};
 
@@ -34,6 +35,10 @@ pub(super) async fn test_digest(path: &Path, wanted: Option<String>, print: bool
     }
     let snapshot = match snapshot(&config) {
         Ok(snapshot) => snapshot,
+        // Nothing is believed where there is no store yet.
+        Err(error) if matches!(error.problem, store::Problem::Missing) => {
+            Core::start(Arc::clone(&config), PersistedState::default(), clock::now()).0.snapshot()
+        }
         Err(error) => return failed(&error.into()),
     };
     let external_url = config.web.url(config.web.listen);
@@ -60,15 +65,4 @@ pub(super) async fn test_digest(path: &Path, wanted: Option<String>, print: bool
     }
     let text = if print { parts.join("\n") } else { table(&["RECEIVER", "KIND", "STATUS", "ANSWER"], &rows) };
     finish(&text, exit)
-}
-
-/// What the daemon believes, as its store has it; nothing where there is no store yet.
-fn snapshot(config: &Arc<Config>) -> Result<Snapshot, store::StoreError> {
-    let state = match store::state(&config.storage.path) {
-        Ok(state) => state,
-        Err(error) if matches!(error.problem, store::Problem::Missing) => PersistedState::default(),
-        Err(error) => return Err(error),
-    };
-    let (mut core, _) = Core::start(Arc::clone(config), state, clock::now());
-    Ok(core.snapshot())
 }

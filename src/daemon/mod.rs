@@ -117,9 +117,11 @@ impl Daemon {
         let (reload, reloads) = mpsc::channel(ORDERS);
         let (check, checks) = mpsc::channel(ORDERS);
         let (acknowledge, requests) = mpsc::channel(ORDERS);
-        let store_path = config.storage.path.clone();
-        let history =
-            History::new(move |queries| store::histories(&store_path, queries).map_err(|error| error.to_string()));
+        let (of_tokens, of_alerts) = (config.storage.path.clone(), config.storage.path.clone());
+        let history = History::new(
+            move |queries| store::histories(&of_tokens, queries).map_err(|error| error.to_string()),
+            move |alert| store::alert_history(&of_alerts, alert).map_err(|error| error.to_string()),
+        );
         let state = State {
             snapshots: snapshots.clone(),
             registry,

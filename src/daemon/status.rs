@@ -44,15 +44,11 @@ mod tests {
 
     use super::*;
     use crate::belief::TokenStatus;
-    use crate::state::TokenSnapshot;
-    use crate::testing::{at, token};
+    use crate::testing::{at, token, token_snapshot};
 
     #[test]
     fn the_sentence_says_what_is_wrong_and_when_the_next_check_is() {
-        let token = |state| {
-            let status = Arc::new(TokenStatus { state, ..TokenStatus::default() });
-            TokenSnapshot { token: Arc::new(token("t", &[])), status, is_affected: false, asked: Arc::default() }
-        };
+        let token = |state| token_snapshot(token("t", &[]), TokenStatus { state, ..TokenStatus::default() });
         let said = |states: &[TokenState], rejected, next: Option<i64>| {
             let tokens = Arc::new(states.iter().copied().map(token).collect());
             let snapshot = Snapshot { tokens, next_check: next.map(at), ..Snapshot::default() };

@@ -1,6 +1,7 @@
 //! What passes between the engine, the store, the receivers and the web: records, the history, deliveries and the
 //! snapshot of the fleet, with views of it. Values only.
 
+mod alert_history;
 mod deliveries;
 mod history;
 mod liveness;
@@ -10,6 +11,8 @@ mod refusal;
 mod routing;
 mod snapshot;
 
+pub(crate) use alert_history::{AlertDelivery, AlertEvent, DeliveryOutcome};
+pub use alert_history::{AlertHistory, TakenOn};
 pub(crate) use deliveries::{Delivery, Settled, thin};
 pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
 pub(crate) use liveness::stalled;

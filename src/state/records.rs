@@ -9,6 +9,7 @@ use crate::alert::{AcknowledgementOrder, Firing, Notification};
 use crate::belief::{TokenStatus, Transition};
 use crate::model::{Scope, TokenId};
 
+use super::alert_history::TakenOn;
 use super::snapshot::Snapshot;
 
 /// The state that the store had when the program started.
@@ -59,6 +60,8 @@ pub enum Record {
     Entry(Entry),
     /// A notification to deliver, persisted until it has been delivered.
     Notification(Box<Notification>),
+    /// An operator took an alert on, or gave it back.
+    TakenOn(TakenOn),
     /// The order of an operator with this number is carried out: it need not be kept any longer.
     CarriedOut(i64),
 }
@@ -95,6 +98,8 @@ pub struct Batch {
     pub history: Vec<Entry>,
     /// What is to be delivered, in order.
     pub notifications: Vec<Notification>,
+    /// What operators did about alerts, in order.
+    pub taken_on: Vec<TakenOn>,
     /// The numbers of the orders that are carried out with it.
     pub carried_out: Vec<i64>,
 }
@@ -127,6 +132,7 @@ impl Batch {
             }
             Record::Entry(entry) => self.history.push(entry),
             Record::Notification(notification) => self.notifications.push(*notification),
+            Record::TakenOn(taken_on) => self.taken_on.push(taken_on),
             Record::CarriedOut(number) => self.carried_out.push(number),
         }
     }
@@ -137,12 +143,14 @@ impl Batch {
         self.firing.extend(later.firing);
         self.history.extend(later.history);
         self.notifications.extend(later.notifications);
+        self.taken_on.extend(later.taken_on);
         self.carried_out.extend(later.carried_out);
     }
 
     /// Whether there is nothing to persist.
     pub fn is_empty(&self) -> bool {
-        let lists = [self.history.is_empty(), self.notifications.is_empty(), self.carried_out.is_empty()];
-        self.statuses.is_empty() && self.firing.is_empty() && lists == [true; 3]
+        let of_alerts = [self.firing.is_empty(), self.notifications.is_empty(), self.taken_on.is_empty()];
+        let others = [self.statuses.is_empty(), self.history.is_empty(), self.carried_out.is_empty()];
+        [of_alerts, others] == [[true; 3]; 2]
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::belief::{Policy, step};
     use crate::syncro::{MeObservation, Observation, ProbeObservation};
-    use crate::testing::{at, config, failure, observed, probed, token, works};
+    use crate::testing::{at, config, failure, observed, probed, token, token_snapshot, works};
 
     const LIST: &str = "Tickets - List/Search";
 
@@ -167,8 +167,7 @@ mod tests {
             };
             let _ = step(&mut status, observation, policy);
         }
-        let (token, status) = (Arc::new(token), Arc::new(status));
-        TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }.health(at(0))
+        token_snapshot(token, status).health(at(0))
     }
 
     #[test]

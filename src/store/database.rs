@@ -12,16 +12,17 @@ use crate::belief::Evidence;
 use crate::model::{Scope, TokenId};
 use crate::state::{Delivery, Entry, PersistedState};
 
+use super::alert_events::write_events;
 use super::error::Problem;
 use super::own_file::own_file;
 use super::read::{Outbox, delivery, known_alerts, orders, persisted_state, recurring, undelivered};
 use super::retention::{discard_older, forget_carried_out};
 use super::unwritten::Unwritten;
-use super::written;
+use super::{to_json, written};
 
 /// The schema, version by version; a version is never changed once it was released. One is added, if need be an empty
 /// one, also when the JSON comes to hold values that an older program cannot read.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -30,6 +31,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
 ];
 /// Marks a database as ours (`PRAGMA application_id`): "SyTM" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5379_544d;
@@ -135,6 +137,7 @@ impl Database {
             write_entry(&transaction, entry)?;
         }
         write_outbox(&transaction, unwritten)?;
+        write_events(&transaction, &unwritten.notified, &unwritten.batch.taken_on)?;
         forget_carried_out(&transaction, &unwritten.batch.carried_out)?;
         if let Some(before) = unwritten.discard_before {
             discard_older(&transaction, &written(before))?;
@@ -205,10 +208,6 @@ fn migrate(connection: &mut Connection) -> Result<(), Problem> {
     let version = MIGRATIONS.len();
     transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}"))?;
     Ok(transaction.commit()?)
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
-    serde_json::to_string(value).map_err(|error| Problem::Other(error.to_string()))
 }
 
 fn write_statuses(transaction: &Transaction<'_>, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<(), Problem> {

@@ -51,7 +51,7 @@ pub fn state(path: &Path) -> Result<PersistedState, StoreError> {
 }
 
 /// Opens the file to be read.
-fn open(path: &Path) -> Result<Connection, Problem> {
+pub(super) fn open(path: &Path) -> Result<Connection, Problem> {
     if !path.try_exists().map_err(|error| Problem::Other(error.to_string()))? {
         return Err(Problem::Missing);
     }
@@ -117,7 +117,7 @@ fn line(row: &Row<'_>) -> Result<HistoryLine, Problem> {
     })
 }
 
-fn moment(row: &Row<'_>, column: usize) -> Result<DateTime<Utc>, Problem> {
+pub(super) fn moment(row: &Row<'_>, column: usize) -> Result<DateTime<Utc>, Problem> {
     let text: String = row.get(column)?;
     let moment = DateTime::parse_from_rfc3339(&text).map_err(|error| unreadable(&text, error))?;
     Ok(moment.to_utc())
@@ -127,7 +127,7 @@ fn word<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error| unreadable(text, error))
 }
 
-fn unreadable(text: &str, error: impl Display) -> Problem {
+pub(super) fn unreadable(text: &str, error: impl Display) -> Problem {
     Problem::Damaged(format!("`{text}` in the history cannot be read: {error}"))
 }
 

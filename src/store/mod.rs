@@ -4,6 +4,8 @@
 //! a `disk`.
 
 mod acknowledge;
+mod alert_events;
+mod alert_history;
 mod database;
 mod disk;
 mod error;
@@ -32,6 +34,7 @@ use read::Outbox;
 use retention::Retention;
 
 pub use acknowledge::{acknowledgement_orders, order_acknowledgement};
+pub use alert_history::alert_history;
 pub(crate) use disk::Blocking;
 pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};
@@ -105,6 +108,11 @@ fn fired(state: &PersistedState) -> Vec<Firing> {
 /// A moment as the store has it: all texts have one length, so that they sort as the moments do.
 fn written(moment: DateTime<Utc>) -> String {
     in_milliseconds(moment)
+}
+
+/// A value as JSON.
+fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(|error| Problem::Other(error.to_string()))
 }
 
 #[cfg(test)]

@@ -67,9 +67,13 @@ impl Retention {
 /// # Errors
 /// When a statement fails.
 pub(super) fn discard_older(transaction: &Transaction<'_>, before: &str) -> Result<(), Problem> {
-    for (table, column) in
-        [("transitions", "at"), ("outbox", "told_at"), ("outbox", "set_aside_at"), ("tokens", "retired_at")]
-    {
+    for (table, column) in [
+        ("transitions", "at"),
+        ("alert_events", "at"),
+        ("outbox", "told_at"),
+        ("outbox", "set_aside_at"),
+        ("tokens", "retired_at"),
+    ] {
         let oldest = format!(
             "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min({column}), '+31 days') FROM {table} WHERE {column} IS NOT NULL"
         );

@@ -16,17 +16,17 @@ use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
-use super::{Handles, Instruments, Store, Writer, history, redeliver};
+use super::{Handles, Instruments, Store, Writer, alert_history, history, redeliver};
 use super::{acknowledgement_orders, is_in_use, order_acknowledgement};
 use crate::alert::{Acknowledgement, Affected, Alert, Change, Firing, Notification, Severity};
 use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
 use crate::model::{Scope, TokenId};
+use crate::state::{AlertEvent, AlertHistory, DeliveryOutcome, Snapshot, Subscription, TakenOn};
 use crate::state::{
     Batch, Delivery, Entry, HistoryQuery, KnownAlerts, Learnt, PersistedState, Record, Refusal, Settled,
 };
-use crate::state::{Snapshot, Subscription, TokenSnapshot};
 use crate::syncro::ProbeObservation;
-use crate::testing::{self, at, observed, policy, probed, token, works};
+use crate::testing::{self, at, observed, policy, probed, token, token_snapshot, works};
 
 const EDIT: &str = "Tickets - List/Search";
 
@@ -442,12 +442,7 @@ impl Bench {
         let (batches, to_persist) = mpsc::channel(16);
         let (to_deliver, deliveries) = mpsc::channel(16);
         let (done, reports) = mpsc::channel(16);
-        let token = TokenSnapshot {
-            token: Arc::new(token("in the snapshot", &[])),
-            status: Arc::new(status()),
-            is_affected: false,
-            asked: Arc::default(),
-        };
+        let token = token_snapshot(token("in the snapshot", &[]), status());
         let snapshot = Snapshot { tokens: Arc::new(vec![token]), ..Snapshot::default() };
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (keep, configured) = watch::channel(Duration::from_hours(24 * 400));
@@ -665,6 +660,54 @@ fn what_was_set_aside_is_retained_and_waits_for_nobody() {
     let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
     place.open().write(&discard, at(2000)).unwrap();
     assert_eq!(place.count("SELECT count(*) FROM outbox"), 1, "it is retained for as long as history is");
+}
+
+#[test]
+fn what_happened_to_an_alert_is_read_with_what_became_of_each_notification() {
+    let place = Place::new();
+    let by = Acknowledgement { by: "Pat".to_owned(), reason: "on it".to_owned(), until: at(900), at: at(15) };
+    let taken_on = |seconds, acknowledgement| TakenOn { alert: "a".to_owned(), at: at(seconds), acknowledgement };
+    let of = |id: &str, change| Arc::new(Notification { id: id.to_owned(), change, ..notification("a") });
+    let deliveries = |id, receiver: &str, notification: &Arc<Notification>, seconds| Delivery {
+        id,
+        receiver: receiver.into(),
+        queued_at: at(seconds),
+        notification: Arc::clone(notification),
+    };
+    let (new, over, other) = (of("a", Change::New), of("a", Change::Resolved), of("b", Change::New));
+    let mut written = unwritten([Record::TakenOn(taken_on(15, Some(by.clone()))), Record::TakenOn(taken_on(16, None))]);
+    written.notified = vec![(at(10), Arc::clone(&new)), (at(11), Arc::clone(&other))];
+    written.queued = vec![
+        deliveries(1, "hook", &new, 10),
+        deliveries(2, "chat", &new, 10),
+        deliveries(3, "mail", &new, 10),
+        deliveries(4, "hook", &other, 11),
+    ];
+    let mut database = place.open();
+    database.write(&written, at(17)).unwrap();
+    let mut later = Unwritten { notified: vec![(at(20), over)], ..Unwritten::default() };
+    later.settle(Settled::Delivered(1), at(12));
+    later.settle(refused(2), at(13));
+    database.write(&later, at(21)).unwrap();
+    let AlertHistory { events, deliveries } = alert_history(&place.path(), "a").unwrap();
+    let said: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            AlertEvent::Notified { at, notification } => (*at, notification.change.as_str()),
+            AlertEvent::TakenOn(TakenOn { at, acknowledgement: Some(taken), .. }) if *taken == by => (*at, "taken on"),
+            AlertEvent::TakenOn(TakenOn { at, .. }) => (*at, "given back"),
+        })
+        .collect();
+    assert_eq!(said, [(at(10), "new"), (at(15), "taken on"), (at(16), "given back"), (at(20), "resolved")]);
+    let outcomes: Vec<_> = deliveries.iter().map(|one| (one.receiver.as_str(), &one.outcome)).collect();
+    let refusal = DeliveryOutcome::Refused(at(13), "it answered 400".to_owned());
+    let expected = [DeliveryOutcome::Delivered(at(12)), refusal, DeliveryOutcome::Waits];
+    assert_eq!(outcomes, ["hook", "chat", "mail"].into_iter().zip(&expected).collect::<Vec<_>>());
+    assert_eq!(alert_history(&place.path(), "c").unwrap(), AlertHistory::default());
+    assert!(alert_history(&place.path().with_extension("none"), "a").is_err());
+    let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
+    database.write(&discard, at(2000)).unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM alert_events"), 0, "it is retained for as long as history is");
 }
 
 #[test]

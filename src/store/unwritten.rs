@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::alert::Notification;
 use crate::state::{Batch, Delivery, Learnt, Refusal, Settled};
 
 /// How many lines of the history and of the outbox are retained while nothing can be written; older ones are given up.
@@ -16,6 +17,8 @@ const MOST: usize = 50_000;
 pub(super) struct Unwritten {
     /// The statuses of tokens, what fires, and the history.
     pub(super) batch: Batch,
+    /// What was notified, and when, whoever the receivers are.
+    pub(super) notified: Vec<(DateTime<Utc>, Arc<Notification>)>,
     /// The new rows of the outbox.
     pub(super) queued: Vec<Delivery>,
     /// The rows of the outbox that have been delivered since, and when.
@@ -36,7 +39,8 @@ impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
         let outbox =
             [self.queued.is_empty(), self.delivered.is_empty(), self.set_aside.is_empty(), self.superseded.is_empty()];
-        let others = self.batch.is_empty() && self.learnt.is_empty() && self.recurring.is_empty();
+        let others =
+            self.batch.is_empty() && self.notified.is_empty() && self.learnt.is_empty() && self.recurring.is_empty();
         others && outbox == [true; 4] && self.discard_before.is_none()
     }
 
@@ -79,6 +83,7 @@ impl Unwritten {
             let superseded: HashSet<i64> = later.superseded.iter().copied().collect();
             self.queued.retain(|delivery| !superseded.contains(&delivery.id));
         }
+        self.notified.extend(later.notified);
         self.queued.extend(later.queued);
         self.delivered.extend(later.delivered);
         self.set_aside.extend(later.set_aside);
@@ -87,6 +92,8 @@ impl Unwritten {
         self.make_room();
         retain_last(&mut self.batch.history);
         retain_last(&mut self.batch.carried_out);
+        retain_last(&mut self.batch.taken_on);
+        retain_last(&mut self.notified);
         retain_last(&mut self.queued);
         retain_last(&mut self.delivered);
         retain_last(&mut self.set_aside);

@@ -188,6 +188,7 @@ impl Writer {
     fn take(&mut self, mut batch: Batch, now: DateTime<Utc>) {
         let receivers = Arc::clone(&self.receivers.borrow());
         for notification in std::mem::take(&mut batch.notifications).into_iter().map(Arc::new) {
+            self.unwritten.notified.push((now, Arc::clone(&notification)));
             let (routed, learnt) = self.known.route(&notification, &receivers);
             for learnt in learnt {
                 self.unwritten.learn(learnt);

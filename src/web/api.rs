@@ -8,7 +8,9 @@ mod description;
 mod handlers;
 mod pieces;
 mod queries;
+mod report;
 mod user;
+mod users;
 mod views;
 
 use axum::Router;
@@ -22,6 +24,7 @@ use handlers::{alerts, check, one_alert, one_token, tokens, transitions};
 pub(super) use handlers::error;
 #[cfg(any(test, fuzzing))]
 pub(super) use queries::{Part, TransitionsQuery};
+pub(super) use report::report;
 
 /// The paths of the API.
 pub(super) fn routes() -> Router<State> {
@@ -33,5 +36,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/api/v1/alerts", get(alerts))
         .route("/api/v1/alerts/{id}", get(one_alert))
         .route("/api/v1/alerts/{id}/acknowledge", post(acknowledge).delete(unacknowledge))
+        .route("/api/v1/users", get(users::answer))
+        .route("/api/v1/report", get(report::answer))
         .route("/api/v1/openapi.json", get(openapi))
 }

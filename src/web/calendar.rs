@@ -49,16 +49,15 @@ fn expiry(token: &Token, url: Option<&str>, now: DateTime<Utc>) -> Option<Event>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::TokenSnapshot;
-    use crate::testing::{at, token};
+    use crate::belief::TokenStatus;
+    use crate::testing::{at, token, token_snapshot};
 
     #[test]
     fn an_expiry_ahead_is_an_event_and_one_that_has_passed_is_not_declared_or_renewed_by_itself_is_none() {
         let entry = |name: &str, expires: Option<i64>, auto_rotated: bool| {
             let mut token = token(name, &[]);
             (token.expires, token.auto_rotated) = (expires.map(at), auto_rotated);
-            let (token, status) = (Arc::new(token), Arc::default());
-            TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }
+            token_snapshot(token, TokenStatus::default())
         };
         let tokens = vec![
             entry("soon, or\nso", Some(86_400), false),

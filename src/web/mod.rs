@@ -11,12 +11,17 @@ mod health;
 mod meter;
 mod page;
 mod pages;
+mod report;
+mod report_forms;
 mod routes;
 mod runbook;
 mod state;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod untrusted;
+mod users;
 
 pub(crate) use meter::Meter;
+pub(crate) use report::{Report, Selection};
+pub(crate) use report_forms::pieces;
 pub(crate) use routes::{all, health};
 pub(crate) use state::{AcknowledgementRequest, History, NotKept, ReloadRequest, State};

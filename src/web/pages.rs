@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
+use crate::cli::ReportOutput;
 use crate::http_server::{Access, Lane, NotMade};
 use crate::model::TokenId;
-use crate::state::{HistoryLine, HistoryQuery, Snapshot};
+use crate::state::{HistoryQuery, Snapshot, stalled};
 use crate::system::clock;
 
 use super::answers::{html, no_such_token, not_made, problem};
 use super::page::{self, AlertsQuery, ExpiringQuery, FleetQuery, Frame, Own, UsersQuery};
+use super::report::{Report, ReportQuery};
+use super::report_forms::pieces;
 use super::runbook::section;
-use super::state::{State, TokenPath, position};
-
-/// What a page reads the history with; it blocks.
-type Read<'a> = &'a dyn Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String>;
+use super::state::{History, State, TokenPath, position};
 
 /// What a page is made from.
 struct Maker {
@@ -39,15 +40,14 @@ impl Maker {
     /// shown all the same.
     async fn with_history<T: Send + 'static>(
         &self,
-        make: impl Fn(Frame<'_>, &Snapshot, Read<'_>) -> T + Clone + Send + 'static,
+        make: impl Fn(Frame<'_>, &Snapshot, &History) -> T + Clone + Send + 'static,
     ) -> Result<T, NotMade> {
         let (history, reads) = (self.state.history.clone(), make.clone());
-        let reads =
-            move |frame: Frame<'_>, snapshot: &Snapshot| reads(frame, snapshot, &|queries| history.read(queries));
+        let reads = move |frame: Frame<'_>, snapshot: &Snapshot| reads(frame, snapshot, &history);
         let tried = self.run_on(&self.state.lanes.history, reads).await;
         let Err(why) = tried else { return tried };
-        let why = why.to_string();
-        self.run(move |frame, snapshot| make(frame, snapshot, &|_| Err(why.clone()))).await
+        let history = History::unreadable(why.to_string());
+        self.run(move |frame, snapshot| make(frame, snapshot, &history)).await
     }
 
     /// Runs `make` on the lane of pages.
@@ -66,7 +66,8 @@ impl Maker {
         let (snapshot, base, now) = (Arc::clone(&self.snapshot), self.access.base.clone(), self.now);
         let registry = self.state.registry.clone();
         let make = move || {
-            let own = Own::new(&snapshot, &registry.gather(), now);
+            let stalled = stalled(&snapshot, now).filter(|_| snapshot.beat.is_some());
+            let own = Own::new(&snapshot, stalled, &registry.gather(), now);
             make(Frame::new(&base, now).with_own(&own), &snapshot)
         };
         lane.run(make).await
@@ -90,6 +91,11 @@ impl Maker {
         }
     }
 
+    /// A query as it is asked, or the answer that says what is wrong with it.
+    fn understood<T>(&self, query: Asked<T>) -> Result<T, Box<Response>> {
+        query.map(|Query(query)| query).map_err(|rejection| Box::new(self.refused(&rejection.body_text())))
+    }
+
     fn refused(&self, why: &str) -> Response {
         problem(&self.access, StatusCode::BAD_REQUEST, "Not understood", why)
     }
@@ -104,11 +110,15 @@ pub(super) async fn overview(
     query: Asked<FleetQuery>,
 ) -> Response {
     let maker = Maker::new(state, access);
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return maker.refused(&rejection.body_text()),
+    let query = match maker.understood(query) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
     };
-    maker.answer(maker.with_history(move |frame, snapshot, read| page::overview(frame, snapshot, &query, read)).await)
+    maker.answer(
+        maker
+            .with_history(move |frame, snapshot, past| page::overview(frame, snapshot, &query, |of| past.read(of)))
+            .await,
+    )
 }
 
 /// The list of alerts.
@@ -118,9 +128,9 @@ pub(super) async fn alerts(
     query: Asked<AlertsQuery>,
 ) -> Response {
     let maker = Maker::new(state, access);
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return maker.refused(&rejection.body_text()),
+    let query = match maker.understood(query) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
     };
     maker.answer(maker.run(move |frame, snapshot| page::alerts(frame, snapshot, &query)).await)
 }
@@ -133,8 +143,14 @@ pub(super) async fn alert(
 ) -> Response {
     let maker = Maker::new(state, access);
     let id = id.map(|Path(id)| id).unwrap_or_default();
-    let made = maker.run(move |frame, snapshot| page::alert(frame, snapshot, &id)).await;
-    maker.found(made, "No such alert", "No alert of that id is active: it is over, or never was.")
+    let made = maker.with_history(move |frame, snapshot, past| page::alert(frame, snapshot, &id, past.of_alert(&id)));
+    match made.await {
+        Ok(Err(why)) => problem(&maker.access, StatusCode::SERVICE_UNAVAILABLE, "Not now", &format!("Sorry: {why}.")),
+        made => {
+            let made = made.map(|found| found.unwrap_or(None));
+            maker.found(made, "No such alert", "No alert of that id is active or remembered.")
+        }
+    }
 }
 
 /// What expires soon.
@@ -144,11 +160,15 @@ pub(super) async fn expiring(
     query: Asked<ExpiringQuery>,
 ) -> Response {
     let maker = Maker::new(state, access);
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return maker.refused(&rejection.body_text()),
+    let query = match maker.understood(query) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
     };
-    maker.answer(maker.with_history(move |frame, snapshot, read| page::expiring(frame, snapshot, &query, read)).await)
+    maker.answer(
+        maker
+            .with_history(move |frame, snapshot, past| page::expiring(frame, snapshot, &query, |of| past.read(of)))
+            .await,
+    )
 }
 
 /// The list of users.
@@ -158,9 +178,9 @@ pub(super) async fn users(
     query: Asked<UsersQuery>,
 ) -> Response {
     let maker = Maker::new(state, access);
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return maker.refused(&rejection.body_text()),
+    let query = match maker.understood(query) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
     };
     maker.answer(maker.run(move |frame, snapshot| Ok(page::users(frame, snapshot, &query))).await)
 }
@@ -174,7 +194,9 @@ pub(super) async fn user(
     let maker = Maker::new(state, access);
     let made = match path {
         Ok(Path((tenant, id))) => {
-            maker.with_history(move |frame, snapshot, read| page::user(frame, snapshot, &tenant, id, read)).await
+            maker
+                .with_history(move |frame, snapshot, past| page::user(frame, snapshot, &tenant, id, |of| past.read(of)))
+                .await
         }
         Err(_) => Ok(None),
     };
@@ -190,7 +212,9 @@ pub(super) async fn tenant(
     let maker = Maker::new(state, access);
     let made = match path {
         Ok(Path(name)) => {
-            maker.with_history(move |frame, snapshot, read| page::tenant(frame, snapshot, &name, read)).await
+            maker
+                .with_history(move |frame, snapshot, past| page::tenant(frame, snapshot, &name, |of| past.read(of)))
+                .await
         }
         Err(_) => Ok(None),
     };
@@ -226,13 +250,13 @@ pub(super) async fn token(
 ) -> Response {
     let maker = Maker::new(state, access);
     let Some(index) = position(&maker.snapshot, path) else { return no_such_token(&maker.access) };
-    let made = maker.with_history(move |frame, snapshot, read| {
+    let made = maker.with_history(move |frame, snapshot, history| {
         let entry = &snapshot.tokens[index];
         let TokenId { tenant, token_name } = entry.token.id();
         let (since, newest) = (Some(page::start(frame.now())), Some(page::MOST_LINES));
         let (tenant, token_name) = (Some(tenant), Some(token_name));
         let query = HistoryQuery { tenant, token_name, since, newest, ..HistoryQuery::default() };
-        let past = read(&[query]).map(|mut lines| lines.pop().unwrap_or_default());
+        let past = history.read(&[query]).map(|mut lines| lines.pop().unwrap_or_default());
         let past = past.map(|mut lines| {
             lines.reverse();
             lines
@@ -240,6 +264,36 @@ pub(super) async fn token(
         Ok(page::token(frame, snapshot, entry, past.as_deref().map_err(String::as_str)))
     });
     maker.answer(made.await)
+}
+
+/// The report, as a document or as CSV.
+pub(super) async fn report(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Arc<Access>>,
+    query: Asked<ReportQuery>,
+) -> Response {
+    let maker = Maker::new(state, access);
+    let query = match maker.understood(query) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
+    };
+    let selection = match query.read(maker.now) {
+        Ok(selection) => selection,
+        Err(why) => return maker.refused(&why),
+    };
+    let output = query.output.unwrap_or(ReportOutput::Html);
+    let kind = match output {
+        ReportOutput::Html => "text/html; charset=utf-8",
+        ReportOutput::Csv => "text/csv; charset=utf-8",
+        ReportOutput::Json => "application/json",
+    };
+    let report = Report { snapshot: maker.snapshot.clone(), selection, history: maker.state.history.clone() };
+    let pieces = pieces(report, output, Some(maker.access.base.clone())).map(|piece| piece.map(Bytes::from));
+    match maker.state.lanes.history.try_body(pieces).await {
+        Ok(Ok(body)) => ([(header::CONTENT_TYPE, kind)], body).into_response(),
+        Ok(Err(why)) => problem(&maker.access, StatusCode::SERVICE_UNAVAILABLE, "Not now", &format!("Sorry: {why}.")),
+        Err(why) => not_made(&maker.access, why),
+    }
 }
 
 /// The answer to a path that is none.

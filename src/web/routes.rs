@@ -10,7 +10,7 @@ use super::api;
 use super::bounds::bounded;
 use super::handlers::{asset, check, expiries, metrics, reload};
 use super::health::{healthy, ready};
-use super::pages::{alert, alerts, expiring, nothing, overview, runbook, tenant, token, user, users, wall};
+use super::pages::{alert, alerts, expiring, nothing, overview, report, runbook, tenant, token, user, users, wall};
 use super::state::State;
 
 /// In bytes: the longest form takes no more, every character percent-encoded.
@@ -23,6 +23,7 @@ pub(crate) fn all(state: State) -> Router {
         .route("/wall", get(wall))
         .route("/expiring", get(expiring))
         .route("/users", get(users))
+        .route("/report", get(report))
         .route("/alerts", get(alerts))
         .route("/alerts/{id}", get(alert))
         .route("/tenants/{tenant}", get(tenant))

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::alert::{Acknowledged, Acknowledgement};
 use crate::http_server::Lanes;
 use crate::model::{Token, TokenId};
-use crate::state::{HistoryLine, HistoryQuery, Snapshot};
+use crate::state::{AlertHistory, HistoryLine, HistoryQuery, Snapshot};
 
 use super::meter::{Meter, TooMuch};
 
@@ -77,10 +77,15 @@ pub(crate) struct State {
 
 /// Reads the history.
 #[derive(Clone)]
-pub(crate) struct History(Arc<Read>);
+pub(crate) struct History {
+    read: Arc<Read>,
+    of_alert: Arc<OfAlert>,
+}
 
 /// The lines that each query selects, or why they cannot be read. Blocks.
 type Read = dyn Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> + Send + Sync;
+/// What happened to the alert with an id, or why that cannot be read. Blocks.
+type OfAlert = dyn Fn(&str) -> Result<AlertHistory, String> + Send + Sync;
 
 impl fmt::Debug for History {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,11 +94,18 @@ impl fmt::Debug for History {
 }
 
 impl History {
-    /// A history that is read by `read`, which may block.
+    /// A history that is read by `read` and `of_alert`, which may block.
     pub(crate) fn new(
         read: impl Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> + Send + Sync + 'static,
+        of_alert: impl Fn(&str) -> Result<AlertHistory, String> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(read))
+        Self { read: Arc::new(read), of_alert: Arc::new(of_alert) }
+    }
+
+    /// A history that cannot be read, and why.
+    pub(super) fn unreadable(why: String) -> Self {
+        let why_of_alert = why.clone();
+        Self::new(move |_| Err(why.clone()), move |_| Err(why_of_alert.clone()))
     }
 
     /// The lines that a query selects, the newest first and `most` at most, read few at a time when they are wanted.
@@ -103,7 +115,7 @@ impl History {
         query: HistoryQuery,
         most: u32,
     ) -> impl Iterator<Item = Result<HistoryLine, String>> + use<> {
-        let read = Arc::clone(&self.0);
+        let read = Arc::clone(&self.read);
         let (mut left, mut query) = (most, query);
         let page = move || {
             let page = left.min(LINES_AT_ONCE);
@@ -122,7 +134,12 @@ impl History {
 
     /// What each query selects, or why it cannot be read. Blocks.
     pub(super) fn read(&self, queries: &[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> {
-        (self.0)(queries)
+        (self.read)(queries)
+    }
+
+    /// What happened to the alert with this id, or why that cannot be read. Blocks.
+    pub(super) fn of_alert(&self, id: &str) -> Result<AlertHistory, String> {
+        (self.of_alert)(id)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::state::Snapshot;
 
 use super::api::{Part, TransitionsQuery};
 use super::page::{self, AlertsQuery, ExpiringQuery, FleetQuery, Frame, UsersQuery};
+use super::report::ReportQuery;
 
 /// A page has nothing of the query that is markup, and a selection of the history is bounded.
 ///
@@ -36,6 +37,11 @@ pub(crate) fn query(text: &str) {
     }
     if let Ok(Query(query)) = Query::<ExpiringQuery>::try_from_uri(&uri) {
         page::expiring(frame, &Snapshot::default(), &query, |_| Ok(Vec::new())).map(page).ok();
+    }
+    if let Ok(Query(query)) = Query::<ReportQuery>::try_from_uri(&uri)
+        && let Ok(selection) = query.read(now)
+    {
+        assert!(selection.since <= selection.until, "{selection:?}");
     }
     if let Ok(Query(query)) = Query::<TransitionsQuery>::try_from_uri(&uri)
         && let Ok((query, limit)) = query.read(now)

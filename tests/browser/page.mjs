@@ -95,16 +95,22 @@ assert.match(await taken.innerText(), /Acknowledged by Pat[^]*the vendor renews 
 await photograph(page, "alerts");
 await taken.getByRole("link", { name: /^Alert [0-9a-f]{8}$/ }).click();
 await page.getByRole("heading", { name: "Timeline" }).waitFor();
-assert.match(await page.locator(".timeline").innerText(), /First seen[^]*Fired[^]*Acknowledged by Pat/);
+assert.match(await page.locator(".timeline").innerText(), /First seen[^]*Fired, critical[^]*Acknowledged by Pat/);
 await photograph(page, "alert");
 await page.getByRole("button", { name: "Take the acknowledgement back" }).click();
 await page.waitForURL(/#alert-/);
 
 // The other views, whose links lead to each other.
-for (const view of ["wall", "expiring", "users"]) {
+for (const view of ["wall", "expiring", "users", "report"]) {
   await page.goto(`${address}/${view}`);
   await photograph(page, view);
 }
+// The report of one tenant, on paper.
+await page.getByLabel("Tenant").fill("acme-msp");
+await page.getByRole("button", { name: "Show" }).click();
+await page.waitForURL(/tenant=acme-msp/);
+assert.equal(await page.locator("section.chapter").count(), 2);
+await page.pdf({ path: join(folder, "report.pdf"), preferCSSPageSize: true });
 await page.setViewportSize({ width: 1920, height: 1080 });
 await page.goto(`${address}/wall`);
 assert.equal(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0, "the wall needs no scrolling");

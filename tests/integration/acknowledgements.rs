@@ -99,6 +99,43 @@ fn an_acknowledgement_by_the_api_outlives_a_kill() {
 }
 
 #[test]
+fn the_page_of_an_alert_says_what_happened_and_to_whom_it_was_notified_even_once_it_is_over() {
+    let (takes, refuses) = (Sink::new(), Sink::new());
+    refuses.answers(Answer::Text(400, "no"));
+    let receivers = [("hook", &takes), ("pager", &refuses)]
+        .map(|(name, sink)| format!("[[alerts.webhooks]]\nname = \"{name}\"\nurl = \"{}\"\n", sink.url()));
+    let world = World::new(ACME);
+    let (mut daemon, id) = broken(&world, &receivers.concat());
+    let path = format!("/alerts/{id}");
+    let shown = |daemon: &Daemon, all: &[&str]| {
+        until(&all.join(" | "), || {
+            let (status, page) = daemon.get(&path);
+            assert_eq!(status, 200, "{page}");
+            all.iter().all(|text| page.contains(text)).then_some(page)
+        })
+    };
+    let page = shown(&daemon, &["First seen", "Fired, critical", "hook took it, <time"]);
+    assert!(page.contains("action=\"/alerts/"), "it can be taken on: {page}");
+    send(
+        &daemon,
+        "POST",
+        &format!("{path}/acknowledge"),
+        Some(form("by=Pat+%3Cb%3E&reason=the+vendor+is+on+it&until=1d")),
+    );
+    shown(&daemon, &["Acknowledged by Pat &#60;b&#62; until", "the vendor is on it"]);
+    send(&daemon, "POST", &format!("{path}/unacknowledge"), Some(form("")));
+    shown(&daemon, &["Acknowledgement taken back"]);
+    world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
+    daemon.alert("TokenRejected", "resolved");
+    let over = ["Over since", "it was critical", "Fired, critical", "Acknowledged by Pat", "Resolved", "hook took it"];
+    let page = shown(&daemon, &over);
+    assert!(page.find("Fired, critical") < page.find("Acknowledged by Pat"), "in order: {page}");
+    assert!(page.contains("pager has not taken it yet"), "whoever did not take it is named too: {page}");
+    assert!(!page.contains("action=\"/alerts/"), "it can be taken on no more: {page}");
+    assert_eq!(daemon.get("/alerts/00000000").0, 404);
+}
+
+#[test]
 fn what_cannot_be_taken_on_is_refused_with_what_is_allowed() {
     let world = World::new(ACME);
     let (mut daemon, id) = broken(&world, "");

@@ -36,4 +36,18 @@ fn people_see_an_incident_without_a_reload_and_find_its_token_by_keyboard() {
     ] {
         assert!(photographs.join(format!("{name}.png")).metadata().is_ok_and(|file| file.len() > 10_000), "{name}");
     }
+    if !have(&["pdfinfo", "pdftotext"]) {
+        return;
+    }
+    let of_report = |program: &str, more: &[&str]| {
+        let output = Command::new(program).arg(photographs.join("report.pdf")).args(more).output().unwrap();
+        text(&output.stdout)
+    };
+    let sheet = of_report("pdfinfo", &[]);
+    assert!(sheet.contains("(A4)"), "{sheet}");
+    let printed = of_report("pdftotext", &["-layout", "-"]);
+    for part in ["API tokens of acme-msp", "acme-msp / jumpcloud", "acme-msp / quoter", "Shown by", "How to read it"] {
+        assert!(printed.contains(part), "`{part}` is missing: {printed}");
+    }
+    assert!(!printed.contains("Overview"), "what leads elsewhere is not printed: {printed}");
 }

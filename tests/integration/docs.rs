@@ -391,7 +391,7 @@ fn sh(folder: &Path, script: &str) -> Output {
 /// What can be done without root and the network is done, in a folder in which `acme` is watched; of everything else the
 /// command line is checked.
 fn carry_out(command: &str, world: &World, daemon: &Daemon, done: &mut usize) {
-    const DONE: [&str; 6] = ["catalog", "check", "hash-password", "history", "test-alert", "validate"];
+    const DONE: [&str; 7] = ["catalog", "check", "hash-password", "history", "report", "test-alert", "validate"];
     let words = words(command.rsplit(" | ").next().unwrap());
     let ours = words.iter().position(|word| word == "syncro-token-monitor");
     let mut run = || {
@@ -401,7 +401,8 @@ fn carry_out(command: &str, world: &World, daemon: &Daemon, done: &mut usize) {
     };
     match (words.first().map(String::as_str), ours) {
         (_, Some(at)) if words[..at].iter().all(|word| word.contains('=')) => {
-            let parsed = Cli::try_parse_from(words[at..].iter().map(|word| word.trim_end_matches(';')));
+            let arguments = words[at..].iter().take_while(|word| *word != ">");
+            let parsed = Cli::try_parse_from(arguments.map(|word| word.trim_end_matches(';')));
             assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
             if at == 0 && words.iter().any(|word| DONE.contains(&word.as_str())) {
                 run();

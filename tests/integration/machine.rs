@@ -206,6 +206,7 @@ fn installs(machine: &Machine) {
         "/usr/share/doc/syncro-token-monitor/docs/images/status-page-light.webp",
         "/usr/share/doc/syncro-token-monitor/prometheus/syncro-token-monitor.rules.yml",
         "/usr/share/doc/syncro-token-monitor/grafana/syncro-token-monitor.json",
+        "/usr/share/doc/syncro-token-monitor/grafana/syncro-token-monitor-itself.json",
     ] {
         machine.sh(&format!("test -s {file}"));
     }

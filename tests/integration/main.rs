@@ -49,6 +49,7 @@ mod raw;
 mod real;
 mod receivers;
 mod refusals;
+mod report;
 mod requests;
 mod secrets;
 mod sink;

@@ -105,6 +105,15 @@ fn every_answer_of_the_api_is_as_its_own_description_says() {
     let tokens = contract.hold("get", "/api/v1/tokens", &daemon.get("/api/v1/tokens"));
     let health: Vec<_> = tokens["tokens"].as_array().unwrap().iter().map(|token| &token["health"]).collect();
     assert_eq!(health, ["broken", "broken"]);
+    let users = contract.hold("get", "/api/v1/users", &daemon.get("/api/v1/users"));
+    let user = &users["users"][0];
+    assert_eq!((&user["tenant"], &user["token_names"]), (&"acme".into(), &serde_json::json!(["jumpcloud"])));
+    assert_eq!((&user["user"]["id"], &user["security_group"]), (&1.into(), &"Technicians".into()));
+    contract.hold("get", "/api/v1/users", &daemon.get("/api/v1/users?limit=x"));
+    let report = contract.hold("get", "/api/v1/report", &daemon.get("/api/v1/report"));
+    assert_eq!(report["totals"]["broken"], 2);
+    contract.hold("get", "/api/v1/report", &daemon.get("/api/v1/report?since=x"));
+    contract.hold("get", "/api/v1/report", &daemon.get("/api/v1/report?tenant=nobody"));
     let token = contract.hold("get", ONE, &daemon.get("/api/v1/tokens/acme/jumpcloud"));
     let asked: Vec<_> =
         token["asked"].as_array().unwrap().iter().map(|asked| asked["path"].as_str().unwrap()).collect();
@@ -174,6 +183,10 @@ fn no_page_shows_what_me_says_of_the_user_or_a_token_value() {
         "/users",
         "/tenants/acme",
         "/wall",
+        "/report",
+        "/report?output=csv",
+        "/api/v1/users",
+        "/api/v1/report",
     ];
     for path in PAGES.into_iter().chain(others) {
         let (status, page) = daemon.get(path);

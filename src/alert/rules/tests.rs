@@ -18,6 +18,10 @@ struct Fake {
 }
 
 impl Subjects for Fake {
+    fn is_behind(&self, _: &Firing) -> bool {
+        false
+    }
+
     fn is_frozen(&self, _: &Firing, affected: Option<&Affected>) -> bool {
         affected.map_or(self.is_whole_frozen, |affected| self.frozen.contains(affected))
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::alert::{Acknowledged, Acknowledgement, AcknowledgementOrder, Firing};
 use crate::engine::effect::Effect;
 use crate::model::Scope;
-use crate::state::Record;
+use crate::state::{Record, TakenOn};
 
 use super::Core;
 use super::firing::shared;
@@ -38,6 +38,10 @@ impl Core {
     /// Carries out what an operator wants of an alert.
     pub(super) fn acknowledge(&mut self, order: AcknowledgementOrder, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let outcome = self.set_acknowledgement(&order, now, effects);
+        if outcome == Acknowledged::Done {
+            let AcknowledgementOrder { alert, acknowledgement, .. } = order.clone();
+            effects.push(Effect::Record(Record::TakenOn(TakenOn { alert, at: now, acknowledgement })));
+        }
         effects.push(Effect::Record(Record::CarriedOut(order.number)));
         effects.push(Effect::Acknowledged { order, outcome });
     }

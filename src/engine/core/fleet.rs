@@ -63,7 +63,7 @@ impl Fleet {
             audit_from: audit_from(phase, None, config, sweep, now),
         };
         self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
-        let watch = Watch { token, phase, status, asked: Arc::default(), timing };
+        let watch = Watch { token, phase, status, asked: Arc::default(), timing, is_behind: false };
         self.watches.insert(key, watch);
         self.unchecked.insert(key);
         key
@@ -174,7 +174,10 @@ impl Fleet {
                 groups.get(&user.id).filter(|(read_at, _)| Some(*read_at) >= user.doubted_at).map(|(_, group)| *group)
             };
             let group = status.current_group().or_else(of_others);
-            Some((token.name.as_str(), Member { token, status, group, is_pending, is_outdated }))
+            Some((
+                token.name.as_str(),
+                Member { token, status, group, is_pending, is_behind: watch.is_behind, is_outdated },
+            ))
         };
         Some(Tenancy {
             name,

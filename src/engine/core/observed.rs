@@ -30,6 +30,11 @@ impl Core {
     ) {
         let check = checked_by(observed);
         self.agenda.ended(key, check, ended);
+        if !self.agenda.is_checking_permissions(key)
+            && let Some(watch) = self.fleet.get_mut(key)
+        {
+            watch.is_behind = false;
+        }
         // A check that was under way when the clock was set back was not made in the future.
         let corrected;
         let observation = if observed.at > now {

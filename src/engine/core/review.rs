@@ -98,6 +98,7 @@ impl Core {
         let Some(watch) = self.fleet.get_mut(key) else { return };
         watch.timing.plan = plan(&watch.token, watch.phase, &watch.status, &self.config, now);
         if let Some(then) = watch.timing.catch_up {
+            watch.is_behind = watch.timing.plan.at() <= self.started;
             watch.timing.plan.put_off(self.started, then, watch.token.expires);
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Watch {
     /// The last requests about it, and how each went; they are not persisted.
     pub(super) asked: Arc<[Asked]>,
     pub(super) timing: Timing,
+    /// Whether a check was overdue when the program started, and none has ended since.
+    pub(super) is_behind: bool,
 }
 
 /// When a token is checked next, and why then.

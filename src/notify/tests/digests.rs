@@ -10,7 +10,7 @@ use crate::config::{DIGEST_EXAMPLE, DigestSchedule, Email, Encryption, Only, Tem
 use crate::model::{Tenant, Token};
 use crate::notify::once::digest_preview;
 use crate::state::TokenSnapshot;
-use crate::testing::token;
+use crate::testing::{token, token_snapshot};
 
 /// A receiver like this one that is sent a digest in so many seconds, and at that time of every day.
 fn with_digest(receiver: &Receiver, seconds: i64) -> Receiver {
@@ -24,12 +24,7 @@ fn token_of(tenant: &str, name: &str, days: Option<i64>) -> TokenSnapshot {
     let plain = token(name, &["Tickets - Edit"]);
     let expires = days.map(|days| now() + TimeDelta::days(days) + TimeDelta::hours(1));
     let tenant = Arc::new(Tenant { name: tenant.to_owned(), ..(*plain.tenant).clone() });
-    TokenSnapshot {
-        token: Arc::new(Token { tenant, expires, ..plain }),
-        status: Arc::new(crate::belief::TokenStatus::default()),
-        is_affected: false,
-        asked: Arc::default(),
-    }
+    token_snapshot(Token { tenant, expires, ..plain }, crate::belief::TokenStatus::default())
 }
 
 fn swept(tokens: Vec<TokenSnapshot>) -> Snapshot {

@@ -8,7 +8,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{acknowledge, handlers, views};
+use super::{acknowledge, handlers, report, users, views};
 
 /// The document, as it is served.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description::openapi()));
@@ -28,6 +28,8 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| views::line(&Description
         handlers::transitions,
         handlers::alerts,
         handlers::one_alert,
+        users::answer,
+        report::answer,
         acknowledge::acknowledge,
         acknowledge::unacknowledge,
         openapi,

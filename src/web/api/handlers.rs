@@ -21,7 +21,7 @@ use super::queries::{Part, TransitionsQuery};
 use super::views::{Error, Requested, TokenDetail, Tokens, Transitions, line, text};
 
 /// Why a request is answered with 503, as the description says.
-const BUSY: &str = "too many requests are being answered; Retry-After says when to come again";
+pub(super) const BUSY: &str = "too many requests are being answered; Retry-After says when to come again";
 
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, text: impl IntoResponse) -> Response {
@@ -39,7 +39,7 @@ fn made(made: Result<String, NotMade>) -> Response {
 }
 
 /// A list whose pieces were begun, or the answer that says why it was not.
-fn listed(begun: Result<Result<Body, String>, NotMade>) -> Response {
+pub(super) fn listed(begun: Result<Result<Body, String>, NotMade>) -> Response {
     match begun {
         Ok(Ok(body)) => json(StatusCode::OK, body),
         Ok(Err(why)) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
@@ -48,7 +48,7 @@ fn listed(begun: Result<Result<Body, String>, NotMade>) -> Response {
 }
 
 /// The part of a list that a query asks for, or the answer that says why there is none.
-async fn part_of<I>(
+pub(super) async fn part_of<I>(
     name: &'static str,
     items: fn(Arc<Snapshot>, String, Part) -> I,
     state: &State,
@@ -68,7 +68,7 @@ where
 }
 
 /// A query as it is asked, or the answer that says what is wrong with it.
-fn understood<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Box<Response>> {
+pub(super) fn understood<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Box<Response>> {
     query
         .map(|Query(query)| query)
         .map_err(|rejection| Box::new(error(StatusCode::BAD_REQUEST, &rejection.body_text())))

@@ -7,7 +7,7 @@ use crate::state::{HistoryQuery, Snapshot};
 
 use super::Frame;
 use super::filter::{Filter, FleetQuery};
-use super::rows::{self, Histories, Row, rows};
+use super::rows::{Histories, Row, rows};
 use super::weeks::{Week, weeks};
 
 /// How many days ahead are shown unless the address says otherwise.
@@ -58,7 +58,7 @@ pub(in super::super) fn expiring(
     let found = Filter::parse(&query).map_err(|_| "days: expected days ahead, from 1 to 10000".to_owned())?;
     let found = found.find(&snapshot.tokens, frame.now);
     let shown: Vec<_> = found.iter().take(TOKENS).copied().collect();
-    let histories = read(&shown.iter().map(|(_, entry)| rows::query(entry, frame.now)).collect::<Vec<_>>());
+    let (rows, no_history) = rows(frame, snapshot, &shown, read);
     let tokens = || snapshot.tokens.iter().map(|entry| &entry.token);
     let declared = || tokens().filter(|token| !token.auto_rotated).filter_map(|token| token.expires);
     Ok(Page {
@@ -70,8 +70,8 @@ pub(in super::super) fn expiring(
         undeclared: tokens().filter(|token| token.expires.is_none() && !token.auto_rotated).count(),
         renewed: tokens().filter(|token| token.auto_rotated).count(),
         found: found.len(),
-        rows: rows(frame, snapshot, &shown, &histories),
-        no_history: histories.err(),
+        rows,
+        no_history,
         all_href: query.href(frame),
     }
     .render())

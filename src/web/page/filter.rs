@@ -305,7 +305,7 @@ mod tests {
 
     use super::*;
     use crate::belief::{Belief, TokenStatus};
-    use crate::testing::{at, token};
+    use crate::testing::{at, token, token_snapshot};
 
     #[test]
     fn a_search_has_a_limit_of_terms_and_characters_and_counts_each_term_once() {
@@ -331,12 +331,7 @@ mod tests {
                 "user": { "id": id, "name": user, "admin": Belief::default(), "group": null, "group_asked": null, "group_change": null },
             });
             let status: TokenStatus = serde_json::from_value(status).unwrap();
-            TokenSnapshot {
-                token: Arc::new(token),
-                status: Arc::new(status),
-                is_affected: false,
-                asked: Arc::default(),
-            }
+            token_snapshot(token, status)
         };
         vec![of("b", "Acme", "Pat", Some(40)), of("a", "acme", "Robin", Some(3)), of("c", "globex", "Kim", None)]
     }

@@ -1,14 +1,14 @@
-//! The list of all alerts that fire, and the page of one: what broke, the steps, the tokens, and what happened when. Pure.
+//! The list of all alerts that fire. Pure.
 
 use askama::Template;
 use serde::Deserialize;
 
-use crate::alert::{Acknowledgement, Alert, Firing, Severity};
+use crate::alert::{Alert, Firing, Severity};
 use crate::state::Snapshot;
 
 use super::Frame;
 use super::alerts::{Card, card, sorted};
-use super::when::When;
+use super::paging::Paging;
 
 /// How many alerts one page of the list has.
 const ALERTS: usize = 100;
@@ -80,9 +80,8 @@ pub(in super::super) fn alerts(
 ) -> Result<askama::Result<String>, String> {
     query.check()?;
     let found = sorted(snapshot.firing().filter(|firing| query.selects(firing)));
-    let pages = found.len().div_ceil(ALERTS).max(1);
-    let page = query.page.unwrap_or(1).clamp(1, pages);
-    let shown = found.iter().skip((page - 1) * ALERTS).take(ALERTS);
+    let Paging { from, before, after } = Paging::new(query.page, found.len(), ALERTS, |page| query.href(frame, page));
+    let shown = found.iter().skip(from).take(ALERTS);
     Ok(List {
         frame,
         query,
@@ -90,41 +89,8 @@ pub(in super::super) fn alerts(
         all: snapshot.firing().count(),
         found: found.len(),
         cards: shown.map(|firing| card(frame, firing, None)).collect(),
-        before: (page > 1).then(|| query.href(frame, page - 1)),
-        after: (page < pages).then(|| query.href(frame, page + 1)),
+        before,
+        after,
     }
     .render())
-}
-
-/// One thing that happened to an alert.
-struct Happened {
-    when: When,
-    what: String,
-}
-
-#[derive(Template)]
-#[template(path = "alert.html")]
-struct One<'a> {
-    frame: Frame<'a>,
-    card: Card,
-    timeline: Vec<Happened>,
-}
-
-/// Writes the page of the alert with this id, or `None` if none with it fires.
-pub(in super::super) fn alert(frame: Frame<'_>, snapshot: &Snapshot, id: &str) -> Option<askama::Result<String>> {
-    let firing = snapshot.firing().find(|firing| firing.id == id)?;
-    Some(One { frame, card: card(frame, firing, None), timeline: timeline(frame, firing) }.render())
-}
-
-/// What happened to an alert that fires, the first thing first.
-fn timeline(frame: Frame<'_>, firing: &Firing) -> Vec<Happened> {
-    let mut all = vec![(firing.since, "First seen".to_owned()), (firing.began_at, "Fired".to_owned())];
-    if firing.notified_at > firing.began_at {
-        all.push((firing.notified_at, "Last notified of".to_owned()));
-    }
-    all.extend(firing.acknowledged.as_ref().map(|Acknowledgement { by, reason, until, at }| {
-        (*at, format!("Acknowledged by {by} until {}: {reason}", When::new(*until, frame.now).exact))
-    }));
-    all.sort_by_key(|(at, _)| *at);
-    all.into_iter().map(|(at, what)| Happened { when: When::new(at, frame.now), what }).collect()
 }

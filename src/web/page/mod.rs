@@ -2,6 +2,7 @@
 //! folder; whatever they are given is escaped. Nothing here knows a token value or an e-mail address, nor the name of a
 //! user where `user_names` forbids it.
 
+mod alert;
 mod alerts;
 mod expiring;
 mod expiry;
@@ -9,6 +10,9 @@ mod filter;
 mod list;
 mod overview;
 mod own;
+mod paging;
+mod permissions;
+mod report;
 mod rows;
 mod runbook;
 mod strip;
@@ -24,15 +28,17 @@ use std::sync::LazyLock;
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use crate::belief::{PermissionState, TokenState};
+use crate::belief::{PermissionState, TokenState, User};
 use crate::model::{tenant_path, user_path};
 use crate::state::{Health, TokenSnapshot};
 
+pub(super) use alert::alert;
 pub(super) use expiring::{ExpiringQuery, expiring};
 pub(super) use filter::FleetQuery;
-pub(super) use list::{AlertsQuery, alert, alerts};
+pub(super) use list::{AlertsQuery, alerts};
 pub(super) use overview::overview;
 pub(super) use own::Own;
+pub(super) use report::{report_chapter, report_frame, report_line};
 pub(super) use runbook::runbook;
 pub(super) use strip::{MOST_LINES, start};
 pub(super) use tenant::tenant;
@@ -124,6 +130,11 @@ impl From<Health> for Badge {
 /// The state of a token as text for people.
 fn state(state: TokenState) -> String {
     state.as_str().replace('_', " ")
+}
+
+/// The name of a user, or the number where the name is not known or may not be shown.
+fn name_of(user: &User) -> String {
+    user.name.clone().unwrap_or_else(|| format!("number {}", user.id))
 }
 
 /// How many of the wanted permissions of a token are granted, missing and unverified, and how many others are known to

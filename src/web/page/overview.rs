@@ -9,7 +9,8 @@ use crate::state::{Health, HistoryQuery, Snapshot};
 
 use super::alerts::{Group, groups};
 use super::filter::{Filter, FleetQuery, Order};
-use super::rows::{self, Histories, ROWS, Row, rows};
+use super::paging::Paging;
+use super::rows::{Histories, ROWS, Row, rows};
 use super::weeks::{Week, weeks};
 use super::{Badge, Frame, state};
 
@@ -83,13 +84,10 @@ pub(in super::super) fn overview(
     let now = frame.now;
     let filter = Filter::parse(query)?;
     let found = filter.find(&snapshot.tokens, now);
-    let pages = found.len().div_ceil(ROWS).max(1);
-    let page = query.page.unwrap_or(1).clamp(1, pages);
-    let from = (page - 1) * ROWS;
-    let shown: Vec<_> = found.iter().skip(from).take(ROWS).copied().collect();
-    let histories = read(&shown.iter().map(|(_, entry)| rows::query(entry, now)).collect::<Vec<_>>());
-    let rows = rows(frame, snapshot, &shown, &histories);
     let to_page = |page: usize| FleetQuery { page: Some(page), ..query.clone() }.href(frame);
+    let Paging { from, before, after } = Paging::new(query.page, found.len(), ROWS, to_page);
+    let shown: Vec<_> = found.iter().skip(from).take(ROWS).copied().collect();
+    let (rows, no_history) = rows(frame, snapshot, &shown, read);
     let (alerts, more_alerts) = groups(frame, snapshot.firing(), MOST_ALERTS);
     let maintained = |name: &str| snapshot.suppressed_until(name, now).is_some();
     let mut counts = [0_usize; Health::ALL.len()];
@@ -113,13 +111,13 @@ pub(in super::super) fn overview(
         states: TokenState::ALL.iter().map(|one| choice(&query.state, one.as_str(), &state(*one))).collect(),
         profiles: profiles(snapshot, query),
         columns: columns(frame, query, &filter),
-        no_history: histories.err(),
+        no_history,
         from: from + usize::from(!rows.is_empty()),
         to: from + rows.len(),
         rows,
         found: found.len(),
-        before: (page > 1).then(|| to_page(page - 1)),
-        after: (page < pages).then(|| to_page(page + 1)),
+        before,
+        after,
     }
     .render())
 }
@@ -179,14 +177,13 @@ mod tests {
     use super::*;
     use crate::belief::TokenStatus;
     use crate::state::TokenSnapshot;
-    use crate::testing::{at, token};
+    use crate::testing::{at, token, token_snapshot};
 
     fn page(tokens: &[(&str, &str)], q: &str, state: &str, page: Option<usize>) -> Result<String, String> {
         let entry = |(tenant, name): &(&str, &str)| {
             let mut token = token(name, &[]);
             Arc::make_mut(&mut token.tenant).name = (*tenant).to_owned();
-            let (token, status) = (Arc::new(token), Arc::new(TokenStatus::default()));
-            TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }
+            token_snapshot(token, TokenStatus::default())
         };
         let snapshot = Snapshot { tokens: Arc::new(tokens.iter().map(entry).collect()), ..Snapshot::default() };
         let query = FleetQuery { q: q.to_owned(), state: state.to_owned(), page, ..FleetQuery::default() };
@@ -226,16 +223,9 @@ mod tests {
 
     #[test]
     fn a_history_that_cannot_be_read_takes_the_strips_away_and_nothing_else() {
-        let entry = TokenSnapshot {
-            token: Arc::new(token("t", &[])),
-            status: Arc::new(TokenStatus {
-                state: TokenState::Valid,
-                since: Some(DateTime::UNIX_EPOCH),
-                ..TokenStatus::default()
-            }),
-            is_affected: false,
-            asked: Arc::default(),
-        };
+        let status =
+            TokenStatus { state: TokenState::Valid, since: Some(DateTime::UNIX_EPOCH), ..TokenStatus::default() };
+        let entry = token_snapshot(token("t", &[]), status);
         let snapshot = Snapshot { tokens: Arc::new(vec![entry]), ..Snapshot::default() };
         let query = FleetQuery::default();
         let page = |read: fn(&[HistoryQuery]) -> Histories| {
@@ -263,8 +253,7 @@ mod tests {
             let mut token = token(&long(number), &["Tickets - Edit"]);
             Arc::make_mut(&mut token.tenant).name = long(number / 10);
             (token.expires, token.contact) = (Some(at(i64::try_from(number).unwrap() * 1000)), Some("c".repeat(200)));
-            let (token, status) = (Arc::new(token), Arc::new(TokenStatus::default()));
-            TokenSnapshot { token, status, is_affected: true, asked: Arc::default() }
+            TokenSnapshot { is_affected: true, ..token_snapshot(token, TokenStatus::default()) }
         };
         let alert = |number: usize| {
             let (alert, _) = Alert::ALL[number % Alert::ALL.len()];

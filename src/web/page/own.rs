@@ -7,8 +7,6 @@ use crate::state::Snapshot;
 
 use super::when::{When, span};
 
-/// The loop ticks every second; a page says so when it has not for so long.
-const STUCK: TimeDelta = TimeDelta::seconds(30);
 /// A notification that has waited for so long waits for the receiver, and not to be gathered with others.
 const WAITS: TimeDelta = TimeDelta::minutes(5);
 
@@ -24,13 +22,15 @@ pub(in super::super) struct Own {
 }
 
 impl Own {
-    /// What a snapshot and the daemon's own metrics say.
-    pub(in super::super) fn new(snapshot: &Snapshot, metrics: &[MetricFamily], now: DateTime<Utc>) -> Self {
+    /// What a snapshot and the daemon's own metrics say, and why the loop does not turn, if it does not.
+    pub(in super::super) fn new(
+        snapshot: &Snapshot,
+        stalled: Option<String>,
+        metrics: &[MetricFamily],
+        now: DateTime<Utc>,
+    ) -> Self {
         let is_zero = |name: &str| of(metrics, name).any(|metric| metric.get_gauge().get_value() == 0.0);
-        let mut troubles = Vec::new();
-        if snapshot.last_tick.is_some_and(|tick| now - tick > STUCK) {
-            troubles.push("No check is being made: the loop does not turn".to_owned());
-        }
+        let mut troubles: Vec<_> = stalled.map(|why| format!("No check is being made: {why}")).into_iter().collect();
         if is_zero("syncro_monitor_config_last_reload_successful") {
             troubles.push("The last reload was refused: the configuration before it is in force".to_owned());
         }
@@ -81,7 +81,9 @@ mod tests {
         let oldest = GaugeVec::new(oldest, &["receiver"]).unwrap();
         registry.register(Box::new(oldest.clone())).unwrap();
         let waits_since = |receiver: &str, at: f64| oldest.with_label_values(&[receiver]).set(at);
-        let said = |snapshot: &Snapshot| Own::new(snapshot, &registry.gather(), at(0)).troubles.join(" | ");
+        let said = |snapshot: &Snapshot, stalled: Option<&str>| {
+            Own::new(snapshot, stalled.map(str::to_owned), &registry.gather(), at(0)).troubles.join(" | ")
+        };
         let fine = Snapshot { last_tick: Some(at(-2)), ..Snapshot::default() };
         let set = |value: f64| {
             reload.set(value);
@@ -90,14 +92,19 @@ mod tests {
         set(1.0);
         waits_since("idle", 0.0);
         waits_since("gathers", (at(-60).timestamp()) as f64);
-        assert_eq!(said(&fine), "");
-        assert_eq!(said(&Snapshot::default()), "", "it is starting");
+        assert_eq!(said(&fine, None), "");
+        assert_eq!(said(&Snapshot::default(), None), "", "it is starting");
         set(0.0);
         waits_since("chat", (at(-720).timestamp()) as f64);
-        let behind = Snapshot { last_tick: Some(at(-40)), clock_difference: Some(TimeDelta::minutes(3)), ..fine };
-        let said = said(&behind);
-        for part in ["does not turn", "reload was refused", "store cannot", "receiver chat for 12 min", "3 min behind"]
-        {
+        let behind = Snapshot { clock_difference: Some(TimeDelta::minutes(3)), ..fine };
+        let said = said(&behind, Some("the loop has not turned for 40 s"));
+        for part in [
+            "has not turned for 40 s",
+            "reload was refused",
+            "store cannot",
+            "receiver chat for 12 min",
+            "3 min behind",
+        ] {
             assert!(said.contains(part), "`{part}` is missing: {said}");
         }
         assert_eq!(said.matches('|').count(), 4, "{said}");

@@ -11,7 +11,7 @@ use crate::syncro::Reason;
 use super::expiry::Expiry;
 use super::strip::{self, Strip};
 use super::when::When;
-use super::{Badge, Counts, Frame, state};
+use super::{Badge, Counts, Frame, name_of, state};
 
 /// How many tokens are on one page: more than fit a screen, few enough for a phone.
 pub(super) const ROWS: usize = 50;
@@ -41,7 +41,7 @@ pub(super) struct Row {
 pub(in super::super) type Histories = Result<Vec<Vec<HistoryLine>>, String>;
 
 /// What is to be read of the history for the strip of a row.
-pub(in super::super) fn query(entry: &TokenSnapshot, now: DateTime<Utc>) -> HistoryQuery {
+fn query(entry: &TokenSnapshot, now: DateTime<Utc>) -> HistoryQuery {
     HistoryQuery {
         tenant: Some(entry.token.tenant.name.clone()),
         token_name: Some(entry.token.name.clone()),
@@ -51,20 +51,28 @@ pub(in super::super) fn query(entry: &TokenSnapshot, now: DateTime<Utc>) -> Hist
     }
 }
 
-/// The rows of these tokens; `histories` has what [`query`] selected for each.
+/// The rows of these tokens, and why the history, which `read` reads, cannot be read: then the rows have no strips.
 pub(super) fn rows(
     frame: Frame<'_>,
     snapshot: &Snapshot,
     tokens: &[(Health, &TokenSnapshot)],
-    histories: &Histories,
-) -> Vec<Row> {
-    let strip = |index: usize, entry: &TokenSnapshot| {
-        let mut history = histories.as_ref().ok()?.get(index)?.clone();
-        history.reverse();
-        Some(Strip::of(&strip::strip(entry, &history, MOST_LINES, frame.now)))
+    read: impl FnOnce(&[HistoryQuery]) -> Histories,
+) -> (Vec<Row>, Option<String>) {
+    let queries: Vec<_> = tokens.iter().map(|(_, entry)| query(entry, frame.now)).collect();
+    let (histories, no_history) = match read(&queries) {
+        Ok(histories) => (histories, None),
+        Err(why) => (Vec::new(), Some(why)),
     };
-    let numbered = tokens.iter().enumerate();
-    numbered.map(|(index, (health, entry))| row(frame, snapshot, *health, entry, strip(index, entry))).collect()
+    let mut histories = histories.into_iter();
+    let strip = |entry: &TokenSnapshot, mut history: Vec<HistoryLine>| {
+        history.reverse();
+        Strip::of(&strip::strip(entry, &history, MOST_LINES, frame.now))
+    };
+    let row = |(health, entry): &(Health, &TokenSnapshot)| {
+        let strip = histories.next().map(|history| strip(entry, history));
+        row(frame, snapshot, *health, entry, strip)
+    };
+    (tokens.iter().map(row).collect(), no_history)
 }
 
 fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, entry: &TokenSnapshot, strip: Option<Strip>) -> Row {
@@ -81,10 +89,7 @@ fn row(frame: Frame<'_>, snapshot: &Snapshot, health: Health, entry: &TokenSnaps
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),
         counts,
         integration: token.profile.as_ref().map(|profile| profile.title.clone()),
-        user: status.user.as_ref().map(|user| {
-            let name = user.name.clone().unwrap_or_else(|| format!("number {}", user.id));
-            (name, frame.user_path(&token.tenant.name, user.id))
-        }),
+        user: status.user.as_ref().map(|user| (name_of(user), frame.user_path(&token.tenant.name, user.id))),
         last_check: status.validity.last_attempt.map(|at| When::new(at, frame.now)),
         trouble: status.validity.reason.map(Reason::as_str),
     }

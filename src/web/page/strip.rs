@@ -143,33 +143,15 @@ fn add(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::belief::TokenStatus;
-    use crate::testing::{at, token};
+    use crate::testing::{at, history_line, token, token_snapshot};
 
     const DAY: i64 = 86_400;
     const LIST: &str = "Tickets - List/Search";
 
     fn line(kind: &str, subject: Option<&str>, days_ago: i64, before: &str, after: &str) -> HistoryLine {
-        let since = at(-days_ago * DAY);
-        let (tenant, token_name, at, kind) = (String::new(), String::new(), since, kind.parse().unwrap());
-        let [before, after] = [before, after].map(str::to_owned);
-        let subject = subject.map(str::to_owned);
-        HistoryLine {
-            id: 0,
-            at,
-            tenant,
-            token_name,
-            kind,
-            subject,
-            before,
-            after,
-            since,
-            evidence: None,
-            shown_by: None,
-        }
+        history_line(kind, subject, -days_ago * DAY, before, after)
     }
 
     fn signs(state: TokenState, since_days_ago: i64, history: &[HistoryLine]) -> String {
@@ -180,8 +162,7 @@ mod tests {
     fn known(days_ago: i64, state: TokenState, since_days_ago: i64, history: &[HistoryLine]) -> String {
         let (known_since, since) = (Some(at(-days_ago * DAY)), Some(at(-since_days_ago * DAY)));
         let status = TokenStatus { known_since, state, since, ..TokenStatus::default() };
-        let (token, status) = (Arc::new(token("t", &[LIST])), Arc::new(status));
-        let entry = TokenSnapshot { token, status, is_affected: false, asked: Arc::default() };
+        let entry = token_snapshot(token("t", &[LIST]), status);
         strip(&entry, history, MOST_LINES, at(0)).iter().map(|day| day.badge.map_or("·", |badge| badge.sign)).collect()
     }
 

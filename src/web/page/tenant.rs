@@ -7,7 +7,8 @@ use crate::state::{HistoryQuery, Snapshot};
 use super::Frame;
 use super::alerts::{Group, groups};
 use super::filter::{Filter, FleetQuery};
-use super::rows::{self, Histories, ROWS, Row, rows};
+use super::report::report_path;
+use super::rows::{Histories, ROWS, Row, rows};
 use super::users::{UserRow, of_tenant};
 use super::when::When;
 
@@ -20,6 +21,8 @@ struct Page<'a> {
     frame: Frame<'a>,
     tenant: &'a str,
     subdomain: Option<&'a str>,
+    /// The report of the tenant alone.
+    report_href: String,
     suppressed_until: Option<When>,
     alerts: Vec<Group>,
     more_alerts: usize,
@@ -45,7 +48,7 @@ pub(in super::super) fn tenant(
     let mut found = Filter::parse(&query).ok()?.find(&snapshot.tokens, now);
     found.retain(|(_, entry)| entry.token.tenant.name == name);
     let shown: Vec<_> = found.iter().take(ROWS).copied().collect();
-    let histories = read(&shown.iter().map(|(_, entry)| rows::query(entry, now)).collect::<Vec<_>>());
+    let (rows, no_history) = rows(frame, snapshot, &shown, read);
     let of_tenant_alone = snapshot.firing().filter(|firing| firing.scope.tenant() == Some(name));
     let (alerts, more_alerts) = groups(frame, of_tenant_alone, MOST_ALERTS);
     Some(
@@ -53,11 +56,12 @@ pub(in super::super) fn tenant(
             frame,
             tenant: &tenant.name,
             subdomain: tenant.subdomain.as_deref(),
+            report_href: report_path(frame, name),
             suppressed_until: snapshot.suppressed_until(name, now).map(|at| When::new(at, now)),
             alerts,
             more_alerts,
-            rows: rows(frame, snapshot, &shown, &histories),
-            no_history: histories.err(),
+            rows,
+            no_history,
             all: found.len(),
             all_href: query.href(frame),
             users: of_tenant(frame, snapshot, name),

@@ -3,16 +3,17 @@
 
 use askama::Template;
 
-use crate::belief::{Attempts, Cause, PermissionState, User};
-use crate::model::{Probes, TokenSource};
-use crate::state::{HistoryLine, PermissionView, Snapshot, TokenSnapshot};
+use crate::belief::{Attempts, PermissionState, User};
+use crate::model::TokenSource;
+use crate::state::{HistoryLine, Snapshot, TokenSnapshot};
 use crate::syncro::Asked;
 
 use super::alerts::{Card, of_token};
 use super::expiry::{Expiry, Mark, marks};
+use super::permissions::{Change, Permission, permissions};
 use super::strip::{DAYS, Day, MOST_LINES, strip};
 use super::when::When;
-use super::{Badge, Frame, state};
+use super::{Badge, Frame, name_of, state};
 
 /// The history of a token since the beginning of the strip, in the order of time, or why it cannot be read.
 pub(in super::super) type Past<'a> = Result<&'a [HistoryLine], &'a str>;
@@ -29,20 +30,6 @@ struct Check {
     trouble: Option<String>,
 }
 
-/// One wanted permission.
-struct Permission {
-    name: &'static str,
-    needed: &'static str,
-    class: &'static str,
-    sign: &'static str,
-    state: &'static str,
-    since: Option<When>,
-    shown_by: String,
-    cause: Option<&'static str>,
-    /// Why it is meant to be missing, where the configuration says so.
-    ignored: Option<String>,
-}
-
 /// A permission that is granted and not needed.
 struct Excess {
     name: &'static str,
@@ -56,15 +43,6 @@ struct Request {
     is_answer: bool,
     milliseconds: u128,
     when: When,
-}
-
-/// One change in the history.
-struct Change {
-    when: When,
-    what: String,
-    before: String,
-    after: String,
-    shown_by: String,
 }
 
 #[derive(Template)]
@@ -126,8 +104,9 @@ pub(in super::super) fn token(
     let now = frame.now;
     let history = past.unwrap_or_default();
     let profile = token.profile.as_ref();
-    let (unchecked, permissions): (Vec<_>, Vec<_>) =
-        permissions(frame, entry, snapshot.probes).into_iter().partition(|one| one.sign == "?");
+    let (unchecked, permissions): (Vec<_>, Vec<_>) = permissions(frame, entry, snapshot.probes)
+        .into_iter()
+        .partition(|one| one.state == PermissionState::Unverified);
     let same_why = unchecked.windows(2).all(|pair| pair[0].shown_by == pair[1].shown_by);
     Page {
         frame,
@@ -148,7 +127,7 @@ pub(in super::super) fn token(
         customers_visible: status.customers_visible,
         user: status.user.as_ref().map(|user| match &user.name {
             Some(name) => format!("{name} (number {})", user.id),
-            None => format!("number {}", user.id),
+            None => name_of(user),
         }),
         user_href: status.user.as_ref().map(|user| frame.user_path(&token.tenant.name, user.id)),
         unlisted_since: status.user.as_ref().and_then(User::unlisted_since).map(|at| When::new(at, now)),
@@ -174,7 +153,7 @@ pub(in super::super) fn token(
         }),
         days: if past.is_ok() { strip(entry, history, MOST_LINES, now) } else { Vec::new() },
         strip_days: DAYS,
-        changes: history.iter().rev().take(MOST_CHANGES).map(|line| change(frame, line)).collect(),
+        changes: history.iter().rev().take(MOST_CHANGES).map(|line| Change::of(frame, line)).collect(),
         no_history: past.err(),
         requests: entry.asked.iter().map(|asked| request(frame, asked)).collect(),
     }
@@ -221,66 +200,13 @@ fn check(frame: Frame<'_>, name: &'static str, attempts: &Attempts) -> Check {
     }
 }
 
-/// The wanted permissions of a token: the missing ones first, then the granted ones, then the unverified ones.
-fn permissions(frame: Frame<'_>, entry: &TokenSnapshot, probes: Probes) -> Vec<Permission> {
-    let one = |view: PermissionView| {
-        let (class, sign) = match view.state {
-            PermissionState::Granted => ("well", "✓"),
-            PermissionState::Missing if view.ignored.is_some() => ("unseen", "–"),
-            PermissionState::Missing if view.required => ("broken", "✖"),
-            PermissionState::Missing => ("attention", "▲"),
-            PermissionState::Unverified => ("unseen", "?"),
-        };
-        let cause = view.cause.map(|cause| match cause {
-            Cause::SecurityGroup => "the security group",
-            Cause::User => "the user, whose security group is another one now, or who is no Global Admin any more",
-            Cause::Token => "the token's own ticks",
-            Cause::Undetermined => "the security group or the token",
-        });
-        let ignored = view.ignored.as_ref().map(|ignored| {
-            let until = ignored.until.map(|until| format!(", until {}", When::new(until, frame.now).exact));
-            format!("meant to be so: {}{}", ignored.reason, until.unwrap_or_default())
-        });
-        Permission {
-            name: view.permission.name(),
-            needed: if view.required { "required" } else { "recommended" },
-            class,
-            sign,
-            state: view.state.as_str(),
-            since: view.since.map(|since| When::new(since, frame.now)),
-            shown_by: view.evidence_text(),
-            cause,
-            ignored,
-        }
-    };
-    let order =
-        |one: &Permission| ["broken", "attention", "well", "unseen"].iter().position(|class| *class == one.class);
-    let mut all: Vec<_> = PermissionView::of(&entry.token, &entry.status, probes, frame.now).map(one).collect();
-    all.sort_by_key(order);
-    all
-}
-
-/// A line of the history.
-fn change(frame: Frame<'_>, line: &HistoryLine) -> Change {
-    let kind = line.kind.as_str().replace('_', " ");
-    Change {
-        when: When::new(line.at, frame.now),
-        what: line.subject.as_ref().map_or_else(|| kind.clone(), |subject| format!("{kind} {subject}")),
-        before: line.before.replace('_', " "),
-        after: line.after.replace('_', " "),
-        shown_by: line.shown_by.clone().unwrap_or_default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
     use crate::belief::TokenStatus;
-    use crate::testing::{at, token as configured};
+    use crate::testing::{at, token as configured, token_snapshot};
 
     #[test]
     fn what_a_token_may_do_besides_is_shown_and_a_history_that_cannot_be_read_affects_nothing_else() {
@@ -289,12 +215,7 @@ mod tests {
             "audit": { "at": at(-60), "held": [{ "permission": "Vendors - List", "answer": 200 }] },
         }))
         .unwrap();
-        let entry = TokenSnapshot {
-            token: Arc::new(configured("t", &["Tickets - List/Search"])),
-            status: Arc::new(status),
-            is_affected: false,
-            asked: Arc::default(),
-        };
+        let entry = token_snapshot(configured("t", &["Tickets - List/Search"]), status);
         let page = |past: Past<'_>| token(Frame::new("", at(0)), &Snapshot::default(), &entry, past).unwrap();
         let unread = page(Err("the disk is <gone>"));
         for shown in ["Vendors - List", "GET /vendors answered 200", "cannot be read: the disk is &#60;gone&#62;"] {

@@ -1,18 +1,17 @@
 //! The users who made tokens: the list of all of them, and the page of one, which says what depends on this user. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use askama::Template;
 use serde::Deserialize;
 
-use crate::belief::User;
-use crate::state::{Health, HistoryQuery, Snapshot, TokenSnapshot};
+use crate::state::{HistoryQuery, Snapshot};
 
+use super::super::users::{Maker, makers};
 use super::alerts::{Group, groups};
 use super::expiry::Expiry;
-use super::rows::{self, Histories, Row, rows};
+use super::paging::Paging;
+use super::rows::{Histories, Row, rows};
 use super::when::When;
-use super::{Badge, Frame};
+use super::{Badge, Frame, name_of};
 
 /// How many users are on one page, and how many tokens are on the page of one.
 const USERS: usize = 100;
@@ -27,14 +26,6 @@ pub(in super::super) struct UsersQuery {
     q: String,
     /// The number of the page, from 1 on.
     page: Option<usize>,
-}
-
-/// A user with the tokens that the user made.
-#[derive(Debug)]
-struct Made<'a> {
-    tenant: &'a str,
-    user: &'a User,
-    tokens: Vec<(Health, &'a TokenSnapshot)>,
 }
 
 /// One user in the list.
@@ -81,44 +72,19 @@ struct One<'a> {
     no_history: Option<String>,
 }
 
-/// The users of these tokens, each with the tokens that the user made, by tenant and number.
-fn made<'a>(frame: Frame<'_>, tokens: impl Iterator<Item = &'a TokenSnapshot>) -> Vec<Made<'a>> {
-    let mut all: BTreeMap<(&str, u64), Made<'a>> = BTreeMap::new();
-    for entry in tokens {
-        let (tenant, Some(user)) = (entry.token.tenant.name.as_str(), entry.status.user.as_ref()) else { continue };
-        let one = all.entry((tenant, user.id)).or_insert_with(|| Made { tenant, user, tokens: Vec::new() });
-        one.tokens.push((entry.health(frame.now), entry));
-        // What another token showed last of the user is the newest.
-        if user.group_asked > one.user.group_asked {
-            one.user = user;
-        }
-    }
-    all.into_values().collect()
-}
-
-fn row(frame: Frame<'_>, snapshot: &Snapshot, made: &Made<'_>) -> UserRow {
-    let Made { tenant, user, tokens } = made;
-    let ahead = tokens.iter().map(|(_, entry)| &entry.token);
-    let ahead = ahead.filter(|token| !token.auto_rotated && token.expires.is_some_and(|expires| expires > frame.now));
-    let titles: BTreeSet<_> = tokens
-        .iter()
-        .filter_map(|(_, entry)| entry.token.profile.as_ref())
-        .map(|profile| profile.title.as_str())
-        .collect();
-    let worst = tokens.iter().map(|(health, _)| *health).min().unwrap_or(Health::Ok);
+fn row(frame: Frame<'_>, snapshot: &Snapshot, maker: &Maker<'_>) -> UserRow {
+    let Maker { tenant, user, tokens } = maker;
     UserRow {
         tenant: (*tenant).to_owned(),
         tenant_href: frame.tenant_path(tenant),
-        name: user.name.clone().unwrap_or_else(|| format!("number {}", user.id)),
+        name: name_of(user),
         href: frame.user_path(tenant, user.id),
         group: user.group.clone(),
         is_admin: user.admin.granted == Some(true),
-        badge: worst.into(),
+        badge: maker.worst().into(),
         tokens: tokens.len(),
-        integrations: titles.into_iter().collect::<Vec<_>>().join(", "),
-        expiry: ahead
-            .min_by_key(|token| token.expires)
-            .and_then(|token| Expiry::of(token, &snapshot.expiry_notice, frame.now)),
+        integrations: maker.integrations().into_iter().collect::<Vec<_>>().join(", "),
+        expiry: maker.expires_first(frame.now).and_then(|token| Expiry::of(token, &snapshot.expiry_notice, frame.now)),
         unlisted_since: user.unlisted_since().map(|at| When::new(at, frame.now)),
     }
 }
@@ -126,22 +92,20 @@ fn row(frame: Frame<'_>, snapshot: &Snapshot, made: &Made<'_>) -> UserRow {
 /// The users who made the tokens of a tenant.
 pub(super) fn of_tenant(frame: Frame<'_>, snapshot: &Snapshot, tenant: &str) -> Vec<UserRow> {
     let tokens = snapshot.tokens.iter().filter(|entry| entry.token.tenant.name == tenant);
-    made(frame, tokens).iter().map(|made| row(frame, snapshot, made)).collect()
+    makers(tokens, frame.now).iter().map(|maker| row(frame, snapshot, maker)).collect()
 }
 
 /// Writes the list of users, those with the worst tokens first.
 pub(in super::super) fn users(frame: Frame<'_>, snapshot: &Snapshot, query: &UsersQuery) -> askama::Result<String> {
-    let all = made(frame, snapshot.tokens.iter());
+    let all = makers(snapshot.tokens.iter(), frame.now);
     let term = query.q.trim().to_lowercase();
-    let is_found = |made: &&Made<'_>| {
-        let texts = [made.user.name.as_deref(), Some(made.tenant), made.user.group.as_deref()];
+    let is_found = |maker: &&Maker<'_>| {
+        let texts = [maker.user.name.as_deref(), Some(maker.tenant), maker.user.group.as_deref()];
         let has = |text: &str| text.to_lowercase().contains(&term);
-        texts.into_iter().flatten().any(has) || made.user.id.to_string() == term
+        texts.into_iter().flatten().any(has) || maker.user.id.to_string() == term
     };
     let mut found: Vec<_> = all.iter().filter(is_found).collect();
-    found.sort_by_key(|made| made.tokens.iter().map(|(health, _)| *health).min());
-    let pages = found.len().div_ceil(USERS).max(1);
-    let page = query.page.unwrap_or(1).clamp(1, pages);
+    found.sort_by_key(|maker| maker.worst());
     let to_page = |page: usize| {
         let mut text = url::form_urlencoded::Serializer::new(String::new());
         if !query.q.is_empty() {
@@ -149,16 +113,17 @@ pub(in super::super) fn users(frame: Frame<'_>, snapshot: &Snapshot, query: &Use
         }
         format!("{}/users?{}", frame.base, text.append_pair("page", &page.to_string()).finish())
     };
-    let shown = found.iter().skip((page - 1) * USERS).take(USERS);
+    let Paging { from, before, after } = Paging::new(query.page, found.len(), USERS, to_page);
+    let shown = found.iter().skip(from).take(USERS);
     List {
         frame,
         query,
         all: all.len(),
         found: found.len(),
         unknown: snapshot.tokens.iter().filter(|entry| entry.status.user.is_none()).count(),
-        users: shown.map(|made| row(frame, snapshot, made)).collect(),
-        before: (page > 1).then(|| to_page(page - 1)),
-        after: (page < pages).then(|| to_page(page + 1)),
+        users: shown.map(|maker| row(frame, snapshot, maker)).collect(),
+        before,
+        after,
     }
     .render()
 }
@@ -172,18 +137,14 @@ pub(in super::super) fn user(
     read: impl FnOnce(&[HistoryQuery]) -> Histories,
 ) -> Option<askama::Result<String>> {
     let tokens = snapshot.tokens.iter().filter(|entry| entry.token.tenant.name == tenant);
-    let mut of_user = made(frame, tokens).into_iter().find(|made| made.user.id == id)?;
+    let mut of_user = makers(tokens, frame.now).into_iter().find(|maker| maker.user.id == id)?;
     let shown = row(frame, snapshot, &of_user);
     of_user.tokens.sort_by_key(|(health, _)| *health);
     of_user.tokens.truncate(USERS);
-    let histories = read(&of_user.tokens.iter().map(|(_, entry)| rows::query(entry, frame.now)).collect::<Vec<_>>());
-    let concerns = |names: &BTreeSet<&str>| {
-        names.iter().any(|name| of_user.tokens.iter().any(|(_, entry)| entry.token.name == *name))
-    };
+    let (rows, no_history) = rows(frame, snapshot, &of_user.tokens, read);
     let of_tenant = snapshot.firing().filter(|firing| firing.scope.tenant() == Some(tenant));
     let alerts = of_tenant.filter(|firing| {
-        firing.scope.user_id() == Some(id)
-            || concerns(&firing.affected.iter().map(|affected| affected.token_name.as_str()).collect())
+        firing.scope.user_id() == Some(id) || of_user.tokens.iter().any(|(_, entry)| firing.concerns(&entry.token.name))
     });
     Some(
         One {
@@ -192,8 +153,8 @@ pub(in super::super) fn user(
             id,
             group_problem: of_user.user.group_problem.as_deref(),
             alerts: groups(frame, alerts, MOST_ALERTS).0,
-            rows: rows(frame, snapshot, &of_user.tokens, &histories),
-            no_history: histories.err(),
+            rows,
+            no_history,
             user: shown,
         }
         .render(),

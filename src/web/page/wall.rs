@@ -1,11 +1,12 @@
 //! The wall: every tenant and integration on one screen that is read across a room, without scrolling. Pure.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use askama::Template;
 
-use crate::alert::Severity;
-use crate::state::{Health, Snapshot};
+use crate::alert::{Firing, Severity};
+use crate::state::{Health, Snapshot, TokenSnapshot};
 
 use super::alerts::{Card, card, sorted};
 use super::when::When;
@@ -77,67 +78,84 @@ struct Page<'a> {
     more_alerts: usize,
 }
 
-/// Writes the page.
-pub(in super::super) fn wall(frame: Frame<'_>, snapshot: &Snapshot) -> askama::Result<String> {
-    let mut counts = [0_usize; Health::ALL.len()];
-    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
-    for entry in snapshot.tokens.iter() {
-        counts[entry.health(frame.now) as usize] += 1;
-        *used.entry(title(entry)).or_default() += 1;
+/// The worst token of each tenant and place, and how many there are.
+type Worst<'a> = BTreeMap<&'a str, BTreeMap<usize, (Health, usize)>>;
+
+/// Where everything stands in the drawing.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    /// How many tenants are below each other.
+    rows: usize,
+    row: usize,
+    font: usize,
+    /// The name of a tenant, and a cell.
+    label: usize,
+    cell: usize,
+    /// A tenant with its cells, and what is between it and the next column.
+    column: usize,
+}
+
+impl Layout {
+    fn new(tenants: usize, places: usize) -> Self {
+        let columns = tenants.div_ceil(TALL).clamp(1, COLUMNS);
+        let rows = tenants.div_ceil(columns).max(1);
+        // The heads stand above the first row.
+        let row = (HEIGHT / (rows + 1)).min(96);
+        let font = (row * 4 / 9).clamp(8, 36);
+        let room = WIDTH / columns - GAP;
+        let cell = ((room * 3 / 5) / places.max(1)).min(row * 5 / 2).max(12);
+        // Names stand near their cells, however much room there is.
+        let label = room.saturating_sub(cell * places).min(font * LONGEST);
+        Self { rows, row, font, label, cell, column: label + cell * places + GAP }
     }
-    // Those that most tokens are for have places of their own.
+
+    /// The beginning of a text, as far as it fits this width.
+    fn fits(self, text: &str, width: usize) -> String {
+        shortened(text, (width * 10 / (self.font * 6)).saturating_sub(1).max(1))
+    }
+
+    /// Where a cell begins.
+    fn cell_at(self, column: usize, place: usize) -> usize {
+        column * self.column + self.label + place * self.cell
+    }
+}
+
+/// The integrations that have a place, those with most tokens first.
+fn places(snapshot: &Snapshot) -> Vec<&str> {
+    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+    snapshot.tokens.iter().for_each(|entry| *used.entry(title(entry)).or_default() += 1);
     let mut integrations: Vec<_> = used.into_iter().collect();
-    integrations.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    integrations.sort_by_key(|(_, count)| Reverse(*count));
     let mut places: Vec<&str> = integrations.iter().map(|(title, _)| *title).collect();
     if places.len() > INTEGRATIONS {
         places.truncate(INTEGRATIONS - 1);
         places.push(OTHERS);
     }
-    let mut worst: BTreeMap<&str, BTreeMap<usize, (Health, usize)>> = BTreeMap::new();
+    places
+}
+
+/// Writes the page.
+pub(in super::super) fn wall(frame: Frame<'_>, snapshot: &Snapshot) -> askama::Result<String> {
+    let places = places(snapshot);
+    let (mut counts, mut worst) = ([0_usize; Health::ALL.len()], Worst::new());
     for entry in snapshot.tokens.iter() {
-        let place = places.iter().position(|place| *place == title(entry)).unwrap_or(places.len().saturating_sub(1));
         let health = entry.health(frame.now);
+        counts[health as usize] += 1;
+        let place = places.iter().position(|place| *place == title(entry)).unwrap_or(places.len().saturating_sub(1));
         let cell = worst.entry(&entry.token.tenant.name).or_default().entry(place).or_insert((health, 0));
         *cell = (cell.0.min(health), cell.1 + 1);
     }
-    let columns = worst.len().div_ceil(TALL).clamp(1, COLUMNS);
-    let rows = worst.len().div_ceil(columns).max(1);
-    // The heads stand above the first row.
-    let row = (HEIGHT / (rows + 1)).min(96);
-    let font = (row * 4 / 9).clamp(8, 36);
-    let room = WIDTH / columns - GAP;
-    let cell = ((room * 3 / 5) / places.len().max(1)).min(row * 5 / 2).max(12);
-    // Names stand near their cells, however much room there is.
-    let label = room.saturating_sub(cell * places.len()).min(font * LONGEST);
-    let column = label + cell * places.len() + GAP;
-    let fits = |text: &str, width: usize| shortened(text, (width * 10 / (font * 6)).saturating_sub(1).max(1));
-    let first_cell = |index: usize| (index / rows) * column + label;
-    let heads = (0..columns).flat_map(|number| {
-        let heads = places.iter().enumerate().map(move |(place, name)| (number, place, *name));
-        heads.map(|(number, place, name)| Head {
-            name: name.to_owned(),
-            short: fits(name, cell),
-            x: number * column + label + place * cell,
+    let layout = Layout::new(worst.len(), places.len());
+    let columns = worst.len().div_ceil(layout.rows).max(1);
+    let heads = (0..columns).flat_map(|column| {
+        places.iter().enumerate().map(move |(place, name)| Head {
+            name: (*name).to_owned(),
+            short: layout.fits(name, layout.cell),
+            x: layout.cell_at(column, place),
         })
     });
-    let lines = worst.into_iter().enumerate().map(|(index, (name, cells))| Line {
-        name: name.to_owned(),
-        short: fits(name, label),
-        href: frame.tenant_path(name),
-        x: (index / rows) * column,
-        y: (index % rows + 1) * row,
-        cells: cells
-            .into_iter()
-            .map(|(place, (health, tokens))| Cell {
-                badge: health.into(),
-                x: first_cell(index) + place * cell,
-                tokens,
-                integration: places.get(place).copied().unwrap_or_default().to_owned(),
-            })
-            .collect(),
-    });
-    let is_urgent =
-        |firing: &&&crate::alert::Firing| firing.severity == Severity::Critical && !firing.is_acknowledged(frame.now);
+    let lines = worst.iter().enumerate().map(|(index, (name, cells))| line(frame, layout, &places, index, name, cells));
+    let is_urgent = |firing: &&&Firing| firing.severity == Severity::Critical && !firing.is_acknowledged(frame.now);
     let alerts = sorted(snapshot.firing());
     let urgent: Vec<_> = alerts.iter().filter(is_urgent).collect();
     Page {
@@ -148,19 +166,45 @@ pub(in super::super) fn wall(frame: Frame<'_>, snapshot: &Snapshot) -> askama::R
         heads: heads.collect(),
         lines: lines.collect(),
         width: WIDTH,
-        height: (rows + 1) * row,
-        column: column - GAP,
-        cell: cell.saturating_sub(6),
-        row: row.saturating_sub(4),
-        font,
+        height: (layout.rows + 1) * layout.row,
+        column: layout.column - GAP,
+        cell: layout.cell.saturating_sub(6),
+        row: layout.row.saturating_sub(4),
+        font: layout.font,
         more_alerts: urgent.len().saturating_sub(ALERTS),
         alerts: urgent.into_iter().take(ALERTS).map(|firing| card(frame, firing, None)).collect(),
     }
     .render()
 }
 
+/// The line of a tenant, the one of that index.
+fn line(
+    frame: Frame<'_>,
+    layout: Layout,
+    places: &[&str],
+    index: usize,
+    name: &str,
+    cells: &BTreeMap<usize, (Health, usize)>,
+) -> Line {
+    let (column, row) = (index / layout.rows, index % layout.rows);
+    let cell = |(place, (health, tokens)): (&usize, &(Health, usize))| Cell {
+        badge: (*health).into(),
+        x: layout.cell_at(column, *place),
+        tokens: *tokens,
+        integration: places.get(*place).copied().unwrap_or_default().to_owned(),
+    };
+    Line {
+        name: name.to_owned(),
+        short: layout.fits(name, layout.label),
+        href: frame.tenant_path(name),
+        x: column * layout.column,
+        y: (row + 1) * layout.row,
+        cells: cells.iter().map(cell).collect(),
+    }
+}
+
 /// What integration a token is for.
-fn title(entry: &crate::state::TokenSnapshot) -> &str {
+fn title(entry: &TokenSnapshot) -> &str {
     entry.token.profile.as_ref().map_or(NONE, |profile| profile.title.as_str())
 }
 
@@ -179,8 +223,7 @@ mod tests {
 
     use super::*;
     use crate::belief::TokenStatus;
-    use crate::state::TokenSnapshot;
-    use crate::testing::{at, token};
+    use crate::testing::{at, token, token_snapshot};
 
     #[test]
     fn any_number_of_tenants_fits_the_screen() {
@@ -188,8 +231,7 @@ mod tests {
             let entry = |number: usize| {
                 let mut token = token(&format!("t{}", number % 4), &[]);
                 Arc::make_mut(&mut token.tenant).name = format!("a tenant with a rather long name {}", number / 4);
-                let (token, status) = (Arc::new(token), Arc::new(TokenStatus::default()));
-                TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }
+                token_snapshot(token, TokenStatus::default())
             };
             let tokens = Arc::new((0..4 * tenants).map(entry).collect());
             let snapshot = Snapshot { tokens, ..Snapshot::default() };

@@ -69,19 +69,16 @@ pub(super) fn weeks<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::belief::TokenStatus;
-    use crate::testing::{at, token};
+    use crate::testing::{at, token, token_snapshot};
 
     #[test]
     fn each_expiry_ahead_is_in_the_week_that_its_link_selects() {
         let entry = |hours: Option<i64>, auto_rotated| {
             let mut token = token("t", &[]);
             (token.expires, token.auto_rotated) = (hours.map(|hours| at(hours * 3600)), auto_rotated);
-            let (token, status) = (Arc::new(token), Arc::new(TokenStatus::default()));
-            TokenSnapshot { token, status, is_affected: false, asked: Arc::default() }
+            token_snapshot(token, TokenStatus::default())
         };
         let hours = [-1, 0, 7 * 24 - 1, 7 * 24, 91 * 24 - 1, 91 * 24];
         let mut tokens: Vec<_> = hours.map(|hours| entry(Some(hours), false)).into();

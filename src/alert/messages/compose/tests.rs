@@ -61,6 +61,7 @@ impl World {
             status,
             group: status.current_group(),
             is_pending: false,
+            is_behind: false,
             is_outdated: false,
         };
         let members = self.tokens.iter().zip(&self.statuses).map(member);

@@ -42,6 +42,32 @@ fn a_restart_believes_what_was_persisted_and_notifies_of_nothing_twice() {
 }
 
 #[test]
+fn what_ended_while_nobody_watched_is_not_reminded_of_before_it_is_checked() {
+    for (me, list) in [(refused(), granted().list), (works(&[]), ProbeObservation::Missing)] {
+        let mut machine = Machine::new(fleet(&["t"]));
+        machine.probes_take = 3;
+        machine.seconds(10);
+        machine.answer("t", me, list);
+        machine.seconds(4000);
+        assert_eq!(machine.notified().len(), 1, "{:?}", machine.notified());
+        machine.answers.clear();
+        machine.crash(fleet(&["t"]), 3 * 24 * 3600);
+        machine.seconds(4000);
+        let changes: Vec<_> = machine.store.notified.iter().map(|notification| notification.change).collect();
+        assert_eq!(changes, [Change::New, Change::Resolved]);
+    }
+    let mut machine = Machine::new(fleet(&["t"]));
+    machine.seconds(10);
+    machine.answer("t", refused(), granted().list);
+    machine.seconds(4000);
+    machine.crash(fleet(&["t"]), 3 * 24 * 3600);
+    machine.seconds(4000);
+    let last = machine.store.notified.last().map(|notification| notification.change);
+    assert_eq!(last, Some(Change::Reminder), "what lasts is reminded of once it was checked");
+    assert_eq!(machine.notified().len(), 2);
+}
+
+#[test]
 fn overdue_checks_are_spread_over_an_interval_and_none_is_left_out() {
     let names: Vec<String> = (0..60).map(|number| format!("t{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,0 +1,44 @@
+//! `report`: prints the report for customers and auditors, from the store of a daemon that may be running.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::ReportArguments;
+use crate::exit::Exit;
+use crate::state::AlertHistory;
+use crate::store;
+use crate::system::{clock, output};
+use crate::web::{History, Report, Selection, pieces};
+
+use super::believed::snapshot;
+use super::{failed, load, usage, without_log};
+
+pub(super) fn report(path: &Path, arguments: ReportArguments) -> Exit {
+    let config = match load(path) {
+        Ok(config) => Arc::new(config),
+        Err(exit) => return exit,
+    };
+    let snapshot = match snapshot(&config) {
+        Ok(snapshot) => Arc::new(snapshot),
+        Err(error) => return failed(&error.into()),
+    };
+    let ReportArguments { tenant, since, output: form } = arguments;
+    let now = clock::now();
+    let selection = Selection::new(tenant, since.moment(now), now);
+    if selection.tenant.is_some() && selection.indexes(&snapshot).is_empty() {
+        return usage(&"find a token of that tenant in the configuration; `validate` counts them");
+    }
+    let path = config.storage.path.clone();
+    let read = move |queries: &[_]| store::histories(&path, queries).map_err(|error| error.to_string());
+    // No report needs what happened to an alert.
+    let history = History::new(read, |_| Ok(AlertHistory::default()));
+    let report = Report { snapshot, selection, history };
+    for piece in pieces(report, form, None) {
+        match piece.map(|piece| output::print(&piece)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return without_log(&format_args!("write to standard output: {error}"), Exit::Failure),
+            Err(why) => return failed(&anyhow::anyhow!("make the report: {why}")),
+        }
+    }
+    Exit::Success
+}

@@ -1,0 +1,77 @@
+//! What happened to an alert, read beside a daemon.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Row};
+
+use crate::state::{AlertDelivery, AlertEvent, AlertHistory, DeliveryOutcome, TakenOn};
+
+use super::alert_events::ACKNOWLEDGED;
+use super::database::version;
+use super::error::{Problem, StoreError};
+use super::history::{moment, open, unreadable};
+
+/// The version of the schema that has this first.
+const FIRST: usize = 9;
+/// How many events of one alert, and how many deliveries, are read at most: the newest.
+const MOST: u32 = 500;
+
+/// What happened to the alert with this id, as far as it is retained; nothing if there never was one.
+///
+/// # Errors
+/// When there is no store at `path`, a newer version or another program wrote it, or it cannot be read.
+pub fn alert_history(path: &Path, alert: &str) -> Result<AlertHistory, StoreError> {
+    let read = || {
+        let connection = open(path)?;
+        // A daemon that has not been restarted since the program was upgraded may still write the older schema.
+        if version(&connection)?.is_none_or(|version| version < FIRST) {
+            return Ok(AlertHistory::default());
+        }
+        Ok(AlertHistory { events: events(&connection, alert)?, deliveries: deliveries(&connection, alert)? })
+    };
+    read().map_err(|problem: Problem| problem.at(path))
+}
+
+fn events(connection: &Connection, alert: &str) -> Result<Vec<AlertEvent>, Problem> {
+    let text = format!("SELECT at, change, notice FROM alert_events WHERE alert = ?1 ORDER BY id DESC LIMIT {MOST}");
+    let mut statement = connection.prepare(&text)?;
+    let (mut rows, mut events) = (statement.query([alert])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let (at, change, notice) = (moment(row, 0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?);
+        let what = |error| unreadable(&format!("alert {alert}, {change}"), error);
+        let taken_on = |acknowledgement| AlertEvent::TakenOn(TakenOn { alert: alert.to_owned(), at, acknowledgement });
+        events.push(match (change.as_str(), &notice) {
+            (ACKNOWLEDGED, Some(text)) => taken_on(Some(serde_json::from_str(text).map_err(what)?)),
+            (_, None) => taken_on(None),
+            (_, Some(text)) => AlertEvent::Notified { at, notification: serde_json::from_str(text).map_err(what)? },
+        });
+    }
+    events.reverse();
+    Ok(events)
+}
+
+fn deliveries(connection: &Connection, alert: &str) -> Result<Vec<AlertDelivery>, Problem> {
+    let text = format!(
+        "SELECT queued_at, receiver, told_at, set_aside_at, refusal FROM outbox
+         WHERE json_extract(notice, '$.id') = ?1 ORDER BY id DESC LIMIT {MOST}"
+    );
+    let mut statement = connection.prepare(&text)?;
+    let (mut rows, mut deliveries) = (statement.query([alert])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        deliveries.push(delivery(row)?);
+    }
+    deliveries.reverse();
+    Ok(deliveries)
+}
+
+fn delivery(row: &Row<'_>) -> Result<AlertDelivery, Problem> {
+    let is_set = |column: usize| row.get::<_, Option<String>>(column).map(|text| text.is_some());
+    let outcome = if is_set(2)? {
+        DeliveryOutcome::Delivered(moment(row, 2)?)
+    } else if is_set(3)? {
+        DeliveryOutcome::Refused(moment(row, 3)?, row.get::<_, Option<String>>(4)?.unwrap_or_default())
+    } else {
+        DeliveryOutcome::Waits
+    };
+    Ok(AlertDelivery { queued_at: moment(row, 0)?, receiver: row.get(1)?, outcome })
+}

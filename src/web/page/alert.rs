@@ -1,0 +1,162 @@
+//! The page of an alert, while it fires and after: what broke, the steps, the tokens, and what happened when. Pure.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+
+use crate::alert::{Acknowledgement, Change, Notification, runbook};
+use crate::state::{AlertDelivery, AlertEvent, AlertHistory, DeliveryOutcome, Snapshot, TakenOn};
+
+use super::Frame;
+use super::alerts::{Card, card};
+use super::when::When;
+
+/// One thing that happened to an alert.
+struct Happened {
+    when: When,
+    what: String,
+    /// Whom it was notified to, and what became of that.
+    receivers: Vec<Received>,
+}
+
+/// What a receiver did with a notification.
+struct Received {
+    receiver: String,
+    what: String,
+    /// When it took or refused it.
+    when: Option<When>,
+    is_trouble: bool,
+}
+
+/// What is shown of an alert that is over.
+struct Over {
+    alert: &'static str,
+    about: String,
+    severity: &'static str,
+    since: When,
+    runbook: String,
+    /// What was said of it when it fired.
+    what: String,
+    /// What was said at its end, and when; `None` if that was not recorded.
+    end: Option<(String, When)>,
+}
+
+#[derive(Template)]
+#[template(path = "alert.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    /// The alert, while it fires.
+    card: Option<Card>,
+    over: Option<Over>,
+    timeline: Vec<Happened>,
+    no_history: Option<String>,
+}
+
+/// Writes the page of the alert with this id, or `None` if none with it fires, and `history` has none.
+///
+/// # Errors
+/// Why the history cannot be read, if no such alert fires.
+pub(in super::super) fn alert(
+    frame: Frame<'_>,
+    snapshot: &Snapshot,
+    id: &str,
+    history: Result<AlertHistory, String>,
+) -> Result<Option<askama::Result<String>>, String> {
+    let firing = snapshot.firing().find(|firing| firing.id == id);
+    let (history, no_history) = match history {
+        Ok(history) => (history, None),
+        Err(why) if firing.is_none() => return Err(why),
+        Err(why) => (AlertHistory::default(), Some(why)),
+    };
+    let over = if firing.is_none() { over(frame, &history) } else { None };
+    if firing.is_none() && over.is_none() {
+        return Ok(None);
+    }
+    let mut timeline = timeline(frame, &history);
+    // One that began before this was recorded has a beginning all the same.
+    let is_recorded = notified(&history).any(|(_, notification)| notification.change == Change::New);
+    let begun = firing.filter(|_| !is_recorded).map(|firing| happened(frame, firing.began_at, "Fired".to_owned()));
+    let first_seen = firing.map(|firing| firing.since);
+    let first_seen = first_seen.or_else(|| notified(&history).next().map(|(_, notification)| notification.since));
+    let first_seen = first_seen.map(|at| happened(frame, at, "First seen".to_owned()));
+    timeline.splice(0..0, first_seen.into_iter().chain(begun));
+    let card = firing.map(|firing| card(frame, firing, None));
+    Ok(Some(Page { frame, card, over, timeline, no_history }.render()))
+}
+
+/// The notifications of an alert, in order.
+fn notified(history: &AlertHistory) -> impl DoubleEndedIterator<Item = (DateTime<Utc>, &Notification)> {
+    history.events.iter().filter_map(|event| match event {
+        AlertEvent::Notified { at, notification } => Some((*at, &**notification)),
+        AlertEvent::TakenOn(_) => None,
+    })
+}
+
+/// What is known of an alert that fires no more.
+fn over(frame: Frame<'_>, history: &AlertHistory) -> Option<Over> {
+    let fired = notified(history).rfind(|(_, notification)| !notification.change.ends());
+    let last = notified(history).next_back()?;
+    let (_, Notification { key, severity, since, message, .. }) = fired.unwrap_or(last);
+    let names = [key.of.tenant().map(str::to_owned), key.of.subject()].into_iter().flatten().collect::<Vec<_>>();
+    let end = Some(last).filter(|(_, notification)| notification.change.ends());
+    Some(Over {
+        alert: key.alert.as_str(),
+        about: if names.is_empty() { "all tenants".to_owned() } else { names.join(" / ") },
+        severity: severity.as_str(),
+        since: When::new(*since, frame.now),
+        runbook: runbook(frame.base, key.alert),
+        what: message.line.clone(),
+        end: end.map(|(at, notification)| (notification.message.line.clone(), When::new(at, frame.now))),
+    })
+}
+
+fn happened(frame: Frame<'_>, at: DateTime<Utc>, what: String) -> Happened {
+    Happened { when: When::new(at, frame.now), what, receivers: Vec::new() }
+}
+
+/// What happened to an alert, the first thing first, with what became of each notification.
+fn timeline(frame: Frame<'_>, history: &AlertHistory) -> Vec<Happened> {
+    let one = |event: &AlertEvent| match event {
+        AlertEvent::Notified { at, notification } => {
+            // What is sent to a receiver is queued as it is notified.
+            let sent = history.deliveries.iter().filter(|delivery| delivery.queued_at == *at);
+            let receivers = sent.map(|delivery| received(frame, delivery)).collect();
+            Happened { receivers, ..happened(frame, *at, change(notification)) }
+        }
+        AlertEvent::TakenOn(TakenOn { at, acknowledgement: None, .. }) => {
+            happened(frame, *at, "Acknowledgement taken back".to_owned())
+        }
+        AlertEvent::TakenOn(TakenOn { at, acknowledgement: Some(acknowledgement), .. }) => {
+            let Acknowledgement { by, reason, until, .. } = acknowledgement;
+            let until = When::new(*until, frame.now).exact;
+            happened(frame, *at, format!("Acknowledged by {by} until {until}: {reason}"))
+        }
+    };
+    history.events.iter().map(one).collect()
+}
+
+fn change(notification: &Notification) -> String {
+    let severity = notification.severity.as_str();
+    match notification.change {
+        Change::New => format!("Fired, {severity}"),
+        Change::Escalated => format!("Became {severity}"),
+        Change::Deescalated => format!("Only {severity} now"),
+        Change::Updated => "What it affects changed".to_owned(),
+        Change::Reminder => "Reminder".to_owned(),
+        Change::Resolved => "Resolved".to_owned(),
+        Change::Superseded => "Another alert took its place".to_owned(),
+    }
+}
+
+fn received(frame: Frame<'_>, delivery: &AlertDelivery) -> Received {
+    let (what, at) = match &delivery.outcome {
+        DeliveryOutcome::Waits => ("has not taken it yet".to_owned(), None),
+        DeliveryOutcome::Delivered(at) => ("took it".to_owned(), Some(*at)),
+        DeliveryOutcome::Refused(at, answer) => (format!("refused it for good: {answer}"), Some(*at)),
+    };
+    Received {
+        receiver: delivery.receiver.clone(),
+        what,
+        when: at.map(|at| When::new(at, frame.now)),
+        is_trouble: !matches!(delivery.outcome, DeliveryOutcome::Delivered(_)),
+    }
+}

@@ -1,0 +1,137 @@
+//! A report as CSV: a row for each token.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use csv::WriterBuilder;
+
+use crate::belief::PermissionState;
+use crate::state::{PermissionView, Snapshot, TokenSnapshot};
+
+use super::chapters::{Chapter, Report};
+use super::totals::mean_time_to_fix;
+
+/// The columns.
+const HEAD: [&str; 23] = [
+    "tenant",
+    "subdomain",
+    "token_name",
+    "profile",
+    "health",
+    "state",
+    "since",
+    "last_verdict",
+    "user_id",
+    "user",
+    "security_group",
+    "contact",
+    "note",
+    "fingerprint",
+    "value_since",
+    "expires",
+    "auto_rotated",
+    "missing",
+    "permissions",
+    "incidents",
+    "lasting",
+    "mean_time_to_fix_seconds",
+    "changes",
+];
+
+/// The rows, the head before the first of them.
+pub(in super::super) fn csv(report: Report) -> impl Iterator<Item = Result<String, String>> + Send {
+    let chapters = report.chapters();
+    let Report { snapshot, selection, .. } = report;
+    let row = move |chapter: Result<Chapter, String>| {
+        let chapter = chapter?;
+        line(&row(&snapshot, &snapshot.tokens[chapter.index], &chapter, selection.until))
+    };
+    std::iter::once_with(|| line(&HEAD.map(str::to_owned))).chain(chapters.map(row))
+}
+
+fn row(snapshot: &Snapshot, entry: &TokenSnapshot, chapter: &Chapter, now: DateTime<Utc>) -> [String; 23] {
+    let TokenSnapshot { token, status, .. } = entry;
+    let (user, moment) = (status.user.as_ref(), |at: Option<DateTime<Utc>>| at.map(in_seconds).unwrap_or_default());
+    let text = |text: Option<&str>| text.map(plain).unwrap_or_default();
+    let permissions: Vec<_> = PermissionView::of(token, status, snapshot.probes, now).collect();
+    let missing = permissions.iter().filter(|view| view.state == PermissionState::Missing);
+    let said = permissions.iter().map(|view| {
+        let evidence = view.evidence_text();
+        let evidence = if evidence.is_empty() { evidence } else { format!(" ({evidence})") };
+        format!("{}: {}{evidence}", view.permission.name(), view.state.as_str())
+    });
+    let lasting = chapter.incidents.iter().filter(|incident| incident.until.is_none()).count();
+    let mean = mean_time_to_fix(&chapter.incidents).map(|mean| mean.num_seconds().to_string());
+    [
+        plain(&token.tenant.name),
+        text(token.tenant.subdomain.as_deref()),
+        plain(&token.name),
+        text(token.profile_name()),
+        entry.health(now).as_str().to_owned(),
+        status.state.as_str().to_owned(),
+        moment(status.since),
+        moment(status.validity.last_success),
+        user.map(|user| user.id.to_string()).unwrap_or_default(),
+        text(user.and_then(|user| user.name.as_deref())),
+        text(status.security_group()),
+        text(token.contact.as_deref()),
+        text(token.note.as_deref()),
+        status.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default(),
+        moment(status.value_since.or(status.known_since)),
+        moment(token.expires),
+        token.auto_rotated.to_string(),
+        plain(&missing.map(|view| view.permission.name()).collect::<Vec<_>>().join("; ")),
+        plain(&said.collect::<Vec<_>>().join("; ")),
+        chapter.incidents.len().to_string(),
+        lasting.to_string(),
+        mean.unwrap_or_default(),
+        chapter.changes.len().to_string(),
+    ]
+}
+
+fn in_seconds(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A text that no spreadsheet takes for a formula: names come from Syncro and from other people.
+fn plain(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
+}
+
+fn line(cells: &[String; 23]) -> Result<String, String> {
+    let mut writer = WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record(cells).map_err(|error| error.to_string())?;
+    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::super::state::History;
+    use super::super::query::Selection;
+    use super::*;
+    use crate::belief::{TokenState, TokenStatus};
+    use crate::testing::{at, token, token_snapshot};
+
+    #[test]
+    fn a_row_has_a_cell_for_each_column_and_no_cell_is_a_formula() {
+        let mut token = token("jumpcloud", &["Tickets - Edit"]);
+        token.contact = Some("=HYPERLINK(\"http://example.invalid\"), Pat".to_owned());
+        let status = TokenStatus { state: TokenState::Valid, since: Some(at(0)), ..TokenStatus::default() };
+        let tokens = Arc::new(vec![token_snapshot(token, status)]);
+        let report = Report {
+            snapshot: Arc::new(Snapshot { tokens, ..Snapshot::default() }),
+            selection: Selection::new(None, None, at(9)),
+            history: History::new(|queries| Ok(vec![Vec::new(); queries.len()]), |_| Err(String::new())),
+        };
+        let lines: Vec<_> = csv(report).map(Result::unwrap).collect();
+        assert!(lines[0].starts_with("tenant,subdomain,token_name,profile,health,state,since,"), "{}", lines[0]);
+        let mut reader = csv::Reader::from_reader(std::io::Cursor::new(lines.concat()));
+        let row: std::collections::HashMap<String, String> = reader.deserialize().next().unwrap().unwrap();
+        assert_eq!((row["state"].as_str(), row["since"].as_str()), ("valid", "2027-01-15T08:00:00Z"));
+        assert_eq!(row["contact"], "'=HYPERLINK(\"http://example.invalid\"), Pat");
+        assert!(row["permissions"].starts_with("Tickets - Edit: unverified ("), "{}", row["permissions"]);
+        assert_eq!((row["mean_time_to_fix_seconds"].as_str(), row["incidents"].as_str()), ("", "0"));
+    }
+}
