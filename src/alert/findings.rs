@@ -125,3 +125,6 @@ pub(super) fn moments<'a>(
     });
     silent.chain(members).filter(move |at| *at > rules.now)
 }
+
+#[cfg(test)]
+mod tests;

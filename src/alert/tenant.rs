@@ -159,3 +159,6 @@ impl Members<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
