@@ -24,14 +24,17 @@ pub(super) fn report(path: &Path, arguments: ReportArguments) -> Exit {
     };
     let ReportArguments { tenant, since, output: form } = arguments;
     let now = clock::now();
-    let selection = Selection::new(tenant, since.moment(now), now);
-    if selection.tenant.is_some() && selection.indexes(&snapshot).is_empty() {
-        return usage(&"find a token of that tenant in the configuration; `validate` counts them");
+    let selection = match Selection::new(tenant, Some(since), now) {
+        Ok(selection) => selection,
+        Err(why) => return usage(&format_args!("make the report: {why}")),
+    };
+    if let Some(tenant) = selection.tenant.as_ref().filter(|_| selection.indexes(&snapshot).is_empty()) {
+        return usage(&format_args!("make the report: no token of a tenant `{tenant}` is configured"));
     }
     let path = config.storage.path.clone();
     let read = move |queries: &[_]| store::histories(&path, queries).map_err(|error| error.to_string());
-    // No report needs what happened to an alert.
-    let history = History::new(read, |_| Ok(AlertHistory::default()));
+    // No report needs what happened to alerts.
+    let history = History::new(read, |_| Ok(AlertHistory::default()), || Ok(Vec::new()));
     let report = Report { snapshot, selection, history };
     for piece in pieces(report, form, None) {
         match piece.map(|piece| output::print(&piece)) {

@@ -117,10 +117,11 @@ impl Daemon {
         let (reload, reloads) = mpsc::channel(ORDERS);
         let (check, checks) = mpsc::channel(ORDERS);
         let (acknowledge, requests) = mpsc::channel(ORDERS);
-        let (of_tokens, of_alerts) = (config.storage.path.clone(), config.storage.path.clone());
+        let [of_tokens, of_alerts, of_ended] = [(); 3].map(|()| config.storage.path.clone());
         let history = History::new(
             move |queries| store::histories(&of_tokens, queries).map_err(|error| error.to_string()),
             move |alert| store::alert_history(&of_alerts, alert).map_err(|error| error.to_string()),
+            move || store::ended_alerts(&of_ended).map_err(|error| error.to_string()),
         );
         let state = State {
             snapshots: snapshots.clone(),

@@ -24,6 +24,15 @@ pub struct AlertHistory {
     pub deliveries: Vec<AlertDelivery>,
 }
 
+/// The end of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedAlert {
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// What was notified then.
+    pub notification: Notification,
+}
+
 /// One thing that happened to an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlertEvent {

@@ -12,7 +12,7 @@ mod routing;
 mod snapshot;
 
 pub(crate) use alert_history::{AlertDelivery, AlertEvent, DeliveryOutcome};
-pub use alert_history::{AlertHistory, TakenOn};
+pub use alert_history::{AlertHistory, EndedAlert, TakenOn};
 pub(crate) use deliveries::{Delivery, Settled, thin};
 pub(crate) use history::{HistoryLine, HistoryQuery, in_milliseconds};
 pub(crate) use liveness::stalled;

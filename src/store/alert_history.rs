@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
-use crate::state::{AlertDelivery, AlertEvent, AlertHistory, DeliveryOutcome, TakenOn};
+use crate::state::{AlertDelivery, AlertEvent, AlertHistory, DeliveryOutcome, EndedAlert, TakenOn};
 
 use super::alert_events::ACKNOWLEDGED;
 use super::database::version;
@@ -15,6 +15,8 @@ use super::history::{moment, open, unreadable};
 const FIRST: usize = 9;
 /// How many events of one alert, and how many deliveries, are read at most: the newest.
 const MOST: u32 = 500;
+/// How many of the alerts that ended are read at most.
+const MOST_ENDED: u32 = 50;
 
 /// What happened to the alert with this id, as far as it is retained; nothing if there never was one.
 ///
@@ -28,6 +30,33 @@ pub fn alert_history(path: &Path, alert: &str) -> Result<AlertHistory, StoreErro
             return Ok(AlertHistory::default());
         }
         Ok(AlertHistory { events: events(&connection, alert)?, deliveries: deliveries(&connection, alert)? })
+    };
+    read().map_err(|problem: Problem| problem.at(path))
+}
+
+/// The ends of the alerts that ended last, the newest first.
+///
+/// # Errors
+/// As of [`alert_history`].
+pub fn ended_alerts(path: &Path) -> Result<Vec<EndedAlert>, StoreError> {
+    let read = || {
+        let connection = open(path)?;
+        if version(&connection)?.is_none_or(|version| version < FIRST) {
+            return Ok(Vec::new());
+        }
+        let text = format!(
+            "SELECT at, notice FROM alert_events WHERE change IN ('resolved', 'superseded') ORDER BY id DESC
+             LIMIT {MOST_ENDED}"
+        );
+        let mut statement = connection.prepare(&text)?;
+        let (mut rows, mut ended) = (statement.query([])?, Vec::new());
+        while let Some(row) = rows.next()? {
+            let (at, notice) = (moment(row, 0)?, row.get::<_, String>(1)?);
+            let notification =
+                serde_json::from_str(&notice).map_err(|error| unreadable("the end of an alert", error))?;
+            ended.push(EndedAlert { at, notification });
+        }
+        Ok(ended)
     };
     read().map_err(|problem: Problem| problem.at(path))
 }

@@ -34,7 +34,7 @@ use read::Outbox;
 use retention::Retention;
 
 pub use acknowledge::{acknowledgement_orders, order_acknowledgement};
-pub use alert_history::alert_history;
+pub use alert_history::{alert_history, ended_alerts};
 pub(crate) use disk::Blocking;
 pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};

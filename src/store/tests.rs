@@ -16,7 +16,7 @@ use super::database::Database;
 use super::error::Problem;
 use super::lock::Lock;
 use super::unwritten::Unwritten;
-use super::{Handles, Instruments, Store, Writer, alert_history, history, redeliver};
+use super::{Handles, Instruments, Store, Writer, alert_history, ended_alerts, history, redeliver};
 use super::{acknowledgement_orders, is_in_use, order_acknowledgement};
 use crate::alert::{Acknowledgement, Affected, Alert, Change, Firing, Notification, Severity};
 use crate::belief::{Evidence, Policy, TokenStatus, Transition, TransitionKind, step};
@@ -704,6 +704,9 @@ fn what_happened_to_an_alert_is_read_with_what_became_of_each_notification() {
     let expected = [DeliveryOutcome::Delivered(at(12)), refusal, DeliveryOutcome::Waits];
     assert_eq!(outcomes, ["hook", "chat", "mail"].into_iter().zip(&expected).collect::<Vec<_>>());
     assert_eq!(alert_history(&place.path(), "c").unwrap(), AlertHistory::default());
+    let ended = ended_alerts(&place.path()).unwrap();
+    let ended: Vec<_> = ended.iter().map(|one| (one.at, one.notification.id.as_str())).collect();
+    assert_eq!(ended, [(at(20), "a")], "the other fires still");
     assert!(alert_history(&place.path().with_extension("none"), "a").is_err());
     let discard = Unwritten { discard_before: Some(at(500)), ..Unwritten::default() };
     database.write(&discard, at(2000)).unwrap();

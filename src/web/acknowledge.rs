@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use serde::Deserialize;
 
-use crate::alert::{self, Acknowledgement};
+use crate::alert::Acknowledgement;
 use crate::cli::moment_ahead;
 use crate::http_server::Access;
 use crate::system::clock;
@@ -70,14 +70,10 @@ async fn carry_out(
     let refused = |status, why: &str| problem(access, status, "Not acknowledged", &format!("Not done, {why}."));
     match request_acknowledgement(state, id, acknowledgement).await {
         Err(why) => refused(why.status(), &why.to_string()),
-        Ok(id) => (StatusCode::SEE_OTHER, [(header::LOCATION, shown_at(state, access, &id))]).into_response(),
+        Ok(id) => {
+            // Its page says what has happened to it, this among it.
+            let page = format!("{}/alerts/{id}", access.base);
+            (StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()
+        }
     }
-}
-
-/// The path of the page that shows an alert: that of the token which it is about, or the first one.
-fn shown_at(state: &State, access: &Access, id: &str) -> String {
-    let snapshot = state.snapshot();
-    let scope = snapshot.firing().find(|firing| firing.id == id).map(|firing| &firing.scope);
-    let page = scope.filter(|scope| scope.token_name().is_some()).map(|scope| alert::page(&access.base, scope));
-    format!("{}#alert-{id}", page.unwrap_or_else(|| format!("{}/", access.base)))
 }

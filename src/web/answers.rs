@@ -38,3 +38,8 @@ pub(super) fn not_made(access: &Access, why: NotMade) -> Response {
 pub(super) fn no_such_token(access: &Access) -> Response {
     problem(access, StatusCode::NOT_FOUND, "No such token", "No token of that name is configured for that tenant.")
 }
+
+/// The answer to a name that no tenant has.
+pub(super) fn no_such_tenant(access: &Access) -> Response {
+    problem(access, StatusCode::NOT_FOUND, "No such tenant", "No tenant of that name has a token in the configuration.")
+}

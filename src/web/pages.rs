@@ -16,7 +16,7 @@ use crate::model::TokenId;
 use crate::state::{HistoryQuery, Snapshot, stalled};
 use crate::system::clock;
 
-use super::answers::{html, no_such_token, not_made, problem};
+use super::answers::{html, no_such_tenant, no_such_token, not_made, problem};
 use super::page::{self, AlertsQuery, ExpiringQuery, FleetQuery, Frame, Own, UsersQuery};
 use super::report::{Report, ReportQuery};
 use super::report_forms::pieces;
@@ -132,7 +132,9 @@ pub(super) async fn alerts(
         Ok(query) => query,
         Err(refused) => return *refused,
     };
-    maker.answer(maker.run(move |frame, snapshot| page::alerts(frame, snapshot, &query)).await)
+    maker.answer(
+        maker.with_history(move |frame, snapshot, past| page::alerts(frame, snapshot, &query, past.ended())).await,
+    )
 }
 
 /// The page of an alert.
@@ -218,7 +220,10 @@ pub(super) async fn tenant(
         }
         Err(_) => Ok(None),
     };
-    maker.found(made, "No such tenant", "No tenant of that name has a token in the configuration.")
+    match made {
+        Ok(None) => no_such_tenant(&maker.access),
+        made => maker.found(made, "", ""),
+    }
 }
 
 /// The runbook of an alert, with what it concerns now.
@@ -281,6 +286,9 @@ pub(super) async fn report(
         Ok(selection) => selection,
         Err(why) => return maker.refused(&why),
     };
+    if selection.tenant.is_some() && selection.indexes(&maker.snapshot).is_empty() {
+        return no_such_tenant(&maker.access);
+    }
     let output = query.output.unwrap_or(ReportOutput::Html);
     let kind = match output {
         ReportOutput::Html => "text/html; charset=utf-8",

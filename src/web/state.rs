@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::alert::{Acknowledged, Acknowledgement};
 use crate::http_server::Lanes;
 use crate::model::{Token, TokenId};
-use crate::state::{AlertHistory, HistoryLine, HistoryQuery, Snapshot};
+use crate::state::{AlertHistory, EndedAlert, HistoryLine, HistoryQuery, Snapshot};
 
 use super::meter::{Meter, TooMuch};
 
@@ -80,12 +80,15 @@ pub(crate) struct State {
 pub(crate) struct History {
     read: Arc<Read>,
     of_alert: Arc<OfAlert>,
+    ended: Arc<Ended>,
 }
 
 /// The lines that each query selects, or why they cannot be read. Blocks.
 type Read = dyn Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> + Send + Sync;
 /// What happened to the alert with an id, or why that cannot be read. Blocks.
 type OfAlert = dyn Fn(&str) -> Result<AlertHistory, String> + Send + Sync;
+/// The alerts that ended last, the newest first, or why they cannot be read. Blocks.
+type Ended = dyn Fn() -> Result<Vec<EndedAlert>, String> + Send + Sync;
 
 impl fmt::Debug for History {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,18 +97,19 @@ impl fmt::Debug for History {
 }
 
 impl History {
-    /// A history that is read by `read` and `of_alert`, which may block.
+    /// A history that is read by these, which may block.
     pub(crate) fn new(
         read: impl Fn(&[HistoryQuery]) -> Result<Vec<Vec<HistoryLine>>, String> + Send + Sync + 'static,
         of_alert: impl Fn(&str) -> Result<AlertHistory, String> + Send + Sync + 'static,
+        ended: impl Fn() -> Result<Vec<EndedAlert>, String> + Send + Sync + 'static,
     ) -> Self {
-        Self { read: Arc::new(read), of_alert: Arc::new(of_alert) }
+        Self { read: Arc::new(read), of_alert: Arc::new(of_alert), ended: Arc::new(ended) }
     }
 
     /// A history that cannot be read, and why.
     pub(super) fn unreadable(why: String) -> Self {
-        let why_of_alert = why.clone();
-        Self::new(move |_| Err(why.clone()), move |_| Err(why_of_alert.clone()))
+        let [of_lines, of_alert] = [why.clone(), why.clone()];
+        Self::new(move |_| Err(of_lines.clone()), move |_| Err(of_alert.clone()), move || Err(why.clone()))
     }
 
     /// The lines that a query selects, the newest first and `most` at most, read few at a time when they are wanted.
@@ -140,6 +144,11 @@ impl History {
     /// What happened to the alert with this id, or why that cannot be read. Blocks.
     pub(super) fn of_alert(&self, id: &str) -> Result<AlertHistory, String> {
         (self.of_alert)(id)
+    }
+
+    /// The alerts that ended last, or why they cannot be read. Blocks.
+    pub(super) fn ended(&self) -> Result<Vec<EndedAlert>, String> {
+        (self.ended)()
     }
 }
 

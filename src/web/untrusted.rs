@@ -33,7 +33,7 @@ pub(crate) fn query(text: &str) {
         page(page::users(frame, &Snapshot::default(), &query));
     }
     if let Ok(Query(query)) = Query::<AlertsQuery>::try_from_uri(&uri) {
-        page::alerts(frame, &Snapshot::default(), &query).map(page).ok();
+        page::alerts(frame, &Snapshot::default(), &query, Ok(Vec::new())).map(page).ok();
     }
     if let Ok(Query(query)) = Query::<ExpiringQuery>::try_from_uri(&uri) {
         page::expiring(frame, &Snapshot::default(), &query, |_| Ok(Vec::new())).map(page).ok();

@@ -86,7 +86,7 @@ await alert.locator("summary", { hasText: "Acknowledge" }).click();
 await alert.getByLabel("Who").fill("Pat");
 await alert.getByLabel("Why it may wait").fill("the vendor renews it");
 await alert.getByRole("button", { name: "Acknowledge" }).click();
-await page.waitForURL(/#alert-/);
+await page.waitForURL(/\/alerts\/[0-9a-f]{8}$/);
 await page.goto(`${address}/alerts`);
 const taken = page.locator("details.alert.acknowledged", { hasText: "PermissionLost" });
 await taken.waitFor();
@@ -98,7 +98,7 @@ await page.getByRole("heading", { name: "Timeline" }).waitFor();
 assert.match(await page.locator(".timeline").innerText(), /First seen[^]*Fired, critical[^]*Acknowledged by Pat/);
 await photograph(page, "alert");
 await page.getByRole("button", { name: "Take the acknowledgement back" }).click();
-await page.waitForURL(/#alert-/);
+await page.locator(".timeline", { hasText: "Acknowledgement taken back" }).waitFor();
 
 // The other views, whose links lead to each other.
 for (const view of ["wall", "expiring", "users", "report"]) {

@@ -127,12 +127,15 @@ fn the_page_of_an_alert_says_what_happened_and_to_whom_it_was_notified_even_once
     shown(&daemon, &["Acknowledgement taken back"]);
     world.happens(Incident::TokenWorks { token: "value-of-acme".to_owned() });
     daemon.alert("TokenRejected", "resolved");
-    let over = ["Over since", "it was critical", "Fired, critical", "Acknowledged by Pat", "Resolved", "hook took it"];
+    let over = ["It ended ", "it was critical", "Fired, critical", "Acknowledged by Pat", "Resolved", "hook took it"];
     let page = shown(&daemon, &over);
     assert!(page.find("Fired, critical") < page.find("Acknowledged by Pat"), "in order: {page}");
-    assert!(page.contains("pager has not taken it yet"), "whoever did not take it is named too: {page}");
+    assert!(page.contains("pager has not "), "whoever did not take it is named too: {page}");
     assert!(!page.contains("action=\"/alerts/"), "it can be taken on no more: {page}");
     assert_eq!(daemon.get("/alerts/00000000").0, 404);
+    let list = daemon.get("/alerts?tenant=ACME").1;
+    assert!(list.contains(&format!("<a href=\"{path}\">TokenRejected</a>")), "what ended leads to its page: {list}");
+    assert!(!daemon.get("/alerts?tenant=another").1.contains(&path), "a filter is for what ended too");
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn people_take_an_alert_on_and_back_by_forms() {
     assert!(page.contains(&format!("action=\"/alerts/{id}/acknowledge\"")), "{page}");
     let take = |text: &str| send(&daemon, "POST", &format!("/alerts/{id}/acknowledge"), Some(form(text)));
     let (status, location, _) = take("by=Pat+%3Cb%3E&reason=the+vendor+is+on+it&until=1d");
-    assert_eq!((status, location.as_str()), (303, format!("/tenants/acme/tokens/jumpcloud#alert-{id}").as_str()));
+    assert_eq!((status, location.as_str()), (303, format!("/alerts/{id}").as_str()));
     for path in ["/", "/tenants/acme/tokens/jumpcloud"] {
         let (_, page) = daemon.get(path);
         assert!(page.contains("Acknowledged by Pat &#60;b&#62; until "), "{path}: {page}");

@@ -10,6 +10,7 @@ CREATE TABLE alert_events (
 );
 CREATE INDEX alert_events_by_alert ON alert_events (alert, id);
 CREATE INDEX alert_events_by_time ON alert_events (at);
+CREATE INDEX alert_events_ended ON alert_events (id) WHERE change IN ('resolved', 'superseded');
 
 -- To whom an alert was notified is found by the id of the alert.
 CREATE INDEX outbox_by_alert ON outbox (json_extract(notice, '$.id'));

@@ -45,7 +45,10 @@ struct Reported<'a> {
     /// When its value was first used; of one that was there before the monitor, when that first saw it.
     #[schema(required)]
     value_since: Option<DateTime<Utc>>,
-    /// When what uses it was seen to fail, the first time first.
+    /// Since when it has been watched: when a check first gave a verdict; `null` if none has.
+    #[schema(required)]
+    watched_since: Option<DateTime<Utc>>,
+    /// When it was seen not to work, or to lack what its integration requires, the first time first.
     incidents: Vec<Incident>,
     /// How long they took on average, of those that began and ended in the period.
     #[schema(required)]
@@ -75,6 +78,7 @@ pub(in super::super) fn report(
         let entry = &snapshot.tokens[index];
         let reported = Reported {
             token: Token::of(&snapshot, entry, &base),
+            watched_since: entry.status.known_since,
             value_since: entry.status.value_since.or(entry.status.known_since),
             mean_time_to_fix_seconds: mean_time_to_fix(&incidents).map(|mean| mean.num_seconds()),
             incidents,
@@ -92,6 +96,7 @@ const END: &str = "]}";
 #[utoipa::path(
     get,
     path = "/api/v1/report",
+    operation_id = "report",
     tag = "history",
     summary = "For customers and auditors: every token with its permissions and their evidence, and what happened to it in a period",
     params(ApiReportQuery),

@@ -74,6 +74,7 @@ fn users(snapshot: Arc<Snapshot>, _base: String, part: Part) -> impl Iterator<It
 #[utoipa::path(
     get,
     path = "/api/v1/users",
+    operation_id = "users",
     tag = "users",
     summary = "The users who made tokens, and what depends on each, or a part of them",
     params(Part),

@@ -1,14 +1,18 @@
 //! The page of an alert, while it fires and after: what broke, the steps, the tokens, and what happened when. Pure.
 
 use askama::Template;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alert::{Acknowledgement, Change, Notification, runbook};
+use crate::alert::{Acknowledgement, Alert, Change, Notification, page, runbook};
+use crate::model::Scope;
 use crate::state::{AlertDelivery, AlertEvent, AlertHistory, DeliveryOutcome, Snapshot, TakenOn};
 
 use super::Frame;
-use super::alerts::{Card, card};
-use super::when::When;
+use super::alerts::{Card, Piece, about, card, sentences};
+use super::when::{When, span};
+
+/// What has waited for a receiver for less than this says nothing of the receiver.
+const SOON: TimeDelta = TimeDelta::minutes(1);
 
 /// One thing that happened to an alert.
 struct Happened {
@@ -32,12 +36,13 @@ struct Over {
     alert: &'static str,
     about: String,
     severity: &'static str,
-    since: When,
     runbook: String,
-    /// What was said of it when it fired.
-    what: String,
-    /// What was said at its end, and when; `None` if that was not recorded.
-    end: Option<(String, When)>,
+    /// The page about what it was about.
+    href: Option<String>,
+    /// What was said of it last: at its end, if that was recorded.
+    what: Vec<Piece>,
+    /// When it ended, and how long it had fired; `None` if that was not recorded.
+    end: Option<(When, String)>,
 }
 
 #[derive(Template)]
@@ -75,9 +80,16 @@ pub(in super::super) fn alert(
     // One that began before this was recorded has a beginning all the same.
     let is_recorded = notified(&history).any(|(_, notification)| notification.change == Change::New);
     let begun = firing.filter(|_| !is_recorded).map(|firing| happened(frame, firing.began_at, "Fired".to_owned()));
-    let first_seen = firing.map(|firing| firing.since);
-    let first_seen = first_seen.or_else(|| notified(&history).next().map(|(_, notification)| notification.since));
-    let first_seen = first_seen.map(|at| happened(frame, at, "First seen".to_owned()));
+    let of_history = || notified(&history).next().map(|(_, one)| (one.key.alert, one.since));
+    let first_seen = firing.map(|firing| (firing.alert, firing.since)).or_else(of_history);
+    let first_seen = first_seen.map(|(alert, at)| {
+        let what = match alert {
+            Alert::TokenExpiring => "The first notice of its expiry was due",
+            Alert::TokenExpiryOutdated => "Its declared expiry",
+            _ => "First seen",
+        };
+        happened(frame, at, what.to_owned())
+    });
     timeline.splice(0..0, first_seen.into_iter().chain(begun));
     let card = firing.map(|firing| card(frame, firing, None));
     Ok(Some(Page { frame, card, over, timeline, no_history }.render()))
@@ -93,19 +105,18 @@ fn notified(history: &AlertHistory) -> impl DoubleEndedIterator<Item = (DateTime
 
 /// What is known of an alert that fires no more.
 fn over(frame: Frame<'_>, history: &AlertHistory) -> Option<Over> {
-    let fired = notified(history).rfind(|(_, notification)| !notification.change.ends());
-    let last = notified(history).next_back()?;
-    let (_, Notification { key, severity, since, message, .. }) = fired.unwrap_or(last);
-    let names = [key.of.tenant().map(str::to_owned), key.of.subject()].into_iter().flatten().collect::<Vec<_>>();
-    let end = Some(last).filter(|(_, notification)| notification.change.ends());
+    let (began, first) = notified(history).next()?;
+    let (ended, last) = notified(history).next_back()?;
+    let Notification { key, severity, .. } = first;
+    let end = last.change.ends().then(|| (When::new(ended, frame.now), span(ended - began)));
     Some(Over {
         alert: key.alert.as_str(),
-        about: if names.is_empty() { "all tenants".to_owned() } else { names.join(" / ") },
+        about: about(&key.of),
         severity: severity.as_str(),
-        since: When::new(*since, frame.now),
         runbook: runbook(frame.base, key.alert),
-        what: message.line.clone(),
-        end: end.map(|(at, notification)| (notification.message.line.clone(), When::new(at, frame.now))),
+        href: (key.of != Scope::Fleet).then(|| page(frame.base, &key.of)),
+        what: sentences(&last.message.line),
+        end,
     })
 }
 
@@ -148,8 +159,11 @@ fn change(notification: &Notification) -> String {
 }
 
 fn received(frame: Frame<'_>, delivery: &AlertDelivery) -> Received {
+    // It is gathered with others first, or tried again soon.
+    let is_new = frame.now - delivery.queued_at < SOON;
     let (what, at) = match &delivery.outcome {
-        DeliveryOutcome::Waits => ("has not taken it yet".to_owned(), None),
+        DeliveryOutcome::Waits if is_new => ("has not been sent it yet, or has not taken it".to_owned(), None),
+        DeliveryOutcome::Waits => ("has not taken it".to_owned(), None),
         DeliveryOutcome::Delivered(at) => ("took it".to_owned(), Some(*at)),
         DeliveryOutcome::Refused(at, answer) => (format!("refused it for good: {answer}"), Some(*at)),
     };
@@ -157,6 +171,10 @@ fn received(frame: Frame<'_>, delivery: &AlertDelivery) -> Received {
         receiver: delivery.receiver.clone(),
         what,
         when: at.map(|at| When::new(at, frame.now)),
-        is_trouble: !matches!(delivery.outcome, DeliveryOutcome::Delivered(_)),
+        is_trouble: match delivery.outcome {
+            DeliveryOutcome::Delivered(_) => false,
+            DeliveryOutcome::Waits => !is_new,
+            DeliveryOutcome::Refused(..) => true,
+        },
     }
 }

@@ -83,7 +83,6 @@ fn order(firing: &Firing) -> (bool, bool, Reverse<Severity>, Reverse<DateTime<Ut
 /// The row of an alert, on the page at `here`.
 pub(super) fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Card {
     let Firing { id, alert, scope, severity, since, message, affected, .. } = firing;
-    let names = [scope.tenant().map(str::to_owned), scope.subject()].into_iter().flatten().collect::<Vec<_>>();
     let href = (*scope != Scope::Fleet).then(|| page(frame.base, scope)).filter(|href| here != Some(href.as_str()));
     let tokens = affected.chunk_by(|left, right| left.token_name == right.token_name).count();
     let (affected, more_affected) = tokens_of(frame, firing);
@@ -95,14 +94,14 @@ pub(super) fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Car
         sign: sign(*severity),
         alert: alert.as_str(),
         runbook: runbook(frame.base, *alert),
-        about: if names.is_empty() { "all tenants".to_owned() } else { names.join(" / ") },
+        about: about(scope),
         kind: scope.security_group().map(|_| "security group"),
         href,
         since: When::new(*since, frame.now),
-        what: pieces(&sentence(&message.line)),
+        what: sentences(&message.line),
         affected,
         more_affected,
-        steps: message.steps.iter().map(|step| pieces(&sentence(step))).collect(),
+        steps: message.steps.iter().map(|step| sentences(step)).collect(),
         shown_by: message.shown_by.clone(),
         contact: message.contact.clone(),
         note: message.note.clone(),
@@ -111,6 +110,12 @@ pub(super) fn card(frame: Frame<'_>, firing: &Firing, here: Option<&str>) -> Car
             (by.clone(), When::new(*until, frame.now), reason.clone())
         }),
     }
+}
+
+/// What an alert is about, such as `acme / jumpcloud`.
+pub(super) fn about(scope: &Scope) -> String {
+    let names = [scope.tenant().map(str::to_owned), scope.subject()].into_iter().flatten().collect::<Vec<_>>();
+    if names.is_empty() { "all tenants".to_owned() } else { names.join(" / ") }
 }
 
 /// The tokens that an alert affects, with what each lacks, and how many more there are. One that is about a token as a whole
@@ -144,6 +149,11 @@ pub(super) struct Piece {
 fn pieces(text: &str) -> Vec<Piece> {
     let piece = |(index, text): (usize, &str)| Piece { text: text.to_owned(), is_name: index % 2 == 1 };
     text.split('`').enumerate().map(piece).filter(|piece| !piece.text.is_empty()).collect()
+}
+
+/// A text as a sentence, in pieces.
+pub(super) fn sentences(text: &str) -> Vec<Piece> {
+    pieces(&sentence(text))
 }
 
 /// The text with a capital letter at its start and a full stop at its end.

@@ -1,14 +1,16 @@
-//! The list of all alerts that fire. Pure.
+//! The list of all alerts that fire, and of those that ended last. Pure.
 
 use askama::Template;
 use serde::Deserialize;
 
-use crate::alert::{Alert, Firing, Severity};
-use crate::state::Snapshot;
+use crate::alert::{Alert, Change, Firing, Notification, Severity};
+use crate::model::Scope;
+use crate::state::{EndedAlert, Snapshot};
 
 use super::Frame;
-use super::alerts::{Card, card, sorted};
+use super::alerts::{Card, about, card, sorted};
 use super::paging::Paging;
+use super::when::When;
 
 /// How many alerts one page of the list has.
 const ALERTS: usize = 100;
@@ -41,9 +43,17 @@ impl AlertsQuery {
     }
 
     fn selects(&self, firing: &Firing) -> bool {
-        let tenant = || firing.scope.tenant().unwrap_or_default().to_lowercase();
-        (self.alert.is_empty() || firing.alert.as_str().eq_ignore_ascii_case(&self.alert))
-            && (self.severity.is_empty() || firing.severity.as_str() == self.severity)
+        self.selects_one(firing.alert, firing.severity, &firing.scope)
+    }
+
+    fn selects_ended(&self, notification: &Notification) -> bool {
+        self.selects_one(notification.key.alert, notification.severity, &notification.key.of)
+    }
+
+    fn selects_one(&self, alert: Alert, severity: Severity, scope: &Scope) -> bool {
+        let tenant = || scope.tenant().unwrap_or_default().to_lowercase();
+        (self.alert.is_empty() || alert.as_str().eq_ignore_ascii_case(&self.alert))
+            && (self.severity.is_empty() || severity.as_str() == self.severity)
             && (self.tenant.is_empty() || tenant() == self.tenant.to_lowercase())
     }
 
@@ -56,6 +66,17 @@ impl AlertsQuery {
     }
 }
 
+/// An alert that ended.
+struct Ended {
+    alert: &'static str,
+    about: String,
+    href: String,
+    severity: &'static str,
+    /// Whether another alert took its place.
+    is_superseded: bool,
+    when: When,
+}
+
 #[derive(Template)]
 #[template(path = "alerts.html")]
 struct List<'a> {
@@ -65,6 +86,8 @@ struct List<'a> {
     all: usize,
     found: usize,
     cards: Vec<Card>,
+    ended: Vec<Ended>,
+    no_history: Option<String>,
     before: Option<String>,
     after: Option<String>,
 }
@@ -77,11 +100,14 @@ pub(in super::super) fn alerts(
     frame: Frame<'_>,
     snapshot: &Snapshot,
     query: &AlertsQuery,
+    ended: Result<Vec<EndedAlert>, String>,
 ) -> Result<askama::Result<String>, String> {
     query.check()?;
     let found = sorted(snapshot.firing().filter(|firing| query.selects(firing)));
     let Paging { from, before, after } = Paging::new(query.page, found.len(), ALERTS, |page| query.href(frame, page));
     let shown = found.iter().skip(from).take(ALERTS);
+    let no_history = ended.as_ref().err().cloned();
+    let ended = ended.unwrap_or_default().into_iter().filter(|one| query.selects_ended(&one.notification));
     Ok(List {
         frame,
         query,
@@ -89,8 +115,24 @@ pub(in super::super) fn alerts(
         all: snapshot.firing().count(),
         found: found.len(),
         cards: shown.map(|firing| card(frame, firing, None)).collect(),
+        ended: ended.map(|one| Ended::of(frame, &one)).collect(),
+        no_history,
         before,
         after,
     }
     .render())
+}
+
+impl Ended {
+    fn of(frame: Frame<'_>, EndedAlert { at, notification }: &EndedAlert) -> Self {
+        let Notification { id, key, severity, change, .. } = notification;
+        Self {
+            alert: key.alert.as_str(),
+            about: about(&key.of),
+            href: format!("{}/alerts/{id}", frame.base),
+            severity: severity.as_str(),
+            is_superseded: *change == Change::Superseded,
+            when: When::new(*at, frame.now),
+        }
+    }
 }

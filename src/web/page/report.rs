@@ -10,8 +10,9 @@ use crate::state::{Health, Snapshot, TokenSnapshot};
 use super::super::report::{Chapter, Figures, Report, Selection, Totals, mean_time_to_fix};
 use super::expiry::Expiry;
 use super::permissions::{Change, Permission, permissions};
+use super::rows::why;
 use super::when::{When, span};
-use super::{Badge, Frame, name_of, state};
+use super::{Badge, Counts, Frame, name_of, state};
 
 /// How many changes of a token the document has; CSV counts them, and JSON has all of the period.
 const MOST_CHANGES: usize = 50;
@@ -31,7 +32,8 @@ struct Line {
     user: Option<String>,
     contact: Option<String>,
     expiry: Option<Expiry>,
-    incidents: usize,
+    /// `None` where nothing is known of the period.
+    incidents: Option<usize>,
     is_lasting: bool,
     mean: Option<String>,
 }
@@ -56,7 +58,8 @@ struct Document<'a> {
     /// The beginning of the period, as the address of the page has it.
     from: String,
     until: When,
-    /// When a check last gave a verdict about any of its tokens.
+    /// When a check first gave a verdict about any of its tokens, if that was in the period, and when one last did.
+    watched_since: Option<When>,
     newest: Option<When>,
     totals: &'a Totals,
     mean: Option<String>,
@@ -70,14 +73,15 @@ struct OfToken<'a> {
     tenant: &'a str,
     token_name: &'a str,
     badge: Badge,
+    why: String,
     state: String,
     since: Option<When>,
+    watched_since: Option<When>,
     integration: Option<&'a str>,
     user: Option<String>,
     security_group: Option<&'a str>,
     global_admin: bool,
     contact: Option<&'a str>,
-    note: Option<&'a str>,
     fingerprint: Option<String>,
     value_since: Option<When>,
     expiry: Option<Expiry>,
@@ -99,10 +103,11 @@ struct OfToken<'a> {
 pub(in super::super) fn report_line(frame: Frame<'_>, snapshot: &Snapshot, figures: Figures) -> askama::Result<String> {
     let entry = &snapshot.tokens[figures.index];
     let TokenSnapshot { token, status, .. } = entry;
+    let health = entry.health(frame.now);
     Line {
         token: format!("{} / {}", token.tenant.name, token.name),
-        badge: entry.health(frame.now).into(),
-        state: state(status.state),
+        badge: health.into(),
+        state: why(snapshot, health, entry, Counts::of(entry).missing),
         user: status.user.as_ref().map(name_of),
         contact: token.contact.clone(),
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),
@@ -128,19 +133,25 @@ pub(in super::super) fn report_frame(
     let Selection { since, until, tenant } = &report.selection;
     let snapshot = &report.snapshot;
     let when = |moment| When::new(moment, *until);
-    let last = |index: usize| snapshot.tokens[index].status.validity.last_success;
+    let indexes = report.selection.indexes(snapshot);
+    let of_tokens = || indexes.iter().map(|index| &snapshot.tokens[*index].status);
+    let first = of_tokens().filter_map(|status| status.known_since).min();
     let all = [totals.broken, totals.attention, totals.unseen, totals.well];
     let from = when(*since).machine;
     let document = Document {
         frame,
         style: stands_alone.then_some(STYLE),
-        title: tenant.as_ref().map_or_else(|| "API tokens".to_owned(), |tenant| format!("API tokens of {tenant}")),
+        title: tenant.as_ref().map_or_else(
+            || "Report on API tokens".to_owned(),
+            |tenant| format!("Report on the API tokens of {tenant}"),
+        ),
         tenant: tenant.as_deref().unwrap_or_default(),
         query: query(tenant.as_deref(), &from),
         from,
         since: when(*since),
         until: when(*until),
-        newest: report.selection.indexes(snapshot).into_iter().filter_map(last).max().map(when),
+        watched_since: first.filter(|first| first > since).map(when),
+        newest: of_tokens().filter_map(|status| status.validity.last_success).max().map(when),
         totals,
         mean: totals.mean_time_to_fix_seconds.map(|seconds| span(TimeDelta::seconds(seconds))),
         counts: Health::ALL.iter().map(|health| Badge::from(*health)).zip(all).collect(),
@@ -185,18 +196,20 @@ pub(in super::super) fn report_chapter(
     let (unchecked, permissions): (Vec<_>, Vec<_>) = permissions(frame, entry, snapshot.probes)
         .into_iter()
         .partition(|one| one.state == PermissionState::Unverified && !one.is_required);
+    let health = entry.health(frame.now);
     OfToken {
         tenant: &token.tenant.name,
         token_name: &token.name,
-        badge: entry.health(frame.now).into(),
+        badge: health.into(),
+        why: why(snapshot, health, entry, Counts::of(entry).missing),
         state: state(status.state),
         since: status.since.map(when),
+        watched_since: status.known_since.map(when),
         integration: token.profile.as_ref().map(|profile| profile.title.as_str()),
         user: status.user.as_ref().map(name_of),
         security_group: status.security_group(),
         global_admin: status.user.as_ref().is_some_and(|user| user.admin.granted == Some(true)),
         contact: token.contact.as_deref(),
-        note: token.note.as_deref(),
         fingerprint: status.fingerprint.as_ref().map(ToString::to_string),
         value_since: status.value_since.or(status.known_since).map(when),
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::belief::{Evidence, PermissionState, TokenState, TransitionKind};
 use crate::state::{HistoryLine, TokenSnapshot};
 
-/// A time during which what uses a token failed: the token did not work, or lacked what is required.
+/// A time during which a token did not work, or lacked what its integration requires, as checks saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in super::super) struct Incident {
     /// What was wrong: states of the token, and permissions that it lacked.

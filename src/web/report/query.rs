@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::cli::{self, ReportOutput};
+use crate::cli::{self, ReportOutput, Since};
 use crate::state::Snapshot;
 
 /// How many days before its making a report begins, unless it is asked to begin at another moment.
@@ -25,8 +25,19 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// A report that is made at `now` and begins at `since`, or [`DAYS`] before.
-    pub(crate) fn new(tenant: Option<String>, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
-        Self { tenant, since: since.unwrap_or(now - TimeDelta::days(DAYS)).min(now), until: now }
+    ///
+    /// # Errors
+    /// Why it cannot begin then.
+    pub(crate) fn new(tenant: Option<String>, since: Option<Since>, now: DateTime<Utc>) -> Result<Self, String> {
+        let since = match since {
+            None => now - TimeDelta::days(DAYS),
+            // Before that there was no Syncro, and years have more digits than moments are written with.
+            Some(since) => since.moment(now).unwrap_or_default().max(DateTime::UNIX_EPOCH),
+        };
+        if since > now {
+            return Err("since: that is in the future, and a report is of the past".to_owned());
+        }
+        Ok(Self { tenant, since, until: now })
     }
 
     /// The indexes in the snapshot of the tokens that it has, by tenant and name.
@@ -90,15 +101,10 @@ fn selection(tenant: &str, since: &str, now: DateTime<Utc>) -> Result<Selection,
     if since.len() > LONGEST_MOMENT {
         return Err("since: longer than any moment or duration".to_owned());
     }
-    let begin = match since {
-        "" => None,
-        since => {
-            let since = cli::since(since).map_err(|why| format!("since: {why}"))?;
-            Some(since.moment(now).ok_or_else(|| "since: that is before all time".to_owned())?)
-        }
-    };
+    let begin = Some(since).filter(|since| !since.is_empty()).map(cli::since).transpose();
+    let begin = begin.map_err(|why| format!("since: {why}"))?;
     let tenant = Some(tenant.to_owned()).filter(|tenant| !tenant.is_empty());
-    Ok(Selection::new(tenant, begin, now))
+    Selection::new(tenant, begin, now)
 }
 
 #[cfg(test)]
@@ -114,8 +120,11 @@ mod tests {
         };
         assert_eq!(read("", ""), report(None, -90 * 86_400));
         assert_eq!(read("acme", "2h"), report(Some("acme"), -7200));
-        assert_eq!(read("", "2999-01-01"), report(None, 0), "no period begins after its end");
-        for bad in ["yesterday", "9999999999999y", &"1".repeat(65)] {
+        let epoch = DateTime::UNIX_EPOCH;
+        for long in ["1000000d", "99999999999d", "0001-01-01"] {
+            assert_eq!(read("", long).map(|selection| selection.since), Ok(epoch), "{long}");
+        }
+        for bad in ["yesterday", "9999999999999y", "2999-01-01", &"1".repeat(65)] {
             assert!(read("", bad).is_err(), "{bad}");
         }
     }

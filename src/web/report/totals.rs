@@ -22,7 +22,9 @@ pub(in super::super) struct Totals {
     pub(in super::super) unseen: usize,
     /// How many are as they should be.
     pub(in super::super) well: usize,
-    /// How often what uses a token failed.
+    /// Of how many no check gave a verdict in the period: nothing is known of them.
+    pub(in super::super) unknown: usize,
+    /// How often a token did not work, or lacked what its integration requires.
     pub(in super::super) incidents: usize,
     /// How many of these last.
     pub(in super::super) lasting: usize,
@@ -36,7 +38,8 @@ pub(in super::super) struct Totals {
 pub(in super::super) struct Figures {
     /// The index of the token in the snapshot.
     pub(in super::super) index: usize,
-    pub(in super::super) incidents: usize,
+    /// `None` where no check gave a verdict in the period.
+    pub(in super::super) incidents: Option<usize>,
     pub(in super::super) is_lasting: bool,
     pub(in super::super) mean_time_to_fix: Option<TimeDelta>,
 }
@@ -56,12 +59,15 @@ pub(in super::super) fn totals(report: &Report) -> Result<(Totals, Vec<Figures>)
             Health::Unseen => &mut totals.unseen,
             Health::Ok => &mut totals.well,
         } += 1;
+        let is_known = report.snapshot.tokens[index].status.validity.last_success >= Some(report.selection.since);
+        totals.unknown += usize::from(!is_known);
         let lasting = incidents.iter().filter(|incident| incident.until.is_none()).count();
         totals.incidents += incidents.len();
         totals.lasting += lasting;
         times.extend(incidents.iter().filter_map(Incident::took));
         let mean_time_to_fix = mean_time_to_fix(&incidents);
-        all.push(Figures { index, incidents: incidents.len(), is_lasting: lasting > 0, mean_time_to_fix });
+        let count = Some(incidents.len()).filter(|count| is_known || *count > 0);
+        all.push(Figures { index, incidents: count, is_lasting: lasting > 0, mean_time_to_fix });
     }
     totals.mean_time_to_fix_seconds = mean(&times).map(|mean| mean.num_seconds());
     Ok((totals, all))
