@@ -117,7 +117,7 @@ impl Listing {
                 }
                 Place::New(key) => candidates.entry(key).or_default().push((index, listed)),
             }
-        } else if let Some(at) = listed.filter(|at| self.is_held[*at] || fits(&firing[*at], finding)) {
+        } else if let Some(at) = listed.filter(|at| self.is_held[*at] || stays(&firing[*at], finding)) {
             self.kept[at].push(index);
         } else if listed.is_some() && finding.alert == Alert::SecurityGroupRightLost && !finding.may_begin {
             // What it went along with is over; should it last, the next check says so.
@@ -197,6 +197,11 @@ fn listed_in(finding: &Finding, firing: &[Firing]) -> Option<usize> {
 fn fits(firing: &Firing, finding: &Finding) -> bool {
     let explains_missing = firing.alert == Alert::PermissionLost && finding.alert == Alert::PermissionMissing;
     firing.scope == finding.scope && (firing.alert == finding.alert || explains_missing)
+}
+
+/// Whether a right stays in the alert that lists it: also while the group is not known that the alert is about.
+fn stays(firing: &Firing, right: &Finding) -> bool {
+    fits(firing, right) || right.is_vague && firing.alert == right.alert
 }
 
 /// Whether an alert that does not list a finding explains it.

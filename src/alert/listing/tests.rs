@@ -139,6 +139,9 @@ fn a_right_whose_explanation_is_over_waits_for_the_next_check() {
     );
     let alone = || [fires(Alert::SecurityGroupRightLost, group(), &["a:=ticket.write"])];
     assert_eq!(listed(&[stale()], &alone(), false), ["0 a:ticket.write"]);
+    let vague = || Finding { scope: user(), is_vague: true, ..stale() };
+    assert_eq!(listed(&[vague()], &alone(), false), ["0 a:ticket.write"], "of which group it is, is being read again");
+    assert_eq!(listed(&[vague()], &explained(), false), ["0 "]);
     assert_eq!(
         listed(&[lost("a", "Edit"), right("a")], &alone(), false),
         ["0* ", "PermissionLost security_group a:Edit a:ticket.write"]
