@@ -25,8 +25,9 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 const OVERHEAD: usize = size_of::<Line>();
 /// While lines are dropped all the time, their number is reported once for so many lines that are written.
 const LINES_BETWEEN_REPORTS: u64 = 10_000;
-/// How long the end of the program waits for the next line to be written. A reader that works takes a line in far less.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the end of the program waits for the next line to be written. A reader that works takes a line in far less, but the
+/// journal of a machine whose disk is busy does not, and the last line may be the only one that says why the program ends.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the end of the program waits altogether, for a reader that takes a line now and then.
 const LONGEST_FLUSH: Duration = Duration::from_secs(4);
 /// How long a caller that has to know waits until its line is written; the writer needs a thousandth of it.

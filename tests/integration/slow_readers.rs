@@ -118,7 +118,7 @@ fn those_who_do_not_read_what_they_ask_for_take_a_bounded_memory() {
         REPORT,
     ] {
         // The history of every token is read for each.
-        let count = if path == REPORT { READERS / 16 } else { READERS };
+        let count = if path == REPORT { READERS / 32 } else { READERS };
         let readers: Vec<_> = std::thread::scope(|scope| {
             let readers: Vec<_> = (0..count).map(|_| scope.spawn(|| begin(&daemon.address, path))).collect();
             readers.into_iter().map(|reader| reader.join().unwrap()).collect()
