@@ -28,7 +28,13 @@ pub(crate) struct Member<'a> {
     pub is_outdated: bool,
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    /// A token of which no check is due, and of which no other token shows anything.
+    pub(crate) fn alone(token: &'a Token, status: &'a TokenStatus) -> Self {
+        let group = status.current_group();
+        Self { token, status, group, is_pending: false, is_behind: false, is_outdated: false }
+    }
+
     /// The number of the user who made the token, once it is known.
     pub(crate) fn user_id(&self) -> Option<u64> {
         self.status.user.as_ref().map(|user| user.id)

@@ -58,8 +58,8 @@ impl Subjects for Members<'_> {
         if firing.affected.is_empty() {
             return self.tenancy.members.values().all(|member| member.is_behind);
         }
-        let members = firing.affected.iter().filter_map(|affected| self.tenancy.member(&affected.token_name));
-        members.into_iter().any(|member| member.is_behind)
+        let mut members = firing.affected.iter().filter_map(|affected| self.tenancy.member(&affected.token_name));
+        members.any(|member| member.is_behind)
     }
 
     fn is_pending(&self, key: &AlertKey, is_vague: bool) -> bool {

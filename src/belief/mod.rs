@@ -276,10 +276,10 @@ impl TokenStatus {
         };
         let lacking = self.permissions.iter().filter(lacks).map(|status| status.permission);
         lacking.filter(|permission| {
-            let shown_at = other.of_permission(*permission).and_then(|theirs| match theirs.state() {
-                PermissionState::Granted => other.permission_checks.last_success,
-                PermissionState::Missing if theirs.cause != Cause::SecurityGroup => other.validity.last_success,
-                PermissionState::Missing | PermissionState::Unverified => None,
+            let shown_at = other.of_permission(*permission).and_then(|theirs| match (theirs.state(), theirs.cause) {
+                (PermissionState::Granted, _) => other.permission_checks.last_success,
+                (PermissionState::Missing, Cause::Token | Cause::User) => other.validity.last_success,
+                (PermissionState::Missing | PermissionState::Unverified, _) => None,
             });
             shown_at > self.permission_checks.last_attempt
         })

@@ -153,7 +153,8 @@ fn what_a_group_is_believed_to_lack_is_outdated_by_a_token_that_shows_otherwise_
     let lacks = status("Techs", &[(LIST, false)]);
     assert!(outdated(caused(lacks.clone(), Cause::Token), 0, 61));
     assert!(!outdated(caused(lacks.clone(), Cause::Token), 100, 60));
-    assert!(!outdated(caused(lacks, Cause::SecurityGroup), 100, 100));
+    assert!(!outdated(caused(lacks.clone(), Cause::SecurityGroup), 100, 100));
+    assert!(!outdated(caused(lacks, Cause::Undetermined), 100, 100), "what nobody knows the cause of shows nothing");
     let of_token = caused(status("Techs", &[(LIST, false)]), Cause::Token);
     assert_eq!(of_token.outdated_by(&status("Techs", &[(LIST, true)])).count(), 0, "it is not the group's");
     let has = status("Techs", &[(LIST, true)]);

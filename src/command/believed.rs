@@ -4,16 +4,10 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::engine::Core;
-use crate::state::Snapshot;
-use crate::store::{self, StoreError};
+use crate::state::{PersistedState, Snapshot};
 use crate::system::clock;
 
-/// The fleet of this configuration, as the store has it.
-///
-/// # Errors
-/// When there is no store, or it cannot be read.
-pub(super) fn snapshot(config: &Arc<Config>) -> Result<Snapshot, StoreError> {
-    let state = store::state(&config.storage.path)?;
-    let (mut core, _) = Core::start(Arc::clone(config), state, clock::now());
-    Ok(core.snapshot())
+/// The fleet of this configuration, of which the store has this.
+pub(super) fn snapshot(config: &Arc<Config>, state: PersistedState) -> Snapshot {
+    Core::start(Arc::clone(config), state, clock::now()).0.snapshot()
 }

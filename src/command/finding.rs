@@ -122,15 +122,7 @@ impl Finding {
 
 /// The alerts that would fire in a daemon that knows of this token alone.
 fn fires(rules: Rules<'_>, token: &Token, status: &TokenStatus) -> Vec<Firing> {
-    let member = Member {
-        token,
-        status,
-        group: status.current_group(),
-        is_pending: false,
-        is_behind: false,
-        is_outdated: false,
-    };
-    let members = BTreeMap::from([(token.name.as_str(), member)]);
+    let members = BTreeMap::from([(token.name.as_str(), Member::alone(token, status))]);
     let tenancy = Tenancy { name: &token.tenant.name, members, ..Tenancy::default() };
     let mut firing = Vec::new();
     let _ = tenant_alerts(rules, &tenancy, &mut firing, &mut Waiting::default());

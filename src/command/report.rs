@@ -18,8 +18,8 @@ pub(super) fn report(path: &Path, arguments: ReportArguments) -> Exit {
         Ok(config) => Arc::new(config),
         Err(exit) => return exit,
     };
-    let snapshot = match snapshot(&config) {
-        Ok(snapshot) => Arc::new(snapshot),
+    let snapshot = match store::state(&config.storage.path) {
+        Ok(state) => Arc::new(snapshot(&config, state)),
         Err(error) => return failed(&error.into()),
     };
     let ReportArguments { tenant, since, output: form } = arguments;
@@ -28,7 +28,7 @@ pub(super) fn report(path: &Path, arguments: ReportArguments) -> Exit {
         Ok(selection) => selection,
         Err(why) => return usage(&format_args!("make the report: {why}")),
     };
-    if let Some(tenant) = selection.tenant.as_ref().filter(|_| selection.indexes(&snapshot).is_empty()) {
+    if let Some(tenant) = selection.unknown_tenant(&snapshot) {
         return usage(&format_args!("make the report: no token of a tenant `{tenant}` is configured"));
     }
     let path = config.storage.path.clone();

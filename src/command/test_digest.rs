@@ -5,12 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Receiver};
-use crate::engine::Core;
 use crate::exit::Exit;
 use crate::notify::{Http, Trouble, digest_once, digest_preview};
 use crate::state::PersistedState;
 use crate::store;
-use crate::system::clock;
 
 use super::believed::snapshot;
 use super::table::table;
@@ -33,14 +31,13 @@ pub(super) async fn test_digest(path: &Path, wanted: Option<String>, print: bool
         let names = if names.is_empty() { "none has one".to_owned() } else { names.join(", ") };
         return usage(&format!("find a receiver with a `digest`; known: {names}"));
     }
-    let snapshot = match snapshot(&config) {
-        Ok(snapshot) => snapshot,
+    let state = match store::state(&config.storage.path) {
+        Ok(state) => state,
         // Nothing is believed where there is no store yet.
-        Err(error) if matches!(error.problem, store::Problem::Missing) => {
-            Core::start(Arc::clone(&config), PersistedState::default(), clock::now()).0.snapshot()
-        }
+        Err(error) if matches!(error.problem, store::Problem::Missing) => PersistedState::default(),
         Err(error) => return failed(&error.into()),
     };
+    let snapshot = snapshot(&config, state);
     let external_url = config.web.url(config.web.listen);
     let (mut parts, mut rows, mut exit) = (Vec::new(), Vec::new(), Exit::Success);
     for receiver in receivers {

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::belief::{Evidence, TransitionKind};
+use crate::model::{Token, TokenId};
 
 /// Which lines of the history are requested. A field that is `None` excludes nothing.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,15 @@ pub struct HistoryQuery {
     pub before: Option<i64>,
     /// Only so many lines, the newest first.
     pub newest: Option<u32>,
+}
+
+impl HistoryQuery {
+    /// So many lines of a token at most since a moment, the newest first.
+    pub(crate) fn newest_of(token: &Token, since: DateTime<Utc>, newest: u32) -> Self {
+        let TokenId { tenant, token_name } = token.id();
+        let (tenant, token_name) = (Some(tenant), Some(token_name));
+        Self { tenant, token_name, since: Some(since), newest: Some(newest), ..Self::default() }
+    }
 }
 
 /// One change of what was believed, as the store and the API have it.

@@ -76,6 +76,11 @@ impl Health {
 }
 
 impl TokenSnapshot {
+    /// Since when the value of the token has been the one that it is, as far as it was seen.
+    pub(crate) fn value_seen_since(&self) -> Option<DateTime<Utc>> {
+        self.status.value_since.or(self.status.known_since)
+    }
+
     /// The health of the token at a moment. It follows from what is believed rather than from what fires, since alerts may be
     /// suppressed.
     pub fn health(&self, at: DateTime<Utc>) -> Health {

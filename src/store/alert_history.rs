@@ -23,15 +23,9 @@ const MOST_ENDED: u32 = 50;
 /// # Errors
 /// When there is no store at `path`, a newer version or another program wrote it, or it cannot be read.
 pub fn alert_history(path: &Path, alert: &str) -> Result<AlertHistory, StoreError> {
-    let read = || {
-        let connection = open(path)?;
-        // A daemon that has not been restarted since the program was upgraded may still write the older schema.
-        if version(&connection)?.is_none_or(|version| version < FIRST) {
-            return Ok(AlertHistory::default());
-        }
-        Ok(AlertHistory { events: events(&connection, alert)?, deliveries: deliveries(&connection, alert)? })
-    };
-    read().map_err(|problem: Problem| problem.at(path))
+    read(path, |connection| {
+        Ok(AlertHistory { events: events(connection, alert)?, deliveries: deliveries(connection, alert)? })
+    })
 }
 
 /// The ends of the alerts that ended last, the newest first.
@@ -39,26 +33,33 @@ pub fn alert_history(path: &Path, alert: &str) -> Result<AlertHistory, StoreErro
 /// # Errors
 /// As of [`alert_history`].
 pub fn ended_alerts(path: &Path) -> Result<Vec<EndedAlert>, StoreError> {
-    let read = || {
+    read(path, ended)
+}
+
+/// Reads from the store; nothing where a daemon that has not been restarted since the program was upgraded still writes the
+/// older schema.
+fn read<T: Default>(path: &Path, read: impl FnOnce(&Connection) -> Result<T, Problem>) -> Result<T, StoreError> {
+    let opened = || {
         let connection = open(path)?;
-        if version(&connection)?.is_none_or(|version| version < FIRST) {
-            return Ok(Vec::new());
-        }
-        let text = format!(
-            "SELECT at, notice FROM alert_events WHERE change IN ('resolved', 'superseded') ORDER BY id DESC
-             LIMIT {MOST_ENDED}"
-        );
-        let mut statement = connection.prepare(&text)?;
-        let (mut rows, mut ended) = (statement.query([])?, Vec::new());
-        while let Some(row) = rows.next()? {
-            let (at, notice) = (moment(row, 0)?, row.get::<_, String>(1)?);
-            let notification =
-                serde_json::from_str(&notice).map_err(|error| unreadable("the end of an alert", error))?;
-            ended.push(EndedAlert { at, notification });
-        }
-        Ok(ended)
+        let has_it = version(&connection)?.is_some_and(|version| version >= FIRST);
+        if has_it { read(&connection) } else { Ok(T::default()) }
     };
-    read().map_err(|problem: Problem| problem.at(path))
+    opened().map_err(|problem: Problem| problem.at(path))
+}
+
+fn ended(connection: &Connection) -> Result<Vec<EndedAlert>, Problem> {
+    let text = format!(
+        "SELECT at, notice FROM alert_events WHERE change IN ('resolved', 'superseded') ORDER BY id DESC
+         LIMIT {MOST_ENDED}"
+    );
+    let mut statement = connection.prepare(&text)?;
+    let (mut rows, mut ended) = (statement.query([])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let (at, notice) = (moment(row, 0)?, row.get::<_, String>(1)?);
+        let notification = serde_json::from_str(&notice).map_err(|error| unreadable("the end of an alert", error))?;
+        ended.push(EndedAlert { at, notification });
+    }
+    Ok(ended)
 }
 
 fn events(connection: &Connection, alert: &str) -> Result<Vec<AlertEvent>, Problem> {

@@ -12,7 +12,6 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::ReportOutput;
 use crate::http_server::{Access, Lane, NotMade};
-use crate::model::TokenId;
 use crate::state::{HistoryQuery, Snapshot, stalled};
 use crate::system::clock;
 
@@ -257,10 +256,7 @@ pub(super) async fn token(
     let Some(index) = position(&maker.snapshot, path) else { return no_such_token(&maker.access) };
     let made = maker.with_history(move |frame, snapshot, history| {
         let entry = &snapshot.tokens[index];
-        let TokenId { tenant, token_name } = entry.token.id();
-        let (since, newest) = (Some(page::start(frame.now())), Some(page::MOST_LINES));
-        let (tenant, token_name) = (Some(tenant), Some(token_name));
-        let query = HistoryQuery { tenant, token_name, since, newest, ..HistoryQuery::default() };
+        let query = HistoryQuery::newest_of(&entry.token, page::start(frame.now()), page::MOST_LINES);
         let past = history.read(&[query]).map(|mut lines| lines.pop().unwrap_or_default());
         let past = past.map(|mut lines| {
             lines.reverse();
@@ -286,7 +282,7 @@ pub(super) async fn report(
         Ok(selection) => selection,
         Err(why) => return maker.refused(&why),
     };
-    if selection.tenant.is_some() && selection.indexes(&maker.snapshot).is_empty() {
+    if selection.unknown_tenant(&maker.snapshot).is_some() {
         return no_such_tenant(&maker.access);
     }
     let output = query.output.unwrap_or(ReportOutput::Html);

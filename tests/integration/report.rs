@@ -35,9 +35,9 @@ fn a_report_says_how_each_token_is_what_shows_it_and_when_it_failed() {
     let path = world.path("config.toml");
 
     let (code, text) = report(&path, &["--output", "json"]);
-    let (told, served) = (json(&text), json(&daemon.get("/api/v1/report").1));
+    let (printed, served) = (json(&text), json(&daemon.get("/api/v1/report").1));
     assert_eq!(code, Some(0));
-    for report in [&told, &served] {
+    for report in [&printed, &served] {
         let totals = &report["totals"];
         assert_eq!((&totals["tokens"], &totals["incidents"], &totals["lasting"]), (&1.into(), &2.into(), &1.into()));
         assert!(totals["mean_time_to_fix_seconds"].is_i64(), "{totals}");
@@ -51,7 +51,7 @@ fn a_report_says_how_each_token_is_what_shows_it_and_when_it_failed() {
         assert_eq!(kinds, ["permission", "state", "state"]);
         assert!(report["since"].as_str() < report["until"].as_str());
     }
-    assert_eq!(told["tokens"][0]["permissions"], served["tokens"][0]["permissions"]);
+    assert_eq!(printed["tokens"][0]["permissions"], served["tokens"][0]["permissions"]);
 
     for text in [report(&path, &["--output", "csv"]).1, daemon.get("/report?output=csv").1] {
         let mut reader = csv::Reader::from_reader(text.as_bytes());

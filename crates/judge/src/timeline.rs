@@ -139,6 +139,12 @@ impl<'a> Timeline<'a> {
         self.refused_all(tenant).without(&seen)
     }
 
+    /// When a tenant's tokens were refused in an outage that may appear to be older than it is: tokens are checked less often
+    /// while commits are slow, so that what was refused once before it and is not confirmed yet may be its first sight.
+    pub(crate) fn refused_from_before(&self, tenant: usize) -> Spans {
+        self.refused_all(tenant).and(&self.amnesia)
+    }
+
     /// When nothing could be learnt from `/me` of a tenant, whether the monitor ran or not.
     pub(crate) fn blind(&self, tenant: usize) -> Spans {
         self.blind_to(tenant, None)

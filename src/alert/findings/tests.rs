@@ -42,14 +42,7 @@ impl World {
     }
 
     fn with<T>(&self, seconds: i64, what: impl FnOnce(&Tenancy<'_>, Rules<'_>) -> T) -> T {
-        let member = |(token, status)| Member {
-            token,
-            status,
-            group: status.current_group(),
-            is_pending: false,
-            is_behind: false,
-            is_outdated: false,
-        };
+        let member = |(token, status)| Member::alone(token, status);
         let members = self.tokens.iter().zip(&self.statuses).map(member);
         let tenancy = Tenancy {
             name: "acme",

@@ -26,9 +26,7 @@ impl World {
     }
 
     fn with<T>(&self, member: impl Fn(&mut Member<'_>), what: impl FnOnce(&Members<'_>) -> T) -> T {
-        let (token, status) = (&self.token, &self.status);
-        let group = status.current_group();
-        let mut one = Member { token, status, group, is_pending: false, is_behind: false, is_outdated: false };
+        let mut one = Member::alone(&self.token, &self.status);
         member(&mut one);
         let tenancy = Tenancy { name: "acme", members: [("t", one)].into(), ..Tenancy::default() };
         what(&Members { tenancy: &tenancy, rules: Rules::new(&self.alerts, at(60)) })
@@ -111,6 +109,14 @@ fn what_was_missing_is_granted_not_wanted_meant_to_be_missing_or_not_shown() {
         assert_eq!(why(&meant), "nothing shows any more that the token itself lacks it", "that has ended");
         let both = [lacks(LIST), lacks("Tickets - Edit")].concat();
         assert_eq!(World::new(of_list(true)).why(alert, both), "nothing of it is missing any more", "one is wanted");
+        let beside_gone = |name: &str| vec![Affected::permission("gone", LIST), Affected::permission("t", name)];
+        assert_eq!(
+            valid().why(alert, beside_gone("Tickets - Edit")),
+            "it is no longer wanted",
+            "of a token that is gone"
+        );
+        let has = World::new(of_list(true));
+        assert_eq!(has.why(alert, beside_gone(LIST)), "nothing of it is missing any more", "of the one that is there");
     }
 }
 

@@ -17,9 +17,14 @@ pub(super) fn list<E>(
     name: &str,
     items: impl Iterator<Item = Result<String, E>>,
 ) -> impl Iterator<Item = Result<Bytes, E>> {
-    let separators = once("").chain(repeat(","));
-    let items = separators.zip(items).map(|(separator, item)| Ok(format!("{separator}{}", item?).into()));
+    let items = separated(items).map(|item| item.map(Bytes::from));
     once(Ok(format!("{{\"{name}\":[").into())).chain(items).chain(once(Ok(Bytes::from_static(b"]}\n"))))
+}
+
+/// The items of a list, with what separates them.
+pub(super) fn separated<E>(items: impl Iterator<Item = Result<String, E>>) -> impl Iterator<Item = Result<String, E>> {
+    let separators = once("").chain(repeat(","));
+    separators.zip(items).map(|(separator, item)| Ok(format!("{separator}{}", item?)))
 }
 
 /// A part of the tokens, in the order of the configuration; the paths of runbooks begin with `base`.

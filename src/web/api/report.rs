@@ -1,6 +1,6 @@
 //! The report as JSON, and what answers a request for it.
 
-use std::iter::{once, once_with, repeat};
+use std::iter::{once, once_with};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -20,6 +20,7 @@ use crate::system::clock;
 use super::super::report::{self, ApiReportQuery, Chapter, Incident, Totals, mean_time_to_fix, totals};
 use super::super::state::State;
 use super::handlers::{BUSY, error, listed, understood};
+use super::pieces::separated;
 use super::views::{Error, Token, text};
 
 /// For customers and auditors: every token, or those of a tenant, and what happened to them in a period.
@@ -73,21 +74,20 @@ pub(in super::super) fn report(
         let text = text(&empty);
         Ok(text.strip_suffix(END).unwrap_or(&text).to_owned())
     });
-    let token = move |(separator, chapter): (&str, Result<Chapter, String>)| {
+    let token = move |chapter: Result<Chapter, String>| {
         let Chapter { index, changes, incidents } = chapter?;
         let entry = &snapshot.tokens[index];
         let reported = Reported {
             token: Token::of(&snapshot, entry, &base),
             watched_since: entry.status.known_since,
-            value_since: entry.status.value_since.or(entry.status.known_since),
+            value_since: entry.value_seen_since(),
             mean_time_to_fix_seconds: mean_time_to_fix(&incidents).map(|mean| mean.num_seconds()),
             incidents,
             changes,
         };
-        Ok(format!("{separator}{}", text(&reported)))
+        Ok(text(&reported))
     };
-    let tokens = once("").chain(repeat(",")).zip(chapters).map(token);
-    beginning.chain(tokens).chain(once(Ok(format!("{END}\n"))))
+    beginning.chain(separated(chapters.map(token))).chain(once(Ok(format!("{END}\n"))))
 }
 
 /// How a report ends after its tokens.
@@ -121,7 +121,7 @@ pub(super) async fn answer(
         Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
     let snapshot = state.snapshot();
-    if selection.tenant.is_some() && selection.indexes(&snapshot).is_empty() {
+    if selection.unknown_tenant(&snapshot).is_some() {
         return error(StatusCode::NOT_FOUND, "no token of that tenant is configured");
     }
     let source = report::Report { snapshot, selection, history: state.history.clone() };

@@ -161,20 +161,11 @@ fn change(notification: &Notification) -> String {
 fn received(frame: Frame<'_>, delivery: &AlertDelivery) -> Received {
     // It is gathered with others first, or tried again soon.
     let is_new = frame.now - delivery.queued_at < SOON;
-    let (what, at) = match &delivery.outcome {
-        DeliveryOutcome::Waits if is_new => ("has not been sent it yet, or has not taken it".to_owned(), None),
-        DeliveryOutcome::Waits => ("has not taken it".to_owned(), None),
-        DeliveryOutcome::Delivered(at) => ("took it".to_owned(), Some(*at)),
-        DeliveryOutcome::Refused(at, answer) => (format!("refused it for good: {answer}"), Some(*at)),
+    let (what, at, is_trouble) = match &delivery.outcome {
+        DeliveryOutcome::Waits if is_new => ("has not been sent it yet, or has not taken it".to_owned(), None, false),
+        DeliveryOutcome::Waits => ("has not taken it".to_owned(), None, true),
+        DeliveryOutcome::Delivered(at) => ("took it".to_owned(), Some(*at), false),
+        DeliveryOutcome::Refused(at, answer) => (format!("refused it for good: {answer}"), Some(*at), true),
     };
-    Received {
-        receiver: delivery.receiver.clone(),
-        what,
-        when: at.map(|at| When::new(at, frame.now)),
-        is_trouble: match delivery.outcome {
-            DeliveryOutcome::Delivered(_) => false,
-            DeliveryOutcome::Waits => !is_new,
-            DeliveryOutcome::Refused(..) => true,
-        },
-    }
+    Received { receiver: delivery.receiver.clone(), what, when: at.map(|at| When::new(at, frame.now)), is_trouble }
 }

@@ -211,7 +211,7 @@ pub(in super::super) fn report_chapter(
         global_admin: status.user.as_ref().is_some_and(|user| user.admin.granted == Some(true)),
         contact: token.contact.as_deref(),
         fingerprint: status.fingerprint.as_ref().map(ToString::to_string),
-        value_since: status.value_since.or(status.known_since).map(when),
+        value_since: entry.value_seen_since().map(when),
         expiry: Expiry::of(token, &snapshot.expiry_notice, frame.now),
         last_verdict: status.validity.last_success.map(when),
         permissions,

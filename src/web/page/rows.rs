@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
-
 use crate::belief::TokenState;
 use crate::state::{Health, HistoryLine, HistoryQuery, Snapshot, TokenSnapshot};
 use crate::syncro::Reason;
@@ -40,17 +38,6 @@ pub(super) struct Row {
 /// The history of tokens, in the order in which they were asked for, or why it cannot be read.
 pub(in super::super) type Histories = Result<Vec<Vec<HistoryLine>>, String>;
 
-/// What is to be read of the history for the strip of a row.
-fn query(entry: &TokenSnapshot, now: DateTime<Utc>) -> HistoryQuery {
-    HistoryQuery {
-        tenant: Some(entry.token.tenant.name.clone()),
-        token_name: Some(entry.token.name.clone()),
-        since: Some(strip::start(now)),
-        newest: Some(MOST_LINES),
-        ..HistoryQuery::default()
-    }
-}
-
 /// The rows of these tokens, and why the history, which `read` reads, cannot be read: then the rows have no strips.
 pub(super) fn rows(
     frame: Frame<'_>,
@@ -58,7 +45,9 @@ pub(super) fn rows(
     tokens: &[(Health, &TokenSnapshot)],
     read: impl FnOnce(&[HistoryQuery]) -> Histories,
 ) -> (Vec<Row>, Option<String>) {
-    let queries: Vec<_> = tokens.iter().map(|(_, entry)| query(entry, frame.now)).collect();
+    let since = strip::start(frame.now);
+    let query = |(_, entry): &(Health, &TokenSnapshot)| HistoryQuery::newest_of(&entry.token, since, MOST_LINES);
+    let queries: Vec<_> = tokens.iter().map(query).collect();
     let (histories, no_history) = match read(&queries) {
         Ok(histories) => (histories, None),
         Err(why) => (Vec::new(), Some(why)),

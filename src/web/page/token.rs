@@ -136,7 +136,7 @@ pub(in super::super) fn token(
         global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
         source: source(&token.source),
         fingerprint: status.fingerprint.as_ref().map(ToString::to_string),
-        value_since: status.value_since.or(status.known_since).map(|at| When::new(at, now)),
+        value_since: entry.value_seen_since().map(|at| When::new(at, now)),
         unreadable: status.unreadable.as_ref().map(ToString::to_string),
         checks: [check(frame, "Validity", &status.validity), check(frame, "Permissions", &status.permission_checks)],
         expiry: Expiry::of(token, &snapshot.expiry_notice, now),

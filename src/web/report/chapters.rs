@@ -56,16 +56,7 @@ fn read(
     history: &History,
     indexes: &[usize],
 ) -> Vec<Result<Chapter, String>> {
-    let query = |index: &usize| {
-        let token = &snapshot.tokens[*index].token;
-        HistoryQuery {
-            tenant: Some(token.tenant.name.clone()),
-            token_name: Some(token.name.clone()),
-            since: Some(selection.since),
-            newest: Some(MOST_CHANGES),
-            ..HistoryQuery::default()
-        }
-    };
+    let query = |index: &usize| HistoryQuery::newest_of(&snapshot.tokens[*index].token, selection.since, MOST_CHANGES);
     let chapter = |(index, changes): (&usize, Vec<HistoryLine>)| {
         let incidents = incidents(&snapshot.tokens[*index], &changes, selection.until);
         Ok(Chapter { index: *index, changes, incidents })

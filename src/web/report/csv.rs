@@ -90,7 +90,7 @@ fn row(snapshot: &Snapshot, entry: &TokenSnapshot, chapter: &Chapter, selection:
         global_admin.map(|granted| granted.to_string()).unwrap_or_default(),
         text(token.contact.as_deref()),
         status.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default(),
-        moment(status.value_since.or(status.known_since)),
+        moment(entry.value_seen_since()),
         moment(token.expires),
         token.auto_rotated.to_string(),
         plain(&missing.map(|view| view.permission.name()).collect::<Vec<_>>().join(" | ")),

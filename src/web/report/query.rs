@@ -40,6 +40,12 @@ impl Selection {
         Ok(Self { tenant, since, until: now })
     }
 
+    /// The tenant that it is about, if no token of one of that name is configured.
+    pub(crate) fn unknown_tenant(&self, snapshot: &Snapshot) -> Option<&str> {
+        let is_known = |tenant: &str| snapshot.tokens.iter().any(|entry| entry.token.tenant.name == tenant);
+        self.tenant.as_deref().filter(|tenant| !is_known(tenant))
+    }
+
     /// The indexes in the snapshot of the tokens that it has, by tenant and name.
     pub(crate) fn indexes(&self, snapshot: &Snapshot) -> Vec<usize> {
         let name = |index: usize| {

@@ -50,7 +50,7 @@ impl Bench<'_> {
             thing: "",
             alerts,
             appears_bad: match state {
-                State::Refused => self.timeline.refused_unseen(tenant),
+                State::Refused => self.timeline.refused_unseen(tenant).or(&self.timeline.refused_from_before(tenant)),
                 _ => Spans::default(),
             },
             seen: self.timeline.sees_state(token),

@@ -56,14 +56,7 @@ impl World {
     }
 
     fn tenancy(&self) -> Tenancy<'_> {
-        let member = |(token, status)| Member {
-            token,
-            status,
-            group: status.current_group(),
-            is_pending: false,
-            is_behind: false,
-            is_outdated: false,
-        };
+        let member = |(token, status)| Member::alone(token, status);
         let members = self.tokens.iter().zip(&self.statuses).map(member);
         let members = members.map(|member| (member.token.name.as_str(), member)).collect();
         Tenancy { name: &self.tokens[0].tenant.name, members, ..Tenancy::default() }
