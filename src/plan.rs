@@ -115,10 +115,10 @@ pub(crate) fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &C
 }
 
 /// When a token catches up on what was due while the daemon did not run: in its turn, within an interval of five
-/// minutes, or of `sweep`, the time that the budget needs for all tokens, but never longer than that of the schedule.
-pub(crate) fn catch_up(phase: Phase, validity: &Schedule, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+/// minutes, or of `sweep`, the time that the budget needs for all tokens, but never longer than `validity`, the interval of the schedule.
+pub(crate) fn catch_up(phase: Phase, validity: Duration, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     const SHORTEST: Duration = Duration::from_mins(5);
-    let window = validity.busiest_interval().min(sweep.max(SHORTEST));
+    let window = validity.min(sweep.max(SHORTEST));
     next_in_turn(phase, window, now)
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn audit_from(
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
     let from = audited.map_or(now, |at| at + delta(AUDIT_INTERVAL));
-    if from > now || sweep <= config.schedule.permissions.busiest_interval() {
+    if from > now || sweep <= config.intervals.permissions.holds {
         return from;
     }
     next_in_turn(phase, sweep.min(AUDIT_INTERVAL), now)
@@ -173,9 +173,20 @@ impl Planner<'_> {
         {
             // A check at an expiry that has passed is made before whatever else was missed.
             let passed = expires <= self.now;
-            due = if passed || expires <= due.at { Due { at: expires, urgent: true } } else { due };
+            let next = if passed { expires } else { expires.min(self.near_expiry(last, expires)) };
+            due = if passed || next <= due.at { Due { at: next, urgent: true } } else { due };
         }
         due
+    }
+
+    /// When a token that works and was last checked at `last` is checked in the last hour before its declared expiry: that date
+    /// was copied by hand, and the token may end a little before it.
+    fn near_expiry(&self, last: DateTime<Utc>, expires: DateTime<Utc>) -> DateTime<Utc> {
+        const NEAR: TimeDelta = TimeDelta::hours(1);
+        if self.status.state != TokenState::Valid || self.status.validity.failures > 0 {
+            return expires;
+        }
+        (expires - NEAR).max(last.trunc_subsecs(0) + delta(self.config.schedule.near_expiry))
     }
 
     fn permissions(&self) -> Option<(Due, PermissionScope)> {
@@ -249,7 +260,7 @@ impl Planner<'_> {
     fn retry(&self, last: DateTime<Utc>, failures: u32, schedule: &Schedule) -> DateTime<Utc> {
         let longest = match schedule {
             Schedule::Every(interval) => *interval,
-            Schedule::Cron(..) => LONGEST_RETRY,
+            Schedule::Cron { .. } => LONGEST_RETRY,
         };
         let shortest = self.config.alerts.confirm_after.max(Duration::from_secs(1));
         let doublings = failures.saturating_sub(1).min(16);
@@ -260,7 +271,7 @@ impl Planner<'_> {
     fn slot(&self, schedule: &Schedule, last: DateTime<Utc>) -> DateTime<Utc> {
         match schedule {
             Schedule::Every(interval) => next_in_turn(self.phase, *interval, last),
-            Schedule::Cron(..) => schedule.next_occurrence(last).unwrap_or(DateTime::<Utc>::MAX_UTC),
+            Schedule::Cron { .. } => schedule.next_occurrence(last).unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
     }
 }

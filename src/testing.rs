@@ -12,8 +12,8 @@ use crate::alert::{Affected, Alert, AlertKey, Change, Firing, Message, Notificat
 use crate::belief::{Confirmation, Policy, TokenStatus};
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
-    Address, Alerts, Auth, Authorization, Config, Format, Only, Receiver, ReceiverKind, Schedule, Schedules, Storage,
-    Syncro, Web, Webhook,
+    Address, Alerts, Auth, Authorization, Config, Format, Intervals, Only, Receiver, ReceiverKind, Schedule, Schedules,
+    Storage, Syncro, Web, Webhook,
 };
 use crate::model::{Calibrated, Probes, Scope, Tenant, Token, TokenSource, Wanted, Zone};
 use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble, Verb};
@@ -115,7 +115,8 @@ pub(crate) fn history_line(kind: &str, subject: Option<&str>, seconds: i64, befo
 
 /// The default configuration, with these tokens.
 pub(crate) fn config(tokens: Vec<Token>) -> Config {
-    let minutes = |minutes| Schedule::Every(std::time::Duration::from_mins(minutes));
+    const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
+    let minutes = |minutes| Schedule::Every(minutes * MINUTE);
     Config {
         web: Web {
             hosts: Vec::new(),
@@ -133,7 +134,13 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             audit_excess: false,
             user_names: true,
         },
-        schedule: Schedules { validity: minutes(5), permissions: minutes(60) },
+        schedule: Schedules {
+            validity: minutes(5),
+            permissions: minutes(60),
+            at_most: std::time::Duration::from_hours(24),
+            near_expiry: MINUTE,
+        },
+        intervals: Intervals::as_asked_for(5 * MINUTE, 60 * MINUTE),
         alerts: Alerts {
             confirmations: 2.try_into().unwrap(),
             confirm_after: std::time::Duration::from_secs(30),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{self, Config, Cost};
+use crate::config::{self, Config, Cost, Interval};
 use crate::daemon::warnings;
 use crate::exit::Exit;
 use crate::http_server::Access;
@@ -49,19 +49,33 @@ fn plan(config: &Config) -> String {
     let warnings: Vec<_> =
         warnings(config).into_iter().chain(unreadable).map(|warning| format!("warning: {warning}\n")).collect();
     let warnings = warnings.concat();
+    let intervals = config.intervals;
+    let remedy = intervals.are_stretched().then(|| format!("the intervals are stretched: {}\n", intervals.remedy()));
+    let remedy = remedy.unwrap_or_default();
     format!(
         "{warnings}the configuration is valid\n\
          tokens: {}\n\
          plan: {:.1} of {} requests a minute ({share:.0} %)\n\
+         validity: {}\n\
+         permissions: {}\n\
+         {remedy}\
          a full check of every token: {} requests, {} if only the budget holds it up, {} if \
          every request runs into its time-out one after the other\n",
         cost.tokens,
         cost.requests_per_minute,
         cost.budget,
+        interval(intervals.validity),
+        interval(intervals.permissions),
         cost.requests_per_sweep,
         humantime::format_duration(rounded(cost.sweep)),
         humantime::format_duration(rounded(every_timeout)),
     )
+}
+
+/// How often a check is made, and how often it should be.
+fn interval(Interval { target, holds }: Interval) -> String {
+    let every = format!("every {}", humantime::format_duration(holds));
+    if holds == target { every } else { format!("{every}, instead of {}", humantime::format_duration(target)) }
 }
 
 fn rounded(duration: Duration) -> Duration {

@@ -1,11 +1,12 @@
 //! What a configuration costs in requests to Syncro, against the budget. Arithmetic only. Pure.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Probes, Token};
 
-use super::{Config, Schedule};
+use super::{Config, Syncro};
 
 /// The shortest time between two requests of `/users/{id}` for one token.
 pub(crate) const USER_INTERVAL: Duration = Duration::from_hours(1);
@@ -23,7 +24,7 @@ pub(crate) struct Cost {
     pub tokens: usize,
     /// The requests that one full check of every token takes, the audits included.
     pub requests_per_sweep: usize,
-    /// The requests a minute that the schedule needs, averaged over a busy hour.
+    /// The requests a minute that the intervals that hold need, averaged over a busy hour.
     pub requests_per_minute: f64,
     /// The configured budget, in requests a minute.
     pub budget: f64,
@@ -34,33 +35,60 @@ pub(crate) struct Cost {
 impl Cost {
     /// Computes what `config` costs.
     pub(crate) fn of(config: &Config) -> Self {
-        let minutes = |interval: Duration| interval.as_secs_f64() / 60.0;
-        let validity = config.schedule.validity.busiest_interval();
-        let permissions = config.schedule.permissions.busiest_interval();
-        let mut requests_per_sweep = 0;
-        // Once a day the list of the users of each tenant is read.
-        let tenants: BTreeSet<_> = config.tokens.iter().map(|token| &token.tenant.name).collect();
-        let mut requests_per_minute = tenants.len() as f64 / minutes(USERS_INTERVAL);
-        for token in &config.tokens {
-            let probes = token.probes(config.syncro.probes).len();
-            let audit = if config.syncro.audit_excess { token.audit(config.syncro.probes).len() } else { 0 };
-            requests_per_sweep += full_check(token, config.syncro.probes, config.syncro.audit_excess);
-            requests_per_minute += 1.0 / minutes(validity) + (probes as f64) / minutes(permissions);
-            requests_per_minute += 1.0 / minutes(permissions.max(USER_INTERVAL));
-            requests_per_minute += (audit as f64) / minutes(permissions.max(AUDIT_INTERVAL));
-            if !coincide(&config.schedule.validity, &config.schedule.permissions) {
-                requests_per_minute += 1.0 / minutes(permissions);
-            }
-        }
-        let budget = f64::from(config.syncro.requests_per_minute.get());
+        let Syncro { probes, audit_excess, .. } = config.syncro;
+        let full_checks = config.tokens.iter().map(|token| full_check(token, probes, audit_excess));
+        let requests_per_sweep: usize = full_checks.sum();
+        let requests_per_minute =
+            Load::of(&config.tokens, &config.syncro).requests_per_minute(config.intervals.holding());
+        let budget = config.intervals.budget;
         let sweep = Duration::try_from_secs_f64(requests_per_sweep as f64 * 60.0 / budget).unwrap_or(Duration::MAX);
         let tokens = config.tokens.len();
         Self { tokens, requests_per_sweep, requests_per_minute, budget, sweep }
     }
+}
 
-    /// Whether the budget covers what the schedule needs.
-    pub(crate) fn fits(&self) -> bool {
-        self.requests_per_minute <= self.budget
+/// How often the two checks are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frequency {
+    pub(super) validity: Duration,
+    pub(super) permissions: Duration,
+    /// Whether every permission check falls on a validity check, so that one `/me` serves both.
+    pub(super) coincide: bool,
+}
+
+/// What is asked of all tokens together, from which the cost of any schedule follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) tenants: usize,
+    pub(super) tokens: usize,
+    /// The probes of one permission check of every token.
+    pub(super) probes: usize,
+    /// The requests of one audit of every token.
+    pub(super) audits: usize,
+}
+
+impl Load {
+    pub(super) fn of(tokens: &[Arc<Token>], syncro: &Syncro) -> Self {
+        let tenants: BTreeSet<_> = tokens.iter().map(|token| &token.tenant.name).collect();
+        let audits = tokens.iter().filter(|_| syncro.audit_excess).map(|token| token.audit(syncro.probes).len());
+        Self {
+            tenants: tenants.len(),
+            tokens: tokens.len(),
+            probes: tokens.iter().map(|token| token.probes(syncro.probes).len()).sum(),
+            audits: audits.sum(),
+        }
+    }
+
+    /// The requests a minute that checks so often need, averaged over a busy hour.
+    pub(super) fn requests_per_minute(&self, Frequency { validity, permissions, coincide }: Frequency) -> f64 {
+        let each = |requests: usize, interval: Duration| requests as f64 * 60.0 / interval.as_secs_f64();
+        // Once a day the list of the users of each tenant is read.
+        each(self.tenants, USERS_INTERVAL)
+            + each(self.tokens, validity)
+            + each(self.probes, permissions)
+            + each(self.tokens, permissions.max(USER_INTERVAL))
+            + each(self.audits, permissions.max(AUDIT_INTERVAL))
+            + if coincide { 0.0 } else { each(self.tokens, permissions) }
     }
 }
 
@@ -69,14 +97,4 @@ pub(crate) fn full_check(token: &Token, probes: Probes, audits: bool) -> usize {
     let audit = if audits { token.audit(probes).len() } else { 0 };
     // A command that makes one check reads the list of users for what is asked of another one.
     2 + usize::from(token.asks_of_another_user(probes)) + token.probes(probes).len() + audit
-}
-
-/// Whether every permission check falls on a validity check, so that one `/me` serves both.
-fn coincide(validity: &Schedule, permissions: &Schedule) -> bool {
-    match (validity, permissions) {
-        (Schedule::Every(validity), Schedule::Every(permissions)) => {
-            permissions.as_millis().is_multiple_of(validity.as_millis().max(1))
-        }
-        _ => false,
-    }
 }

@@ -15,6 +15,7 @@ mod raw;
 mod receivers;
 mod schedule;
 mod shrunk;
+mod stretch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod untrusted;
 mod validate;
@@ -48,6 +49,7 @@ pub(crate) use receivers::{ALERTS, DIGEST_EXAMPLE, EXAMPLES};
 pub(crate) use receivers::{Address, Audience, Concern, Email, Encryption, Format, LOG, Only, ReceiverKind, Webhook};
 pub use receivers::{Canary, DigestSchedule, Heartbeat, Receiver};
 pub(crate) use schedule::Schedule;
+pub use stretch::{Interval, Intervals};
 #[cfg(test)]
 pub(crate) use web::Auth;
 pub(crate) use web::{BearerFile, HealthListen, Tls, Web};
@@ -63,8 +65,10 @@ pub struct Config {
     pub web: Web,
     /// How requests are sent to Syncro.
     pub syncro: Syncro,
-    /// When tokens are checked.
+    /// When tokens are checked, as far as the budget carries it.
     pub schedule: Schedules,
+    /// How often that is, and how often was asked for.
+    pub intervals: Intervals,
     /// When alerts fire, and who is notified.
     pub alerts: Alerts,
     /// Where the state is persisted, and for how long the history is retained.
@@ -106,6 +110,10 @@ pub struct Schedules {
     pub validity: Schedule,
     /// When the permissions of each token are checked.
     pub permissions: Schedule,
+    /// How often the validity of each token must be checked, however small the budget is.
+    pub at_most: Duration,
+    /// How often it is checked in the last hour before the declared expiry.
+    pub near_expiry: Duration,
 }
 
 /// `[alerts]`: when alerts fire, and who is notified.

@@ -24,8 +24,15 @@ const LONGEST_EXPRESSION: usize = 200;
 pub enum Schedule {
     /// At every interval, spread over the tokens.
     Every(Duration),
-    /// At the moments of a cron expression with seconds, in a time zone.
-    Cron(Box<Cron>, Zone),
+    /// At the moments of a cron expression with seconds.
+    Cron {
+        /// The expression.
+        cron: Box<Cron>,
+        /// The time zone in which it is read.
+        zone: Zone,
+        /// How long after a check the moments are skipped that the budget does not carry.
+        skipped: Duration,
+    },
 }
 
 impl Schedule {
@@ -33,7 +40,15 @@ impl Schedule {
     pub(crate) fn next_occurrence(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Every(_) => None,
-            Self::Cron(cron, zone) => next(cron, zone, now, false),
+            Self::Cron { cron, zone, skipped } => next(cron, zone, now + *skipped, false),
+        }
+    }
+
+    /// Makes a check of each token due by so much more seldom.
+    pub(super) fn space(&mut self, by: Duration) {
+        match self {
+            Self::Every(interval) => *interval += by,
+            Self::Cron { skipped, .. } => *skipped += by,
         }
     }
 
@@ -41,7 +56,7 @@ impl Schedule {
     pub(crate) fn busiest_interval(&self) -> Duration {
         match self {
             Self::Every(interval) => *interval,
-            Self::Cron(cron, zone) => busiest_interval(cron, zone),
+            Self::Cron { cron, zone, skipped } => busiest_interval(cron, zone) + *skipped,
         }
     }
 }
@@ -154,7 +169,7 @@ pub(super) fn schedule(value: &Value, zone: &Zone) -> Result<Schedule, Problem> 
     if next(&cron, zone, start, true).is_none() {
         return Err(Problem::new(format!("{} never comes", shown(word)), allowed));
     }
-    Ok(Schedule::Cron(Box::new(cron), zone.clone()))
+    Ok(Schedule::Cron { cron: Box::new(cron), zone: zone.clone(), skipped: Duration::ZERO })
 }
 
 #[cfg(test)]
@@ -185,7 +200,7 @@ mod tests {
     fn a_schedule_is_a_duration_or_a_cron_expression_with_seconds() {
         assert_eq!(read("5m"), Ok(Schedule::Every(Duration::from_mins(5))));
         assert_eq!(read("1h 30m"), Ok(Schedule::Every(Duration::from_mins(90))));
-        assert!(matches!(read("0 */5 * * * *"), Ok(Schedule::Cron(..))));
+        assert!(matches!(read("0 */5 * * * *"), Ok(Schedule::Cron { .. })));
         for bad in [
             "",
             "5",

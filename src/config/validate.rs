@@ -3,11 +3,13 @@
 //! Tenants and tokens are judged in `fleet`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Table;
 
 use super::context::Context;
+use super::cost::Load;
 use super::fault::{Fault, Faults, Problem, nearest, shown};
 use super::fleet::{Fleet, path_from};
 use super::maintenance::maintenance;
@@ -15,10 +17,10 @@ use super::profiles::Profiles;
 use super::raw::{Notes, Section};
 use super::receivers::{Named, Read, receivers, unknown_names};
 use super::schedule::{Schedule, schedule};
+use super::stretch::stretch;
 use super::web::web;
-use super::{Alerts, Config, Cost, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
-use crate::model::Probes;
-use crate::model::Zone;
+use super::{Alerts, Config, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
+use crate::model::{Probes, Token, Zone};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -33,6 +35,9 @@ const MOST_REQUESTS_PER_MINUTE: u32 = 1_000_000;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const VALIDITY: Duration = Duration::from_mins(5);
 const PERMISSIONS: Duration = HOUR;
+/// By default each token is checked once a day at least, so that a dead one is not unseen for longer.
+const AT_MOST: Duration = DAY;
+const NEAR_EXPIRY: Duration = MINUTE;
 /// The default is two checks, since one odd answer proves nothing.
 const CONFIRMATIONS: u32 = 2;
 const CONFIRM_AFTER: Duration = Duration::from_secs(30);
@@ -65,7 +70,7 @@ pub(super) fn validate(
     let mut root = Section::root(&main.table);
     let web = web(root.section("web", &mut notes), context, &mut notes);
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
-    let (schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
+    let (mut schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
     let mut warnings = Vec::new();
     let (alerts, in_filters) = alerts(root.section("alerts", &mut notes), (context, &zone), &mut notes, &mut warnings);
     let maintenance = maintenance(&mut root, &zone, context, &mut notes);
@@ -86,10 +91,33 @@ pub(super) fn validate(
     let maintenance = maintenance.maintenance.into();
     let profiles = profiles.into_all();
     let (files, zones) = (Vec::new(), Vec::new());
-    let mut config =
-        Config { web, syncro, schedule, alerts, storage, maintenance, profiles, tokens, warnings, files, zones };
-    judge_cost(&main.file, &mut config, &mut faults);
-    if faults.0.is_empty() { Ok(config) } else { Err(faults) }
+    let budget = f64::from(syncro.requests_per_minute.get());
+    warnings.extend(unusual(&main.file, &syncro, &tokens));
+    let intervals = stretch(&mut schedule, Load::of(&tokens, &syncro), budget).map_err(|needed| {
+        let at_most = humantime::format_duration(schedule.at_most);
+        let problem = format!(
+            "a validity check of every token each {at_most} needs {needed:.1} requests a minute, the budget is {budget}"
+        );
+        let allowed = "a longer time, fewer tokens or wanted permissions, or a higher `syncro.requests_per_minute`";
+        Notes { file: &main.file, faults: &mut faults }.fault("schedule.at_most", Problem::new(problem, allowed));
+    });
+    match intervals {
+        Ok(intervals) if faults.0.is_empty() => Ok(Config {
+            web,
+            syncro,
+            schedule,
+            intervals,
+            alerts,
+            storage,
+            maintenance,
+            profiles,
+            tokens,
+            warnings,
+            files,
+            zones,
+        }),
+        _ => Err(faults),
+    }
 }
 
 /// The warnings about names in `[[maintenance]]` that no tenant has. They are no faults: a tenant that is taken out of
@@ -105,36 +133,22 @@ fn unknown_tenants(file: &str, named: &[(String, Vec<String>)], tenants: &HashMa
     unknown.collect()
 }
 
-/// Adds a fault where the budget does not cover the schedule, and warnings about what is allowed but probably not
-/// meant.
-fn judge_cost(file: &str, config: &mut Config, faults: &mut Faults) {
-    let cost = Cost::of(config);
-    if !cost.fits() {
-        let problem = Problem::new(
-            format!("the plan needs {:.1} requests a minute, the budget is {}", cost.requests_per_minute, cost.budget),
-            format!(
-                "longer intervals under `schedule`, fewer wanted permissions, or a budget up to \
-                 {SYNCRO_REQUESTS_PER_MINUTE}"
-            ),
-        );
-        Notes { file, faults }.fault("syncro.requests_per_minute", problem);
-    }
-    let mut warn = |path: &str, problem: String, allowed: &str| {
+/// The warnings about what is allowed but probably not meant.
+fn unusual(file: &str, syncro: &Syncro, tokens: &[Arc<Token>]) -> Vec<Fault> {
+    let warning = |path: &str, problem: String, allowed: &str| {
         let (file, path, allowed) = (file.to_owned(), path.to_owned(), allowed.to_owned());
-        config.warnings.push(Fault { file, path, problem, allowed });
+        Fault { file, path, problem, allowed }
     };
-    if cost.budget > f64::from(SYNCRO_REQUESTS_PER_MINUTE) {
+    let of_budget = (syncro.requests_per_minute.get() > SYNCRO_REQUESTS_PER_MINUTE).then(|| {
         let problem =
             format!("Syncro allows {SYNCRO_REQUESTS_PER_MINUTE} a minute for each IP address, whoever sends them");
-        warn("syncro.requests_per_minute", problem, "less, so that others have room");
-    }
-    if cost.tokens == 0 {
-        warn(
-            "tenants",
-            "no token is configured, so nothing is watched".to_owned(),
-            "[[tenants]] with [[tenants.tokens]]",
-        );
-    }
+        warning("syncro.requests_per_minute", problem, "less, so that others have room")
+    });
+    let of_tokens = tokens.is_empty().then(|| {
+        let problem = "no token is configured, so nothing is watched".to_owned();
+        warning("tenants", problem, "[[tenants]] with [[tenants.tokens]]")
+    });
+    of_budget.into_iter().chain(of_tokens).collect()
 }
 
 fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
@@ -162,10 +176,16 @@ fn schedules(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<
     let zone = zone.unwrap_or_else(Zone::utc);
     let validity = section.read("validity", notes, |value| schedule(value, &zone));
     let permissions = section.read("permissions", notes, |value| schedule(value, &zone));
+    let validity = validity.unwrap_or(Schedule::Every(VALIDITY));
+    let target = validity.busiest_interval();
+    let at_most = section.read("at_most", notes, |value| value::duration(value, target.max(SECOND)..=31 * DAY));
+    let near_expiry = section.read("near_expiry", notes, |value| value::duration(value, SECOND..=HOUR));
     section.finish(notes);
     let schedules = Schedules {
-        validity: validity.unwrap_or(Schedule::Every(VALIDITY)),
         permissions: permissions.unwrap_or(Schedule::Every(PERMISSIONS)),
+        at_most: at_most.unwrap_or(AT_MOST.max(target)),
+        near_expiry: near_expiry.unwrap_or(NEAR_EXPIRY),
+        validity,
     };
     (schedules, zone)
 }

@@ -42,6 +42,17 @@ pub(super) fn loaded(config: &Config, warnings: &[String]) {
         cost.requests_per_minute,
         cost.budget
     );
+    if let Some(stretched) = config.intervals.stretched() {
+        tracing::warn!(
+            event = "intervals_stretched",
+            validity_seconds = config.intervals.validity.holds.as_secs(),
+            permissions_seconds = config.intervals.permissions.holds.as_secs(),
+            needed = config.intervals.needed,
+            budget = config.intervals.budget,
+            "{stretched}; {}",
+            config.intervals.remedy()
+        );
+    }
     for warning in warnings {
         tracing::warn!(event = "config_warning", "{warning}");
     }

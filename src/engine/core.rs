@@ -156,6 +156,7 @@ impl Core {
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
             probes: self.config.syncro.probes,
+            intervals: Some(self.config.intervals),
             checks_due: self.agenda.due(),
             next_check: if self.agenda.is_waiting() {
                 self.last_tick

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::belief::{Check, TransitionKind};
 use crate::state::Snapshot;
@@ -23,6 +23,7 @@ pub struct Instruments {
     transitions: IntCounterVec,
     due: IntGauge,
     last_tick: Gauge,
+    intervals: GaugeVec,
 }
 
 impl Instruments {
@@ -52,6 +53,14 @@ impl Instruments {
             "syncro_monitor_last_tick_timestamp_seconds",
             "When the scheduler last beat, in seconds since the epoch.",
         )?;
+        let intervals = GaugeVec::new(
+            Opts::new(
+                "syncro_monitor_interval_seconds",
+                "How often each token is checked, by check: as configured, or as often as the budget allows.",
+            ),
+            &["check"],
+        )?;
+        registry.register(Box::new(intervals.clone()))?;
         registry.register(Box::new(checks.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
@@ -61,6 +70,7 @@ impl Instruments {
         for check in Check::ALL.iter().copied() {
             checks.get_metric_with_label_values(&[check.as_str()])?;
             seconds.get_metric_with_label_values(&[check.as_str()])?;
+            intervals.get_metric_with_label_values(&[check.as_str()])?;
             for reason in Reason::ALL.iter().copied() {
                 failures.get_metric_with_label_values(&[check.as_str(), reason.as_str()])?;
             }
@@ -68,7 +78,7 @@ impl Instruments {
         for kind in TransitionKind::ALL.iter().copied() {
             transitions.get_metric_with_label_values(&[kind.as_str()])?;
         }
-        Ok(Self { checks, failures, seconds, transitions, due, last_tick })
+        Ok(Self { checks, failures, seconds, transitions, due, last_tick, intervals })
     }
 
     pub(super) fn checked(&self, checked: &Checked) {
@@ -101,5 +111,11 @@ impl Instruments {
         self.due.set(i64::try_from(snapshot.checks_due).unwrap_or(i64::MAX));
         let beat = snapshot.last_tick.unwrap_or(now);
         self.last_tick.set(beat.timestamp_millis() as f64 / 1000.0);
+        let Some(intervals) = snapshot.intervals else { return };
+        for (check, interval) in [(Check::Validity, intervals.validity), (Check::Permissions, intervals.permissions)] {
+            if let Ok(gauge) = self.intervals.get_metric_with_label_values(&[check.as_str()]) {
+                gauge.set(interval.holds.as_secs_f64());
+            }
+        }
     }
 }

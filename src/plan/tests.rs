@@ -192,6 +192,30 @@ fn at_the_declared_expiry_a_check_is_due() {
 }
 
 #[test]
+fn in_the_last_hour_before_its_expiry_a_token_that_works_is_checked_every_minute() {
+    let expiring = Token { expires: Some(at(7200)), ..token("t", &[LIST]) };
+    let due = |observations: &[crate::syncro::Observation], now: i64| {
+        let mut config = config(Vec::new());
+        config.schedule.validity = Schedule::Every(Duration::from_hours(5));
+        let status = status_after(&expiring, observations);
+        plan(&expiring, Phase::of(&expiring), &status, &config, at(now)).validity
+    };
+    let urgent = |seconds| Due { at: at(seconds), urgent: true };
+    assert_eq!(due(&[observed(0, works(&[]))], 1), urgent(3600), "however seldom it is else");
+    assert_eq!(due(&[observed(3600, works(&[]))], 3601), urgent(3660));
+    assert_eq!(due(&[observed(7139, works(&[]))], 7140), urgent(7199));
+    assert_eq!(due(&[observed(7150, works(&[]))], 7151), urgent(7200), "then at the expiry");
+    let refused = [(3600, works(&[])), (3660, MeObservation::Refused), (3700, MeObservation::Refused)];
+    let refused = refused.map(|(at, me)| observed(at, me));
+    assert!(due(&refused, 3701).at > at(3760), "one that does not work any more is past that");
+    let failed = [observed(3600, works(&[])), observed(3660, MeObservation::Failed(failure()))];
+    assert_eq!(due(&failed, 3661), Due { at: at(3690), urgent: false }, "what fails is tried again as ever");
+    let often = status_after(&expiring, &[observed(3600, works(&[]))]);
+    let slot = planned(&expiring, &often, 3601).validity;
+    assert!(!slot.urgent && slot.at < at(3660), "its turn in an interval of five minutes comes sooner: {slot:?}");
+}
+
+#[test]
 fn what_is_put_off_waits_no_longer_than_for_the_expiry() {
     let (token, status) = after(&[observed(0, works(&[])), probed(0, &[])]);
     let overdue = planned(&token, &status, 5000);

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::alert::Firing;
 use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
-use crate::config::{Maintenance, suppressed_until};
+use crate::config::{Intervals, Maintenance, suppressed_until};
 use crate::model::{Probes, Token};
 use crate::syncro::Asked;
 use crate::system::clock::Monotonic;
@@ -134,6 +134,8 @@ pub struct Snapshot {
     pub expiry_notice: Arc<[Duration]>,
     /// The probes that may be sent.
     pub probes: Probes,
+    /// How often each token is checked; `None` before the loop has begun.
+    pub intervals: Option<Intervals>,
     /// How many checks should have begun.
     pub checks_due: usize,
     /// When the next check is due, if none waits already.

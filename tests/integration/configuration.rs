@@ -6,7 +6,7 @@ use std::path::Path;
 use syncro_token_monitor::config::{self};
 use syncro_token_monitor::model::Probes;
 
-use crate::harness::{ACME, Configuration, World, call, program, text};
+use crate::harness::{ACME, Configuration, Daemon, World, call, program, text};
 
 const BROKEN: &str = r#"
 colour = "blue"
@@ -181,19 +181,45 @@ fn every_fault_is_reported_in_one_run_with_its_path_and_what_is_allowed() {
 }
 
 #[test]
-fn a_plan_that_exceeds_the_budget_is_a_fault() {
+fn a_plan_that_exceeds_the_budget_stretches_its_intervals_and_says_so() {
+    let world = World::new(ACME);
+    let configuration = Configuration {
+        requests_per_minute: 30,
+        validity: "1s",
+        permissions: "1s",
+        ..Configuration::acme("profile = \"jumpcloud\"")
+    };
+    let path = world.configure(&configuration);
+    let output = call(&["-c", path.to_str().unwrap(), "validate"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    let holds = "validity: every 21s, instead of 1s\npermissions: every 21s, instead of 1s\n";
+    let remedy = "the targets need a budget of 601 requests a minute, more than the 180 that Syncro allows one address";
+    assert!(said.contains(holds) && said.contains(remedy), "{said}");
+    let daemon = Daemon::start(&path, &[]);
+    let line = daemon.seen.iter().find(|line| line["event"] == "intervals_stretched").expect("a line about it");
+    assert_eq!((&line["validity_seconds"], &line["level"]), (&21.into(), &"WARN".into()), "{line}");
+    assert_eq!(daemon.metric("syncro_monitor_interval_seconds{check=\"validity\"}"), Some(21.0));
+    assert_eq!(daemon.metric("syncro_monitor_interval_seconds{check=\"permissions\"}"), Some(21.0));
+    let (_, page) = daemon.get("/");
+    assert!(page.contains("a validity check every 21s instead of 1s") && page.contains(remedy), "{page}");
+}
+
+#[test]
+fn a_plan_that_nothing_can_stretch_far_enough_is_a_fault() {
     let world = World::new(ACME);
     world.write("token", "value");
-    let tenant =
-        "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"b\"\ntoken_file = \"token\"\n";
-    let said = faults(
-        &world,
-        &format!("[schedule]\nvalidity = \"1s\"\npermissions = \"1s\"\n[syncro]\nrequests_per_minute = 30\n{tenant}"),
-    );
-    assert!(
-        said.contains("syncro.requests_per_minute: the plan needs 60.0 requests a minute, the budget is 30"),
-        "{said}"
-    );
+    let tenant = "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n";
+    let token = |number: u32| format!("[[tenants.tokens]]\nname = \"{number}\"\ntoken_file = \"token\"\n");
+    let tokens: String = (0..60).map(token).collect();
+    let said = |schedule: &str| {
+        faults(&world, &format!("[schedule]\n{schedule}\n[syncro]\nrequests_per_minute = 1\n{tenant}{tokens}"))
+    };
+    let too_much =
+        "schedule.at_most: a validity check of every token each 30m needs 2.2 requests a minute, the budget is 1";
+    assert!(said("at_most = \"30m\"").contains(too_much), "{}", said("at_most = \"30m\""));
+    let shorter = said("validity = \"2h\"\nat_most = \"1h\"");
+    assert!(shorter.contains("schedule.at_most: `1h` is out of bounds") && shorter.contains("from 2h to"), "{shorter}");
 }
 
 #[test]

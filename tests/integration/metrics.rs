@@ -7,7 +7,7 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 35] = [
+const CONTRACT: [(&str, &str); 36] = [
     ("syncro_token_customers_visible", "tenant,token_name"),
     ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
@@ -34,6 +34,7 @@ const CONTRACT: [(&str, &str); 35] = [
     ("syncro_monitor_clock_offset_seconds", ""),
     ("syncro_transitions_total", "kind"),
     ("syncro_monitor_checks_due", ""),
+    ("syncro_monitor_interval_seconds", "check"),
     ("syncro_monitor_last_tick_timestamp_seconds", ""),
     ("syncro_monitor_store_up", ""),
     ("syncro_monitor_store_commits_total", ""),

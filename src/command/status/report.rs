@@ -246,7 +246,7 @@ fn level(firing: &[Firing]) -> Level {
 fn stale_from(validity: &Schedule, last: DateTime<Utc>) -> DateTime<Utc> {
     let next = |then: DateTime<Utc>| match validity {
         Schedule::Every(interval) => then.checked_add_signed(TimeDelta::from_std(*interval).ok()?),
-        Schedule::Cron(..) => validity.next_occurrence(then),
+        Schedule::Cron { .. } => validity.next_occurrence(then),
     };
     let checks = (0..MOST_CHECKS).try_fold(last, |then, _| next(then));
     let fresh = last.checked_add_signed(FRESH);

@@ -67,7 +67,7 @@ impl Core {
         status.shrink_to_fit();
         let was_checked = status.validity.last_attempt.is_some();
         if was_checked {
-            let then = catch_up(watch.phase, &self.config.schedule.validity, self.sweep, now);
+            let then = catch_up(watch.phase, self.config.intervals.validity.holds, self.sweep, now);
             watch.timing.catch_up = Some(then);
             watch.timing.check_at = wants_more(&watch.token, &status, &self.config).then_some(then);
         }

@@ -17,6 +17,9 @@ pub(in super::super) struct Own {
     pub(super) pulse: Option<(usize, When)>,
     /// What is in trouble, one sentence each without its full stop.
     pub(super) troubles: Vec<String>,
+    /// What holds instead of the intervals that are configured, and what would restore those, two sentences without their
+    /// full stops; `None` where they hold.
+    pub(super) stretched: Option<[String; 2]>,
     /// How many alerts fire.
     pub(super) alerts: usize,
 }
@@ -51,6 +54,7 @@ impl Own {
         Self {
             pulse: snapshot.last_tick.map(|tick| (snapshot.tokens.len(), When::new(tick, now))),
             troubles,
+            stretched: snapshot.intervals.and_then(|intervals| Some([intervals.stretched()?, intervals.remedy()])),
             alerts: snapshot.firing().count(),
         }
     }

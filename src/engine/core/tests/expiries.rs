@@ -1,5 +1,7 @@
 //! Declared expiries in virtual time: one that was outlived, and one that comes while a restart catches up.
 
+use std::time::Duration;
+
 use super::machine::{Machine, fleet};
 use super::*;
 
@@ -10,6 +12,8 @@ fn expiring(names: &[&str], expires: i64) -> Config {
         Arc::make_mut(token).expires = Some(at(expires));
     }
     config.alerts.expiry_notice = Arc::default();
+    // Nothing but the expiry itself makes a check urgent.
+    config.schedule.near_expiry = Duration::from_hours(1);
     config
 }
 
