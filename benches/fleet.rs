@@ -1,5 +1,5 @@
 //! What a scrape of a large fleet costs, as ratios in one run: per series, over fleet sizes, and against the encoder
-//! of the `prometheus` crate for as many series.
+//! of the `prometheus` crate for as many series; and what gzip adds.
 
 use std::fs;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use serde_json::json;
 use syncro_token_monitor::belief::TokenStatus;
 use syncro_token_monitor::catalog::catalog;
 use syncro_token_monitor::config;
-use syncro_token_monitor::metrics::Exposition;
+use syncro_token_monitor::metrics::{Exposition, Members};
 use syncro_token_monitor::model::{Tenant, Token, TokenSource, Wanted};
 use syncro_token_monitor::state::{Snapshot, TokenSnapshot};
 use syncro_token_monitor::system::clock;
@@ -119,5 +119,40 @@ fn scrape(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scrape);
+/// What a scrape costs whoever takes gzip, beside the same scrape as it is.
+#[expect(clippy::print_stderr, reason = "the sizes belong to the times")]
+fn compressed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("scrape of 5,000 tokens");
+    group.sample_size(10);
+    let snapshot = fleet(5_000);
+    // A fifth of the tokens is checked between two scrapes, once a minute at an interval of five.
+    let mut later = (*snapshot).clone();
+    for token in Arc::make_mut(&mut later.tokens).iter_mut().step_by(5) {
+        let status = Arc::make_mut(&mut token.status);
+        status.validity.last_attempt = status.validity.last_attempt.map(|at| at + chrono::TimeDelta::minutes(5));
+        status.validity.last_success = status.validity.last_attempt;
+    }
+    let later = Arc::new(later);
+    let pieces = |snapshot: &Arc<Snapshot>| Exposition::new(Arc::clone(snapshot), clock::now());
+    let size =
+        |pieces: &mut dyn Iterator<Item = bytes::Bytes>| pieces.map(|piece| black_box(piece).len()).sum::<usize>();
+    let plain = size(&mut pieces(&snapshot));
+    let small = size(&mut Arc::<Members>::default().compress(pieces(&snapshot)));
+    eprintln!("{plain} bytes, {small} compressed: {:.1} %", 100.0 * small as f64 / plain as f64);
+    group.bench_function("as it is", |bencher| bencher.iter(|| size(&mut pieces(&snapshot))));
+    group.bench_function("gzip, compressed anew", |bencher| {
+        bencher.iter(|| size(&mut Arc::<Members>::default().compress(pieces(&snapshot))));
+    });
+    let members = Arc::<Members>::default();
+    group.bench_function("gzip, nothing has changed", |bencher| {
+        bencher.iter(|| size(&mut Arc::clone(&members).compress(pieces(&snapshot))));
+    });
+    let mut scrapes = [&snapshot, &later].into_iter().cycle();
+    group.bench_function("gzip, a fifth was checked", |bencher| {
+        bencher.iter(|| size(&mut Arc::clone(&members).compress(pieces(scrapes.next().expect("endless")))));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, scrape, compressed);
 criterion_main!(benches);

@@ -361,12 +361,34 @@ mod tests {
         let stored = serde_json::to_string(&firing).unwrap();
         let mut again: Firing = serde_json::from_str(&stored).unwrap();
         again.upgrade(&Scope::Tenant("acme".to_owned()), None, &[]);
-        assert_eq!((again.id, again.scope), (id, firing.scope));
+        assert_eq!((again.id, again.scope), (id, firing.scope.clone()));
         let locked =
             former.replace("PermissionLost", "TokenUserLockedOut").replace("\"Tickets - Edit\",\"sev", "null,\"sev");
         let mut locked: Firing = serde_json::from_str(&locked).unwrap();
         locked.upgrade(&Scope::of_token("acme", "billing"), Some(7), &[]);
         assert_eq!(locked.scope, Scope::User { tenant: "acme".to_owned(), user: 7 });
         assert_eq!(locked.affected, [Affected::token("billing")]);
+        let upgraded = |former: &str, user: Option<u64>| {
+            let mut firing: Firing = serde_json::from_str(former).unwrap();
+            firing.upgrade(&Scope::of_token("acme", "billing"), user, &[]);
+            (firing.scope, firing.affected)
+        };
+        let blocked = former.replace("PermissionLost", "TokenBlocked");
+        assert_eq!(upgraded(&blocked, Some(7)).0, Scope::Tenant("acme".to_owned()));
+        let right =
+            former.replace("PermissionLost", "SecurityGroupRightLost").replace("Tickets - Edit", "ticket.write");
+        assert_eq!(upgraded(&right, Some(7)), (firing.scope, vec![Affected::right("billing", "ticket.write")]));
+        let of_no_group = right.replace("\"Technicians\"", "null");
+        assert_eq!(upgraded(&of_no_group, Some(7)).0, Scope::User { tenant: "acme".to_owned(), user: 7 });
+        assert_eq!(upgraded(&of_no_group, None).0, Scope::of_token("acme", "billing"));
+        let of_token = former.replace("\"cause\":\"security_group\"", "\"cause\":\"token\"");
+        assert_eq!(upgraded(&of_token, Some(7)).0, Scope::of_token("acme", "billing"), "its own ticks");
+    }
+
+    #[test]
+    fn lists_that_differ_have_other_digests() {
+        let of = |number: u32| digest(&[Affected::token(&number.to_string())]);
+        let all: std::collections::BTreeSet<_> = (0..1000).map(of).collect();
+        assert_eq!(all.len(), 1000);
     }
 }

@@ -111,6 +111,51 @@ mod tests {
     use crate::testing::{at, config};
 
     #[test]
+    fn an_outage_is_notified_when_it_is_certain_and_its_end_says_why() {
+        let config = config(Vec::new());
+        let outage = |certain| {
+            let (state, since) = (crate::belief::TokenState::Rejected, at(0));
+            Outage::TurnedBad { state, since, tenants: 3, of: 4, certain }
+        };
+        let mut firing = Vec::new();
+        let mut see = |outage: Option<&Outage>, before: Option<&Outage>, seconds| {
+            let notifications = fleet_alerts(Rules::new(&config.alerts, at(seconds)), outage, before, &mut firing);
+            let said = |one: Notification| format!("{:?} {}", one.change, one.message.line);
+            notifications.into_iter().map(said).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(see(Some(&outage(false)), None, 5), "", "it is only suspected");
+        let begun = see(Some(&outage(true)), Some(&outage(false)), 9);
+        assert!(begun.starts_with("New ") && begun.contains("3 of"), "{begun}");
+        assert_eq!(see(Some(&outage(true)), Some(&outage(true)), 99), "");
+        let reminded = see(Some(&outage(true)), Some(&outage(true)), 9 + 24 * 3600);
+        assert!(reminded.starts_with("Reminder "), "{reminded}");
+        let over = see(None, Some(&outage(true)), 599);
+        assert!(over.starts_with("Resolved ") && over.contains("it has passed"), "{over}");
+        see(Some(&outage(true)), Some(&outage(false)), 9);
+        let overruled = see(None, Some(&outage(true)), 600);
+        assert!(overruled.contains("ten minutes of checks show that it is the tokens"), "{overruled}");
+        see(Some(&outage(true)), Some(&outage(false)), 9);
+        let silent = Outage::Unreachable { since: at(0), tenants: 3, of: 4, certain: true };
+        let over = see(None, Some(&silent), 5000);
+        assert!(over.contains("it has passed"), "silence has no such end: {over}");
+    }
+
+    #[test]
+    fn what_hinders_the_monitor_is_over_for_a_reason_of_its_own() {
+        let config = config(Vec::new());
+        let rules = |seconds| Rules::new(&config.alerts, at(seconds));
+        let mut firing = Vec::new();
+        let throttled = Throttled { since: at(0), host: "syncromsp.com".to_owned() };
+        let _ = monitor_alerts(rules(400), Some(throttled), None, true, &mut firing);
+        let over = monitor_alerts(rules(500), None, None, true, &mut firing);
+        assert!(over[0].message.line.contains("requests are answered again"), "{}", over[0].message.line);
+        let impaired = Impaired { since: at(500), tokens: 1, detail: String::new() };
+        let _ = monitor_alerts(rules(600), None, Some(impaired), true, &mut firing);
+        let over = monitor_alerts(rules(700), None, None, true, &mut firing);
+        assert!(over[0].message.line.contains("no longer prevented"), "{}", over[0].message.line);
+    }
+
+    #[test]
     fn a_pause_is_not_over_before_anything_was_answered() {
         let (config, mut firing) = (config(Vec::new()), Vec::new());
         let mut see = |throttled: bool, flows| {

@@ -175,6 +175,13 @@ mod tests {
         assert_eq!(notification.token_names(), ["t"]);
         let ended: Notification = serde_json::from_str(&former.replace("firing", "resolved")).unwrap();
         assert_eq!((ended.change, &ended.id), (Change::Resolved, &notification.id), "one alert");
+        let of = |alert: &str, subject: &str| {
+            let text =
+                former.replace("TokenBlocked", alert).replace("\"subject\":null", &format!("\"subject\":{subject:?}"));
+            serde_json::from_str::<Notification>(&text).unwrap().affected
+        };
+        assert_eq!(of("SecurityGroupRightLost", "ticket.write"), [Affected::right("t", "ticket.write")]);
+        assert_eq!(of("PermissionLost", "Tickets - Edit"), [Affected::permission("t", "Tickets - Edit")]);
         let stored = serde_json::to_string(&notification).unwrap();
         assert_eq!(serde_json::from_str::<Notification>(&stored).unwrap(), notification);
     }

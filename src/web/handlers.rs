@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State as Extract};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use crate::system::clock;
 
 use super::answers::{no_such_token, problem};
 use super::calendar::calendar;
+use super::encoding::accepts_gzip;
 use super::page::Frame;
 use super::state::{LONGEST_REQUEST, State, TokenPath, position, request_check};
 
@@ -74,14 +75,23 @@ fn own_counters(registry: &Registry) -> Bytes {
 }
 
 /// The metrics of the daemon and of the fleet.
-pub(super) async fn metrics(Extract(state): Extract<State>) -> Response {
+pub(super) async fn metrics(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
     let (registry, snapshot) = (state.registry.clone(), state.snapshot());
-    // Both are made on the thread of the lane.
+    // All of it is made on the thread of the lane.
     let fleet = once_with(move || Exposition::new(snapshot, clock::now())).flatten();
-    match state.lanes.scrapes.body(once_with(move || own_counters(&registry)).chain(fleet)).await {
-        Ok(body) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response(),
-        Err(why) => why.into_response(),
-    }
+    let pieces = once_with(move || own_counters(&registry)).chain(fleet);
+    let is_compressed = accepts_gzip(&headers);
+    let pieces: Box<dyn Iterator<Item = Bytes> + Send> =
+        if is_compressed { Box::new(state.compressed.compress(pieces)) } else { Box::new(pieces) };
+    let body = match state.lanes.scrapes.body(pieces).await {
+        Ok(body) => body,
+        Err(why) => return why.into_response(),
+    };
+    let coding = is_compressed.then_some((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    let described = [(header::CONTENT_TYPE, TEXT_FORMAT), (header::VARY, "Accept-Encoding")];
+    let mut answer = (described, body).into_response();
+    answer.headers_mut().extend(coding);
+    answer
 }
 
 /// Reads the configuration again, and answers when the daemon has done so or has refused it.

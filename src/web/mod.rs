@@ -6,6 +6,7 @@ mod answers;
 mod api;
 mod bounds;
 mod calendar;
+mod encoding;
 mod handlers;
 mod health;
 mod meter;

@@ -364,12 +364,26 @@ pub(crate) fn value(exposition: &str, series: &str) -> Option<f64> {
 }
 
 pub(crate) fn request(method: &str, url: &str) -> (u16, String) {
+    send(method, url, None, async |response| (response.status().as_u16(), response.text().await.expect("text")))
+}
+
+/// The headers and the body of an answer to a request with one more header.
+pub(crate) fn exchange(method: &str, url: &str, header: Option<(&str, &str)>) -> (reqwest::header::HeaderMap, Vec<u8>) {
+    send(method, url, header, async |response| {
+        (response.headers().clone(), response.bytes().await.expect("a body").to_vec())
+    })
+}
+
+fn send<T>(method: &str, url: &str, header: Option<(&str, &str)>, read: impl AsyncFnOnce(reqwest::Response) -> T) -> T {
     let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        let response = client.request(method, url).send().await.expect("an answer");
-        (response.status().as_u16(), response.text().await.expect("text"))
+        let mut request = client.request(method, url);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        read(request.send().await.expect("an answer")).await
     })
 }
 

@@ -1,10 +1,11 @@
 //! Contract section 6: names, labels, and series that are there from the first scrape on.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::Read;
 
 use simulator::{Incident, Misbehaviour};
 
-use crate::harness::{ACME, Configuration, World, value};
+use crate::harness::{ACME, Configuration, World, exchange, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
 const CONTRACT: [(&str, &str); 36] = [
@@ -193,4 +194,37 @@ fn every_status_is_there_as_json_with_evidence_and_without_secrets() {
         assert!(!text.contains(hidden), "{hidden}");
     }
     assert_eq!(daemon.post("/api/v1/tokens").0, 405);
+}
+
+#[test]
+fn a_scrape_is_compressed_for_whoever_takes_gzip_and_says_the_same() {
+    let world = World::new(ACME);
+    let mut daemon = world.run(&Configuration {
+        permissions: "1h",
+        validity: "1h",
+        ..Configuration::acme("profile = \"jumpcloud\"")
+    });
+    daemon.checks("acme", "permissions", 1);
+    let scrape = |coding: Option<&str>| {
+        let coding = coding.map(|coding| ("accept-encoding", coding));
+        let (headers, body) = exchange("GET", &format!("{}/metrics", daemon.address), coding);
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header("vary").as_deref(), Some("Accept-Encoding"));
+        (header("content-encoding"), header("content-type"), body)
+    };
+    let (coding, kind, plain) = scrape(None);
+    assert_eq!(coding, None);
+    for _ in 0..2 {
+        let (coding, compressed_kind, compressed) = scrape(Some("deflate, gzip;q=0.8"));
+        assert_eq!((coding.as_deref(), &compressed_kind), (Some("gzip"), &kind));
+        assert!(2 * compressed.len() < plain.len(), "{} of {} bytes", compressed.len(), plain.len());
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(compressed.as_slice()).read_to_string(&mut text).unwrap();
+        let of_tokens = |text: &str| {
+            text.lines().filter(|line| line.starts_with("syncro_token_")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let expected = of_tokens(&String::from_utf8(plain.clone()).unwrap());
+        assert!(expected.len() > 20, "{expected:?}");
+        assert_eq!(of_tokens(&text), expected);
+    }
 }

@@ -222,6 +222,81 @@ fn what_is_missing_is_about_the_side_that_lacks_it() {
     assert!(!vague("token", Value::Null) && !vague("security_group", technicians()));
 }
 
+/// A token that works and lacks the list, with more of what is believed of the permission.
+fn lacking(more: &Value) -> Value {
+    let mut status = lost("token", &user(&json!({})));
+    status["permissions"][0].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    status
+}
+
+#[test]
+fn what_only_a_right_indicates_is_a_warning_unless_it_was_lost() {
+    let never = json!({ "held": false, "since": at(0), "lost": false, "doubts": 0, "doubted_at": at(0) });
+    let of = |evidence: &str, belief: &Value| {
+        World::new(&[lacking(&json!({ "evidence": evidence, "belief": belief }))]).wrong(60)
+    };
+    assert_eq!(of("probe", &never), [format!("PermissionMissing critical a {LIST}")]);
+    assert_eq!(of("right", &never), [format!("PermissionMissing warning a {LIST}")]);
+    assert_eq!(of("right", &belief(false, 0)), [format!("PermissionLost critical a {LIST}")]);
+}
+
+#[test]
+fn what_was_not_seen_since_begins_nothing() {
+    let begins = |status: Value| !World::new(&[status]).wrong(60)[0].starts_with('~');
+    assert!(begins(lacking(&json!({}))));
+    assert!(!begins(lacking(&json!({ "unseen": true }))));
+    assert!(begins(lacking(&json!({ "unseen": true, "evidence": "right" }))), "`/me` shows it at each check");
+    let checked = |at_: i64| {
+        let mut status = lacking(&json!({}));
+        status["permission_checks"] = json!({ "last_attempt": at(at_) });
+        status
+    };
+    assert!(!begins(checked(-10)) && begins(checked(-9)), "the token works only since -9");
+    let mut of_before = checked(-10);
+    of_before["permissions"][0]["evidence"] = json!("right");
+    assert!(begins(of_before));
+}
+
+#[test]
+fn a_finding_says_when_the_thing_was_last_granted() {
+    let mut belief = belief(false, 0);
+    belief["granted_at"] = json!(at(-7));
+    let granted_at =
+        |status: Value| World::new(&[status]).with(60, |tenancy, rules| findings(tenancy, rules)[0].granted_at);
+    assert_eq!(granted_at(lacking(&json!({ "belief": belief.clone() }))), at(-7));
+    let rights = json!([{ "right": "ticket.write", "belief": belief }]);
+    assert_eq!(granted_at(json!({ "state": "valid", "user": user(&json!({})), "rights": rights })), at(-7));
+}
+
+#[test]
+fn only_a_right_that_was_granted_before_is_lost_and_of_no_known_group_it_is_vague() {
+    let of = |belief: Value, user: Value| {
+        World::new(&[
+            json!({ "state": "valid", "user": user, "rights": [{ "right": "ticket.write", "belief": belief }] }),
+        ])
+    };
+    let with = |held: bool, lost: bool| json!({ "held": held, "since": at(5), "lost": lost, "doubts": 0, "doubted_at": at(5), "refused_at": at(5) });
+    let member = || user(&json!({}));
+    assert_eq!(of(with(false, true), member()).wrong(9).len(), 1);
+    assert_eq!(of(with(false, false), member()).wrong(9), [""; 0]);
+    assert_eq!(of(with(true, true), member()).wrong(9), [""; 0]);
+    let vague =
+        |user: Value| of(with(false, true), user).with(9, |tenancy, rules| findings(tenancy, rules)[0].is_vague);
+    assert!(!vague(member()) && vague(user(&json!({ "group": null }))));
+    let moved = json!({ "group_change": { "from": "Admins", "at": at(5) } });
+    assert!(!vague(user(&moved)), "the change of the user is known");
+    let mut of_no_group = moved;
+    of_no_group["group"] = Value::Null;
+    assert!(!vague(user(&of_no_group)), "it is about the user");
+}
+
+#[test]
+fn a_token_that_sees_far_fewer_customers_is_a_warning() {
+    let shown = |held: bool| json!({ "state": "valid", "customers": { "days": [], "shown": belief(held, 0) } });
+    assert_eq!(World::new(&[shown(false)]).wrong(5), ["CustomersHidden warning a"]);
+    assert_eq!(World::new(&[shown(true)]).wrong(5), [""; 0]);
+}
+
 #[test]
 fn a_change_of_the_user_explains_what_was_lost_an_hour_before_or_after_while_it_is_news() {
     let moved = |seconds: i64| user(&json!({ "group_change": { "from": "Admins", "at": at(seconds) } }));
@@ -276,7 +351,20 @@ fn a_right_that_was_lost_is_of_the_group_and_what_came_back_since_may_have_broug
         World::new(&[with(&member, json!([permission]))]).wrong(9)
     };
     assert!(came_back(4)[0].starts_with("SecurityGroupRightLost"), "{:?}", came_back(4));
+    assert!(came_back(5)[0].starts_with("SecurityGroupRightLost"), "it was there when the right was lost");
     assert!(came_back(6)[0].starts_with("~SecurityGroupRightLost"), "{:?}", came_back(6));
+    let refused_again = |refused: i64, granted: i64, held: bool| {
+        let mut belief_of_right = belief(false, 5);
+        belief_of_right["refused_at"] = json!(at(refused));
+        let permission = json!({ "permission": LIST, "belief": belief(held, granted), "evidence": "probe",
+                                 "answer": 200, "cause": "token", "unseen": false });
+        let status = json!({ "state": "valid", "rights": [{ "right": "ticket.write", "belief": belief_of_right }],
+                             "user": member.clone(), "permissions": [permission] });
+        World::new(&[status]).wrong(9).into_iter().find(|line| line.contains("Right")).unwrap()
+    };
+    assert!(refused_again(7, 7, true).starts_with('~'), "both at once");
+    assert!(!refused_again(8, 7, true).starts_with('~'), "it was refused after that came back");
+    assert!(!refused_again(5, 7, false).starts_with('~'), "what is missing brought nothing back");
     let moved = user(&json!({ "group_change": { "from": "Admins", "at": at(5) } }));
     let explained = ["UserChanged warning user 17 ticket.write", "UserChanged warning user 17"];
     assert_eq!(World::new(&[with(&moved, json!([]))]).wrong(9), explained);

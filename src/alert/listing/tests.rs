@@ -124,6 +124,22 @@ fn a_right_goes_along_with_what_explains_it_and_is_an_alert_where_nothing_does()
 }
 
 #[test]
+fn what_stays_where_it_is_has_not_moved_and_what_is_about_a_tenant_is_listed_by_its_own_alert() {
+    let together = [fires(Alert::PermissionLost, group(), &["a:Edit", "a:=ticket.write"])];
+    assert_eq!(listed(&[lost("a", "Edit"), right("a")], &together, false), ["0 a:Edit a:ticket.write"]);
+    let in_two = [
+        fires(Alert::PermissionLost, group(), &["a:Edit"]),
+        fires(Alert::SecurityGroupRightLost, group(), &["a:=ticket.write"]),
+    ];
+    assert_eq!(listed(&[lost("a", "Edit"), right("a")], &in_two, false), ["0 a:Edit a:ticket.write", "1* "]);
+    let tenant = |name: &str| Scope::Tenant(name.to_owned());
+    let silent = Finding::new(Alert::TenantUnreachable, tenant("acme"), Severity::Warning, at(10));
+    let alert = |name: &str| firing(Alert::TenantUnreachable, tenant(name), Severity::Warning, Vec::new());
+    assert_eq!(listed_in(&silent, &[alert("other"), alert("acme")]), Some(1));
+    assert_eq!(listed_in(&silent, &[alert("other")]), None);
+}
+
+#[test]
 fn a_right_whose_explanation_is_over_waits_for_the_next_check() {
     let explained = || [fires(Alert::PermissionLost, group(), &["a:Edit", "a:=ticket.write"])];
     let stale = || Finding { may_begin: false, ..right("a") };

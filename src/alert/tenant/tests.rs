@@ -163,3 +163,34 @@ fn an_alert_of_a_tenant_that_left_is_resolved_as_it_was() {
     assert_eq!((over.change, &over.id), (Change::Resolved, &one.id));
     assert!(over.message.line.contains(NO_LONGER) && over.message.line.contains("TokenRejected is so"), "{over:?}");
 }
+
+#[test]
+fn an_alert_begins_with_its_message_and_ends_with_the_reason() {
+    let (mut firing, mut waiting) = (Vec::new(), Waiting::default());
+    let mut see = |world: &World, seconds: i64| {
+        let member = Member::alone(&world.token, &world.status);
+        let tenancy = Tenancy { name: "acme", members: [("t", member)].into(), ..Tenancy::default() };
+        let rules = Rules::new(&world.alerts, at(seconds));
+        let outcome = tenant_alerts(rules, &tenancy, &mut firing, &mut waiting);
+        let said = |one: Notification| format!("{:?} {}", one.change, one.message.line);
+        (outcome.notifications.into_iter().map(said).collect::<Vec<_>>(), outcome.next)
+    };
+    let expiring = |status: Value| {
+        let mut world = World::new(status);
+        world.token.expires = Some(at(50 * 86_400));
+        world
+    };
+    let days = |days: i64| days * 86_400;
+    let (said, next) = see(&expiring(json!({ "state": "valid" })), days(0));
+    assert_eq!((said, next), (Vec::new(), Some(at(days(20)))), "the first notice is the next moment");
+    let (said, _) = see(&expiring(json!({ "state": "valid" })), days(20));
+    assert!(said.len() == 1 && said[0].starts_with("New ") && said[0].contains("acme"), "{said:?}");
+    let (said, _) = see(&expiring(json!({ "state": "rejected", "since": at(days(21)) })), days(21));
+    assert!(said.len() == 2 && said[0].starts_with("New ") && said[1].starts_with("Superseded "), "{said:?}");
+    assert!(said[1].contains("another alert has taken its place"), "{said:?}");
+    let (said, _) = see(&valid(), days(22));
+    assert!(
+        said.len() == 1 && said[0].starts_with("Resolved ") && said[0].contains("the token works again"),
+        "{said:?}"
+    );
+}
