@@ -19,6 +19,8 @@ fn a_plugin_says_in_one_line_what_the_daemon_believes_and_asks_syncro_nothing() 
     let configuration = Configuration::acme("permissions = [\"Tickets - List/Search\"]");
     let mut daemon = world.run(&configuration);
     daemon.checks("acme", "permissions", 1);
+    // What a check showed is in the store a moment after it was logged, and surely before the next one.
+    daemon.checks("acme", "validity", 1);
     let path = world.path("config.toml");
     let nagios = ["--output", "nagios"];
     let ok = "OK: 1 token works | tokens=1 ok=1 warning=0 critical=0 unknown=0\n";

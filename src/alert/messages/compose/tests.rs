@@ -1,5 +1,7 @@
 //! What every text promises: short enough for a log, nothing that the evidence does not show, and steps that lead somewhere.
 
+mod every_message;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
