@@ -11,7 +11,7 @@ use serde_json::json;
 use syncro_token_monitor::belief::TokenStatus;
 use syncro_token_monitor::catalog::catalog;
 use syncro_token_monitor::config;
-use syncro_token_monitor::metrics::{Exposition, Members};
+use syncro_token_monitor::metrics::{Compressed, Exposition};
 use syncro_token_monitor::model::{Tenant, Token, TokenSource, Wanted};
 use syncro_token_monitor::state::{Snapshot, TokenSnapshot};
 use syncro_token_monitor::system::clock;
@@ -137,19 +137,19 @@ fn compressed(criterion: &mut Criterion) {
     let size =
         |pieces: &mut dyn Iterator<Item = bytes::Bytes>| pieces.map(|piece| black_box(piece).len()).sum::<usize>();
     let plain = size(&mut pieces(&snapshot));
-    let small = size(&mut Arc::<Members>::default().compress(pieces(&snapshot)));
+    let small = size(&mut Arc::<Compressed>::default().file(pieces(&snapshot)));
     eprintln!("{plain} bytes, {small} compressed: {:.1} %", 100.0 * small as f64 / plain as f64);
     group.bench_function("as it is", |bencher| bencher.iter(|| size(&mut pieces(&snapshot))));
     group.bench_function("gzip, compressed anew", |bencher| {
-        bencher.iter(|| size(&mut Arc::<Members>::default().compress(pieces(&snapshot))));
+        bencher.iter(|| size(&mut Arc::<Compressed>::default().file(pieces(&snapshot))));
     });
-    let members = Arc::<Members>::default();
+    let kept = Arc::<Compressed>::default();
     group.bench_function("gzip, nothing has changed", |bencher| {
-        bencher.iter(|| size(&mut Arc::clone(&members).compress(pieces(&snapshot))));
+        bencher.iter(|| size(&mut Arc::clone(&kept).file(pieces(&snapshot))));
     });
     let mut scrapes = [&snapshot, &later].into_iter().cycle();
     group.bench_function("gzip, a fifth was checked", |bencher| {
-        bencher.iter(|| size(&mut Arc::clone(&members).compress(pieces(scrapes.next().expect("endless")))));
+        bencher.iter(|| size(&mut Arc::clone(&kept).file(pieces(scrapes.next().expect("endless")))));
     });
     group.finish();
 }

@@ -1,90 +1,128 @@
-//! `/metrics` for whoever takes gzip: each piece is a member of its own, and one whose text did not change since an earlier
-//! scrape is not compressed again. Readers of gzip take members that follow each other as one text (RFC 1952, section 2.2).
+//! `/metrics` for whoever takes gzip: one gzip file (RFC 1952) of pieces that do not refer to each other, so that one whose
+//! text did not change since an earlier scrape is not compressed again. Members of their own would do the same, but curl and
+//! others read only the first.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
+use std::iter::{once, once_with};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// The members of the last scrape that was compressed. What they say is kept as a number only, which takes no room.
+/// Deflated, without a name or a date, on an unknown system.
+const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+/// The last block, with nothing in it.
+const LAST: &[u8] = &[3, 0];
+/// A piece that hardly shrinks takes this much more than it has: a head for each 64 KiB that are stored as they are.
+const ROOM: usize = 1024;
+
+/// The pieces of the last scrape that was compressed. What they say is kept as a number only, which takes no room.
 #[derive(Debug, Default)]
-pub struct Members {
+pub struct Compressed {
     hasher: RandomState,
-    kept: Mutex<Vec<Member>>,
+    kept: Mutex<Vec<Piece>>,
 }
 
 /// One compressed piece.
-#[derive(Debug, Clone, Default)]
-struct Member {
-    /// The length and the hash of its text.
-    of: (usize, u64),
+#[derive(Debug, Default, Clone)]
+struct Piece {
+    /// The hash of its text.
+    hash: u64,
+    /// The check sum and the length of its text.
+    sum: Arc<Crc>,
     bytes: Bytes,
 }
 
-impl Members {
+impl Compressed {
     /// Compresses the pieces of a text, each when it is asked for.
-    pub fn compress(self: Arc<Self>, pieces: impl Iterator<Item = Bytes>) -> impl Iterator<Item = Bytes> {
-        pieces.enumerate().map(move |(index, piece)| self.member(index, &piece))
+    pub fn file(self: Arc<Self>, pieces: impl Iterator<Item = Bytes>) -> impl Iterator<Item = Bytes> {
+        let sum = Arc::new(Mutex::new(Crc::new()));
+        let of_all = Arc::clone(&sum);
+        let pieces = pieces.enumerate().map(move |(index, text)| {
+            let piece = self.piece(index, &text);
+            sum.lock().unwrap_or_else(PoisonError::into_inner).combine(&piece.sum);
+            piece.bytes
+        });
+        let end = once_with(move || {
+            let sum = of_all.lock().unwrap_or_else(PoisonError::into_inner);
+            [LAST, &sum.sum().to_le_bytes(), &sum.amount().to_le_bytes()].concat().into()
+        });
+        once(Bytes::from_static(HEAD)).chain(pieces).chain(end)
     }
 
-    /// The member that holds a piece: that of an earlier scrape, if the text at this place is still the same.
-    fn member(&self, index: usize, piece: &Bytes) -> Bytes {
-        let of = (piece.len(), self.hasher.hash_one(piece));
+    /// A compressed piece: that of an earlier scrape, if the text at this place is still the same.
+    fn piece(&self, index: usize, text: &Bytes) -> Piece {
+        let hash = self.hasher.hash_one(text);
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(member) = kept().get(index).filter(|member| member.of == of) {
-            return member.bytes.clone();
+        let is_same = |piece: &&Piece| piece.hash == hash && usize::try_from(piece.sum.amount()) == Ok(text.len());
+        if let Some(piece) = kept().get(index).filter(is_same) {
+            return piece.clone();
         }
         // Others are not held up meanwhile.
-        let bytes = compressed(piece);
+        let mut crc = Crc::new();
+        crc.update(text);
+        let piece = Piece { hash, sum: Arc::new(crc), bytes: deflated(text) };
         let mut kept = kept();
         if kept.len() <= index {
-            kept.resize(index + 1, Member::default());
+            kept.resize(index + 1, Piece::default());
         }
-        kept[index] = Member { of, bytes: bytes.clone() };
-        bytes
+        kept[index] = piece.clone();
+        piece
     }
 }
 
-fn compressed(text: &[u8]) -> Bytes {
-    // Series repeat so much that the fastest way leaves a tenth of them.
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    // Writing to memory cannot fail.
-    encoder.write_all(text).and_then(|()| encoder.finish()).unwrap_or_default().into()
+/// Blocks that say this text, up to the end of a byte, of which none is the last.
+fn deflated(text: &[u8]) -> Bytes {
+    // Series repeat so much that the fastest way leaves a twentieth of them.
+    let mut compress = Compress::new(Compression::fast(), false);
+    let mut bytes = Vec::with_capacity(text.len() + ROOM);
+    // Compressing cannot fail, and there is room for all of it.
+    compress.compress_vec(text, &mut bytes, FlushCompress::Sync).ok();
+    bytes.shrink_to_fit();
+    bytes.into()
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
 
-    use flate2::read::MultiGzDecoder;
+    use flate2::read::GzDecoder;
+    use proptest::prelude::*;
 
     use super::*;
 
-    fn pieces(texts: &[&'static str]) -> Vec<Bytes> {
-        texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect()
-    }
-
-    fn read(members: &[Bytes]) -> String {
+    /// What a reader makes of it that takes one member only.
+    fn read(pieces: &[Bytes]) -> String {
         let mut text = String::new();
-        MultiGzDecoder::new(members.concat().as_slice()).read_to_string(&mut text).unwrap();
+        GzDecoder::new(pieces.concat().as_slice()).read_to_string(&mut text).unwrap();
         text
     }
 
     #[test]
-    fn members_that_follow_each_other_are_one_text_and_what_did_not_change_is_kept() {
-        let members = Arc::new(Members::default());
-        let scrape =
-            |texts: &[&'static str]| Arc::clone(&members).compress(pieces(texts).into_iter()).collect::<Vec<_>>();
+    fn pieces_are_one_text_and_what_did_not_change_is_kept() {
+        let compressed = Arc::new(Compressed::default());
+        let scrape = |texts: &[&'static str]| {
+            let pieces = texts.iter().map(|text| Bytes::from_static(text.as_bytes()));
+            Arc::clone(&compressed).file(pieces).collect::<Vec<_>>()
+        };
         let first = scrape(&["a 1\n", "", "b 2\n"]);
         assert_eq!(read(&first), "a 1\nb 2\n");
         let second = scrape(&["a 1\n", "", "b 3\n", "c 4\n"]);
         assert_eq!(read(&second), "a 1\nb 3\nc 4\n");
         let is_same = |index: usize| first[index].as_ptr() == second[index].as_ptr();
-        assert!(is_same(0) && is_same(1) && !is_same(2));
-        let fewer = scrape(&["c 4\n"]);
-        assert_eq!(read(&fewer), "c 4\n", "at another place it is another piece");
+        assert!(is_same(1) && is_same(2) && !is_same(3), "the first is the head");
+        assert_eq!(read(&scrape(&["c 4\n"])), "c 4\n", "at another place it is another piece");
+        assert_eq!(read(&scrape(&[])), "");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_it_comes_back(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200_000), 0..4)) {
+            let whole = pieces.concat();
+            let file: Vec<_> = Arc::<Compressed>::default().file(pieces.into_iter().map(Bytes::from)).collect();
+            let mut back = Vec::new();
+            GzDecoder::new(file.concat().as_slice()).read_to_end(&mut back).unwrap();
+            prop_assert_eq!(back, whole);
+        }
     }
 }

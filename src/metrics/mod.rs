@@ -6,5 +6,5 @@ mod exposition;
 mod families;
 mod text;
 
-pub use compressed::Members;
+pub use compressed::Compressed;
 pub use exposition::Exposition;

@@ -82,7 +82,7 @@ pub(super) async fn metrics(Extract(state): Extract<State>, headers: HeaderMap) 
     let pieces = once_with(move || own_counters(&registry)).chain(fleet);
     let is_compressed = accepts_gzip(&headers);
     let pieces: Box<dyn Iterator<Item = Bytes> + Send> =
-        if is_compressed { Box::new(state.compressed.compress(pieces)) } else { Box::new(pieces) };
+        if is_compressed { Box::new(state.compressed.file(pieces)) } else { Box::new(pieces) };
     let body = match state.lanes.scrapes.body(pieces).await {
         Ok(body) => body,
         Err(why) => return why.into_response(),

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::alert::{Acknowledged, Acknowledgement};
 use crate::http_server::Lanes;
-use crate::metrics::Members;
+use crate::metrics::Compressed;
 use crate::model::{Token, TokenId};
 use crate::state::{AlertHistory, EndedAlert, HistoryLine, HistoryQuery, Snapshot};
 
@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// The daemon's own counters.
     pub registry: Registry,
     /// What of `/metrics` is compressed already.
-    pub compressed: Arc<Members>,
+    pub compressed: Arc<Compressed>,
     /// Where requests to reload the configuration go.
     pub reload: mpsc::Sender<ReloadRequest>,
     /// Where requests to check a token now go.
