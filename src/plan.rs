@@ -115,7 +115,8 @@ pub(crate) fn plan(token: &Token, phase: Phase, status: &TokenStatus, config: &C
 }
 
 /// When a token catches up on what was due while the daemon did not run: in its turn, within an interval of five
-/// minutes, or of `sweep`, the time that the budget needs for all tokens, but never longer than `validity`, the interval of the schedule.
+/// minutes, or of `sweep`, the time that the budget needs for all tokens, but never longer than `validity`, the interval of
+/// the schedule.
 pub(crate) fn catch_up(phase: Phase, validity: Duration, sweep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     const SHORTEST: Duration = Duration::from_mins(5);
     let window = validity.min(sweep.max(SHORTEST));

@@ -3,7 +3,7 @@
 //! others read only the first.
 
 use std::hash::{BuildHasher, RandomState};
-use std::iter::{once, once_with};
+use std::iter::once;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -36,18 +36,17 @@ struct Piece {
 impl Compressed {
     /// Compresses the pieces of a text, each when it is asked for.
     pub fn file(self: Arc<Self>, pieces: impl Iterator<Item = Bytes>) -> impl Iterator<Item = Bytes> {
-        let sum = Arc::new(Mutex::new(Crc::new()));
-        let of_all = Arc::clone(&sum);
-        let pieces = pieces.enumerate().map(move |(index, text)| {
-            let piece = self.piece(index, &text);
-            sum.lock().unwrap_or_else(PoisonError::into_inner).combine(&piece.sum);
-            piece.bytes
-        });
-        let end = once_with(move || {
-            let sum = of_all.lock().unwrap_or_else(PoisonError::into_inner);
-            [LAST, &sum.sum().to_le_bytes(), &sum.amount().to_le_bytes()].concat().into()
-        });
-        once(Bytes::from_static(HEAD)).chain(pieces).chain(end)
+        let mut sum = Crc::new();
+        let part = move |(index, text): (usize, Option<Bytes>)| match text {
+            Some(text) => {
+                let piece = self.piece(index, &text);
+                sum.combine(&piece.sum);
+                piece.bytes
+            }
+            None => [LAST, &sum.sum().to_le_bytes(), &sum.amount().to_le_bytes()].concat().into(),
+        };
+        let parts = pieces.map(Some).chain(once(None)).enumerate().map(part);
+        once(Bytes::from_static(HEAD)).chain(parts)
     }
 
     /// A compressed piece: that of an earlier scrape, if the text at this place is still the same.
