@@ -129,6 +129,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
         },
         syncro: Syncro {
             requests_per_minute: 90.try_into().unwrap(),
+            source_addresses: Vec::new(),
             timeout: std::time::Duration::from_secs(10),
             probes: Probes::ReadOnly,
             audit_excess: false,

@@ -145,7 +145,7 @@ mod tests {
         let config = config(Vec::new());
         let rules = |seconds| Rules::new(&config.alerts, at(seconds));
         let mut firing = Vec::new();
-        let throttled = Throttled { since: at(0), host: "syncromsp.com".to_owned() };
+        let throttled = Throttled { since: at(0), host: "syncromsp.com".to_owned(), source_address: None };
         let _ = monitor_alerts(rules(400), Some(throttled), None, true, &mut firing);
         let over = monitor_alerts(rules(500), None, None, true, &mut firing);
         assert!(over[0].message.line.contains("requests are answered again"), "{}", over[0].message.line);
@@ -160,7 +160,8 @@ mod tests {
         let (config, mut firing) = (config(Vec::new()), Vec::new());
         let mut see = |throttled: bool, flows| {
             let rules = Rules::new(&config.alerts, at(400));
-            let throttled = throttled.then(|| Throttled { since: at(0), host: "syncromsp.com".to_owned() });
+            let throttled =
+                throttled.then(|| Throttled { since: at(0), host: "syncromsp.com".to_owned(), source_address: None });
             let notifications = monitor_alerts(rules, throttled, None, flows, &mut firing);
             let of = |notification: Notification| (notification.change, notification.message.line);
             notifications.into_iter().map(of).collect::<Vec<_>>()

@@ -1,5 +1,7 @@
 //! What prevents the monitor from checking: pauses that Syncro asks for, and trouble of its own machine. Values only.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 
 /// The requests to a host are paused because Syncro asks to send fewer.
@@ -9,6 +11,8 @@ pub(crate) struct Throttled {
     pub since: DateTime<Utc>,
     /// The host to which no request is sent.
     pub host: String,
+    /// The source address from which none is sent; `None` where the system chooses it.
+    pub source_address: Option<IpAddr>,
 }
 
 /// Trouble of the monitor's own machine prevents checks from giving a verdict.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::store;
-use crate::syncro::{Budget, BudgetFile, Client, Instruments, LONGEST_COURTESY, Unshared};
+use crate::syncro::{Budget, BudgetFile, Client, Instruments, LONGEST_COURTESY, SourceAddress, Unshared};
 
 /// How long the folder of the store may take to answer.
 const LONGEST_QUESTION: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const PACKAGED_STATE: &str = "/var/lib/syncro-token-monitor";
 
 /// From which budget a command takes its requests.
 #[derive(Debug)]
-enum Source {
+enum Share {
     /// From that of the running daemon, which has said how many requests a minute may leave if it has sent any.
     Daemon(Option<NonZeroU32>),
     /// From one that it shares with other commands; no daemon runs with this store.
@@ -39,30 +39,35 @@ enum Source {
 /// A text that reads after "failed to ", when there is no TLS client, or a daemon may leave no room for other requests.
 pub(super) async fn client(config: &Config, requests: Option<usize>) -> Result<Client, String> {
     let instruments = Instruments::new(&Registry::new()).map_err(|error| error.to_string())?;
-    let budget = Arc::new(budget(config, requests).await?);
-    Client::new(&config.syncro, budget, instruments).map(Client::patient)
+    let sources = sources(config, requests).await?;
+    Client::new(config.syncro.timeout, &sources, instruments).map(Client::patient)
 }
 
-async fn budget(config: &Config, requests: Option<usize>) -> Result<Budget, String> {
-    let store = config.storage.path.clone();
-    let question = timeout(LONGEST_QUESTION, spawn_blocking(move || source(&store)));
-    let source = match question.await {
-        Ok(Ok(source)) => source,
-        Ok(Err(error)) => Source::Apart(Unshared::NoThread(error.to_string())),
-        Err(_) => Source::Apart(Unshared::Unfinished),
-    };
-    let file = BudgetFile::beside(&config.storage.path);
+/// The source addresses, each with the budget from which a command takes its requests.
+async fn sources(config: &Config, requests: Option<usize>) -> Result<Vec<Arc<SourceAddress>>, String> {
+    let (syncro, store) = (&config.syncro, &config.storage.path);
+    // All of them lie beside each other, so that what holds of one holds of the others.
+    let file = BudgetFile::of(store, syncro.source_addresses.first().copied());
     let path = file.path().display().to_string();
-    let rate = config.syncro.requests_per_minute;
-    match source {
-        Source::Daemon(shared) => {
+    let path_of_store = store.clone();
+    let question = timeout(LONGEST_QUESTION, spawn_blocking(move || share(&path_of_store, &file)));
+    let shared = match question.await {
+        Ok(Ok(source)) => source,
+        Ok(Err(error)) => Share::Apart(Unshared::NoThread(error.to_string())),
+        Err(_) => Share::Apart(Unshared::Unfinished),
+    };
+    let rate = syncro.requests_per_minute;
+    let of_command = |runs| SourceAddress::all(syncro, store, |file| Budget::of_command(rate, file, runs));
+    let of_its_own = |rate| SourceAddress::all(syncro, store, |_| Budget::new(rate));
+    match shared {
+        Share::Daemon(shared) => {
             let shared = shared.unwrap_or(rate);
             let time = requests.map(|requests| time(requests, shared)).unwrap_or_default();
             say(&format!("shares the budget of the running daemon: {shared} requests a minute together{time}"));
-            Ok(Budget::of_command(rate, file, true))
+            Ok(of_command(true))
         }
-        Source::Commands => Ok(Budget::of_command(rate, file, false)),
-        Source::Own => {
+        Share::Commands => Ok(of_command(false)),
+        Share::Own => {
             if is_elsewhere(config) {
                 say(&format!(
                     "shares the budget of no daemon: none uses `{}`; if the daemon of the package runs, set \
@@ -70,9 +75,9 @@ async fn budget(config: &Config, requests: Option<usize>) -> Result<Budget, Stri
                     config.storage.path.display()
                 ));
             }
-            Ok(Budget::new(rate))
+            Ok(of_its_own(rate))
         }
-        Source::Apart(why) => {
+        Share::Apart(why) => {
             let advice = "run it as the user of the daemon or as root, or use `status`, which asks Syncro nothing; where no \
                           daemon runs, set `storage.path` to a file in a folder where this user may write";
             let own = Budget::apart(rate).ok_or_else(|| {
@@ -85,21 +90,21 @@ async fn budget(config: &Config, requests: Option<usize>) -> Result<Budget, Stri
                 "cannot share the budget of a daemon through `{path}`: {why}; sends at most {own} requests a minute of its \
                  own, so that a daemon and it stay within what Syncro allows; {advice}"
             ));
-            Ok(Budget::new(own))
+            Ok(of_its_own(own))
         }
     }
 }
 
 /// Finds out who uses the store at `path` and its budget. May block.
-fn source(path: &Path) -> Source {
+fn share(path: &Path, file: &BudgetFile) -> Share {
     // A daemon makes the store before anything else; where there is none, a command leaves nothing behind.
     if path.try_exists().is_ok_and(|exists| !exists) {
-        return Source::Own;
+        return Share::Own;
     }
-    match BudgetFile::beside(path).requests_per_minute() {
-        Ok(rate) if store::is_in_use(path) => Source::Daemon(rate),
-        Ok(_) => Source::Commands,
-        Err(why) => Source::Apart(why),
+    match file.requests_per_minute() {
+        Ok(rate) if store::is_in_use(path) => Share::Daemon(rate),
+        Ok(_) => Share::Commands,
+        Err(why) => Share::Apart(why),
     }
 }
 

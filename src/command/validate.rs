@@ -2,10 +2,11 @@
 //! network.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{self, Config, Cost, Interval};
+use crate::config::{self, Config, Cost, Interval, SourceCost};
 use crate::daemon::warnings;
 use crate::exit::Exit;
 use crate::http_server::Access;
@@ -49,6 +50,7 @@ fn plan(config: &Config) -> String {
     let warnings: Vec<_> =
         warnings(config).into_iter().chain(unreadable).map(|warning| format!("warning: {warning}\n")).collect();
     let warnings = warnings.concat();
+    let sources: String = config.syncro.source_addresses.iter().zip(Cost::of_each_source(config)).map(from).collect();
     let intervals = config.intervals;
     let remedy = intervals.are_stretched().then(|| format!("the intervals are stretched: {}\n", intervals.remedy()));
     let remedy = remedy.unwrap_or_default();
@@ -56,6 +58,7 @@ fn plan(config: &Config) -> String {
         "{warnings}the configuration is valid\n\
          tokens: {}\n\
          plan: {:.1} of {} requests a minute ({share:.0} %)\n\
+         {sources}\
          validity: {}\n\
          permissions: {}\n\
          {remedy}\
@@ -69,6 +72,14 @@ fn plan(config: &Config) -> String {
         cost.requests_per_sweep,
         humantime::format_duration(rounded(cost.sweep)),
         humantime::format_duration(rounded(every_timeout)),
+    )
+}
+
+/// What leaves from a source address.
+fn from((address, cost): (&IpAddr, SourceCost)) -> String {
+    let SourceCost { tenants, tokens, requests_per_minute } = cost;
+    format!(
+        "source address {address}: {requests_per_minute:.1} requests a minute, {tokens} tokens of {tenants} tenants\n"
     )
 }
 

@@ -1,6 +1,6 @@
 //! What a configuration costs in requests to Syncro, against the budget. Arithmetic only. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,25 +26,46 @@ pub(crate) struct Cost {
     pub requests_per_sweep: usize,
     /// The requests a minute that the intervals that hold need, averaged over a busy hour.
     pub requests_per_minute: f64,
-    /// The configured budget, in requests a minute.
+    /// The configured budget of all source addresses together, in requests a minute.
     pub budget: f64,
-    /// How long one full check of every token takes if nothing but the budget delays it.
+    /// How long one full check of every token takes if nothing but the budget of its source address delays it.
     pub sweep: Duration,
 }
 
 impl Cost {
     /// Computes what `config` costs.
     pub(crate) fn of(config: &Config) -> Self {
-        let Syncro { probes, audit_excess, .. } = config.syncro;
-        let full_checks = config.tokens.iter().map(|token| full_check(token, probes, audit_excess));
-        let requests_per_sweep: usize = full_checks.sum();
-        let requests_per_minute =
-            Load::of(&config.tokens, &config.syncro).requests_per_minute(config.intervals.holding());
-        let budget = config.intervals.budget;
-        let sweep = Duration::try_from_secs_f64(requests_per_sweep as f64 * 60.0 / budget).unwrap_or(Duration::MAX);
+        let loads = Load::of_each_source(&config.tokens, &config.syncro);
+        let requests_per_minute = loads.iter().map(|load| load.requests_per_minute(config.intervals.holding())).sum();
+        let busiest = loads.iter().map(|load| load.full_checks).max().unwrap_or_default();
+        let sweep = Duration::try_from_secs_f64(busiest as f64 * 60.0 / config.intervals.budget);
+        let sweep = sweep.unwrap_or(Duration::MAX);
+        let budget = config.syncro.whole_budget();
+        let requests_per_sweep = loads.iter().map(|load| load.full_checks).sum();
         let tokens = config.tokens.len();
         Self { tokens, requests_per_sweep, requests_per_minute, budget, sweep }
     }
+
+    /// Computes what `config` costs from each source address, in their order.
+    pub(crate) fn of_each_source(config: &Config) -> impl Iterator<Item = SourceCost> {
+        let holding = config.intervals.holding();
+        Load::of_each_source(&config.tokens, &config.syncro).into_iter().map(move |load| SourceCost {
+            tenants: load.tenants,
+            tokens: load.tokens,
+            requests_per_minute: load.requests_per_minute(holding),
+        })
+    }
+}
+
+/// What is asked from one source address.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SourceCost {
+    /// The number of tenants that are asked from it.
+    pub tenants: usize,
+    /// The number of their tokens.
+    pub tokens: usize,
+    /// The requests a minute that the intervals that hold need, averaged over a busy hour.
+    pub requests_per_minute: f64,
 }
 
 /// How often the two checks are made.
@@ -56,8 +77,8 @@ pub(super) struct Frequency {
     pub(super) coincide: bool,
 }
 
-/// What is asked of all tokens together, from which the cost of any schedule follows.
-#[derive(Debug, Clone, Copy)]
+/// What is asked of tokens together, from which the cost of any schedule follows.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
     pub(super) tenants: usize,
     pub(super) tokens: usize,
@@ -65,18 +86,29 @@ pub(super) struct Load {
     pub(super) probes: usize,
     /// The requests of one audit of every token.
     pub(super) audits: usize,
+    /// The requests of one full check of every token, the audits included.
+    pub(super) full_checks: usize,
 }
 
 impl Load {
-    pub(super) fn of(tokens: &[Arc<Token>], syncro: &Syncro) -> Self {
-        let tenants: BTreeSet<_> = tokens.iter().map(|token| &token.tenant.name).collect();
-        let audits = tokens.iter().filter(|_| syncro.audit_excess).map(|token| token.audit(syncro.probes).len());
-        Self {
-            tenants: tenants.len(),
-            tokens: tokens.len(),
-            probes: tokens.iter().map(|token| token.probes(syncro.probes).len()).sum(),
-            audits: audits.sum(),
+    /// What is asked from each source address, in their order; from the one that the system chooses, if there are none.
+    pub(super) fn of_each_source(tokens: &[Arc<Token>], syncro: &Syncro) -> Vec<Self> {
+        let mut loads = vec![Self::default(); syncro.source_addresses.len().max(1)];
+        let mut sources = HashMap::new();
+        for token in tokens {
+            let tenant = token.tenant.name.as_str();
+            let source = *sources.entry(tenant).or_insert_with(|| {
+                let source = syncro.ranked_sources(tenant).first().copied().unwrap_or_default();
+                loads[source].tenants += 1;
+                source
+            });
+            let load = &mut loads[source];
+            load.tokens += 1;
+            load.probes += token.probes(syncro.probes).len();
+            load.audits += if syncro.audit_excess { token.audit(syncro.probes).len() } else { 0 };
+            load.full_checks += full_check(token, syncro.probes, syncro.audit_excess);
         }
+        loads
     }
 
     /// The requests a minute that checks so often need, averaged over a busy hour.

@@ -23,6 +23,7 @@ mod value;
 mod web;
 mod zones;
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,9 +32,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Profile;
-use crate::model::{Probes, Token};
+use crate::model::{Probes, Token, ranked};
 
-pub(crate) use cost::{AUDIT_INTERVAL, Cost, USER_INTERVAL, USERS_INTERVAL, full_check};
+pub(crate) use cost::{AUDIT_INTERVAL, Cost, SourceCost, USER_INTERVAL, USERS_INTERVAL, full_check};
 pub(crate) use fault::Fault;
 pub(crate) use file::ConfigFile;
 pub(crate) use load::load_if_there;
@@ -90,9 +91,11 @@ pub struct Config {
 /// `[syncro]`: how requests are sent to Syncro.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syncro {
-    /// The request budget of the whole daemon and of the commands beside it. More than `SYNCRO_REQUESTS_PER_MINUTE` makes sense only against a
-    /// simulator or from several addresses.
+    /// The request budget of the whole daemon and of the commands beside it, for each source address. More than
+    /// `SYNCRO_REQUESTS_PER_MINUTE` makes sense only against a simulator.
     pub requests_per_minute: NonZeroU32,
+    /// The local addresses from which requests leave; the system chooses one if there are none.
+    pub source_addresses: Vec<IpAddr>,
     /// How long one request may take, the connecting included.
     pub timeout: Duration,
     /// The probes that may be sent.
@@ -101,6 +104,18 @@ pub struct Syncro {
     pub audit_excess: bool,
     /// Whether the names of the users behind tokens are kept and shown. E-mail addresses never are.
     pub user_names: bool,
+}
+
+impl Syncro {
+    /// The places of the source addresses, that from which a tenant is asked first; each stands in for those before it.
+    pub(crate) fn ranked_sources(&self, tenant: &str) -> Vec<usize> {
+        ranked(self.source_addresses.iter().map(IpAddr::to_string), tenant)
+    }
+
+    /// The requests a minute that may leave from all source addresses together.
+    pub(crate) fn whole_budget(&self) -> f64 {
+        f64::from(self.requests_per_minute.get()) * self.source_addresses.len().max(1) as f64
+    }
 }
 
 /// `[schedule]`: when tokens are checked.

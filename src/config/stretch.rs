@@ -26,10 +26,12 @@ pub struct Intervals {
     pub validity: Interval,
     /// The check of its permissions.
     pub permissions: Interval,
-    /// The requests a minute that the targets need.
+    /// The requests a minute that the targets need from the source address that most is asked from.
     pub needed: f64,
-    /// The requests a minute that may be sent.
+    /// The requests a minute that may be sent from each source address.
     pub budget: f64,
+    /// The number of source addresses.
+    pub sources: usize,
     /// The number of tokens.
     tokens: usize,
     /// Whether one `/me` serves both checks.
@@ -41,7 +43,7 @@ impl Intervals {
     #[cfg(test)]
     pub(crate) fn as_asked_for(validity: Duration, permissions: Duration) -> Self {
         let [validity, permissions] = [validity, permissions].map(|target| Interval { target, holds: target });
-        Self { validity, permissions, needed: 1.0, budget: 90.0, tokens: 0, coincide: true }
+        Self { validity, permissions, needed: 1.0, budget: 90.0, sources: 1, tokens: 0, coincide: true }
     }
 
     /// How often the two checks are made.
@@ -59,12 +61,18 @@ impl Intervals {
         let changed = |Interval { target, holds }| format!("every {} instead of {}", shown(holds), shown(target));
         self.are_stretched().then(|| {
             format!(
-                "the budget of {} requests a minute carries a validity check {} and a permission check {}",
+                "the budget of {} requests a minute{} carries a validity check {} and a permission check {}",
                 self.budget,
+                self.of_each_source(),
                 changed(self.validity),
                 changed(self.permissions),
             )
         })
+    }
+
+    /// Of what the budget is, where there are several.
+    fn of_each_source(&self) -> String {
+        if self.sources > 1 { format!(" for each of {} source addresses", self.sources) } else { String::new() }
     }
 
     /// What would restore the targets, as a sentence without its full stop.
@@ -77,7 +85,7 @@ impl Intervals {
         };
         let tokens = (self.tokens as f64 * self.budget / self.needed).floor();
         let fewer = if tokens < 1.0 { String::new() } else { format!(", or at most {tokens} tokens like these") };
-        format!("the targets need a budget of {budget} requests a minute{limit}{fewer}")
+        format!("the targets need a budget of {budget} requests a minute{}{limit}{fewer}", self.of_each_source())
     }
 }
 
@@ -88,21 +96,22 @@ fn shown(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
-/// Stretches a schedule to what the budget carries. Returns the intervals that hold.
+/// Stretches a schedule to what the budget of each source address carries, by what is asked from it. Returns the intervals that hold.
 ///
 /// # Errors
 /// The requests a minute that are needed if the validity of each token is checked as seldom as `at_most` allows, where that
 /// is still more than the budget.
-pub(super) fn stretch(schedule: &mut Schedules, load: Load, budget: f64) -> Result<Intervals, f64> {
+pub(super) fn stretch(schedule: &mut Schedules, loads: &[Load], budget: f64) -> Result<Intervals, f64> {
     let pace = Pace::of(schedule);
-    let needed = load.requests_per_minute(pace.at(1.0));
+    let needed_at = |factor| loads.iter().map(|load| load.requests_per_minute(pace.at(factor))).fold(0.0, f64::max);
+    let needed = needed_at(1.0);
     let widest = (schedule.at_most.as_secs_f64() / pace.validity.as_secs_f64()).max(1.0);
     let holds = if needed <= budget {
         pace.at(1.0)
     } else {
-        let fits = |factor: f64| load.requests_per_minute(pace.at(factor)) <= USED * budget;
+        let fits = |factor: f64| needed_at(factor) <= USED * budget;
         if !fits(widest) {
-            return Err(load.requests_per_minute(pace.at(widest)));
+            return Err(needed_at(widest));
         }
         // The least factor that fits lies between the two.
         let (mut short, mut fitting) = (1.0, widest);
@@ -116,7 +125,8 @@ pub(super) fn stretch(schedule: &mut Schedules, load: Load, budget: f64) -> Resu
     let permissions = Interval { target: pace.permissions, holds: holds.permissions };
     schedule.validity.space(validity.holds.saturating_sub(validity.target));
     schedule.permissions.space(permissions.holds.saturating_sub(permissions.target));
-    Ok(Intervals { validity, permissions, needed, budget, tokens: load.tokens, coincide: holds.coincide })
+    let tokens = loads.iter().map(|load| load.tokens).sum();
+    Ok(Intervals { validity, permissions, needed, budget, sources: loads.len(), tokens, coincide: holds.coincide })
 }
 
 /// The targets of a schedule, and how each of them can be stretched.
@@ -180,7 +190,7 @@ mod tests {
 
     /// So many tokens with nine probes each, in tenants of three.
     fn load(tokens: usize) -> Load {
-        Load { tenants: tokens / 3, tokens, probes: 9 * tokens, audits: 0 }
+        Load { tenants: tokens / 3, tokens, probes: 9 * tokens, ..Load::default() }
     }
 
     fn minutes(interval: Interval) -> [u64; 2] {
@@ -190,7 +200,7 @@ mod tests {
     #[test]
     fn targets_hold_while_the_budget_carries_them() {
         let mut schedule = schedules("5m", "1h");
-        let intervals = stretch(&mut schedule, load(240), 90.0).unwrap();
+        let intervals = stretch(&mut schedule, &[load(240)], 90.0).unwrap();
         assert!(!intervals.are_stretched() && intervals.stretched().is_none(), "{intervals:?}");
         assert_eq!(schedule, schedules("5m", "1h"));
     }
@@ -199,7 +209,7 @@ mod tests {
     fn both_intervals_are_stretched_alike_until_the_budget_is_used_and_no_further() {
         for (tokens, budget) in [(270, 90.0), (600, 90.0), (5_000, 180.0), (50_000, 720.0), (30, 1.0)] {
             let mut schedule = schedules("5m", "1h");
-            let intervals = stretch(&mut schedule, load(tokens), budget).unwrap();
+            let intervals = stretch(&mut schedule, &[load(tokens)], budget).unwrap();
             let Intervals { validity, permissions, .. } = intervals;
             assert_eq!(permissions.holds, 12 * validity.holds, "{tokens}: one `/me` still serves both");
             let of = |schedule: &Schedules| load(tokens).requests_per_minute(Pace::of(schedule).at(1.0));
@@ -211,7 +221,7 @@ mod tests {
     #[test]
     fn a_cron_expression_skips_moments_instead_of_leaving_them() {
         let mut schedule = schedules("0 */5 * * * *", "0 0 * * * *");
-        let intervals = stretch(&mut schedule, load(600), 90.0).unwrap();
+        let intervals = stretch(&mut schedule, &[load(600)], 90.0).unwrap();
         assert_eq!((minutes(intervals.validity), minutes(intervals.permissions)), ([5, 15], [60, 180]));
         let at = crate::testing::at(3);
         let next = schedule.validity.next_occurrence(at).unwrap();
@@ -222,16 +232,34 @@ mod tests {
     fn nothing_is_stretched_beyond_what_is_allowed() {
         let mut schedule = schedules("5m", "1h");
         schedule.at_most = 10 * MINUTE;
-        let needed = stretch(&mut schedule, load(600), 90.0).unwrap_err();
+        let needed = stretch(&mut schedule, &[load(600)], 90.0).unwrap_err();
         assert!((100.0..120.0).contains(&needed), "{needed}");
         assert_eq!(schedule.validity, schedules("5m", "1h").validity, "it is left as it was");
         schedule.at_most = 20 * MINUTE;
-        assert!(stretch(&mut schedule, load(600), 90.0).unwrap().validity.holds <= 20 * MINUTE);
+        assert!(stretch(&mut schedule, &[load(600)], 90.0).unwrap().validity.holds <= 20 * MINUTE);
+    }
+
+    #[test]
+    fn the_source_address_that_most_is_asked_from_decides() {
+        let of = |loads: &[Load]| stretch(&mut schedules("5m", "1h"), loads, 90.0).unwrap();
+        assert!(!of(&[load(240), load(120)]).are_stretched(), "each has a budget of its own");
+        let uneven = of(&[load(600), load(60)]);
+        assert_eq!(uneven.validity, of(&[load(600)]).validity);
+        assert_eq!(
+            uneven.stretched().unwrap(),
+            "the budget of 90 requests a minute for each of 2 source addresses carries a validity check every 12m 30s instead \
+             of 5m and a permission check every 2h 30m instead of 1h"
+        );
+        assert_eq!(
+            uneven.remedy(),
+            "the targets need a budget of 221 requests a minute for each of 2 source addresses, more than the 180 that Syncro \
+             allows one address, or at most 269 tokens like these"
+        );
     }
 
     #[test]
     fn it_is_said_what_holds_and_what_would_restore_the_targets() {
-        let of = |tokens: usize, budget: f64| stretch(&mut schedules("5m", "1h"), load(tokens), budget).unwrap();
+        let of = |tokens: usize, budget: f64| stretch(&mut schedules("5m", "1h"), &[load(tokens)], budget).unwrap();
         assert_eq!(
             of(600, 90.0).stretched().unwrap(),
             "the budget of 90 requests a minute carries a validity check every 12m 30s instead of 5m and a permission \

@@ -3,6 +3,7 @@
 //! Tenants and tokens are judged in `fleet`.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ pub(super) fn validate(
     let (files, zones) = (Vec::new(), Vec::new());
     let budget = f64::from(syncro.requests_per_minute.get());
     warnings.extend(unusual(&main.file, &syncro, &tokens));
-    let intervals = stretch(&mut schedule, Load::of(&tokens, &syncro), budget).map_err(|needed| {
+    let intervals = stretch(&mut schedule, &Load::of_each_source(&tokens, &syncro), budget).map_err(|needed| {
         let at_most = humantime::format_duration(schedule.at_most);
         let problem = format!(
             "a validity check of every token each {at_most} needs {needed:.1} requests a minute, the budget is {budget}"
@@ -154,6 +155,7 @@ fn unusual(file: &str, syncro: &Syncro, tokens: &[Arc<Token>]) -> Vec<Fault> {
 fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     let requests_per_minute =
         section.read("requests_per_minute", notes, |value| value::count(value, 1..=MOST_REQUESTS_PER_MINUTE));
+    let source_addresses = source_addresses(&mut section, notes);
     let timeout =
         section.read("timeout", notes, |value| value::duration(value, Duration::from_millis(100)..=2 * MINUTE));
     let probes = section.read("probes", notes, |value| {
@@ -164,11 +166,27 @@ fn syncro(mut section: Section<'_>, notes: &mut Notes<'_>) -> Syncro {
     section.finish(notes);
     Syncro {
         requests_per_minute: requests_per_minute.unwrap_or(non_zero(REQUESTS_PER_MINUTE)),
+        source_addresses,
         timeout: timeout.unwrap_or(TIMEOUT),
         probes: probes.unwrap_or(Probes::ReadOnly),
         audit_excess: audit_excess.unwrap_or(false),
         user_names: user_names.unwrap_or(true),
     }
+}
+
+/// Reads the local addresses from which requests leave; each may stand there once, since each has a budget of its own.
+fn source_addresses(section: &mut Section<'_>, notes: &mut Notes<'_>) -> Vec<IpAddr> {
+    let allowed = "a list of IP addresses of this machine, such as [\"203.0.113.4\", \"203.0.113.5\"]";
+    let mut seen = Vec::new();
+    let addresses = section.read_list("source_addresses", allowed, notes, |value| {
+        let address = value::source_address(value)?;
+        if seen.contains(&address) {
+            return Err(Problem::new(format!("{address} stands there twice"), "each address once"));
+        }
+        seen.push(address);
+        Ok(address)
+    });
+    addresses.unwrap_or_default()
 }
 
 fn schedules(mut section: Section<'_>, context: &Context<'_>, notes: &mut Notes<'_>) -> (Schedules, Zone) {

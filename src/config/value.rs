@@ -112,6 +112,18 @@ fn in_one_unit(duration: Duration) -> String {
     unit.map_or_else(|| format!("{milliseconds}ms"), |(unit, name)| format!("{}{name}", milliseconds / unit))
 }
 
+/// Reads a local address from which connections are made.
+pub(super) fn source_address(value: &Value) -> Parsed<IpAddr> {
+    let allowed = "an IP address of this machine without a port, such as \"203.0.113.4\" or \"2001:db8::4\"";
+    let word = text(value, allowed)?;
+    let address: Option<IpAddr> = word.parse().ok();
+    let address = address.map(|address| address.to_canonical());
+    let is_broadcast = |address: &IpAddr| matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    address
+        .filter(|address| !address.is_unspecified() && !address.is_multicast() && !is_broadcast(address))
+        .ok_or_else(|| Problem::new(format!("{} is not the IP address of a machine", shown(word)), allowed))
+}
+
 /// Reads an address to listen on.
 pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
     let allowed = "an address with a port, such as \"127.0.0.1:9760\" or \"[::1]:9760\"";

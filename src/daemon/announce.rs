@@ -1,7 +1,8 @@
 //! What the daemon logs about its start and its configuration.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,6 +59,11 @@ pub(super) fn loaded(config: &Config, warnings: &[String]) {
     }
 }
 
+/// Whether connections can be made from an address; what else prevents a socket says nothing about it.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).map_or_else(|error| error.kind() != ErrorKind::AddrNotAvailable, |_| true)
+}
+
 /// What is allowed in a configuration but probably not meant. Checks the permissions of the files with secrets, which
 /// takes five seconds at most.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
@@ -79,5 +85,8 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let open = secrets.iter().filter(|(_, path)| open.contains(path)).map(|(of, path)| {
         format!("{of}: everyone on this machine can read the file `{}`; chmod 600 is enough", path.display())
     });
-    config.warnings.iter().map(ToString::to_string).chain(open).collect()
+    let lacking = config.syncro.source_addresses.iter().filter(|address| !is_of_this_machine(**address)).map(|address| {
+        format!("syncro.source_addresses: this machine does not have the address {address}, so nothing can be sent from it")
+    });
+    config.warnings.iter().map(ToString::to_string).chain(lacking).chain(open).collect()
 }

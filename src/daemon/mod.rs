@@ -27,7 +27,7 @@ use crate::model::TokenId;
 use crate::notify::{self, Http};
 use crate::state::Snapshot;
 use crate::store::{self, Store};
-use crate::syncro::{self, Budget, BudgetFile, Client};
+use crate::syncro::{self, Client, SourceAddress};
 use crate::system::clock;
 use crate::system::signal::{Signal, Signals};
 use crate::system::systemd::Manager;
@@ -55,10 +55,12 @@ const BATCHES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Daemon {
     path: PathBuf,
+    /// Where the store is, whatever a reload says.
+    store: PathBuf,
     config: Arc<Config>,
     instruments: Instruments,
     client_instruments: syncro::Instruments,
-    budget: Arc<Budget>,
+    sources: Vec<Arc<SourceAddress>>,
     orders: mpsc::Sender<Order>,
     reload: mpsc::Sender<ReloadRequest>,
     reloads: mpsc::Receiver<ReloadRequest>,
@@ -94,10 +96,9 @@ impl Daemon {
             store: store::Instruments::new(&registry).context("register metrics")?,
             notify: notify::Instruments::new(&registry).context("register metrics")?,
         };
-        let file = BudgetFile::beside(&config.storage.path);
-        let budget = Arc::new(Budget::of_daemon(config.syncro.requests_per_minute, file));
-        let client =
-            Client::new(&config.syncro, Arc::clone(&budget), client_instruments.clone()).map_err(anyhow::Error::msg)?;
+        let sources = SourceAddress::of_daemon(&config.syncro, &config.storage.path, &[]);
+        let client = Client::new(config.syncro.timeout, &sources, client_instruments.clone());
+        let client = client.map_err(anyhow::Error::msg)?;
         // Nothing else runs yet that this could delay; a disk that hangs must not prevent the program from ending.
         let path_of_store = config.storage.path.clone();
         let (store, persisted) = spawn_blocking(move || Store::open(&path_of_store)).await??;
@@ -139,7 +140,7 @@ impl Daemon {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let stop = CancellationToken::new();
         instruments.reloaded(true, clock::now());
-        client_instruments.budget(config.syncro.requests_per_minute);
+        client_instruments.sources(&sources, config.syncro.requests_per_minute);
         instruments.receivers(config.alerts.receivers.len());
         instruments.zones(&config.zones);
         let for_warnings = Arc::clone(&config);
@@ -158,10 +159,11 @@ impl Daemon {
         supervisor.start("the loop", engine.run(ticks, ordered, stop.clone()));
         Ok(Self {
             path,
+            store: config.storage.path.clone(),
             config,
             instruments,
             client_instruments,
-            budget,
+            sources,
             orders,
             reload,
             reloads,

@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::config::{self, Config};
 use crate::engine::Order;
 use crate::http_server::Access;
-use crate::syncro::Client;
+use crate::syncro::{Client, SourceAddress};
 use crate::system::clock;
 use crate::web::ReloadRequest;
 
@@ -102,13 +102,19 @@ impl Daemon {
 
     async fn swap(&mut self, Read { config, access, warnings }: Read) -> Result<Vec<String>, String> {
         let config = Arc::new(config);
-        let client = Client::new(&config.syncro, Arc::clone(&self.budget), self.client_instruments.clone())?;
+        // The budgets stay where they were, and so does the store until a restart.
+        let sources = SourceAddress::of_daemon(&config.syncro, &self.store, &self.sources);
+        let client = Client::new(config.syncro.timeout, &sources, self.client_instruments.clone())?;
         let opened = Opened::new(access, &config.web, Some((&self.config.web, self.web.address)))
             .await
             .map_err(|(key, error)| format!("{key}: failed to {error:#}"))?;
         // From here on nothing can fail.
-        self.budget.set(config.syncro.requests_per_minute);
-        self.client_instruments.budget(config.syncro.requests_per_minute);
+        let rate = config.syncro.requests_per_minute;
+        for source in &sources {
+            source.budget().set(rate);
+        }
+        self.client_instruments.sources(&sources, rate);
+        self.sources = sources;
         self.web.change(opened, &config.web, &self.config.web);
         self.instruments.receivers(config.alerts.receivers.len());
         self.dispatch.configure(targets(&config, self.web.address), config.storage.keep);

@@ -124,7 +124,7 @@ impl Engine {
         let mut events = vec![Event::Tick];
         loop {
             let now = clock::now();
-            self.core.paused(self.client.pauses(now));
+            self.core.take_in_sources(self.client.pauses(now), self.client.failing());
             for event in events {
                 if matches!(event, Event::Tick) {
                     self.beat = Some(Monotonic::now());
@@ -208,8 +208,12 @@ impl Engine {
     }
 
     fn publish(&mut self, now: DateTime<Utc>) {
-        let snapshot =
-            Snapshot { beat: self.beat, clock_difference: self.client.clock_difference(), ..self.core.snapshot() };
+        let snapshot = Snapshot {
+            beat: self.beat,
+            clock_difference: self.client.clock_difference(),
+            failing_addresses: self.client.failing(),
+            ..self.core.snapshot()
+        };
         self.instruments.turned(&snapshot, now);
         self.snapshot.send_replace(Arc::new(snapshot));
     }

@@ -12,7 +12,7 @@ use crate::alert::Firing;
 use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{Intervals, Maintenance, suppressed_until};
 use crate::model::{Probes, Token};
-use crate::syncro::Asked;
+use crate::syncro::{Asked, FailingAddress};
 use crate::system::clock::Monotonic;
 
 /// One token at the moment of the snapshot.
@@ -146,6 +146,8 @@ pub struct Snapshot {
     pub beat: Option<Monotonic>,
     /// By how much Syncro's clock is ahead of ours, if they differ by more than two minutes.
     pub clock_difference: Option<TimeDelta>,
+    /// The source addresses from which requests are not answered that are from another one.
+    pub failing_addresses: Vec<FailingAddress>,
     /// Whether every token has been checked since the start.
     pub first_sweep_done: bool,
 }

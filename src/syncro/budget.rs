@@ -6,6 +6,7 @@
 //! host delays no requests but those to that host. What competes last takes its place from the `ledger`, through a file
 //! if the budget is shared with other processes (`sharing`).
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -61,6 +62,8 @@ impl BudgetClock {
 pub struct Pause {
     /// The name of the host that asked for it, which [`Host::is`] understands.
     pub host: String,
+    /// The source address from which it was asked; `None` where the system chooses it.
+    pub source_address: Option<IpAddr>,
     /// Why the host asked for it: too many requests, or trouble of the host itself.
     pub reason: Reason,
     /// When the first of them began.
@@ -170,6 +173,7 @@ impl Budget {
         let pauses = self.pauses.read().unwrap_or_else(PoisonError::into_inner);
         let pause = |(host, paused): (&str, Paused)| Pause {
             host: host.to_owned(),
+            source_address: None,
             reason: paused.why.reason(),
             since: now - delta(instant - paused.since),
             until: now + delta(paused.until.saturating_duration_since(instant))

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,14 @@ impl BudgetFile {
     /// The file beside the store at `path`.
     pub(crate) fn beside(store: &Path) -> Self {
         Self { path: shared_file::beside(store, "-budget") }
+    }
+
+    /// The file of what leaves from one source address; that beside the store is of the address that the system chooses.
+    pub(crate) fn of(store: &Path, source_address: Option<IpAddr>) -> Self {
+        match source_address {
+            None => Self::beside(store),
+            Some(address) => Self { path: shared_file::beside(store, &format!("-budget-{address}")) },
+        }
     }
 
     /// Where it is.

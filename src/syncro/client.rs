@@ -10,16 +10,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::catalog::{Method, Probe};
-use crate::config::{self};
 use crate::model::{Tenant, TokenSource};
 use crate::system::clock;
 
 use super::classify::Answer;
 use super::pause::{Host, LONGEST_PAUSE, PauseCause};
+use super::routes::{Route, Routes};
 use super::server_clock::ServerClock;
-use super::transport::{Http, Outgoing, Received, Transport};
+use super::transport::{Http, Outgoing, Received};
 use super::values::{RealValues, Values};
-use super::{Asked, Budget, CheckLane, Failure, Instruments, Pause, Reason, TokenValue, Unreadable};
+use super::{
+    Asked, Budget, CheckLane, FailingAddress, Failure, Instruments, Pause, Reason, SourceAddress, TokenValue,
+    Unreadable,
+};
 
 /// How long a pause lasts when Syncro does not say so, as in public clients of Syncro.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -44,12 +47,14 @@ pub enum Request {
     OfUser(&'static Probe, u64),
 }
 
+/// A record of what was asked, and what came of it.
+type Outcome = (Option<Asked>, Result<Answer, Failure>);
+
 /// The client of the Syncro API; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    transport: Arc<dyn Transport>,
+    routes: Routes,
     values: Arc<dyn Values>,
-    budget: Arc<Budget>,
     instruments: Instruments,
     /// How long a pause may last for a request to wait for its end.
     patience: Duration,
@@ -59,25 +64,28 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that sends requests over HTTP and reads token values from their configured sources.
+    /// A client that sends requests over HTTP from each of these addresses, and reads token values from their configured
+    /// sources.
     ///
     /// # Errors
     /// A text that reads after "failed to ", when no TLS client can be made, for example without any root certificate.
-    pub fn new(config: &config::Syncro, budget: Arc<Budget>, instruments: Instruments) -> Result<Self, String> {
-        Ok(Self::over(Arc::new(Http::new(config.timeout)?), Arc::new(RealValues), budget, instruments))
+    pub(crate) fn new(
+        timeout: Duration,
+        sources: &[Arc<SourceAddress>],
+        instruments: Instruments,
+    ) -> Result<Self, String> {
+        let route = |source: &Arc<SourceAddress>| -> Result<Route, String> {
+            Ok(Route { source: Arc::clone(source), transport: Arc::new(Http::new(timeout, source.address())?) })
+        };
+        let routes: Result<Vec<_>, _> = sources.iter().map(route).collect();
+        Ok(Self::over(routes?, Arc::new(RealValues), instruments))
     }
 
-    /// A client over any transport and any source of token values.
-    pub fn over(
-        transport: Arc<dyn Transport>,
-        values: Arc<dyn Values>,
-        budget: Arc<Budget>,
-        instruments: Instruments,
-    ) -> Self {
+    /// A client by any routes and with any source of token values.
+    pub fn over(routes: Vec<Route>, values: Arc<dyn Values>, instruments: Instruments) -> Self {
         Self {
-            transport,
+            routes: Routes(routes.into()),
             values,
-            budget,
             instruments,
             patience: PATIENCE,
             clock: Arc::default(),
@@ -111,21 +119,46 @@ impl Client {
 
     /// Every pause after which requests do not flow again yet.
     pub fn pauses(&self, now: DateTime<Utc>) -> Vec<Pause> {
-        self.budget.pauses(now)
+        self.routes.pauses(now)
+    }
+
+    /// The source addresses that fail.
+    pub(crate) fn failing(&self) -> Vec<FailingAddress> {
+        self.routes.failing()
     }
 
     /// Sends one request when the budget permits it, and returns a record of it with the answer, or with the reason why
     /// there is no answer. The daemon's other requests wait too if Syncro asks for it. There is no record if the
     /// request was not sent because of a pause.
-    pub async fn ask(
+    ///
+    /// A read that nobody answers is sent once more from another source address, where there is one: whether that is answered
+    /// shows whose trouble it is.
+    pub async fn ask(&self, tenant: &Tenant, token: &TokenValue, request: Request, lane: CheckLane) -> Outcome {
+        let (first, second) = self.routes.of(&tenant.name);
+        let asked = self.ask_by(first, tenant, token, request, lane).await;
+        if is_answered(&asked) {
+            return asked;
+        }
+        let second = second.filter(|second| is_unanswered_read(&asked) && first.source.is_doubtful(&second.source));
+        let Some(second) = second else { return asked };
+        let again = self.ask_by(second, tenant, token, request, lane).await;
+        let is_answered = is_answered(&again);
+        first.source.compared(&second.source, is_answered);
+        self.instruments.source(&first.source, 0);
+        if is_answered { again } else { asked }
+    }
+
+    async fn ask_by(
         &self,
+        Route { source, transport }: &Route,
         tenant: &Tenant,
         token: &TokenValue,
         request: Request,
         lane: CheckLane,
-    ) -> (Option<Asked>, Result<Answer, Failure>) {
+    ) -> Outcome {
         let (host, queued) = (Host::of(&tenant.base_url), Instant::now());
-        let permitted = self.budget.permit(&host, lane, self.patience).await;
+        let budget = source.budget();
+        let permitted = budget.permit(&host, lane, self.patience).await;
         self.instruments.waited(queued.elapsed());
         if let Err(reason) = permitted {
             return (None, Err(Failure::new(reason, "not asked: the server asked for a pause, which has not ended")));
@@ -133,15 +166,19 @@ impl Client {
         let sent = Instant::now();
         let outgoing = outgoing(tenant, token, request);
         let method = outgoing.method;
-        let outcome = self.transport.send(outgoing).await;
+        let outcome = transport.send(outgoing).await;
         let (took, at) = (sent.elapsed(), clock::now());
         let status = outcome.as_ref().map_or_else(|(status, _)| *status, |received| Some(received.answer.status));
+        if status.is_some() {
+            source.answered();
+        }
+        self.instruments.source(source, 1);
         self.instruments.requested(method, status, Some(took));
         if method != Method::Get && status.is_some_and(|status| (200..300).contains(&status)) {
             self.write_succeeded(tenant, method, request, status);
         }
         let answer = match outcome {
-            Ok(received) => self.received(tenant, &host, received).await,
+            Ok(received) => self.received(budget, tenant, &host, received).await,
             Err((_, failure)) => Err(failure),
         };
         let reads_body = match request {
@@ -171,14 +208,20 @@ impl Client {
     }
 
     /// Starts the pause that an answer asks for, if it asks for one.
-    async fn received(&self, tenant: &Tenant, host: &Host, received: Received) -> Result<Answer, Failure> {
+    async fn received(
+        &self,
+        budget: &Budget,
+        tenant: &Tenant,
+        host: &Host,
+        received: Received,
+    ) -> Result<Answer, Failure> {
         let Received { answer, retry_after, date } = received;
         // The clock of a firewall in front says nothing.
         if let Some(date) = date.filter(|_| answer.challenge().is_none()) {
             self.instruments.clock_offset(self.clock.observe(date, clock::now()));
         }
         if answer.is_throttled() {
-            self.throttled(tenant, host, retry_after).await;
+            self.throttled(budget, tenant, host, retry_after).await;
             // A firewall in front of Syncro may answer 429 too.
             let failure = answer.challenge();
             return Err(
@@ -186,14 +229,14 @@ impl Client {
             );
         }
         match retry_after.filter(|_| answer.status == 503) {
-            Some(requested) => self.unavailable(tenant, host, requested),
-            None => self.budget.answered(host),
+            Some(requested) => unavailable(budget, tenant, host, requested),
+            None => budget.answered(host),
         }
         Ok(answer)
     }
 
-    async fn throttled(&self, tenant: &Tenant, host: &Host, retry_after: Option<Duration>) {
-        let pause = self.budget.pause(host, PauseCause::Throttled, retry_after.unwrap_or(PAUSE));
+    async fn throttled(&self, budget: &Budget, tenant: &Tenant, host: &Host, retry_after: Option<Duration>) {
+        let pause = budget.pause(host, PauseCause::Throttled, retry_after.unwrap_or(PAUSE));
         self.instruments.throttled(clock::now() + pause);
         tracing::warn!(
             event = "throttled",
@@ -202,20 +245,33 @@ impl Client {
             "Syncro asks to send fewer requests; all requests to it wait for {} s",
             pause.as_secs()
         );
-        self.budget.share_pause(host, pause).await;
+        budget.share_pause(host, pause).await;
     }
+}
 
-    fn unavailable(&self, tenant: &Tenant, host: &Host, requested: Duration) {
-        let pause = self.budget.pause(host, PauseCause::Unavailable, requested);
-        tracing::warn!(
-            event = "unavailable",
-            tenant = tenant.name,
-            pause_seconds = pause.as_secs(),
-            "the server of tenant `{}` answered 503 and asks for patience; requests to it wait for {} s",
-            tenant.name,
-            pause.as_secs()
-        );
-    }
+fn unavailable(budget: &Budget, tenant: &Tenant, host: &Host, requested: Duration) {
+    let pause = budget.pause(host, PauseCause::Unavailable, requested);
+    tracing::warn!(
+        event = "unavailable",
+        tenant = tenant.name,
+        pause_seconds = pause.as_secs(),
+        "the server of tenant `{}` answered 503 and asks for patience; requests to it wait for {} s",
+        tenant.name,
+        pause.as_secs()
+    );
+}
+
+/// Whether anything was answered.
+fn is_answered((asked, _): &Outcome) -> bool {
+    asked.as_ref().is_some_and(|asked| asked.status.is_some())
+}
+
+/// Whether a request was sent that changes nothing, and did not get through.
+fn is_unanswered_read((asked, outcome): &Outcome) -> bool {
+    let is_read = asked.as_ref().is_some_and(|asked| asked.method == Method::Get && asked.status.is_none());
+    let is_lost =
+        |failure: &Failure| matches!(failure.reason, Reason::Timeout | Reason::Connect | Reason::Tls | Reason::Monitor);
+    is_read && outcome.as_ref().err().is_some_and(is_lost)
 }
 
 fn outgoing<'a>(tenant: &Tenant, token: &'a TokenValue, request: Request) -> Outgoing<'a> {
@@ -242,3 +298,6 @@ fn path(tenant: &Tenant, request: Request) -> Cow<'static, str> {
         Request::Record(probe, record) => probe.path_to(record).into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

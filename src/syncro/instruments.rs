@@ -1,12 +1,16 @@
 //! The metrics about the daemon's requests. They have typed methods only: no call site passes a label.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 use crate::catalog::Method;
+
+use super::SourceAddress;
 
 /// The buckets in seconds, from a fast answer to the longest configurable time-out.
 const REQUEST_SECONDS: [f64; 11] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
@@ -18,7 +22,9 @@ const WAIT_SECONDS: [f64; 10] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 60
 pub struct Instruments {
     requests: IntCounterVec,
     request_seconds: Histogram,
-    budget: Gauge,
+    budget: GaugeVec,
+    sent: IntCounterVec,
+    failing: GaugeVec,
     wait_seconds: Histogram,
     throttled: IntCounter,
     paused_until: Gauge,
@@ -45,9 +51,24 @@ impl Instruments {
             )
             .buckets(REQUEST_SECONDS.to_vec()),
         )?;
-        let budget = Gauge::new(
-            "syncro_api_budget_requests_per_minute",
-            "Configured request budget of the whole daemon, requests a minute.",
+        let budget = GaugeVec::new(
+            Opts::new(
+                "syncro_api_budget_requests_per_minute",
+                "Configured request budget of each source address, requests a minute; the label is empty where the system \
+                 chooses the address.",
+            ),
+            &["source_address"],
+        )?;
+        let sent = IntCounterVec::new(
+            Opts::new("syncro_api_source_address_requests_total", "Requests sent to Syncro from each source address."),
+            &["source_address"],
+        )?;
+        let failing = GaugeVec::new(
+            Opts::new(
+                "syncro_api_source_address_failing",
+                "1 while requests from a source address are not answered that are from another one.",
+            ),
+            &["source_address"],
         )?;
         let wait_seconds = Histogram::with_opts(
             HistogramOpts::new("syncro_api_budget_wait_seconds", "How long requests waited for the budget.")
@@ -68,10 +89,21 @@ impl Instruments {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
         registry.register(Box::new(budget.clone()))?;
+        registry.register(Box::new(sent.clone()))?;
+        registry.register(Box::new(failing.clone()))?;
         registry.register(Box::new(wait_seconds.clone()))?;
         registry.register(Box::new(throttled.clone()))?;
-        let instruments =
-            Self { requests, request_seconds, budget, wait_seconds, throttled, paused_until, clock_offset };
+        let instruments = Self {
+            requests,
+            request_seconds,
+            budget,
+            sent,
+            failing,
+            wait_seconds,
+            throttled,
+            paused_until,
+            clock_offset,
+        };
         instruments.requested(Method::Get, Some(200), None);
         Ok(instruments)
     }
@@ -88,9 +120,28 @@ impl Instruments {
         }
     }
 
-    /// Sets the configured budget.
-    pub fn budget(&self, requests_per_minute: NonZeroU32) {
-        self.budget.set(f64::from(requests_per_minute.get()));
+    /// Shows the source addresses, with the budget of each. An address that is not there any more has no series.
+    pub(crate) fn sources(&self, sources: &[Arc<SourceAddress>], requests_per_minute: NonZeroU32) {
+        self.budget.reset();
+        self.failing.reset();
+        for source in sources {
+            let label = label(source.address());
+            if let Ok(gauge) = self.budget.get_metric_with_label_values(&[&label]) {
+                gauge.set(f64::from(requests_per_minute.get()));
+            }
+            self.source(source, 0);
+        }
+    }
+
+    /// Counts requests that left from a source address, and shows whether it fails.
+    pub(super) fn source(&self, source: &SourceAddress, requests: u64) {
+        let label = label(source.address());
+        if let Ok(counter) = self.sent.get_metric_with_label_values(&[&label]) {
+            counter.inc_by(requests);
+        }
+        if let Ok(gauge) = self.failing.get_metric_with_label_values(&[&label]) {
+            gauge.set(f64::from(u8::from(source.failing().is_some())));
+        }
     }
 
     pub(super) fn waited(&self, time: Duration) {
@@ -108,4 +159,9 @@ impl Instruments {
         let until = until.timestamp_millis() as f64 / 1000.0;
         self.paused_until.set(self.paused_until.get().max(until));
     }
+}
+
+/// The value of the label `source_address`: empty where the system chooses the address.
+fn label(address: Option<IpAddr>) -> String {
+    address.map_or_else(String::new, |address| address.to_string())
 }

@@ -1,8 +1,8 @@
 //! The client of the Syncro API, and what an answer means in the terms of this program. Nothing here calls a token good
 //! or bad.
 //!
-//! `client` sends requests over a `transport`, `budget` makes it wait (with `pause`, `bucket`, and `ledger`, `sharing` and
-//! `budget_file` for several processes), `classify` reads answers (with `coding`,
+//! `client` sends requests over a `transport`, each from a `source_address` (of which `reach` knows whether it is answered);
+//! `budget` makes it wait (with `pause`, `bucket`, and `ledger`, `sharing` and `budget_file` for several processes), `classify` reads answers (with `coding`,
 //! `json`, `record`, `users`, `in_body` and `challenge`), `shown` has what they show, `token_value` protects the secret, `values` reads it from
 //! its source.
 
@@ -20,10 +20,13 @@ mod json;
 mod ledger;
 mod observation;
 mod pause;
+mod reach;
 mod record;
+mod routes;
 mod server_clock;
 mod sharing;
 mod shown;
+mod source_address;
 mod token_value;
 mod transport;
 #[cfg(any(test, fuzzing))]
@@ -43,8 +46,10 @@ pub(crate) use observation::Asked;
 pub use observation::{Observation, Part, PermissionObservations, TokenObservation};
 pub(crate) use pause::Host;
 pub use record::Record;
+pub use routes::Route;
 pub(crate) use shown::MOST_RIGHTS;
 pub use shown::{Me, MeObservation, ProbeObservation, Right, UserObservation, UsersObservation};
+pub use source_address::{FailingAddress, SourceAddress};
 pub use token_value::{Fingerprint, TokenValue, Unreadable};
 pub use transport::{Lost, Outgoing, Received, Transport};
 pub use values::Values;

@@ -1,6 +1,7 @@
 //! The transport of a request to Syncro and of an answer back: over HTTP, or in a simulation by a call.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +9,7 @@ use futures_util::future::BoxFuture;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
 use crate::catalog::Method;
-use crate::system::trouble::{is_out_of_descriptors, with_a_thread};
+use crate::system::trouble::{is_out_of_descriptors, lacking_address, with_a_thread};
 use crate::system::{clock, http};
 
 use super::classify::Answer;
@@ -60,15 +61,22 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
 /// The real transport, over HTTP.
 #[derive(Debug)]
-pub(super) struct Http(reqwest::Client);
+pub(super) struct Http {
+    client: reqwest::Client,
+    /// The local address from which it connects; the system chooses one where there is none.
+    source_address: Option<IpAddr>,
+}
 
 impl Http {
-    /// A transport whose requests take at most `timeout` each.
+    /// A transport whose requests take at most `timeout` each, and leave from this address.
     ///
     /// # Errors
     /// A text that reads after "failed to ", when no TLS client can be made, for example without any root certificate.
-    pub(super) fn new(timeout: Duration) -> Result<Self, String> {
-        let builder = http::client(timeout)?.pool_idle_timeout(IDLE_CONNECTION).pool_max_idle_per_host(2);
+    pub(super) fn new(timeout: Duration, source_address: Option<IpAddr>) -> Result<Self, String> {
+        let builder = http::client(timeout)?
+            .local_address(source_address)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_max_idle_per_host(2);
         let client = builder.build().map_err(|error| {
             let cause = http::innermost(&error);
             let hint = if cause.contains("certificates") { "; install the package ca-certificates" } else { "" };
@@ -78,7 +86,17 @@ impl Http {
         if is_out_of_descriptors() {
             return Err("make an HTTP client: no file descriptor is left".to_owned());
         }
-        Ok(Self(client))
+        Ok(Self { client, source_address })
+    }
+}
+
+impl Http {
+    /// Why there is no answer. A source address that this machine does not have is its own trouble.
+    fn failure(&self, error: reqwest::Error) -> Failure {
+        match (self.source_address, lacking_address(&error)) {
+            (Some(address), Some(detail)) => Failure::of_monitor(&format!("no connection from {address}: {detail}")),
+            _ => error.into(),
+        }
     }
 }
 
@@ -92,7 +110,7 @@ impl Transport for Http {
                 Method::Patch => reqwest::Method::PATCH,
                 Method::Delete => reqwest::Method::DELETE,
             };
-            let mut builder = self.0.request(verb, outgoing.url);
+            let mut builder = self.client.request(verb, outgoing.url);
             builder = builder.header(AUTHORIZATION, outgoing.token.header()).header(ACCEPT, "application/json");
             // It is unpacked here, since libraries understand only one spelling of it.
             builder = builder.header(ACCEPT_ENCODING, "gzip");
@@ -102,7 +120,7 @@ impl Transport for Http {
             }
             // The resolver needs a thread.
             let sent = with_a_thread(builder.send()).await.map_err(|error| (None, Failure::of_monitor(&error)))?;
-            let response = sent.map_err(|error| (None, error.into()))?;
+            let response = sent.map_err(|error| (None, self.failure(error)))?;
             let retry_after = http::retry_after(response.headers(), clock::now());
             let date = http::date(response.headers());
             Ok(Received { answer: read(response).await, retry_after, date })

@@ -35,13 +35,23 @@ pub(crate) fn is_machine_trouble(error: &io::Error) -> bool {
 
 /// The text of the error by which this machine is in trouble, found in an error or in its causes.
 pub(crate) fn machine_trouble(error: &(dyn Error + 'static)) -> Option<String> {
+    found(error, is_machine_trouble)
+}
+
+/// The text of the error by which a connection cannot be made from the local address that was asked for, found in an error or
+/// in its causes. Where none was asked for, the same error may be about the other end.
+pub(crate) fn lacking_address(error: &(dyn Error + 'static)) -> Option<String> {
+    found(error, |error| error.kind() == ErrorKind::AddrNotAvailable)
+}
+
+fn found(error: &(dyn Error + 'static), is_sought: fn(&io::Error) -> bool) -> Option<String> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| {
         let error = cause.downcast_ref::<io::Error>()?;
-        if is_machine_trouble(error) {
+        if is_sought(error) {
             return Some(error.to_string());
         }
         // An I/O error hides what it wraps from `source`.
-        error.get_ref().and_then(|inner| machine_trouble(inner))
+        error.get_ref().and_then(|inner| found(inner, is_sought))
     })
 }
 

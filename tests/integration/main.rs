@@ -55,6 +55,7 @@ mod secrets;
 mod sink;
 mod slow_readers;
 mod smtp;
+mod source_addresses;
 mod states;
 mod status;
 mod systemd;

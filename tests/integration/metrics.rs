@@ -8,7 +8,7 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, exchange, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 36] = [
+const CONTRACT: [(&str, &str); 38] = [
     ("syncro_token_customers_visible", "tenant,token_name"),
     ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
@@ -28,7 +28,9 @@ const CONTRACT: [(&str, &str); 36] = [
     ("syncro_check_duration_seconds", "check"),
     ("syncro_api_requests_total", "code,method"),
     ("syncro_api_request_duration_seconds", ""),
-    ("syncro_api_budget_requests_per_minute", ""),
+    ("syncro_api_budget_requests_per_minute", "source_address"),
+    ("syncro_api_source_address_requests_total", "source_address"),
+    ("syncro_api_source_address_failing", "source_address"),
     ("syncro_api_budget_wait_seconds", ""),
     ("syncro_api_throttled_total", ""),
     ("syncro_api_paused_until_timestamp_seconds", ""),
@@ -111,7 +113,7 @@ fn every_configured_token_has_its_series_from_the_first_scrape_on() {
         ("syncro_transitions_total{kind=\"state\"}".to_owned(), 0.0),
         ("syncro_api_requests_total{code=\"200\",method=\"GET\"}".to_owned(), 0.0),
         ("syncro_api_throttled_total".to_owned(), 0.0),
-        ("syncro_api_budget_requests_per_minute".to_owned(), 170.0),
+        ("syncro_api_budget_requests_per_minute{source_address=\"\"}".to_owned(), 170.0),
     ] {
         assert_eq!(value(&exposition, &series), Some(expected), "{series}");
     }

@@ -20,7 +20,7 @@ use syncro_token_monitor::notify::{
 };
 use syncro_token_monitor::state::{Snapshot, Subscription};
 use syncro_token_monitor::store::{self, Attempt, Disk, Store, Work, Writer};
-use syncro_token_monitor::syncro::{self, Budget, Client, Reason};
+use syncro_token_monitor::syncro::{self, Budget, Client, Reason, Route, SourceAddress};
 use syncro_token_monitor::system::clock;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -233,10 +233,12 @@ impl Life {
     fn begin(world: &World, order: &[usize]) -> Self {
         let config = world.configuration(order);
         let registry = Registry::new();
-        let budget = Arc::new(Budget::new(config.syncro.requests_per_minute));
+        let budget = Budget::new(config.syncro.requests_per_minute);
         let syncro = Arc::new(world.syncro.clone());
         let instruments = syncro::Instruments::new(&registry).expect("free names");
-        let client = Client::over(Arc::<Syncro>::clone(&syncro), syncro, budget, instruments);
+        let source = SourceAddress::chosen_by_the_system(budget);
+        let routes = vec![Route { source, transport: Arc::<Syncro>::clone(&syncro) }];
+        let client = Client::over(routes, syncro, instruments);
         let (store, memory) = Store::open(&config.storage.path).expect("a store");
         let (batches, remembered) = mpsc::channel(16);
         let counters = engine::Instruments::new(&registry).expect("free names");

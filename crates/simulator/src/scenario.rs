@@ -1,6 +1,7 @@
 //! A scenario: who exists, and what happens when. Read from TOML.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -311,6 +312,13 @@ pub enum Incident {
         how: Misbehaviour,
         /// For how many seconds.
         seconds: u64,
+    },
+    /// Requests from an address of the monitor get no answer from now on, or get one again.
+    AddressUnheard {
+        /// The address.
+        address: IpAddr,
+        /// Which.
+        unheard: bool,
     },
     /// Whatever misbehaved behaves again.
     Behaves,

@@ -1,12 +1,12 @@
 //! The simulated Syncro on a socket: who asked what, the rate limit, and the world's answers.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -44,6 +44,8 @@ pub struct Logged {
     pub scheme: String,
     /// The program that asked, as it names itself.
     pub user_agent: String,
+    /// The address from which it asked.
+    pub from: IpAddr,
 }
 
 /// A simulated Syncro.
@@ -58,8 +60,8 @@ struct Inner {
     world: World,
     requests_per_minute: usize,
     retry_after: Option<u64>,
-    /// When each request of the last minute came.
-    recent: VecDeque<Instant>,
+    /// When each request of the last minute came, by the address from which it came: Syncro counts by it.
+    recent: HashMap<IpAddr, VecDeque<Instant>>,
     log: VecDeque<Logged>,
 }
 
@@ -70,7 +72,7 @@ impl Simulator {
             requests_per_minute: usize::try_from(scenario.requests_per_minute).unwrap_or(usize::MAX),
             retry_after: scenario.retry_after,
             world: World::new(scenario),
-            recent: VecDeque::new(),
+            recent: HashMap::new(),
             log: VecDeque::new(),
         };
         Self { state: Arc::new(Mutex::new(inner)), start: Instant::now() }
@@ -86,7 +88,8 @@ impl Simulator {
             .route("/simulator/incidents", post(incident))
             .fallback(react)
             .with_state(self);
-        axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
     }
 
     /// The base URL of a tenant's API on this simulator.
@@ -129,11 +132,13 @@ impl Simulator {
         let now = self.start + elapsed;
         let mut inner = self.lock();
         inner.world.advance(elapsed);
-        while inner.recent.front().is_some_and(|at| now - *at >= WINDOW) {
-            inner.recent.pop_front();
+        let allowed = inner.requests_per_minute;
+        let recent = inner.recent.entry(logged.from).or_default();
+        while recent.front().is_some_and(|at| now - *at >= WINDOW) {
+            recent.pop_front();
         }
-        let too_many = inner.requests_per_minute > 0 && inner.recent.len() >= inner.requests_per_minute;
-        inner.recent.push_back(now);
+        let too_many = allowed > 0 && recent.len() >= allowed;
+        recent.push_back(now);
         let reaction = (!too_many).then(|| inner.world.react(&logged.tenant, &logged.method, asked));
         logged.at = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         if inner.log.len() == LONGEST_LOG {
@@ -153,7 +158,12 @@ async fn incident(State(simulator): State<Simulator>, Json(incident): Json<Incid
     StatusCode::NO_CONTENT
 }
 
-async fn react(State(simulator): State<Simulator>, request: Request) -> Response {
+async fn react(
+    State(simulator): State<Simulator>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let from = client.ip();
     let (request, body) = request.into_parts();
     let text = |name| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (authorization, user_agent) = (text(header::AUTHORIZATION), text(header::USER_AGENT));
@@ -164,13 +174,14 @@ async fn react(State(simulator): State<Simulator>, request: Request) -> Response
     let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let method = request.method.as_str().to_owned();
     let scheme = authorization.split_once(' ').map_or("", |(scheme, _)| scheme).to_owned();
-    let logged = Logged { at: 0, tenant, method, path: format!("{path}{query}"), status: 0, scheme, user_agent };
+    let logged = Logged { at: 0, tenant, method, path: format!("{path}{query}"), status: 0, scheme, user_agent, from };
     let body = to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
     let asked = Asked {
         path,
         query: request.uri.query().unwrap_or_default(),
         authorization: &authorization,
         sole_key: sole_key(&body),
+        from,
     };
     let (index, reaction, retry_after) = simulator.note(logged, &asked);
     let response = match reaction {

@@ -1,5 +1,7 @@
 //! Who exists in the simulation, and what happens to them. Pure.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,6 +24,8 @@ pub(super) struct Asked<'a> {
     pub(super) authorization: &'a str,
     /// The key of its body, if that is JSON with one key.
     pub(super) sole_key: Option<String>,
+    /// The address from which it comes.
+    pub(super) from: IpAddr,
 }
 
 /// What is to be done with a request.
@@ -40,6 +44,8 @@ pub(super) struct World {
     /// What is still to happen, soonest first.
     events: Vec<Event>,
     faults: Vec<Fault>,
+    /// The addresses from which requests get no answer.
+    unheard: BTreeSet<IpAddr>,
 }
 
 /// A misbehaviour that lasts.
@@ -55,7 +61,7 @@ impl World {
     pub(super) fn new(scenario: Scenario) -> Self {
         let mut events = scenario.events;
         events.sort_by_key(Event::at);
-        Self { tenants: scenario.tenants, events, faults: Vec::new() }
+        Self { tenants: scenario.tenants, events, faults: Vec::new(), unheard: BTreeSet::new() }
     }
 
     /// Lets everything happen that is due.
@@ -97,6 +103,13 @@ impl World {
             Incident::UserMoved { tenant, user, group } => self.user(&tenant, user, |user| user.group = Some(group)),
             Incident::UserDisabled { tenant, user, disabled } => {
                 self.user(&tenant, user, |user| user.disabled = disabled);
+            }
+            Incident::AddressUnheard { address, unheard } => {
+                if unheard {
+                    self.unheard.insert(address);
+                } else {
+                    self.unheard.remove(&address);
+                }
             }
             Incident::TenantRenamed { tenant, subdomain } => {
                 let tenants = self.tenants.iter_mut().filter(|known| known.subdomain == tenant);
@@ -141,6 +154,9 @@ impl World {
 
     /// Reacts to one request below a tenant's API.
     pub(super) fn react(&self, subdomain: &str, method: &str, asked: &Asked<'_>) -> Reaction {
+        if self.unheard.contains(&asked.from) {
+            return Reaction::Misbehave(Misbehaviour::Hang);
+        }
         let hit = |fault: &&Fault| {
             fault.tenant.as_ref().is_none_or(|tenant| tenant == subdomain)
                 && fault.path.as_ref().is_none_or(|prefix| asked.path.starts_with(prefix.as_str()))
@@ -178,7 +194,13 @@ mod tests {
         match world.react(
             "acme",
             method,
-            &Asked { path, query: "", authorization: &format!("Bearer {token}"), sole_key: None },
+            &Asked {
+                path,
+                query: "",
+                authorization: &format!("Bearer {token}"),
+                sole_key: None,
+                from: [127, 0, 0, 1].into(),
+            },
         ) {
             Reaction::Answer((status, _)) => status,
             Reaction::Misbehave(how) => panic!("{how:?}"),

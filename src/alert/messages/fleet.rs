@@ -40,17 +40,18 @@ pub(crate) fn outage(outage: &Outage) -> Message {
 
 /// The message of `MonitorThrottled`.
 pub(crate) fn throttled(throttled: &Throttled) -> Message {
-    let Throttled { since, host } = throttled;
+    let Throttled { since, host, source_address } = throttled;
+    let from = source_address.map_or_else(String::new, |address| format!(" from `{address}`"));
+    let public = if source_address.is_some() { "its public address" } else { "the public address of this machine" };
     let line = line(|_| {
         vec![
-            format!("requests to {} are paused, because it asks to send fewer", quoted(host, LONGEST_DETAIL)),
+            format!("requests{from} to {} are paused, because it asks to send fewer", quoted(host, LONGEST_DETAIL)),
             format!("since {}", utc(*since)),
             "tokens are not being checked, and nothing is known to be wrong with them".to_owned(),
         ]
     });
     let steps = vec![
-        "Find out what else sends requests to Syncro from the public address of this machine, and let it send fewer"
-            .to_owned(),
+        format!("Find out what else sends requests to Syncro from {public}, and let it send fewer"),
         "If there is nothing that can: lower `syncro.requests_per_minute`, the share of the monitor, and reload"
             .to_owned(),
     ];

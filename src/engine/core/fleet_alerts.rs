@@ -5,16 +5,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alert::{Alert, Firing, Notification, Rules, fleet_alerts, monitor_alerts};
 use crate::engine::effect::Effect;
 use crate::model::Scope;
-use crate::syncro::{Host, Pause};
+use crate::syncro::{FailingAddress, Host, Pause};
 
 use super::Core;
 use super::firing::{notified, shared};
 use super::outage_monitor::OutageEvidence;
 
 impl Core {
-    /// Takes in which hosts asked to be left alone.
-    pub fn paused(&mut self, pauses: Vec<Pause>) {
-        self.monitor.set_pauses(pauses);
+    /// Takes in which hosts asked to be left alone, and which source addresses fail.
+    pub fn take_in_sources(&mut self, pauses: Vec<Pause>, failing: Vec<FailingAddress>) {
+        self.monitor.set_sources(pauses, failing);
     }
 
     fn fires(&self, alert: Alert) -> bool {

@@ -2,13 +2,16 @@
 //! Pure.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::{Impaired, Throttled};
 use crate::belief::TokenStatus;
 use crate::check::WatchKey;
-use crate::syncro::{Host, Observation, Pause, Reason};
+use crate::config;
+use crate::model::Tenant;
+use crate::syncro::{FailingAddress, Host, Observation, Pause, Reason};
 
 /// Pauses that go on for longer than this are notified of.
 const LONG_PAUSE: TimeDelta = TimeDelta::minutes(5);
@@ -18,6 +21,8 @@ const LONG_PAUSE: TimeDelta = TimeDelta::minutes(5);
 pub(super) struct Monitor {
     /// Pauses after which requests do not flow again yet.
     pauses: Vec<Pause>,
+    /// The source addresses that fail.
+    failing: Vec<FailingAddress>,
     /// Whether anything was answered since the start without a request to pause.
     flows: bool,
     /// Tokens whose last check failed by trouble of our own machine.
@@ -30,18 +35,32 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Takes in which hosts asked to be left alone.
-    pub(super) fn set_pauses(&mut self, pauses: Vec<Pause>) {
-        self.pauses = pauses;
+    /// Takes in which hosts asked to be left alone, and which source addresses fail.
+    pub(super) fn set_sources(&mut self, pauses: Vec<Pause>, failing: Vec<FailingAddress>) {
+        (self.pauses, self.failing) = (pauses, failing);
     }
 
-    /// Until when the host of this base URL is paused, if it is.
-    pub(super) fn paused_until(&self, base_url: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// Until when requests about a tenant are paused, if they are.
+    pub(super) fn paused_until(
+        &self,
+        tenant: &Tenant,
+        syncro: &config::Syncro,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         if self.pauses.is_empty() {
             return None;
         }
-        let host = Host::of(base_url);
-        self.pauses.iter().filter(|pause| pause.until > now && host.is(&pause.host)).map(|pause| pause.until).max()
+        let (host, source) = (Host::of(&tenant.base_url), self.source_address(tenant, syncro));
+        let concerns = |pause: &&Pause| pause.until > now && pause.source_address == source && host.is(&pause.host);
+        self.pauses.iter().filter(concerns).map(|pause| pause.until).max()
+    }
+
+    /// The source address from which a tenant is asked now; `None` where the system chooses it.
+    fn source_address(&self, tenant: &Tenant, syncro: &config::Syncro) -> Option<IpAddr> {
+        let ranked = syncro.ranked_sources(&tenant.name);
+        let addresses: Vec<_> = ranked.into_iter().map(|place| syncro.source_addresses[place]).collect();
+        let works = |address: &&IpAddr| !self.failing.iter().any(|failing| failing.address == **address);
+        addresses.iter().find(works).or(addresses.first()).copied()
     }
 
     /// Whether requests have been answered since the start.
@@ -107,6 +126,6 @@ impl Monitor {
         let pauses = self.pauses.iter().filter(|pause| pause.reason == Reason::Throttled);
         let pauses = pauses.filter(is_long).filter(|pause| is_asked(&pause.host));
         let pause = pauses.min_by_key(|pause| pause.since)?;
-        Some(Throttled { since: pause.since, host: pause.host.clone() })
+        Some(Throttled { since: pause.since, host: pause.host.clone(), source_address: pause.source_address })
     }
 }

@@ -20,7 +20,7 @@ impl Core {
     pub(super) fn start_checks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         let Self { agenda, fleet, monitor, config, .. } = self;
         let mut chosen: Vec<(WatchKey, CheckLane, Option<PermissionScope>)> = Vec::new();
-        let paused = |key| monitor.paused_until(&fleet.get(key)?.token.tenant.base_url, now);
+        let paused = |key| monitor.paused_until(&fleet.get(key)?.token.tenant, &config.syncro, now);
         agenda.start(now, paused, |key, lane| {
             let scope = fleet.get(key).and_then(|watch| scope(watch, lane, now));
             chosen.push((key, lane, scope));

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::proto::{Metric, MetricFamily};
 
 use crate::state::Snapshot;
+use crate::syncro::FailingAddress;
 
 use super::when::{When, span};
 
@@ -50,6 +51,10 @@ impl Own {
             let side = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
             let by = span(ahead.abs());
             format!("The clock of this machine is {by} {side} Syncro's: a refused token may be called expired wrongly")
+        }));
+        troubles.extend(snapshot.failing_addresses.iter().map(|FailingAddress { address, since }| {
+            let lasting = span(now - *since);
+            format!("No answer has come to the source address {address} for {lasting}: its tenants are asked from the others")
         }));
         Self {
             pulse: snapshot.last_tick.map(|tick| (snapshot.tokens.len(), When::new(tick, now))),
@@ -100,7 +105,9 @@ mod tests {
         assert_eq!(said(&Snapshot::default(), None), "", "it is starting");
         set(0.0);
         waits_since("chat", (at(-720).timestamp()) as f64);
-        let behind = Snapshot { clock_difference: Some(TimeDelta::minutes(3)), ..fine };
+        let failing = FailingAddress { address: [203, 0, 113, 4].into(), since: at(-300) };
+        let (clock_difference, failing_addresses) = (Some(TimeDelta::minutes(3)), vec![failing]);
+        let behind = Snapshot { clock_difference, failing_addresses, ..fine };
         let said = said(&behind, Some("the loop has not turned for 40 s"));
         for part in [
             "has not turned for 40 s",
@@ -108,9 +115,10 @@ mod tests {
             "store cannot",
             "receiver chat for 12 min",
             "3 min behind",
+            "203.0.113.4 for 5 min",
         ] {
             assert!(said.contains(part), "`{part}` is missing: {said}");
         }
-        assert_eq!(said.matches('|').count(), 4, "{said}");
+        assert_eq!(said.matches('|').count(), 5, "{said}");
     }
 }

@@ -158,7 +158,7 @@ fn the_lines_about_the_fleet_are_short_too() {
     let messages = [
         outage(&silent),
         outage(&bad),
-        throttled(&Throttled { since: at(0), host: "h`".repeat(300) }),
+        throttled(&Throttled { since: at(0), host: "h`".repeat(300), source_address: Some([203, 0, 113, 4].into()) }),
         impaired(&Impaired { since: at(0), tokens: 1, detail: "d\n".repeat(3000) }),
     ];
     for Message { line, steps, .. } in messages {
@@ -340,6 +340,12 @@ fn a_message_has_the_contacts_and_notes_of_its_tokens() {
     assert_eq!(message.contact.as_deref(), Some("a: Pat; b: Sam; c: Pat"));
     assert_eq!(message.note.as_deref(), Some("b: renew with the vendor"));
     assert!(message.line.contains("it is its address, not the tokens"), "{}", message.line);
+    for token in &mut world.tokens {
+        token.contact = Some("Pat".to_owned());
+    }
+    let affected = ["a", "b", "c"].map(Affected::token).to_vec();
+    let message = world.says(Alert::TenantBlocked, Scope::Tenant("acme".to_owned()), affected);
+    assert_eq!(message.contact.as_deref(), Some("Pat"), "the same for all");
 }
 
 #[test]

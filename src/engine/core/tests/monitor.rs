@@ -32,7 +32,7 @@ fn all(machine: &mut Machine, reason: Option<Reason>) {
 
 fn pause(since: i64, until: i64) -> Pause {
     let (host, reason, answered) = ("127.0.0.1:1".to_owned(), Reason::Throttled, false);
-    Pause { host, reason, since: at(since), until: at(until), answered }
+    Pause { host, source_address: None, reason, since: at(since), until: at(until), answered }
 }
 
 #[test]
@@ -139,22 +139,22 @@ fn a_restart_while_impaired_repeats_and_ends_nothing() {
 #[test]
 fn long_pauses_are_notified_of_once_and_checks_wait_for_their_end() {
     let mut machine = machine();
-    machine.core.paused(vec![pause(3700, 3940)]);
+    machine.core.take_in_sources(vec![pause(3700, 3940)], Vec::new());
     let checks: usize = (0..239).map(|_| machine.second()).sum();
     let due = machine.core.snapshot().checks_due;
     assert!(checks == 0 && due > 0, "{checks} {due}");
-    machine.core.paused(vec![pause(3700, 4200)]);
+    machine.core.take_in_sources(vec![pause(3700, 4200)], Vec::new());
     machine.seconds(61);
     assert_eq!(machine.notified(), Vec::<String>::new(), "not for longer than five minutes");
     machine.seconds(1);
     assert_eq!(machine.notified(), ["MonitorThrottled// new"]);
     machine.seconds(198);
     assert_eq!((machine.core.snapshot().checks_due, machine.notified().len()), (6, 1), "who waits is due");
-    machine.core.paused(vec![Pause { answered: true, ..pause(3700, 4200) }]);
+    machine.core.take_in_sources(vec![Pause { answered: true, ..pause(3700, 4200) }], Vec::new());
     assert!((0..5).map(|_| machine.second()).sum::<usize>() >= 6, "all that waited");
     machine.commit();
     assert_eq!(machine.notified().len(), 1, "a single answer is no flow");
-    machine.core.paused(Vec::new());
+    machine.core.take_in_sources(Vec::new(), Vec::new());
     machine.seconds(1);
     assert_eq!(machine.notified(), ["MonitorThrottled// new", "MonitorThrottled// resolved"]);
 }
@@ -162,7 +162,7 @@ fn long_pauses_are_notified_of_once_and_checks_wait_for_their_end() {
 #[test]
 fn a_pause_of_another_host_holds_up_nobody() {
     let mut machine = machine();
-    machine.core.paused(vec![Pause { host: "syncromsp.com".to_owned(), ..pause(3700, 9000) }]);
+    machine.core.take_in_sources(vec![Pause { host: "syncromsp.com".to_owned(), ..pause(3700, 9000) }], Vec::new());
     let checks: usize = (0..300).map(|_| machine.second()).sum();
     machine.seconds(300);
     assert!(checks >= 6 && machine.notified().is_empty(), "nobody asks that host any more");
@@ -171,9 +171,9 @@ fn a_pause_of_another_host_holds_up_nobody() {
 #[test]
 fn a_single_pause_is_over_before_anybody_is_notified_of_it() {
     let mut machine = machine();
-    machine.core.paused(vec![pause(3700, 3940)]);
+    machine.core.take_in_sources(vec![pause(3700, 3940)], Vec::new());
     machine.seconds(241);
-    machine.core.paused(vec![Pause { answered: true, ..pause(3700, 3940) }]);
+    machine.core.take_in_sources(vec![Pause { answered: true, ..pause(3700, 3940) }], Vec::new());
     machine.seconds(120);
     assert_eq!(machine.notified(), Vec::<String>::new());
 }

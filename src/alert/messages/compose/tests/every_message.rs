@@ -161,6 +161,7 @@ fn what_is_said_of_users_and_groups() {
         read(&mut text, title, &world.says(Alert::UserChanged, user(), vec![Affected::token("jumpcloud")]));
         let right = || vec![Affected::right("jumpcloud", "ticket.write")];
         read(&mut text, &format!("{title}, a right"), &world.says(Alert::SecurityGroupRightLost, group(), right()));
+        read(&mut text, &format!("{title}, with a right"), &world.says(Alert::UserChanged, user(), right()));
     }
     let unseen = vec![Affected::right("jumpcloud", "asset.read")];
     read(&mut text, "a right that is not seen", &with(json!({})).says(Alert::SecurityGroupRightLost, user(), unseen));
@@ -177,22 +178,55 @@ fn what_is_said_of_users_and_groups() {
 }
 
 #[test]
+fn what_is_said_of_new_values() {
+    let mut text = String::new();
+    let source = |places: &str, name: &str| match places {
+        "files" => TokenSource::File(PathBuf::from(format!("/etc/tokens/{name}"))),
+        _ => TokenSource::Credential(name.to_owned()),
+    };
+    let dates = [("no date", None), ("a date", Some(at(86_400 * 9)))];
+    for (places, (dated, expires)) in
+        ["files", "credentials"].into_iter().flat_map(|places| dates.map(|date| (places, date)))
+    {
+        let names = ["backup", "jumpcloud"];
+        let status =
+            json!({"state": "rejected", "user": {"id": 17, "name": "Pat", "admin": belief(true), "group": null}});
+        let mut world = World::new(&names, status);
+        for (token, name) in world.tokens.iter_mut().zip(names) {
+            (token.source, token.expires) = (source(places, name), expires);
+        }
+        for alert in [Alert::TokenRejected, Alert::TokenExpired] {
+            read(&mut text, &format!("{} in {places}, {dated}", alert.as_str()), &world.says_of_token(alert));
+        }
+        let locked = world.says(Alert::UserLockedOut, user(), names.map(Affected::token).to_vec());
+        read(&mut text, &format!("two of a user in {places}, {dated}"), &locked);
+        let nobody = world.says(Alert::UserLockedOut, user(), Vec::new());
+        read(&mut text, &format!("none of a user, {dated}"), &nobody);
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn what_is_said_of_tenants_and_of_the_monitor() {
     let mut text = String::new();
     let world = World::new(&["jumpcloud"], json!({}));
-    for (severity, hours) in [(Severity::Warning, 1), (Severity::Critical, 72)] {
+    for (severity, hours) in
+        [(Severity::Warning, 1), (Severity::Warning, 24), (Severity::Critical, 23), (Severity::Critical, 72)]
+    {
         let scope = Scope::Tenant("acme".to_owned());
         let firing = Firing::new(Alert::TenantUnreachable, scope, severity, at(0), at(0), Vec::new(), &[]);
         let tenancy = Tenancy { silent: Some((at(0), "dns")), ..world.tenancy() };
         let message = of_tenant(&firing, &tenancy, Rules::new(&world.alerts, at(3600 * hours)));
-        read(&mut text, &format!("silent for {hours} hours"), &message);
+        read(&mut text, &format!("silent for {hours} hours ({})", severity.as_str()), &message);
     }
     let silent = Outage::Unreachable { since: at(0), tenants: 9, of: 10, certain: true };
     read(&mut text, "an outage, silent", &outage(&silent));
     let bad = Outage::TurnedBad { state: TokenState::Rejected, since: at(0), tenants: 9, of: 10, certain: true };
     read(&mut text, "an outage, refused", &outage(&bad));
-    let host = "syncromsp.com".to_owned();
-    read(&mut text, "throttled", &throttled(&Throttled { since: at(0), host }));
+    for (title, source_address) in [("throttled", None), ("an address throttled", Some([203, 0, 113, 4].into()))] {
+        let host = "syncromsp.com".to_owned();
+        read(&mut text, title, &throttled(&Throttled { since: at(0), host, source_address }));
+    }
     for (tokens, detail) in [(1, ""), (3, "Too many open files (os error 24)")] {
         let message = impaired(&Impaired { since: at(0), tokens, detail: detail.to_owned() });
         read(&mut text, &format!("impaired, {tokens}"), &message);
