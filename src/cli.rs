@@ -83,6 +83,21 @@ pub enum Command {
     History(HistoryArguments),
     /// Print a report for customers and auditors: every token, its permissions and what shows them, and what happened.
     Report(ReportArguments),
+    /// Print what is known of the tenants, from the store of a daemon that may be running, for another daemon to take over.
+    ExportState {
+        /// Only this tenant.
+        #[arg(long, value_name = "TENANT", conflicts_with = "elsewhere")]
+        tenant: Option<String>,
+        /// Only the tenants that another daemon is to watch by `[shard]` of the configuration as it is now.
+        #[arg(long)]
+        elsewhere: bool,
+    },
+    /// Take over what other daemons knew of the tenants that this one watches. It must not be running.
+    ImportState {
+        /// What `export-state` printed, or folders with such files, `*.json`.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Serve a simulated Syncro API for fire drills.
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.

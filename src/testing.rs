@@ -13,7 +13,7 @@ use crate::belief::{Confirmation, Policy, TokenStatus};
 use crate::catalog::{PermissionId, catalog};
 use crate::config::{
     Address, Alerts, Auth, Authorization, Config, Format, Intervals, Only, Receiver, ReceiverKind, Schedule, Schedules,
-    Storage, Syncro, Web, Webhook,
+    Shard, Storage, Syncro, Web, Webhook,
 };
 use crate::model::{Calibrated, Probes, Scope, Tenant, Token, TokenSource, Wanted, Zone};
 use crate::notify::{DeliveryFailure, Outgoing, Post, Suspect, Taken as Took, Trouble, Verb};
@@ -155,7 +155,9 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
         storage: Storage { path: PathBuf::from("state.db"), keep: std::time::Duration::from_hours(400 * 24) },
         maintenance: Arc::default(),
         profiles: catalog().profiles().to_vec(),
+        shard: Shard::SOLE,
         tokens: tokens.into_iter().map(Arc::new).collect(),
+        elsewhere: std::collections::BTreeSet::new(),
         warnings: Vec::new(),
         files: Vec::new(),
         zones: Vec::new(),

@@ -34,6 +34,9 @@ _syncro__token__monitor() {
             syncro__token__monitor,demo)
                 cmd="syncro__token__monitor__subcmd__demo"
                 ;;
+            syncro__token__monitor,export-state)
+                cmd="syncro__token__monitor__subcmd__export__subcmd__state"
+                ;;
             syncro__token__monitor,hash-password)
                 cmd="syncro__token__monitor__subcmd__hash__subcmd__password"
                 ;;
@@ -45,6 +48,9 @@ _syncro__token__monitor() {
                 ;;
             syncro__token__monitor,history)
                 cmd="syncro__token__monitor__subcmd__history"
+                ;;
+            syncro__token__monitor,import-state)
+                cmd="syncro__token__monitor__subcmd__import__subcmd__state"
                 ;;
             syncro__token__monitor,man)
                 cmd="syncro__token__monitor__subcmd__man"
@@ -94,6 +100,9 @@ _syncro__token__monitor() {
             syncro__token__monitor__subcmd__help,demo)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__demo"
                 ;;
+            syncro__token__monitor__subcmd__help,export-state)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__export__subcmd__state"
+                ;;
             syncro__token__monitor__subcmd__help,hash-password)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__hash__subcmd__password"
                 ;;
@@ -105,6 +114,9 @@ _syncro__token__monitor() {
                 ;;
             syncro__token__monitor__subcmd__help,history)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__history"
+                ;;
+            syncro__token__monitor__subcmd__help,import-state)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__import__subcmd__state"
                 ;;
             syncro__token__monitor__subcmd__help,man)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__man"
@@ -143,7 +155,7 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -396,6 +408,40 @@ _syncro__token__monitor() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__export__subcmd__state)
+            opts="-c -h --tenant --elsewhere --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__hash__subcmd__password)
             opts="-c -h --config --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -457,7 +503,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report simulate demo health hash-password completions man help"
+            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -554,6 +600,20 @@ _syncro__token__monitor() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__export__subcmd__state)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__hash__subcmd__password)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -597,6 +657,20 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__import__subcmd__state)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -773,6 +847,36 @@ _syncro__token__monitor() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__import__subcmd__state)
+            opts="-c -h --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -41,7 +41,12 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     };
     let tokens: Vec<_> = config.tokens.iter().filter(chosen).cloned().collect();
     if tokens.is_empty() {
-        writeln!(std::io::stderr(), "no configured token fits; `validate` counts them").ok();
+        let elsewhere = arguments.tenant.as_ref().filter(|tenant| config.elsewhere.contains(*tenant));
+        let why = match elsewhere {
+            Some(tenant) => format!("shard {} watches tenant `{tenant}`: check it there", config.shard.owner(tenant)),
+            None => "no configured token fits; `validate` counts them".to_owned(),
+        };
+        writeln!(std::io::stderr(), "{why}").ok();
         return Exit::Unknown;
     }
     let requests = |token: &Arc<Token>| config::full_check(token, config.syncro.probes, config.syncro.audit_excess);

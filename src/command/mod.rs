@@ -8,10 +8,12 @@ mod catalog;
 mod check;
 mod client;
 mod demo;
+mod export_state;
 mod finding;
 mod hash_password;
 mod health;
 mod history;
+mod import_state;
 mod packaging;
 mod preflight;
 mod readiness;
@@ -98,6 +100,10 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),
         (Command::History(arguments), _) => history::history(&path, arguments),
         (Command::Report(arguments), _) => report::report(&path, arguments),
+        (Command::ExportState { tenant, elsewhere }, _) => {
+            export_state::export_state(&path, tenant.as_deref(), elsewhere)
+        }
+        (Command::ImportState { files }, _) => import_state::import_state(&path, &files),
         (Command::Status(arguments), _) => status::status(&path, &arguments),
         (Command::HashPassword, _) => hash_password::hash_password(),
         (Command::Completions { shell }, _) => packaging::completions(shell),

@@ -1,12 +1,13 @@
 //! `validate`: prints every fault of the configuration, or what its schedule costs. It reads files, and never uses the
 //! network.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{self, Config, Cost, Interval, SourceCost};
+use crate::config::{self, Config, Cost, Interval, Shard, SourceCost};
 use crate::daemon::warnings;
 use crate::exit::Exit;
 use crate::http_server::Access;
@@ -56,6 +57,7 @@ fn plan(config: &Config) -> String {
     let remedy = remedy.unwrap_or_default();
     format!(
         "{warnings}the configuration is valid\n\
+         {}\
          tokens: {}\n\
          plan: {:.1} of {} requests a minute ({share:.0} %)\n\
          {sources}\
@@ -64,6 +66,7 @@ fn plan(config: &Config) -> String {
          {remedy}\
          a full check of every token: {} requests, {} if only the budget holds it up, {} if \
          every request runs into its time-out one after the other\n",
+        shard(config),
         cost.tokens,
         cost.requests_per_minute,
         cost.budget,
@@ -73,6 +76,17 @@ fn plan(config: &Config) -> String {
         humantime::format_duration(rounded(cost.sweep)),
         humantime::format_duration(rounded(every_timeout)),
     )
+}
+
+/// Which of several daemons it is, and how many tenants it watches; nothing for the only one.
+fn shard(config: &Config) -> String {
+    let Shard { index, count } = config.shard;
+    if count == 1 {
+        return String::new();
+    }
+    let own: BTreeSet<_> = config.tokens.iter().map(|token| &token.tenant.name).collect();
+    let all = own.len() + config.elsewhere.len();
+    format!("shard: {index} of 0 to {}, {} of {all} tenants\n", count - 1, own.len())
 }
 
 /// What leaves from a source address.

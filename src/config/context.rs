@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::Shard;
 use crate::model::Zone;
 
 /// What surrounds the configuration: the folders where its relative paths start, and the machine that it is for.
@@ -12,6 +13,8 @@ pub(super) struct Context<'a> {
     pub(super) configuration: &'a Path,
     /// The folder in which the state is persisted.
     pub(super) state: &'a Path,
+    /// Which of several daemons runs already, if this is to take the place of its configuration.
+    pub(super) running: Option<Shard>,
     /// The machine, which answers the questions that the text leaves open.
     pub(super) outside: &'a dyn Outside,
 }
@@ -29,6 +32,9 @@ pub(super) trait Outside: std::fmt::Debug {
     /// # Errors
     /// The reason, as a text for people, when it cannot be read.
     fn text(&self, path: &Path, longest: u64) -> Result<String, String>;
+
+    /// The name of the machine.
+    fn host_name(&self) -> String;
 
     /// The time zone of this name, if there is one.
     fn zone(&self, name: &str) -> Option<Zone>;

@@ -10,13 +10,13 @@ use toml::Table;
 use crate::system::files::{self, Deadline};
 use crate::system::systemd;
 
-use super::Config;
 use super::context::{Context, Outside};
 use super::fault::{Fault, Faults};
 use super::file::ConfigFile;
 use super::shrunk::{fewer, shrunk};
 use super::validate::{Document, validate};
 use super::zones::Zones;
+use super::{Config, Shard};
 use crate::model::Zone;
 
 /// The most bytes that all files may have together. A configuration is written by hand; what is larger is something
@@ -32,7 +32,7 @@ const LONGEST_LOAD: Duration = Duration::from_secs(10);
 /// # Errors
 /// Every fault of every file.
 pub fn load(path: &Path) -> Result<Config, Faults> {
-    read_all(path).0
+    read_all(path, None).0
 }
 
 /// Reads and validates what is to take the place of a running configuration.
@@ -41,7 +41,7 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
 /// Every fault of every file; also where the files have less in them than before in a way that nobody means, as after a
 /// disk was full while they were saved.
 pub fn reload(path: &Path, before: &Config) -> Result<Config, Faults> {
-    let (config, files) = read_all(path);
+    let (config, files) = read_all(path, Some(before.shard));
     let lost = shrunk(path, before, &files, config.as_ref().ok());
     match config {
         Ok(mut config) if lost.0.is_empty() => {
@@ -66,11 +66,11 @@ pub(crate) fn load_if_there(path: &Path) -> Result<Config, Faults> {
     }
     let nothing = Document { file: String::new(), table: Table::new() };
     let outside = Machine::new(Deadline::default());
-    let context = Context { configuration: Path::new(""), state: Path::new(""), outside: &outside };
+    let context = Context { configuration: Path::new(""), state: Path::new(""), running: None, outside: &outside };
     validate(&nothing, &[], &context, Faults::default())
 }
 
-fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
+fn read_all(path: &Path, running: Option<Shard>) -> (Result<Config, Faults>, Vec<ConfigFile>) {
     let deadline = Deadline::within(LONGEST_LOAD);
     let mut reading = Reading { deadline, left: LARGEST, files: Vec::new(), faults: Faults::default() };
     let main = reading.read(path);
@@ -80,7 +80,8 @@ fn read_all(path: &Path) -> (Result<Config, Faults>, Vec<ConfigFile>) {
     let Some(main) = main else { return (Err(faults), files) };
     let state = Some(systemd::state_directory()).filter(|folder| !folder.as_os_str().is_empty());
     let outside = Machine::new(deadline);
-    let context = Context { configuration: folder, state: state.as_deref().unwrap_or(folder), outside: &outside };
+    let state = state.as_deref().unwrap_or(folder);
+    let context = Context { configuration: folder, state, running, outside: &outside };
     let config = validate(&main, &more.into_iter().flatten().collect::<Vec<_>>(), &context, faults);
     let (zones, warnings) = outside.zones.into_used();
     let config = config.map(|mut config| {
@@ -113,6 +114,10 @@ impl Outside for Machine {
         let bytes = files::read_blocking(path, longest, self.deadline);
         let bytes = bytes.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
         String::from_utf8(bytes.to_vec()).map_err(|_| format!("`{}` is not UTF-8", path.display()))
+    }
+
+    fn host_name(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
     fn zone(&self, name: &str) -> Option<Zone> {

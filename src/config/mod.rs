@@ -14,6 +14,7 @@ mod profiles;
 mod raw;
 mod receivers;
 mod schedule;
+mod shard;
 mod shrunk;
 mod stretch;
 #[cfg(any(test, fuzzing))]
@@ -23,6 +24,7 @@ mod value;
 mod web;
 mod zones;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -50,6 +52,7 @@ pub(crate) use receivers::{ALERTS, DIGEST_EXAMPLE, EXAMPLES};
 pub(crate) use receivers::{Address, Audience, Concern, Email, Encryption, Format, LOG, Only, ReceiverKind, Webhook};
 pub use receivers::{Canary, DigestSchedule, Heartbeat, Receiver};
 pub(crate) use schedule::Schedule;
+pub use shard::Shard;
 pub use stretch::{Interval, Intervals};
 #[cfg(test)]
 pub(crate) use web::Auth;
@@ -78,8 +81,12 @@ pub struct Config {
     pub maintenance: Arc<[Maintenance]>,
     /// The profiles that a token may name: those of the catalogue and the operator's own.
     pub profiles: Vec<Arc<Profile>>,
-    /// Every token, in the order of the files.
+    /// Which of several daemons this one is.
+    pub shard: Shard,
+    /// Every token that this daemon watches, in the order of the files.
     pub tokens: Vec<Arc<Token>>,
+    /// The tenants that another daemon watches.
+    pub elsewhere: BTreeSet<String>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Fault>,
     /// The files from which it was read.

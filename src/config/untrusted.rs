@@ -26,6 +26,10 @@ impl Outside for AnyFile {
         Ok("{{ message }}".to_owned())
     }
 
+    fn host_name(&self) -> String {
+        "monitor-0".to_owned()
+    }
+
     fn zone(&self, name: &str) -> Option<Zone> {
         Zone::built_in(name)
     }
@@ -41,7 +45,7 @@ pub(crate) fn configuration(text: &str) {
         Err(fault) => return is_a_line(&fault),
     };
     let main = Document { file: "config.toml".to_owned(), table };
-    let context = Context { configuration: Path::new("/"), state: Path::new("/"), outside: &AnyFile };
+    let context = Context { configuration: Path::new("/"), state: Path::new("/"), running: None, outside: &AnyFile };
     let judged = validate(&main, &[], &context, Faults::default());
     match &judged {
         Ok(config) => config.warnings.iter().for_each(|warning| is_a_line(&warning.to_string())),

@@ -18,6 +18,7 @@ use super::profiles::Profiles;
 use super::raw::{Notes, Section};
 use super::receivers::{Named, Read, receivers, unknown_names};
 use super::schedule::{Schedule, schedule};
+use super::shard::{elsewhere, shard};
 use super::stretch::stretch;
 use super::web::web;
 use super::{Alerts, Config, SYNCRO_REQUESTS_PER_MINUTE, Schedules, Storage, Syncro, value};
@@ -73,6 +74,7 @@ pub(super) fn validate(
     let syncro = syncro(root.section("syncro", &mut notes), &mut notes);
     let (mut schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
     let mut warnings = Vec::new();
+    let shard = shard(root.section("shard", &mut notes), context, &mut warnings, &mut notes);
     let (alerts, in_filters) = alerts(root.section("alerts", &mut notes), (context, &zone), &mut notes, &mut warnings);
     let maintenance = maintenance(&mut root, &zone, context, &mut notes);
     let storage = storage(root.section("storage", &mut notes), context, &mut notes);
@@ -85,7 +87,7 @@ pub(super) fn validate(
         fleet.read(&mut root, &mut notes);
         root.finish(&mut notes);
     }
-    let Fleet { profiles, tokens, tenants, warnings: of_tokens, .. } = fleet;
+    let Fleet { profiles, mut tokens, tenants, warnings: of_tokens, .. } = fleet;
     faults.0.extend(unknown_names(&main.file, &in_filters, &tenants, profiles.all()));
     warnings.extend(of_tokens);
     warnings.extend(unknown_tenants(&main.file, &maintenance.named, &tenants));
@@ -94,6 +96,8 @@ pub(super) fn validate(
     let (files, zones) = (Vec::new(), Vec::new());
     let budget = f64::from(syncro.requests_per_minute.get());
     warnings.extend(unusual(&main.file, &syncro, &tokens));
+    let elsewhere = elsewhere(shard, tenants.keys());
+    tokens.retain(|token| !elsewhere.contains(&token.tenant.name));
     let intervals = stretch(&mut schedule, &Load::of_each_source(&tokens, &syncro), budget).map_err(|needed| {
         let at_most = humantime::format_duration(schedule.at_most);
         let problem = format!(
@@ -112,7 +116,9 @@ pub(super) fn validate(
             storage,
             maintenance,
             profiles,
+            shard,
             tokens,
+            elsewhere,
             warnings,
             files,
             zones,

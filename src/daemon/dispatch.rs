@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::alert::Firing;
 use crate::config::Config;
 use crate::notify::{self, FirstSweep, Post, Targets};
 use crate::state::{Batch, Snapshot, Subscription};
@@ -44,6 +45,8 @@ pub(super) struct Wiring {
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     /// How long after a check what it found is confirmed.
     pub(super) confirmed_after: Duration,
+    /// What fired when the program last ended, as far as this daemon watches it.
+    pub(super) fired: Vec<Firing>,
 }
 
 impl NotificationDispatch {
@@ -55,7 +58,7 @@ impl NotificationDispatch {
         post: P,
         supervisor: &mut Supervisor,
     ) -> Self {
-        let Wiring { store, instruments, batches, snapshots, confirmed_after } = wiring;
+        let Wiring { store, instruments, batches, snapshots, confirmed_after, fired } = wiring;
         let (to_deliver, deliveries) = mpsc::channel(DELIVERIES);
         let (done, reports) = mpsc::channel(DELIVERIES);
         let (subscriptions, subscribed) = watch::channel(Arc::from(targets.subscriptions()));
@@ -66,7 +69,7 @@ impl NotificationDispatch {
             done,
             receivers: configured_targets,
             snapshots: snapshots.clone(),
-            fired: store.fired().to_vec(),
+            fired,
             recurring: store.recurring().clone(),
             first_sweep: FirstSweep { is_first_start: store.is_new(), confirmed_after },
         };
@@ -150,8 +153,8 @@ mod tests {
             let targets = Targets { receivers, external_url: "http://here".to_owned(), ..Targets::default() };
             let keep = Duration::from_hours(24);
             let (fake, mut supervisor) = (fake.clone(), Supervisor::default());
-            let wiring =
-                Wiring { store, instruments, batches: to_persist, snapshots: shown, confirmed_after: Duration::ZERO };
+            let (confirmed_after, fired) = (Duration::ZERO, store.fired().to_vec());
+            let wiring = Wiring { store, instruments, batches: to_persist, snapshots: shown, confirmed_after, fired };
             let dispatch = NotificationDispatch::start(targets, keep, wiring, fake, &mut supervisor);
             Self { batches, dispatch, supervisor, _snapshots: snapshots }
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::config::ZoneSource;
+use crate::config::{Config, ZoneSource};
 use crate::system::telemetry;
 
 /// The commit that the program was built from, if the environment of the build names it.
@@ -17,6 +17,8 @@ pub(super) struct Instruments {
     success_timestamp: Gauge,
     receivers: IntGauge,
     zones: IntGaugeVec,
+    shard: IntGaugeVec,
+    owned: IntGaugeVec,
 }
 
 impl Instruments {
@@ -45,6 +47,19 @@ impl Instruments {
             ),
             &["source", "version"],
         )?;
+        let shard = IntGaugeVec::new(
+            Opts::new("syncro_monitor_shard_info", "Which of several daemons this one is; the value is always 1."),
+            &["index", "count"],
+        )?;
+        let owned = IntGaugeVec::new(
+            Opts::new(
+                "syncro_monitor_tenant_owned",
+                "Whether this daemon watches a tenant of its configuration: 1, or 0 where another one is to.",
+            ),
+            &["tenant"],
+        )?;
+        registry.register(Box::new(shard.clone()))?;
+        registry.register(Box::new(owned.clone()))?;
         registry.register(Box::new(zones.clone()))?;
         registry.register(Box::new(successful.clone()))?;
         registry.register(Box::new(success_timestamp.clone()))?;
@@ -54,16 +69,30 @@ impl Instruments {
         if let Some(dropped) = telemetry::dropped() {
             registry.register(Box::new(dropped))?;
         }
-        Ok(Self { successful, success_timestamp, receivers, zones })
+        Ok(Self { successful, success_timestamp, receivers, zones, shard, owned })
     }
 
-    /// Sets how many receivers are configured besides the log.
-    pub(super) fn receivers(&self, count: usize) {
-        self.receivers.set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// Shows what is configured: the receivers besides the log, where the data on time zones came from, and which daemon this
+    /// one is.
+    pub(super) fn configured(&self, config: &Config) {
+        self.receivers.set(i64::try_from(config.alerts.receivers.len()).unwrap_or(i64::MAX));
+        self.zones(&config.zones);
+        self.shard(config);
     }
 
-    /// Sets where the data on time zones came from.
-    pub(super) fn zones(&self, sources: &[ZoneSource]) {
+    fn shard(&self, config: &Config) {
+        self.shard.reset();
+        self.owned.reset();
+        let [index, count] = [config.shard.index, config.shard.count].map(|number| number.to_string());
+        self.shard.get_metric_with_label_values(&[&index, &count]).map(|shard| shard.set(1)).ok();
+        let ours = config.tokens.iter().map(|token| (token.tenant.name.as_str(), 1));
+        let others = config.elsewhere.iter().map(|tenant| (tenant.as_str(), 0));
+        for (tenant, owned) in ours.chain(others) {
+            self.owned.get_metric_with_label_values(&[tenant]).map(|gauge| gauge.set(owned)).ok();
+        }
+    }
+
+    fn zones(&self, sources: &[ZoneSource]) {
         self.zones.reset();
         for source in sources {
             // Two labels, as they were named.

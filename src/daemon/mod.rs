@@ -20,6 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Firing;
 use crate::config::Config;
 use crate::engine::{self, Engine, Order, Pulse};
 use crate::http_server::{Access, Lanes};
@@ -141,8 +142,7 @@ impl Daemon {
         let stop = CancellationToken::new();
         instruments.reloaded(true, clock::now());
         client_instruments.sources(&sources, config.syncro.requests_per_minute);
-        instruments.receivers(config.alerts.receivers.len());
-        instruments.zones(&config.zones);
+        instruments.configured(&config);
         let for_warnings = Arc::clone(&config);
         let warnings = spawn_blocking(move || warnings(&for_warnings)).await?;
         loaded(&config, &warnings);
@@ -150,8 +150,15 @@ impl Daemon {
         let (targets, keep) = (targets(&config, web.address), config.storage.keep);
         let mut supervisor = Supervisor::default();
         let confirmed_after = config.alerts.confirm_after.saturating_mul(config.alerts.confirmations.get());
-        let wiring =
-            Wiring { store, instruments: counters, batches: to_persist, snapshots: snapshots.clone(), confirmed_after };
+        let fired = fired(&store, &config);
+        let wiring = Wiring {
+            store,
+            instruments: counters,
+            batches: to_persist,
+            snapshots: snapshots.clone(),
+            confirmed_after,
+            fired,
+        };
         let dispatch = NotificationDispatch::start(targets, keep, wiring, Http::default(), &mut supervisor);
         let path_of_store = config.storage.path.clone();
         let acknowledgements = Acknowledgements { path: path_of_store, requests, orders: orders.clone(), carried_out };
@@ -249,4 +256,10 @@ impl Daemon {
             );
         }
     }
+}
+
+/// What fired when the program last ended, as far as this daemon watches it now.
+fn fired(store: &Store, config: &Config) -> Vec<Firing> {
+    let is_ours = |firing: &&Firing| firing.scope.tenant().is_none_or(|tenant| !config.elsewhere.contains(tenant));
+    store.fired().iter().filter(is_ours).cloned().collect()
 }

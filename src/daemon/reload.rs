@@ -116,7 +116,6 @@ impl Daemon {
         self.client_instruments.sources(&sources, rate);
         self.sources = sources;
         self.web.change(opened, &config.web, &self.config.web);
-        self.instruments.receivers(config.alerts.receivers.len());
         self.dispatch.configure(targets(&config, self.web.address), config.storage.keep);
         if config.storage.path != self.config.storage.path {
             tracing::warn!(
@@ -126,7 +125,7 @@ impl Daemon {
             );
         }
         self.config = Arc::clone(&config);
-        self.instruments.zones(&config.zones);
+        self.instruments.configured(&config);
         let sent = self.orders.send(Order::Reload { config, client }).await;
         sent.map(|()| warnings).map_err(|_| "the loop has ended".to_owned())
     }

@@ -86,6 +86,14 @@ impl Database {
         Ok(Self { path: path.to_owned(), connection, file: identity(&metadata), is_new })
     }
 
+    /// Begins to write.
+    ///
+    /// # Errors
+    /// When another program has locked the file.
+    pub(super) fn begin(&mut self) -> Result<Transaction<'_>, Problem> {
+        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+
     /// Whether the file is still where it was opened: what was deleted would be written in vain.
     pub(super) fn is_in_place(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.file)
@@ -101,7 +109,7 @@ impl Database {
         let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
         let last: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
         let (undelivered, superseded) = undelivered(&self.connection)?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.begin()?;
         discard(&transaction, &superseded)?;
         // What was put back is among what was not delivered.
         take_redeliveries(&transaction)?;
@@ -131,7 +139,7 @@ impl Database {
     /// # Errors
     /// When something cannot be written: the disk is full, or another program has locked the file.
     pub(super) fn write(&mut self, unwritten: &Unwritten, now: DateTime<Utc>) -> Result<Vec<Delivery>, Problem> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.begin()?;
         write_statuses(&transaction, unwritten, now)?;
         for entry in &unwritten.batch.history {
             write_entry(&transaction, entry)?;

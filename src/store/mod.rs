@@ -1,6 +1,6 @@
 //! What is persisted: the statuses of tokens, what fires, the history and the outbox, in one SQLite file. No rules.
 //!
-//! `database` reads and writes the file, `history` reads beside a daemon, `writer` is the one writer while the daemon runs, on
+//! `database` reads and writes the file, `history` reads beside a daemon, `moving` hands tenants to another daemon, `writer` is the one writer while the daemon runs, on
 //! a `disk`.
 
 mod acknowledge;
@@ -12,6 +12,7 @@ mod error;
 mod history;
 mod instruments;
 mod lock;
+mod moving;
 mod own_file;
 mod read;
 mod redeliver;
@@ -40,6 +41,7 @@ pub use disk::{Attempt, Disk, Work};
 pub(crate) use error::{Problem, StoreError};
 pub use history::{histories, history, state};
 pub use instruments::Instruments;
+pub use moving::{Imported, MovedState, export, import};
 pub use redeliver::redeliver;
 pub use writer::{Handles, Writer};
 

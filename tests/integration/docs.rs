@@ -118,6 +118,7 @@ fn every_key_that_the_program_knows_is_documented() {
         ("[alerts.heartbeat]", ""),
         ("[alerts.canary]", ""),
         ("[[maintenance]]", ""),
+        ("[shard]", ""),
         ("[storage]", ""),
         ("[profiles.NAME]", ""),
         ("[[tenants]]", ""),
@@ -338,7 +339,7 @@ fn the_package_brings_every_document_that_its_files_name() {
             named += 1;
         }
     }
-    assert_eq!(named, 3);
+    assert_eq!(named, 5);
     // What the README leads to is there too, in the same places to each other; what only developers need is not.
     let there = "/usr/share/doc/syncro-token-monitor/";
     let readme = Document::read("README.md");

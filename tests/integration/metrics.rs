@@ -8,7 +8,7 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, exchange, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 38] = [
+const CONTRACT: [(&str, &str); 40] = [
     ("syncro_token_customers_visible", "tenant,token_name"),
     ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
@@ -39,6 +39,8 @@ const CONTRACT: [(&str, &str); 38] = [
     ("syncro_monitor_checks_due", ""),
     ("syncro_monitor_interval_seconds", "check"),
     ("syncro_monitor_last_tick_timestamp_seconds", ""),
+    ("syncro_monitor_shard_info", "count,index"),
+    ("syncro_monitor_tenant_owned", "tenant"),
     ("syncro_monitor_store_up", ""),
     ("syncro_monitor_store_commits_total", ""),
     ("syncro_monitor_receivers", ""),

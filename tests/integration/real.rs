@@ -99,6 +99,12 @@ fn start(folder: &Path, name: &str, arguments: impl Fn(u16) -> Vec<String>) -> S
 impl Server {
     /// A Prometheus that scrapes a daemon every second and applies our rules; alerts go to these Alertmanagers.
     pub(crate) fn prometheus(folder: &Path, daemon: &str, alertmanagers: &[&Server]) -> Self {
+        Self::prometheus_of(folder, &[daemon], alertmanagers)
+    }
+
+    /// The same for several daemons.
+    pub(crate) fn prometheus_of(folder: &Path, daemons: &[&str], alertmanagers: &[&Server]) -> Self {
+        let daemons: Vec<_> = daemons.iter().map(|daemon| daemon.trim_start_matches("http://")).collect();
         let targets: Vec<_> = alertmanagers.iter().map(|server| format!("\"{}\"", server.address)).collect();
         let alerting = format!(
             "alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: [{}] }}] }}] }}\n",
@@ -106,9 +112,8 @@ impl Server {
         );
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
-             scrape_configs: [{{ job_name: syncro-token-monitor, static_configs: [{{ targets: [\"{}\"] }}] }}]\n\
+             scrape_configs: [{{ job_name: syncro-token-monitor, static_configs: [{{ targets: {daemons:?} }}] }}]\n\
              rule_files: [\"{}\"]\n{alerting}",
-            daemon.trim_start_matches("http://"),
             project("config/prometheus/syncro-token-monitor.rules.yml").display()
         );
         let path = folder.join("prometheus.yml");

@@ -42,6 +42,9 @@ impl Core {
         for name in self.fleet.tenant_names() {
             self.reviews.note(name);
         }
+        // What another daemon watches now stays as it is: it is neither over nor gone.
+        state.tokens.retain(|id, _| !self.config.elsewhere.contains(&id.tenant));
+        state.tenants.retain(|name, _| !self.config.elsewhere.contains(name));
         for (id, persisted) in state.tokens {
             let status = resume_former(&mut state.tenants, &id, persisted, effects);
             self.remove(id, Arc::new(status), now, effects);
