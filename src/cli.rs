@@ -98,6 +98,8 @@ pub enum Command {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
+    /// Take tokens from a CSV file into the configuration: a fragment in `conf.d` for each tenant, a file for each value.
+    Import(ImportArguments),
     /// Serve a simulated Syncro API for fire drills.
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
@@ -361,6 +363,20 @@ impl Ahead {
 /// As for [`since`].
 pub fn moment_ahead(text: &str) -> Result<Ahead, String> {
     since(text).map(Ahead)
+}
+
+/// Arguments of `import`.
+#[derive(Debug, clap::Args)]
+pub struct ImportArguments {
+    /// The file, with the columns tenant, subdomain, `time_zone`, `token_name`, token, profile, expires, contact and note.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write nothing: say what is wrong, or what would be written.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Name the values as systemd hands them to the packaged service (`token_credential`).
+    #[arg(long)]
+    pub credentials: bool,
 }
 
 /// Arguments of `simulate`.

@@ -17,6 +17,7 @@
 //!  6  alert        what fires and what it says
 //!     plan         when each check is due
 //!  5  belief       evidence becomes what is believed of a token
+//!     import       a CSV file becomes fragments of the configuration and files with token values
 //!  4  syncro       the client, the request budget, what an answer shows
 //!  3  config       text becomes a valid configuration, or every fault of it
 //!  2  model        tenants, tokens, whom an alert is about
@@ -41,6 +42,7 @@ mod daemon;
 pub mod engine;
 pub mod exit;
 mod http_server;
+mod import;
 pub mod metrics;
 pub mod model;
 pub mod notify;

@@ -26,6 +26,14 @@ pub fn cron(bytes: &[u8]) {
     with_text(bytes, crate::config::untrusted::cron);
 }
 
+/// A spreadsheet of tokens.
+///
+/// # Panics
+/// Where a promise is broken.
+pub fn csv(bytes: &[u8]) {
+    with_text(bytes, crate::import::untrusted::csv);
+}
+
 /// The query of an HTTP request.
 ///
 /// # Panics
@@ -113,6 +121,11 @@ mod tests {
     #[test]
     fn whatever_is_a_schedule_comes() {
         holds("cron", cron);
+    }
+
+    #[test]
+    fn whatever_a_spreadsheet_holds_is_rows_or_has_faults_that_can_be_read() {
+        holds("csv", csv);
     }
 
     #[test]

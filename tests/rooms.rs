@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor, as the picture in `src/lib.rs` has them.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 24] = [
     ("catalog", 1),
     ("cli", 1),
     ("exit", 1),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("config", 3),
     ("syncro", 4),
     ("belief", 5),
+    ("import", 5),
     ("alert", 6),
     ("plan", 6),
     ("check", 7),

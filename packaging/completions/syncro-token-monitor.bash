@@ -49,6 +49,9 @@ _syncro__token__monitor() {
             syncro__token__monitor,history)
                 cmd="syncro__token__monitor__subcmd__history"
                 ;;
+            syncro__token__monitor,import)
+                cmd="syncro__token__monitor__subcmd__import"
+                ;;
             syncro__token__monitor,import-state)
                 cmd="syncro__token__monitor__subcmd__import__subcmd__state"
                 ;;
@@ -115,6 +118,9 @@ _syncro__token__monitor() {
             syncro__token__monitor__subcmd__help,history)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__history"
                 ;;
+            syncro__token__monitor__subcmd__help,import)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__import"
+                ;;
             syncro__token__monitor__subcmd__help,import-state)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__import__subcmd__state"
                 ;;
@@ -155,7 +161,7 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state import simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -503,7 +509,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state simulate demo health hash-password completions man help"
+            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state import simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -657,6 +663,20 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -847,6 +867,36 @@ _syncro__token__monitor() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__import)
+            opts="-c -h --dry-run --credentials --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -13,6 +13,7 @@ mod finding;
 mod hash_password;
 mod health;
 mod history;
+mod import;
 mod import_state;
 mod packaging;
 mod preflight;
@@ -100,6 +101,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),
         (Command::History(arguments), _) => history::history(&path, arguments),
         (Command::Report(arguments), _) => report::report(&path, arguments),
+        (Command::Import(arguments), _) => import::import(&path, &arguments),
         (Command::ExportState { tenant, elsewhere }, _) => {
             export_state::export_state(&path, tenant.as_deref(), elsewhere)
         }

@@ -62,7 +62,7 @@ impl Problem {
 }
 
 /// The candidate that is nearest to `word`, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR_ENOUGH: f64 = 0.8;
     let word = word.to_lowercase();
     candidates

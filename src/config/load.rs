@@ -1,6 +1,7 @@
 //! Reads the configuration from files: the main one and `conf.d/*.toml` beside it. With `zones`, the only part of this
 //! room that touches the disk or the environment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +34,14 @@ const LONGEST_LOAD: Duration = Duration::from_secs(10);
 /// Every fault of every file.
 pub fn load(path: &Path) -> Result<Config, Faults> {
     read_all(path, None).0
+}
+
+/// Reads and validates the configuration whose main file is at `path`, as it would be if these files held these texts.
+///
+/// # Errors
+/// Every fault of every file.
+pub(crate) fn load_with(path: &Path, texts: &BTreeMap<PathBuf, String>) -> Result<Config, Faults> {
+    read_all_with(path, None, texts).0
 }
 
 /// Reads and validates what is to take the place of a running configuration.
@@ -71,8 +80,16 @@ pub(crate) fn load_if_there(path: &Path) -> Result<Config, Faults> {
 }
 
 fn read_all(path: &Path, running: Option<Shard>) -> (Result<Config, Faults>, Vec<ConfigFile>) {
+    read_all_with(path, running, &BTreeMap::new())
+}
+
+fn read_all_with(
+    path: &Path,
+    running: Option<Shard>,
+    texts: &BTreeMap<PathBuf, String>,
+) -> (Result<Config, Faults>, Vec<ConfigFile>) {
     let deadline = Deadline::within(LONGEST_LOAD);
-    let mut reading = Reading { deadline, left: LARGEST, files: Vec::new(), faults: Faults::default() };
+    let mut reading = Reading { texts, deadline, left: LARGEST, files: Vec::new(), faults: Faults::default() };
     let main = reading.read(path);
     let folder = path.parent().unwrap_or(Path::new(""));
     let more: Vec<_> = reading.fragments(&folder.join("conf.d")).iter().map(|path| reading.read(path)).collect();
@@ -126,7 +143,9 @@ impl Outside for Machine {
 }
 
 /// The files of one configuration while they are read.
-struct Reading {
+struct Reading<'a> {
+    /// What files are taken to hold, whatever they do.
+    texts: &'a BTreeMap<PathBuf, String>,
     deadline: Deadline,
     /// How many bytes may still be read.
     left: u64,
@@ -134,11 +153,15 @@ struct Reading {
     faults: Faults,
 }
 
-impl Reading {
+impl Reading<'_> {
     /// The files of `conf.d` in the order of their names; no such folder means none.
     fn fragments(&mut self, folder: &Path) -> Vec<PathBuf> {
         match files::list_blocking(folder, MOST_FILES, self.deadline) {
-            Ok(paths) => paths.into_iter().flatten().filter(|path| is_fragment(path)).collect(),
+            Ok(paths) => {
+                let given = self.texts.keys().filter(|path| path.parent() == Some(folder)).cloned();
+                let there = paths.into_iter().flatten().filter(|path| is_fragment(path));
+                there.chain(given).collect::<BTreeSet<_>>().into_iter().collect()
+            }
             Err(error) => {
                 note(&mut self.faults, folder, format!("failed to read the folder: {error}"));
                 Vec::new()
@@ -146,14 +169,18 @@ impl Reading {
         }
     }
 
+    fn text(&mut self, path: &Path) -> Result<String, String> {
+        if let Some(given) = self.texts.get(path) {
+            return Ok(given.clone());
+        }
+        let bytes = files::read_blocking(path, self.left, self.deadline);
+        let bytes = bytes.map_err(|error| format!("failed to read the file: {error}"))?;
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        String::from_utf8(bytes.to_vec()).map_err(|_| "failed to read the file: not UTF-8".to_owned())
+    }
+
     fn read(&mut self, path: &Path) -> Option<Document> {
-        let text = files::read_blocking(path, self.left, self.deadline)
-            .map_err(|error| format!("failed to read the file: {error}"))
-            .and_then(|bytes| {
-                self.left = self.left.saturating_sub(bytes.len() as u64);
-                String::from_utf8(bytes.to_vec()).map_err(|_| "failed to read the file: not UTF-8".to_owned())
-            });
-        let table = text.and_then(|text| {
+        let table = self.text(path).and_then(|text| {
             let (length, is_blank) = (text.len(), text.trim().is_empty());
             let ends_with_line = text.ends_with('\n');
             self.files.push(ConfigFile { path: path.to_owned(), length, is_blank, ends_with_line });

@@ -37,10 +37,10 @@ use crate::catalog::Profile;
 use crate::model::{Probes, Token, ranked};
 
 pub(crate) use cost::{AUDIT_INTERVAL, Cost, SourceCost, USER_INTERVAL, USERS_INTERVAL, full_check};
-pub(crate) use fault::Fault;
+pub(crate) use fault::{Fault, Faults, nearest};
 pub(crate) use file::ConfigFile;
-pub(crate) use load::load_if_there;
 pub use load::{load, reload};
+pub(crate) use load::{load_if_there, load_with};
 pub(crate) use maintenance::{Maintenance, suppressed_until};
 pub(crate) use password::{LONGEST_PASSWORD, PasswordHash};
 pub(crate) use preflight::candidate;

@@ -1,5 +1,5 @@
 //! The client of the Syncro API, which stays within the budget. It can send only what [`Request`] names: `/me`, a user,
-//! and the catalogue's probes. A [`Transport`] sends a request, and [`Values`] reads a token value.
+//! and the catalogue's probes. A [`Route`] sends a request, and [`Values`] reads a token value.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

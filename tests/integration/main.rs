@@ -32,6 +32,7 @@ mod guesses;
 mod harness;
 mod heartbeat;
 mod impaired;
+mod import;
 mod inhibition;
 mod kills;
 mod lifecycle;

@@ -197,7 +197,8 @@ fn the_files_for_kubernetes_hold_a_configuration_for_as_many_daemons_as_they_run
     let read = |name: &str| fs::read_to_string(project(&format!("config/kubernetes/{name}"))).unwrap();
     let map = read("config-map.yaml");
     let (_, lines) = map.split_once("  config.toml: |\n").unwrap();
-    let own: String = lines.lines().map(|line| format!("{}\n", line.trim_start_matches("    "))).collect();
+    let own: Vec<_> = lines.lines().map(|line| line.trim_start_matches("    ")).collect();
+    let own = own.join("\n") + "\n";
     assert!(own.contains("index = \"hostname\""), "{own}");
     let own = own.replace("\"hostname\"", "2").replace("/etc/syncro-token-monitor/tokens/", "");
     let world = World::new(&scenario(0));
