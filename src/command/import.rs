@@ -1,7 +1,6 @@
 //! `import`: takes tokens from a CSV file into the configuration.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use secrecy::zeroize::Zeroizing;
@@ -9,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use crate::cli::ImportArguments;
 use crate::exit::Exit;
 use crate::import::{Plan, Refused, Written, plan, write};
-use crate::system::files::{Deadline, read_blocking};
+use crate::system::files::{Deadline, read_blocking, readable_by_others};
 
 use super::{failed, finish};
 
@@ -32,7 +31,7 @@ pub(super) fn import(path: &Path, ImportArguments { file, dry_run, credentials }
         }
         Err(Refused::Configuration(why)) => return refused(&format!("{why}\nnothing was written\n")),
     };
-    if is_open(file) {
+    if !readable_by_others(vec![file], Deadline::default()).is_empty() {
         say(&format!(
             "warning: everyone on this machine can read `{name}`, which has token values: delete it, or chmod 600\n"
         ));
@@ -47,11 +46,6 @@ fn read(file: &Path) -> Result<Zeroizing<String>, String> {
     let bytes = read_blocking(file, LARGEST, Deadline::default()).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(&bytes).map_err(|_| "not UTF-8: save it as \"CSV UTF-8\"".to_owned())?;
     Ok(Zeroizing::new(text.to_owned()))
-}
-
-/// Whether others may read a file.
-fn is_open(file: &Path) -> bool {
-    file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 /// What was written, or would be.

@@ -1,6 +1,6 @@
 //! Judges tenants and tokens, over all files of a configuration. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl<'a> Fleet<'a> {
         let calibrated = calibrated(section.section("calibrated", notes), notes);
         let name = name.unwrap_or_default();
         let tenant = Arc::new(Tenant { name, subdomain, base_url, probe_records, calibrated, zone: zone.clone() });
-        let mut names = Vec::new();
+        let mut names = HashSet::new();
         for token in section.sections("tokens", notes) {
             self.token(token, &tenant, &zone, &mut names, notes);
         }
@@ -73,16 +73,13 @@ impl<'a> Fleet<'a> {
         mut section: Section<'_>,
         tenant: &Arc<Tenant>,
         zone: &Zone,
-        names: &mut Vec<String>,
+        names: &mut HashSet<String>,
         notes: &mut Notes<'_>,
     ) {
         let name = required(&mut section, "name", notes, value::name);
-        if let Some(name) = &name {
-            if names.contains(name) {
-                let problem = format!("the token name {} is used twice in this tenant", shown(name));
-                notes.fault(&section.path("name"), Problem::new(problem, "each token once"));
-            }
-            names.push(name.clone());
+        if let Some(name) = name.as_ref().filter(|name| !names.insert((*name).clone())) {
+            let problem = format!("the token name {} is used twice in this tenant", shown(name));
+            notes.fault(&section.path("name"), Problem::new(problem, "each token once"));
         }
         let source = self.source(&mut section, notes);
         let expires = section.read("expires", notes, |value| value::moment(value, zone));

@@ -166,7 +166,7 @@ impl Core {
             last_tick: self.last_tick,
             beat: None,
             clock_difference: None,
-            failing_addresses: Vec::new(),
+            failing_addresses: self.monitor.failing().to_vec(),
             first_sweep_done: self.is_first_sweep_done,
         }
     }

@@ -208,12 +208,8 @@ impl Engine {
     }
 
     fn publish(&mut self, now: DateTime<Utc>) {
-        let snapshot = Snapshot {
-            beat: self.beat,
-            clock_difference: self.client.clock_difference(),
-            failing_addresses: self.client.failing(),
-            ..self.core.snapshot()
-        };
+        let snapshot =
+            Snapshot { beat: self.beat, clock_difference: self.client.clock_difference(), ..self.core.snapshot() };
         self.instruments.turned(&snapshot, now);
         self.snapshot.send_replace(Arc::new(snapshot));
     }

@@ -1,6 +1,8 @@
 //! The fragment of the configuration of one tenant: a new one, or one that was there before, with everything in it that the
 //! rows do not mention. Pure.
 
+use std::collections::HashMap;
+
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::rows::Row;
@@ -33,14 +35,15 @@ pub(super) fn fragment(rows: &[(&Row, Source)], before: Option<&str>) -> Result<
         before.unwrap_or_default().parse().map_err(|_| "it is there and is no TOML".to_owned())?;
     let (first, _) = rows.first().ok_or("no row")?;
     let tenants = tables(document.as_table_mut(), "tenants")?;
-    let place = named(tenants, &first.tenant);
+    let place = named(tenants, &mut names(tenants), &first.tenant);
     let tenant = tenants.get_mut(place).ok_or("no such tenant")?;
     tenant.insert("subdomain", value(&first.subdomain));
     set(tenant, "time_zone", first.time_zone.as_ref().map(value));
     let list = tables(tenant, "tokens")?;
+    let mut places = names(list);
     let mut tokens = Vec::with_capacity(rows.len());
     for (row, (key, source)) in rows {
-        let place = named(list, &row.token_name);
+        let place = named(list, &mut places, &row.token_name);
         let token = list.get_mut(place).ok_or("no such token")?;
         for other in SOURCES.iter().filter(|other| *other != key) {
             token.remove(other);
@@ -62,10 +65,20 @@ fn tables<'a>(table: &'a mut Table, key: &str) -> Result<&'a mut ArrayOfTables, 
     item.as_array_of_tables_mut().ok_or_else(|| format!("its `{key}` are no tables of their own, such as [[{key}]]"))
 }
 
+/// The places of tables by their names; the first of several with one name.
+fn names(tables: &ArrayOfTables) -> HashMap<String, usize> {
+    let mut places = HashMap::new();
+    for (place, table) in tables.iter().enumerate() {
+        if let Some(name) = table.get("name").and_then(Item::as_str) {
+            places.entry(name.to_owned()).or_insert(place);
+        }
+    }
+    places
+}
+
 /// The place of the table of this name, which is made if there is none.
-fn named(tables: &mut ArrayOfTables, name: &str) -> usize {
-    let found = tables.iter().position(|table| table.get("name").and_then(Item::as_str) == Some(name));
-    found.unwrap_or_else(|| {
+fn named(tables: &mut ArrayOfTables, places: &mut HashMap<String, usize>, name: &str) -> usize {
+    *places.entry(name.to_owned()).or_insert_with(|| {
         let mut table = Table::new();
         table.insert("name", value(name));
         tables.push(table);

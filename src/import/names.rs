@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 /// The most characters of a name that a file has.
 const LONGEST: usize = 60;
 
+/// What stands between the names of a tenant and of its token where the first has a hyphen itself. No name has it.
+pub(super) const BETWEEN: &str = "--";
+
 /// The name of a tenant or a token as a part of the name of a file: itself, where it is plain; else what is plain of it, and
 /// a piece of its hash, so that two names never share a file.
 pub(super) fn plain(name: &str) -> String {
@@ -15,13 +18,14 @@ pub(super) fn plain(name: &str) -> String {
     if name.len() <= LONGEST
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.chars().all(is_plain)
+        && !name.contains(BETWEEN)
     {
         return name.to_owned();
     }
     let lower = name.chars().map(|character| character.to_ascii_lowercase());
     let mut plain: String = lower.map(|character| if is_plain(character) { character } else { '-' }).collect();
-    while plain.contains("--") {
-        plain = plain.replace("--", "-");
+    while plain.contains(BETWEEN) {
+        plain = plain.replace(BETWEEN, "-");
     }
     plain.truncate(LONGEST);
     let mut named = plain.trim_matches(['-', '_']).to_owned();
@@ -55,6 +59,7 @@ mod tests {
                 "{plain}"
             );
         }
+        assert!(!plain("b--c").contains(BETWEEN), "else `a` and `b--c` would share a file with `a-b` and `c`");
         assert_ne!(plain("Acme"), plain("ACME"));
         assert_ne!(plain("a b"), plain("a/b"));
     }

@@ -2,22 +2,24 @@
 //! configuration that is there.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use secrecy::zeroize::Zeroizing;
-
 use crate::config::{self, Faults};
-use crate::syncro::TokenValue;
+use crate::system::files::{Contents, Deadline, ReadError, read_blocking};
 
 use super::fragments::{Fragment, Source, fragment};
-use super::names::plain;
+use super::names::{BETWEEN, plain};
 use super::rows::{Row, RowFault, rows};
+
+/// The most bytes of a file that is there already.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// One file that is to be there.
 pub(crate) struct Planned {
     pub(super) path: PathBuf,
-    pub(super) contents: Zeroizing<Vec<u8>>,
+    pub(super) contents: Contents,
+    /// What is there before, if anything is.
+    pub(super) before: Option<Contents>,
     /// Whether it holds a token value.
     pub(super) is_secret: bool,
 }
@@ -30,6 +32,26 @@ pub(crate) struct Plan {
     /// How many tenants they have.
     pub(crate) tenants: usize,
 }
+
+impl Planned {
+    /// # Errors
+    /// When what is at its path cannot be read.
+    pub(super) fn new(path: PathBuf, contents: Contents, is_secret: bool) -> Result<Self, String> {
+        Ok(Self { before: there(&path)?, path, contents, is_secret })
+    }
+}
+
+/// What a file holds, if it is there.
+fn there(path: &Path) -> Result<Option<Contents>, String> {
+    match read_blocking(path, LARGEST, Deadline::default()) {
+        Ok(contents) => Ok(Some(contents)),
+        Err(ReadError::Missing(_)) => Ok(None),
+        Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
+    }
+}
+
+/// The fragments by their paths, and what is there before.
+type Fragments = BTreeMap<PathBuf, (Fragment, Option<Contents>)>;
 
 /// What is wrong with an import.
 #[derive(Debug)]
@@ -49,39 +71,29 @@ pub(crate) fn plan(csv: &str, path: &Path, credentials: bool) -> Result<Plan, Re
     let rows = rows(csv).map_err(Refused::Rows)?;
     let tenants = by_tenant(&rows).map_err(Refused::Rows)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let (mut fragments, mut files): (BTreeMap<PathBuf, Fragment>, _) = (BTreeMap::new(), Vec::new());
-    let mut faults = Vec::new();
+    let (mut fragments, mut files): (Fragments, _) = (BTreeMap::new(), Vec::new());
     for rows in &tenants {
         let Some(first) = rows.first() else { continue };
         let tenant = plain(&first.tenant);
         let of_rows: Vec<_> = rows.iter().map(|row| (*row, source(&tenant, row, credentials))).collect();
         for row in rows {
-            if let Err(why) = TokenValue::typed(&row.token.0) {
-                faults.push(RowFault::new(
-                    row.line,
-                    "token",
-                    format!("the value {why}"),
-                    "the value that Syncro has shown",
-                ));
-            }
-            let contents = Zeroizing::new(format!("{}\n", &*row.token.0).into_bytes());
-            files.push(Planned { path: folder.join("tokens").join(file(&tenant, row)), contents, is_secret: true });
+            let path = folder.join("tokens").join(file(&tenant, row));
+            files.push(Planned::new(path, row.token.file(), true).map_err(Refused::Configuration)?);
         }
         let target = folder.join("conf.d").join(format!("{tenant}.toml"));
-        let made = before(&target).and_then(|before| fragment(&of_rows, before.as_deref()));
-        match made {
-            Ok(fragment) => drop(fragments.insert(target, fragment)),
-            Err(why) => return Err(Refused::Configuration(format!("{}: {why}", target.display()))),
-        }
+        let in_the_way = |why| Refused::Configuration(format!("{}: {why}", target.display()));
+        let before = there(&target).map_err(Refused::Configuration)?;
+        let text = before.as_deref().map(|before| std::str::from_utf8(before)).transpose();
+        let text = text.map_err(|_| in_the_way("it is not UTF-8".to_owned()))?;
+        let fragment = fragment(&of_rows, text).map_err(in_the_way)?;
+        fragments.insert(target.clone(), (fragment, before));
     }
-    if !faults.is_empty() {
-        return Err(Refused::Rows(faults));
-    }
-    let texts = fragments.iter().map(|(path, fragment)| (path.clone(), fragment.text.clone())).collect();
+    let texts = fragments.iter().map(|(path, (fragment, _))| (path.clone(), fragment.text.clone())).collect();
     config::load_with(path, &texts).map_err(|faults| refused(&faults, &fragments))?;
-    files.extend(fragments.into_iter().map(|(path, Fragment { text, .. })| Planned {
+    files.extend(fragments.into_iter().map(|(path, (Fragment { text, .. }, before))| Planned {
         path,
-        contents: Zeroizing::new(text.into_bytes()),
+        contents: text.into_bytes().into(),
+        before,
         is_secret: false,
     }));
     Ok(Plan { files, tokens: rows.len(), tenants: tenants.len() })
@@ -91,6 +103,7 @@ pub(crate) fn plan(csv: &str, path: &Path, credentials: bool) -> Result<Plan, Re
 fn by_tenant(rows: &[Row]) -> Result<Vec<Vec<&Row>>, Vec<RowFault>> {
     let (mut tenants, mut places, mut faults): (Vec<Vec<&Row>>, HashMap<&str, usize>, _) =
         (Vec::new(), HashMap::new(), Vec::new());
+    let mut lines = HashMap::new();
     for row in rows {
         let place = *places.entry(&row.tenant).or_insert_with(|| {
             tenants.push(Vec::new());
@@ -109,8 +122,9 @@ fn by_tenant(rows: &[Row]) -> Result<Vec<Vec<&Row>>, Vec<RowFault>> {
                 faults.push(differs("time_zone"));
             }
         }
-        if let Some(other) = tenant.iter().find(|other| other.token_name == row.token_name) {
-            let problem = format!("stands in line {} already for the same tenant", other.line);
+        let first = *lines.entry((place, &row.token_name)).or_insert(row.line);
+        if first != row.line {
+            let problem = format!("stands in line {first} already for the same tenant");
             faults.push(RowFault::new(row.line, "token_name", problem, "each token once"));
         }
         tenant.push(row);
@@ -122,7 +136,7 @@ fn by_tenant(rows: &[Row]) -> Result<Vec<Vec<&Row>>, Vec<RowFault>> {
 fn file(tenant: &str, row: &Row) -> String {
     let token = plain(&row.token_name);
     // With a hyphen alone, `a` and `b-c` would share a file with `a-b` and `c`.
-    if tenant.contains('-') { format!("{tenant}--{token}") } else { format!("{tenant}-{token}") }
+    if tenant.contains('-') { format!("{tenant}{BETWEEN}{token}") } else { format!("{tenant}-{token}") }
 }
 
 fn source(tenant: &str, row: &Row, credentials: bool) -> Source {
@@ -130,21 +144,12 @@ fn source(tenant: &str, row: &Row, credentials: bool) -> Source {
     if credentials { ("token_credential", format!("tokens_{file}")) } else { ("token_file", format!("tokens/{file}")) }
 }
 
-/// What a fragment holds now, if it is there.
-fn before(path: &Path) -> Result<Option<String>, String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("failed to read it: {error}")),
-    }
-}
-
 /// The faults of the configuration as it would be: those of the rows by their lines, and what else is wrong.
-fn refused(faults: &Faults, fragments: &BTreeMap<PathBuf, Fragment>) -> Refused {
+fn refused(faults: &Faults, fragments: &Fragments) -> Refused {
     let (mut of_rows, mut others) = (Vec::new(), Vec::new());
     for fault in &faults.0 {
         let fragment = fragments.get(Path::new(&fault.file));
-        match fragment.and_then(|fragment| fragment.origin(&fault.path)) {
+        match fragment.and_then(|(fragment, _)| fragment.origin(&fault.path)) {
             Some((line, column)) => of_rows.push(RowFault::new(line, column, &fault.problem, &fault.allowed)),
             None => others.push(fault.to_string()),
         }

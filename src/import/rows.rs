@@ -6,6 +6,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use secrecy::zeroize::Zeroizing;
 
 use crate::config::nearest;
+use crate::syncro::TokenValue;
 
 /// Every column; those that must be there come first.
 const COLUMNS: [&str; 9] =
@@ -74,20 +75,11 @@ pub(super) struct Row {
     pub(super) subdomain: String,
     pub(super) time_zone: Option<String>,
     pub(super) token_name: String,
-    pub(super) token: Value,
+    pub(super) token: TokenValue,
     pub(super) profile: Option<String>,
     pub(super) expires: Option<toml_edit::Datetime>,
     pub(super) contact: Option<String>,
     pub(super) note: Option<String>,
-}
-
-/// A token value, which nothing prints.
-pub(super) struct Value(pub(super) Zeroizing<String>);
-
-impl fmt::Debug for Value {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(a token value)")
-    }
 }
 
 /// Reads every row, or returns everything that is wrong.
@@ -193,17 +185,14 @@ fn row<'a>(line: u64, cell: impl Fn(usize) -> &'a str, faults: &mut Vec<RowFault
     };
     let [tenant, subdomain, token_name, token, time_zone, profile, expires, contact, note] =
         std::array::from_fn(&mut text);
-    let token = token.map(Zeroizing::new).filter(|token| {
-        let is_given = !is_placeholder(token);
-        if !is_given {
-            faults.push(RowFault::new(
-                line,
-                "token",
-                "is a placeholder, not a value",
-                "the value that Syncro has shown",
-            ));
-        }
-        is_given
+    let token = token.map(Zeroizing::new).and_then(|token| {
+        let read = if is_placeholder(&token) {
+            Err("is a placeholder, not a value".to_owned())
+        } else {
+            TokenValue::in_row(&token).map_err(|why| format!("the value {why}"))
+        };
+        let allowed = "the value that Syncro has shown";
+        read.map_err(|problem| faults.push(RowFault::new(line, "token", problem, allowed))).ok()
     });
     let expires = match expires.as_deref().map(date) {
         Some(Err(allowed)) => {
@@ -219,7 +208,7 @@ fn row<'a>(line: u64, cell: impl Fn(usize) -> &'a str, faults: &mut Vec<RowFault
         subdomain: subdomain?,
         time_zone,
         token_name: token_name?,
-        token: Value(token?),
+        token: token?,
         profile,
         expires,
         contact,
@@ -281,7 +270,11 @@ mod tests {
             let rows = rows(&text).unwrap();
             assert_eq!(rows.len(), 1, "{text}");
             let Row { tenant, token, expires, line, .. } = &rows[0];
-            assert_eq!((tenant.as_str(), token.0.as_str(), *line), ("Acme", "value-1", 2), "{text}");
+            assert_eq!(
+                (tenant.as_str(), token.file().as_slice(), *line),
+                ("Acme", b"value-1\n".as_slice(), 2),
+                "{text}"
+            );
             assert_eq!(expires.unwrap().to_string(), "2027-03-31");
             assert_eq!(rows[0].note.as_deref(), Some(note));
         }

@@ -18,10 +18,8 @@ pub(crate) fn csv(text: &str) {
                 assert!(made.text.parse::<toml::Table>().is_ok(), "a fragment is TOML: {}", made.text);
                 let again = fragment(&[(row, source)], Some(&made.text)).expect("it can be added to");
                 assert_eq!(made.text, again.text, "the same again");
-                assert!(
-                    !format!("{row:?}").contains(&*row.token.0) || row.token.0.len() < 8,
-                    "a token value is printed"
-                );
+                let value = String::from_utf8_lossy(&row.token.file()).trim().to_owned();
+                assert!(!format!("{row:?}").contains(&value) || value.len() < 8, "a token value is printed");
             }
         }
         Err(faults) => {

@@ -7,8 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use anyhow::Context;
-use secrecy::zeroize::Zeroizing;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::plan::{Plan, Planned};
 
@@ -27,12 +26,8 @@ pub(crate) struct Written {
     pub(crate) fragments: usize,
 }
 
-/// A file that is to be moved to its place, and what was there before.
-struct Ready<'a> {
-    file: NamedTempFile,
-    target: &'a Path,
-    before: Option<Zeroizing<Vec<u8>>>,
-}
+/// A file that is to be moved to its place, closed: there may be more of them than may be open.
+type Ready<'a> = (TempPath, &'a Planned);
 
 /// Writes every file of the plan that is not there yet as it is planned, unless it is a `dry_run`.
 ///
@@ -41,18 +36,17 @@ struct Ready<'a> {
 pub(crate) fn write(plan: &Plan, dry_run: bool) -> anyhow::Result<Written> {
     let (mut written, mut ready) = (Written::default(), Vec::new());
     for planned in &plan.files {
-        let before = contents(&planned.path)?;
-        if before.as_ref().is_some_and(|before| **before == *planned.contents) {
+        if planned.before.as_ref() == Some(&planned.contents) {
             continue;
         }
-        match (planned.is_secret, &before) {
+        match (planned.is_secret, &planned.before) {
             (true, None) => written.new_values += 1,
             (true, Some(_)) => written.other_values += 1,
             (false, _) => written.fragments += 1,
         }
         if !dry_run {
             let file = beside(planned).with_context(|| format!("write `{}`", planned.path.display()))?;
-            ready.push(Ready { file, target: &planned.path, before });
+            ready.push((file, planned));
         }
     }
     move_all(ready)?;
@@ -61,18 +55,18 @@ pub(crate) fn write(plan: &Plan, dry_run: bool) -> anyhow::Result<Written> {
 
 /// Moves every file to its place, or puts back what was there.
 fn move_all(ready: Vec<Ready<'_>>) -> anyhow::Result<()> {
-    let mut moved: Vec<(&Path, Option<Zeroizing<Vec<u8>>>)> = Vec::new();
-    for Ready { file, target, before } in ready {
-        if let Err(error) = file.persist(target) {
-            for (target, before) in moved.into_iter().rev() {
-                put_back(target, before)
-                    .with_context(|| format!("put back `{}`, after another file", target.display()))?;
+    let mut moved: Vec<&Planned> = Vec::new();
+    for (file, planned) in ready {
+        if let Err(error) = file.persist(&planned.path) {
+            for planned in moved.into_iter().rev() {
+                put_back(planned)
+                    .with_context(|| format!("put back `{}`, after another file", planned.path.display()))?;
             }
-            return Err(error.error).with_context(|| format!("write `{}`", target.display()));
+            return Err(error.error).with_context(|| format!("write `{}`", planned.path.display()));
         }
-        moved.push((target, before));
+        moved.push(planned);
     }
-    let mut folders: Vec<_> = moved.iter().map(|(target, _)| folder_of(target)).collect();
+    let mut folders: Vec<_> = moved.iter().map(|planned| folder_of(&planned.path)).collect();
     folders.dedup();
     for folder in folders {
         // The names reach the disk with their folder.
@@ -83,28 +77,18 @@ fn move_all(ready: Vec<Ready<'_>>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn put_back(target: &Path, before: Option<Zeroizing<Vec<u8>>>) -> io::Result<()> {
+fn put_back(Planned { path, before, .. }: &Planned) -> io::Result<()> {
     match before {
-        None => fs::remove_file(target),
+        None => fs::remove_file(path),
         Some(before) => {
-            let mode = fs::metadata(target)?.permissions();
-            let file = temporary(target, &before, mode)?;
-            file.persist(target).map(drop).map_err(|error| error.error)
+            let mode = fs::metadata(path)?.permissions();
+            temporary(path, before, mode)?.persist(path).map_err(|error| error.error)
         }
     }
 }
 
-/// What a file holds, if it is there.
-fn contents(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
-    match fs::read(path) {
-        Ok(contents) => Ok(Some(Zeroizing::new(contents))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("read `{}`", path.display())),
-    }
-}
-
 /// Writes a file beside its place, in a folder that is made if there is none.
-fn beside(planned: &Planned) -> io::Result<NamedTempFile> {
+fn beside(planned: &Planned) -> io::Result<TempPath> {
     let public = usize::from(!planned.is_secret);
     let folder = folder_of(&planned.path);
     let is_new = !folder.try_exists()?;
@@ -115,7 +99,7 @@ fn beside(planned: &Planned) -> io::Result<NamedTempFile> {
     temporary(&planned.path, &planned.contents, Permissions::from_mode(FILES[public]))
 }
 
-fn temporary(target: &Path, contents: &[u8], mode: Permissions) -> io::Result<NamedTempFile> {
+fn temporary(target: &Path, contents: &[u8], mode: Permissions) -> io::Result<TempPath> {
     let folder = folder_of(target);
     // Whoever reads the configuration meanwhile passes over a name that begins with a dot.
     let mut file = tempfile::Builder::new().prefix(".import-").tempfile_in(folder)?;
@@ -123,7 +107,7 @@ fn temporary(target: &Path, contents: &[u8], mode: Permissions) -> io::Result<Na
     file.as_file().set_permissions(mode)?;
     give_to_owner_of(folder, file.as_file())?;
     file.as_file().sync_all()?;
-    Ok(file)
+    Ok(file.into_temp_path())
 }
 
 /// The folder in which a path is, which may be the working directory.
@@ -142,7 +126,7 @@ mod tests {
     use super::*;
 
     fn planned(path: &Path, contents: &str, is_secret: bool) -> Planned {
-        Planned { path: path.to_owned(), contents: Zeroizing::new(contents.as_bytes().to_vec()), is_secret }
+        Planned::new(path.to_owned(), contents.as_bytes().to_vec().into(), is_secret).unwrap()
     }
 
     fn mode(path: &Path) -> u32 {
@@ -175,13 +159,7 @@ mod tests {
         fs::write(at("tokens/old"), "before\n").unwrap();
         let [old, new, blocked] = ["tokens/old", "tokens/new", "conf.d/blocked.toml"].map(at);
         let files = [planned(&old, "after\n", true), planned(&new, "new\n", true), planned(&blocked, "x\n", false)];
-        let ready: Vec<_> = files
-            .iter()
-            .map(|planned| {
-                let before = contents(&planned.path).unwrap();
-                Ready { file: beside(planned).unwrap(), target: &planned.path, before }
-            })
-            .collect();
+        let ready: Vec<_> = files.iter().map(|planned| (beside(planned).unwrap(), planned)).collect();
         // A folder has come in its way.
         fs::create_dir_all(blocked.join("full")).unwrap();
         let error = format!("{:#}", move_all(ready).unwrap_err());

@@ -183,11 +183,20 @@ pub(super) fn beside(path: &Path) -> Result<Connection, Problem> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     limit_cache(&connection, READER_CACHE)?;
-    if version(&connection)? != Some(MIGRATIONS.len()) {
-        let problem = "an older version of this program wrote it; a start of the daemon brings it up to date";
-        return Err(Problem::Other(problem.to_owned()));
-    }
+    is_of_this_version(version(&connection)?)?;
     Ok(connection)
+}
+
+/// Whether the schema is the one that this program writes.
+///
+/// # Errors
+/// When it is an older one, or there is none yet.
+pub(super) fn is_of_this_version(version: Option<usize>) -> Result<(), Problem> {
+    if version == Some(MIGRATIONS.len()) {
+        return Ok(());
+    }
+    let problem = "an older version of this program wrote it; a start of the daemon brings it up to date";
+    Err(Problem::Other(problem.to_owned()))
 }
 
 /// The version of the schema, or `None` if the file is still empty.

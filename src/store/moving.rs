@@ -1,7 +1,7 @@
 //! What is known of tenants, moved from the store of one daemon to that of another: what is believed of their tokens, what
 //! fires for them and who knows it, and their history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::alert::Firing;
 use crate::belief::TokenStatus;
 
-use super::database::{Database, MIGRATIONS, version};
+use super::database::{Database, is_of_this_version, version};
 use super::error::{Problem, StoreError};
 use super::history::open;
 use super::lock::Lock;
@@ -122,14 +122,12 @@ pub fn export(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<MovedState, 
     let read = || {
         let connection = open(path)?;
         let transaction = connection.unchecked_transaction()?;
-        match version(&transaction)? {
-            None => Ok(MovedState { version: FORMAT, tenants: Vec::new() }),
-            Some(found) if found != MIGRATIONS.len() => {
-                let problem = "an older version of this program wrote it; a start of the daemon brings it up to date";
-                Err(Problem::Other(problem.to_owned()))
-            }
-            Some(_) => tenants(&transaction, wanted),
+        let version = version(&transaction)?;
+        if version.is_none() {
+            return Ok(MovedState { version: FORMAT, tenants: Vec::new() });
         }
+        is_of_this_version(version)?;
+        tenants(&transaction, wanted)
     };
     read().map_err(|problem: Problem| problem.at(path))
 }
@@ -193,10 +191,9 @@ pub fn import(path: &Path, states: &[MovedState], is_watched: impl Fn(&str) -> b
         let mut database = Database::open(path)?;
         let transaction = database.begin()?;
         let mut imported = Imported::default();
-        let mut foreign = BTreeSet::new();
         for state in newest(states)?.into_values() {
             if !is_watched(&state.tenant.tenant) {
-                foreign.insert(&state.tenant.tenant);
+                imported.foreign += 1;
             } else if last_check(&transaction, &state.tenant.tenant)? >= Some(state.last_check) {
                 imported.known += 1;
             } else {
@@ -204,7 +201,6 @@ pub fn import(path: &Path, states: &[MovedState], is_watched: impl Fn(&str) -> b
                 imported.taken += 1;
             }
         }
-        imported.foreign = foreign.len();
         transaction.commit()?;
         Ok(imported)
     };

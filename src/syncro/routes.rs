@@ -41,7 +41,7 @@ impl Routes {
         let last_answered = |routes: &mut dyn Iterator<Item = &'a Route>| {
             routes.reduce(|one, other| if other.source.answered_at() > one.source.answered_at() { other } else { one })
         };
-        if home.source.is_usable() {
+        if home.source.takes_turn() {
             (home, last_answered(&mut [next].into_iter().chain(working)))
         } else {
             (next, last_answered(&mut working))

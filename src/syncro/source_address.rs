@@ -78,8 +78,8 @@ impl SourceAddress {
         self.budget.pauses(now).into_iter().map(|pause| Pause { source_address: self.address, ..pause })
     }
 
-    /// Whether it may be used now: it does not fail, or is to be tried once more.
-    pub(super) fn is_usable(&self) -> bool {
+    /// Whether it is used now: it does not fail, or is tried once more, which it then is not again for a while.
+    pub(super) fn takes_turn(&self) -> bool {
         let (reach, _) = &mut *self.reach();
         !reach.is_failing() || reach.takes_try(Instant::now())
     }

@@ -144,6 +144,24 @@ impl TokenValue {
         Self::parse(text.as_bytes(), "the terminal".to_owned())
     }
 
+    /// Takes the value in a row of a spreadsheet.
+    ///
+    /// # Errors
+    /// Why the value is not usable.
+    pub(crate) fn in_row(text: &str) -> Result<Self, Unreadable> {
+        Self::parse(text.as_bytes(), "the row".to_owned())
+    }
+
+    /// What a file holds that has this value.
+    pub(crate) fn file(&self) -> files::Contents {
+        // With room for the end of the line: a longer copy would leave this one behind.
+        let value = self.0.expose_secret();
+        let mut contents = Zeroizing::new(Vec::with_capacity(value.len() + 1));
+        contents.extend_from_slice(value.as_bytes());
+        contents.push(b'\n');
+        contents
+    }
+
     fn of(read: Result<files::Contents, ReadError>, place: String) -> Result<Self, Unreadable> {
         match read {
             Ok(text) => Self::parse(&text, place),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::fleet::{TENANTS, scenario};
 use crate::harness::{World, call, program, text};
@@ -166,6 +166,23 @@ fn whoever_else_could_read_the_file_is_warned_of_and_credentials_are_named_as_sy
     assert!(fragment.contains(&credential) && fragment.contains("name = \"Acme Corp\""), "{fragment}");
     let validated = call(&["-c", &config, "validate"]);
     assert_eq!(validated.status.code(), Some(0), "{}", text(&validated.stderr));
+}
+
+#[test]
+fn more_files_are_written_than_may_be_open_at_once() {
+    let world = World::new(&scenario(0));
+    let config = begin(&world);
+    let rows: Vec<_> = (0..300).map(|number| format!("acme,acme,,a{number},value-{number},,,,\n")).collect();
+    let csv = world.write("tokens.csv", &format!("{HEAD}{}", rows.concat()));
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 100 && exec \"$@\"", "sh"])
+        .arg(program().get_program())
+        .args(["-c", &config, "import"])
+        .arg(csv)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(files(&world.path("")).len(), 301);
 }
 
 #[test]

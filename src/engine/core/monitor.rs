@@ -40,6 +40,11 @@ impl Monitor {
         (self.pauses, self.failing) = (pauses, failing);
     }
 
+    /// The source addresses that fail.
+    pub(super) fn failing(&self) -> &[FailingAddress] {
+        &self.failing
+    }
+
     /// Until when requests about a tenant are paused, if they are.
     pub(super) fn paused_until(
         &self,
