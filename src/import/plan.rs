@@ -2,6 +2,7 @@
 //! configuration that is there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Faults};
@@ -43,6 +44,10 @@ impl Planned {
 
 /// What a file holds, if it is there.
 fn there(path: &Path) -> Result<Option<Contents>, String> {
+    // A read needs a thread of its own, and most of the files of a first import are not there.
+    if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(None);
+    }
     match read_blocking(path, LARGEST, Deadline::default()) {
         Ok(contents) => Ok(Some(contents)),
         Err(ReadError::Missing(_)) => Ok(None),

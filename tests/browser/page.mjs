@@ -1,5 +1,6 @@
-// Checks the status page of a running demo as people do: node page.mjs ADDRESS FOLDER. Ends with an error at the first
-// promise that is not kept; what the page looks like lands in FOLDER.
+// Checks the status page of a daemon that watches the accounts of the demo, as people do: node page.mjs ADDRESS FOLDER. Says
+// when it is "ready for an incident", a group of acme-msp that loses a permission. Ends with an error at the first promise
+// that is not kept; what the page looks like lands in FOLDER.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -65,6 +66,7 @@ assert.equal(await page.locator("tr.row").count(), 5, "every token has a row");
 
 // What is being typed survives the refreshes that bring the incident.
 await page.getByRole("searchbox").fill("half a wor");
+console.log("ready for an incident");
 await page.locator("details.alert", { hasText: "PermissionLost" }).first().waitFor();
 assert.ok(await page.evaluate(() => window.stillTheSamePage), "the incident appeared without a reload");
 assert.equal(await page.getByRole("searchbox").inputValue(), "half a wor");

@@ -19,6 +19,8 @@ subdomain = "acme"
 groups = [{ name = "Technicians", permissions = "all" }, { name = "Leavers", permissions = [] }]
 users = [{ id = 1, group = "Technicians" }, { id = 2, group = "Technicians" }, { id = 3, group = "Technicians" }]
 "#;
+/// A busy machine takes seconds to ask all tokens what one has shown.
+const UNHURRIED: &str = "5s";
 const WANTED: [&str; 3] = ["Tickets - List/Search", "Customers - List/Search", "Vendors - List"];
 
 /// Tokens of the account, one for each of these users.
@@ -94,6 +96,7 @@ fn watch(world: &World, receivers: &Receivers, count: usize, lines: &str) -> Dae
     let mut configuration = Configuration::acme("").alerts(&alerts);
     configuration.requests_per_minute = 60_000;
     (configuration.validity, configuration.permissions) = ("3s", "6s");
+    configuration.confirm_after = UNHURRIED;
     let wanted = WANTED.map(|permission| format!("\"{permission}\"")).join(", ");
     let token = |number| Token {
         name: format!("token-{number}"),

@@ -99,12 +99,13 @@ impl World {
         let mut text = format!(
             "[web]\n{}\n[syncro]\nrequests_per_minute = {}\ntimeout = \"2s\"\n{}\n\
              [schedule]\nvalidity = \"{}\"\npermissions = \"{}\"\n\
-             [alerts]\nconfirm_after = \"1s\"\n{}\n[storage]\npath = \"{}\"\n",
+             [alerts]\nconfirm_after = \"{}\"\n{}\n[storage]\npath = \"{}\"\n",
             configuration.web,
             configuration.requests_per_minute,
             configuration.syncro,
             configuration.validity,
             configuration.permissions,
+            configuration.confirm_after,
             configuration.alerts,
             self.path("state.db").display()
         );
@@ -146,6 +147,8 @@ pub(crate) struct Configuration {
     pub(crate) syncro: String,
     pub(crate) validity: &'static str,
     pub(crate) permissions: &'static str,
+    /// What has one cause is notified of together if it is seen within twice this and five seconds.
+    pub(crate) confirm_after: &'static str,
     pub(crate) alerts: String,
     pub(crate) tenants: Vec<Tenant>,
 }
@@ -193,6 +196,7 @@ impl Default for Configuration {
             syncro: String::new(),
             validity: "2s",
             permissions: "4s",
+            confirm_after: "1s",
             alerts: String::new(),
             tenants: Vec::new(),
         }

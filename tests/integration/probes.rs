@@ -83,6 +83,8 @@ fn every_permission_with_a_probe_is_lost_and_found_in_the_group_and_in_the_token
         syncro: "probes = \"write-safe\"".to_owned(),
         validity: "4s",
         permissions: "4s",
+        // A busy machine takes seconds to ask all that is asked here.
+        confirm_after: "5s",
         ..Configuration::default()
     };
     for Case { tenant, permission } in &cases {
