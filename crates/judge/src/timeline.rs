@@ -124,7 +124,9 @@ impl<'a> Timeline<'a> {
         /// Ten minutes from the first sight, less the time in which it was first seen twice.
         const LONG: Ms = 8 * 60_000;
         let refused = self.refused_all(tenant);
-        let long = Spans::of(self.outages.iter().map(|(from, to)| (from + LONG, to)));
+        // Where nothing was asked between two of them, they appear to be one.
+        let apparent = self.outages.widened(0, self.case.policy.validity);
+        let long = Spans::of(apparent.iter().map(|(from, to)| (from + LONG, to)));
         refused.without(&self.outages).or(&refused.and(&long))
     }
 
