@@ -13,6 +13,10 @@ const COLUMNS: [&str; 9] =
     ["tenant", "subdomain", "token_name", "token", "time_zone", "profile", "expires", "contact", "note"];
 /// How many of them must be there.
 const REQUIRED: usize = 4;
+/// The column of the token value.
+const TOKEN: usize = 3;
+/// In bytes: a shorter text may stand in another column for another reason.
+const SHORTEST_VALUE: usize = 8;
 /// What spreadsheets put between the columns.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// The first characters by which a spreadsheet takes a cell for a formula.
@@ -194,6 +198,13 @@ fn row<'a>(line: u64, cell: impl Fn(usize) -> &'a str, faults: &mut Vec<RowFault
         let allowed = "the value that Syncro has shown";
         read.map_err(|problem| faults.push(RowFault::new(line, "token", problem, allowed))).ok()
     });
+    // What stands in any other column is printed and shown.
+    let value = cell(TOKEN);
+    for (column, name) in COLUMNS.into_iter().enumerate().filter(|(column, _)| *column != TOKEN) {
+        if value.len() >= SHORTEST_VALUE && cell(column).contains(value) {
+            faults.push(RowFault::new(line, name, "has the value of the token in it", "no token value"));
+        }
+    }
     let expires = match expires.as_deref().map(date) {
         Some(Err(allowed)) => {
             faults.push(RowFault::new(line, "expires", "is no date", allowed));
@@ -322,6 +333,17 @@ mod tests {
         for text in ["T0123456789abcdef", "value-of-acme", "token-of-acme", "none-of-these"] {
             assert!(!is_placeholder(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_token_value_stands_in_no_other_column() {
+        let twice =
+            format!("{HEAD}acme,acme,,t,value-of-acme,,,,the value is value-of-acme!\nacme,acme,,u,acme,,,,acme\n");
+        assert_eq!(
+            faults(&twice),
+            ["line 2, column note: has the value of the token in it; allowed: no token value"],
+            "but a short one may be a word"
+        );
     }
 
     #[test]
