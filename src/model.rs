@@ -1,5 +1,6 @@
 //! The values that every other room names: the tenants, their tokens, their time zones, and the scope of an alert. Pure.
 
+mod metric;
 mod rendezvous;
 mod scope;
 mod text;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Method, Operation, PermissionId, Probe, Profile, catalog};
 
+pub use metric::Metric;
 pub(crate) use rendezvous::ranked;
 pub use scope::Scope;
 pub(crate) use text::{cut, disturbs, shortened};

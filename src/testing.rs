@@ -153,6 +153,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
             canary: None,
         },
         storage: Storage { path: PathBuf::from("state.db"), keep: std::time::Duration::from_hours(400 * 24) },
+        excluded_metrics: Arc::default(),
         maintenance: Arc::default(),
         profiles: catalog().profiles().to_vec(),
         shard: Shard::SOLE,

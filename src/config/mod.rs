@@ -8,6 +8,7 @@ mod file;
 mod fleet;
 mod load;
 mod maintenance;
+mod metrics;
 mod password;
 mod preflight;
 mod profiles;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Profile;
-use crate::model::{Probes, Token, ranked};
+use crate::model::{Metric, Probes, Token, ranked};
 
 pub(crate) use cost::{AUDIT_INTERVAL, Cost, SourceCost, USER_INTERVAL, USERS_INTERVAL, full_check};
 pub(crate) use fault::{Fault, Faults, nearest};
@@ -77,6 +78,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// Where the state is persisted, and for how long the history is retained.
     pub storage: Storage,
+    /// The metrics that are left out of a scrape.
+    pub excluded_metrics: Arc<[Metric]>,
     /// When alerts are suppressed.
     pub maintenance: Arc<[Maintenance]>,
     /// The profiles that a token may name: those of the catalogue and the operator's own.

@@ -14,6 +14,7 @@ use super::cost::Load;
 use super::fault::{Fault, Faults, Problem, nearest, shown};
 use super::fleet::{Fleet, path_from};
 use super::maintenance::maintenance;
+use super::metrics::excluded;
 use super::profiles::Profiles;
 use super::raw::{Notes, Section};
 use super::receivers::{Named, Read, receivers, unknown_names};
@@ -75,6 +76,7 @@ pub(super) fn validate(
     let (mut schedule, zone) = schedules(root.section("schedule", &mut notes), context, &mut notes);
     let mut warnings = Vec::new();
     let shard = shard(root.section("shard", &mut notes), context, &mut warnings, &mut notes);
+    let excluded_metrics = excluded(root.section("metrics", &mut notes), &mut notes);
     let (alerts, in_filters) = alerts(root.section("alerts", &mut notes), (context, &zone), &mut notes, &mut warnings);
     let maintenance = maintenance(&mut root, &zone, context, &mut notes);
     let storage = storage(root.section("storage", &mut notes), context, &mut notes);
@@ -114,6 +116,7 @@ pub(super) fn validate(
             intervals,
             alerts,
             storage,
+            excluded_metrics,
             maintenance,
             profiles,
             shard,

@@ -40,8 +40,6 @@ pub(super) fn status(snapshot: &Snapshot, rejected: bool, now: DateTime<Utc>) ->
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::belief::TokenStatus;
     use crate::testing::{at, token, token_snapshot};
@@ -50,7 +48,7 @@ mod tests {
     fn the_sentence_says_what_is_wrong_and_when_the_next_check_is() {
         let token = |state| token_snapshot(token("t", &[]), TokenStatus { state, ..TokenStatus::default() });
         let said = |states: &[TokenState], rejected, next: Option<i64>| {
-            let tokens = Arc::new(states.iter().copied().map(token).collect());
+            let tokens = states.iter().copied().map(token).collect();
             let snapshot = Snapshot { tokens, next_check: next.map(at), ..Snapshot::default() };
             let (status, countdown) = status(&snapshot, rejected, at(0));
             format!("{status}{countdown}")

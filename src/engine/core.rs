@@ -34,7 +34,7 @@ use crate::alert::AcknowledgementOrder;
 use crate::check::{Ended, WatchKey};
 use crate::config::{Config, Cost};
 use crate::model::TokenId;
-use crate::state::{PersistedState, Snapshot, TenantSnapshot, TokenSnapshot};
+use crate::state::{PersistedState, Snapshot};
 use crate::syncro::Observation;
 
 use super::effect::Effect;
@@ -67,9 +67,6 @@ pub enum Event {
     Acknowledge(AcknowledgementOrder),
 }
 
-/// What snapshots share while nothing in it changes.
-type Cached = (Arc<Vec<TokenSnapshot>>, Arc<Vec<TenantSnapshot>>);
-
 /// The state of the loop.
 #[derive(Debug)]
 pub struct Core {
@@ -86,8 +83,6 @@ pub struct Core {
     ended: EndedAlerts,
     last_tick: Option<DateTime<Utc>>,
     is_first_sweep_done: bool,
-    /// The last snapshot; none if something in it changed since.
-    cached: Option<Cached>,
 }
 
 impl Core {
@@ -106,7 +101,6 @@ impl Core {
             ended: EndedAlerts::default(),
             last_tick: None,
             is_first_sweep_done: false,
-            cached: None,
         };
         let mut effects = Vec::new();
         let orders = std::mem::take(&mut state.orders);
@@ -123,7 +117,6 @@ impl Core {
     #[must_use]
     pub fn handle(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let reloaded = matches!(event, Event::Reload(_));
         match event {
             Event::Tick => self.tick(now, &mut effects),
             Event::Observed { key, observed, ended } => self.observed(key, &observed, ended, now, &mut effects),
@@ -134,28 +127,21 @@ impl Core {
         self.settle(now, &mut effects);
         self.ended.note(&effects);
         self.is_first_sweep_done |= self.fleet.is_checked();
-        let shown = effects.iter().any(|effect| !matches!(effect, Effect::Start(_)));
-        if shown || reloaded {
-            self.cached = None;
-        }
         self.start_checks(now, &mut effects);
         effects
     }
 
     /// The fleet as it is believed to be.
     pub fn snapshot(&mut self) -> Snapshot {
-        let fleet = &self.fleet;
-        let (tokens, tenants) = self.cached.get_or_insert_with(|| {
-            let (tokens, tenants) = fleet.snapshot();
-            (Arc::new(tokens), Arc::new(tenants))
-        });
+        let (tokens, tenants) = self.fleet.snapshot();
         Snapshot {
-            tokens: Arc::clone(tokens),
-            tenants: Arc::clone(tenants),
-            fleet_firing: Arc::clone(fleet.firing()),
+            tokens,
+            tenants,
+            fleet_firing: Arc::clone(self.fleet.firing()),
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
             probes: self.config.syncro.probes,
+            excluded_metrics: Arc::clone(&self.config.excluded_metrics),
             intervals: Some(self.config.intervals),
             checks_due: self.agenda.due(),
             next_check: if self.agenda.is_waiting() {

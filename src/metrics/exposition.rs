@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::state::{Snapshot, TokenSnapshot};
 
 use super::families::{FAMILIES, Family, Write};
-use super::text::Text;
+use super::text::{Starts, Text};
 
 /// How many tokens are written into one piece: enough that pieces cost nothing, and so few that a piece stays below 128 KiB.
 /// A larger block is mapped for itself, and the faults of its pages would take as long as the text does.
@@ -31,6 +31,7 @@ pub struct Exposition {
     now: DateTime<Utc>,
     family: usize,
     token: usize,
+    starts: Starts,
     /// The indices of the tokens in the order of tenant and security group, for what belongs to a group.
     by_group: Vec<usize>,
 }
@@ -40,7 +41,21 @@ impl Exposition {
     pub fn new(snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
         let mut by_group: Vec<usize> = (0..snapshot.tokens.len()).collect();
         by_group.sort_by(|left, right| group(&snapshot.tokens[*left]).cmp(&group(&snapshot.tokens[*right])));
-        Self { snapshot, now, family: 0, token: 0, by_group }
+        let mut starts = Starts::default();
+        for TokenSnapshot { token, .. } in snapshot.tokens.iter() {
+            starts.add(&[("tenant", &token.tenant.name), ("token_name", &token.name)]);
+        }
+        let mut exposition = Self { snapshot, now, family: 0, token: 0, starts, by_group };
+        exposition.pass_over_excluded();
+        exposition
+    }
+
+    /// Goes on to the next family that is not left out, unless this one is not.
+    fn pass_over_excluded(&mut self) {
+        let excluded = &self.snapshot.excluded_metrics;
+        while FAMILIES.get(self.family).is_some_and(|family| excluded.contains(&family.metric)) {
+            self.family += 1;
+        }
     }
 }
 
@@ -48,7 +63,8 @@ impl Iterator for Exposition {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        let Family { name, help, write, .. } = FAMILIES.get(self.family)?;
+        let Family { metric, help, write } = FAMILIES.get(self.family)?;
+        let name = metric.as_str();
         let tokens = &self.snapshot.tokens;
         let room = HEAD + TOKEN * TOKENS_PER_PIECE.min(tokens.len() - self.token);
         let mut text = Text::with_capacity(room);
@@ -58,9 +74,9 @@ impl Iterator for Exposition {
         let end = match write {
             Write::Token(write) => {
                 let end = tokens.len().min(self.token + TOKENS_PER_PIECE);
-                for token in &tokens[self.token..end] {
-                    text.about(&[("tenant", &token.token.tenant.name), ("token_name", &token.token.name)]);
-                    write(&mut text, name, token);
+                for index in self.token..end {
+                    text.begin(name, self.starts.at(index));
+                    write(&mut text, &tokens[index]);
                 }
                 end
             }
@@ -71,19 +87,22 @@ impl Iterator for Exposition {
                 while end < tokens.len() && same_group(self.by_group[end - 1], self.by_group[end]) {
                     end += 1;
                 }
+                text.begin(name, "");
                 let piece = &self.by_group[self.token..end];
                 for members in piece.chunk_by(|left, right| same_group(*left, *right)) {
-                    write(&mut text, name, members.iter().map(|index| &tokens[*index]).collect::<Vec<_>>().as_slice());
+                    write(&mut text, members.iter().map(|index| &tokens[*index]).collect::<Vec<_>>().as_slice());
                 }
                 end
             }
             Write::Fleet(write) => {
-                write(&mut text, name, &self.snapshot, self.now);
+                text.begin(name, "");
+                write(&mut text, &self.snapshot, self.now);
                 tokens.len()
             }
         };
         if end == tokens.len() {
             (self.family, self.token) = (self.family + 1, 0);
+            self.pass_over_excluded();
         } else {
             self.token = end;
         }

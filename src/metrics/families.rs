@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::{Alert, Firing, Severity};
 use crate::belief::{Check, PermissionState, TokenState};
+use crate::model::Metric;
 use crate::state::{Snapshot, TokenSnapshot};
 
 use super::text::Text;
@@ -13,8 +14,8 @@ use super::text::Text;
 /// One family of series.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// The name of the metric.
-    pub name: &'static str,
+    /// The metric.
+    pub metric: Metric,
     /// The help text of the metric.
     pub help: &'static str,
     pub(super) write: Write,
@@ -24,98 +25,93 @@ pub(crate) struct Family {
 #[derive(Debug)]
 pub(super) enum Write {
     /// Token by token; the labels `tenant` and `token_name` are set already.
-    Token(fn(&mut Text, &str, &TokenSnapshot)),
+    Token(fn(&mut Text, &TokenSnapshot)),
     /// Once for all tokens whose users share a tenant and a security group.
-    Group(fn(&mut Text, &str, &[&TokenSnapshot])),
+    Group(fn(&mut Text, &[&TokenSnapshot])),
     /// Once for the whole fleet.
-    Fleet(fn(&mut Text, &str, &Snapshot, DateTime<Utc>)),
+    Fleet(fn(&mut Text, &Snapshot, DateTime<Utc>)),
 }
 
 /// Every family about the fleet, in the order of the exposition.
-pub(crate) const FAMILIES: [Family; 15] = [
+pub(crate) const FAMILIES: [Family; 14] = [
     Family {
-        name: "syncro_token_info",
+        metric: Metric::TokenInfo,
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
             the SHA-256 of its value.",
         write: Write::Token(info),
     },
     Family {
-        name: "syncro_token_user_info",
+        metric: Metric::TokenUserInfo,
         help: "The number of the user behind a token; the value is always 1. Absent before /me has named one.",
         write: Write::Token(user_info),
     },
     Family {
-        name: "syncro_token_customers_visible",
+        metric: Metric::TokenCustomersVisible,
         help: "How many customers a token sees, as the list of customers last said; absent before it did.",
         write: Write::Token(customers),
     },
     Family {
-        name: "syncro_token_state",
+        metric: Metric::TokenState,
         help: "State of a token as a state set: 1 for the state it is believed to be in, 0 for the others. From the \
             last checks, not from this scrape, since Syncro limits requests.",
         write: Write::Token(state),
     },
     Family {
-        name: "syncro_token_expiry_timestamp_seconds",
+        metric: Metric::TokenExpiryTimestampSeconds,
         help: "Declared expiry of a token, in seconds since the epoch; absent if none is declared. Syncro does not \
             report it.",
         write: Write::Token(expiry),
     },
     Family {
-        name: "syncro_token_permission_granted",
+        metric: Metric::TokenPermissionGranted,
         help: "Whether a wanted permission is granted: 1 granted, 0 missing; absent while not known.",
         write: Write::Token(permission),
     },
     Family {
-        name: "syncro_token_permission_required",
-        help: "Whether an integration breaks without a wanted permission: 1 required, 0 only recommended.",
-        write: Write::Token(required),
-    },
-    Family {
-        name: "syncro_token_permissions",
+        metric: Metric::TokenPermissions,
         help: "How many of the wanted permissions are granted, missing or unverified; how many others are granted in \
             excess, if that is audited.",
         write: Write::Token(permissions),
     },
     Family {
-        name: "syncro_security_group_right",
+        metric: Metric::SecurityGroupRight,
         help: "Whether users of a security group have a right, as /me shows: 1 or 0.",
         write: Write::Group(rights),
     },
     Family {
-        name: "syncro_token_last_check_timestamp_seconds",
+        metric: Metric::TokenLastCheckTimestampSeconds,
         help: "Last attempt to check a token, in seconds since the epoch; 0 before the first.",
         write: Write::Token(last_check),
     },
     Family {
-        name: "syncro_token_last_success_timestamp_seconds",
+        metric: Metric::TokenLastSuccessTimestampSeconds,
         help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before \
             the first.",
         write: Write::Token(last_success),
     },
     Family {
-        name: "syncro_tenant_maintenance",
+        metric: Metric::TenantMaintenance,
         help: "Whether alerts of a tenant are suppressed by [[maintenance]] now: 1 or 0.",
         write: Write::Fleet(maintenance),
     },
     Family {
-        name: "syncro_alerts_firing",
+        metric: Metric::AlertsFiring,
         help: "How many alerts fire now, each cause once.",
         write: Write::Fleet(firing),
     },
     Family {
-        name: "syncro_alerts_acknowledged",
+        metric: Metric::AlertsAcknowledged,
         help: "How many of the alerts that fire somebody has taken on.",
         write: Write::Fleet(acknowledged),
     },
     Family {
-        name: "syncro_alert",
+        metric: Metric::Alert,
         help: "An alert that fires; the value is always 1. Labels that do not apply are empty. incident is its id.",
         write: Write::Fleet(alert),
     },
 ];
 
-fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn info(text: &mut Text, token: &TokenSnapshot) {
     let TokenSnapshot { token, status, .. } = token;
     let user = status.user.as_ref();
     let fingerprint = status.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -129,30 +125,30 @@ fn info(text: &mut Text, name: &str, token: &TokenSnapshot) {
         ),
         ("fingerprint", &fingerprint),
     ];
-    text.series(name, &labels, true);
+    text.series(&labels, true);
 }
 
-fn user_info(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn user_info(text: &mut Text, token: &TokenSnapshot) {
     if let Some(user) = &token.status.user {
-        text.series(name, &[("user_id", &user.id.to_string())], true);
+        text.series(&[("user_id", &user.id.to_string())], true);
     }
 }
 
-fn customers(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn customers(text: &mut Text, token: &TokenSnapshot) {
     if let Some(customers) = token.status.customers_visible {
-        text.series(name, &[], customers);
+        text.series(&[], customers);
     }
 }
 
-fn state(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn state(text: &mut Text, token: &TokenSnapshot) {
     for state in TokenState::ALL.iter().copied() {
-        text.series(name, &[("state", state.as_str())], token.status.state == state);
+        text.series(&[("state", state.as_str())], token.status.state == state);
     }
 }
 
-fn expiry(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn expiry(text: &mut Text, token: &TokenSnapshot) {
     if token.token.expires.is_some() {
-        text.series(name, &[], token.token.expires);
+        text.series(&[], token.token.expires);
     }
 }
 
@@ -161,33 +157,28 @@ fn believed(token: &TokenSnapshot) -> impl Iterator<Item = (&'static str, Permis
     token.token.wanted.iter().map(|wanted| (wanted.permission.name(), token.status.permission_state(wanted.permission)))
 }
 
-fn permission(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn permission(text: &mut Text, token: &TokenSnapshot) {
     for (permission, state) in believed(token) {
         if state != PermissionState::Unverified {
-            text.series(name, &[("permission", permission)], state == PermissionState::Granted);
+            text.series(&[("permission", permission)], state == PermissionState::Granted);
         }
     }
 }
 
-fn required(text: &mut Text, name: &str, token: &TokenSnapshot) {
-    for wanted in &token.token.wanted {
-        text.series(name, &[("permission", wanted.permission.name())], wanted.required);
-    }
-}
-
-fn permissions(text: &mut Text, name: &str, token: &TokenSnapshot) {
+fn permissions(text: &mut Text, token: &TokenSnapshot) {
+    let mut counts = [0_usize; PermissionState::ALL.len()];
+    believed(token).for_each(|(_, state)| counts[state as usize] += 1);
     for state in PermissionState::ALL.iter().copied() {
-        let count = believed(token).filter(|(_, believed)| *believed == state).count();
-        text.series(name, &[("state", state.as_str())], count);
+        text.series(&[("state", state.as_str())], counts[state as usize]);
     }
     if let Some(audit) = &token.status.audit {
-        text.series(name, &[("state", "excess")], audit.excess(&token.token).count());
+        text.series(&[("state", "excess")], audit.excess(&token.token).count());
     }
 }
 
 /// Writes the rights of a group. Its users share their rights, but for Global Admins, who have all of them: a right
 /// counts as granted if every user has it.
-fn rights(text: &mut Text, name: &str, group: &[&TokenSnapshot]) {
+fn rights(text: &mut Text, group: &[&TokenSnapshot]) {
     let mut rights: BTreeMap<&str, bool> = BTreeMap::new();
     for status in group.iter().flat_map(|token| &token.status.rights) {
         if let Some(granted) = status.belief.granted {
@@ -198,40 +189,35 @@ fn rights(text: &mut Text, name: &str, group: &[&TokenSnapshot]) {
     let security_group = first.status.security_group().unwrap_or_default();
     let tenant = ("tenant", first.token.tenant.name.as_str());
     for (right, granted) in rights {
-        text.series(name, &[tenant, ("security_group", security_group), ("right", right)], granted);
+        text.series(&[tenant, ("security_group", security_group), ("right", right)], granted);
     }
 }
 
-fn attempts(
-    text: &mut Text,
-    name: &str,
-    token: &TokenSnapshot,
-    of: fn(&crate::belief::Attempts) -> Option<DateTime<Utc>>,
-) {
+fn attempts(text: &mut Text, token: &TokenSnapshot, of: fn(&crate::belief::Attempts) -> Option<DateTime<Utc>>) {
     for check in Check::ALL.iter().copied() {
         let attempts = match check {
             Check::Validity => &token.status.validity,
             Check::Permissions => &token.status.permission_checks,
         };
-        text.series(name, &[("check", check.as_str())], of(attempts));
+        text.series(&[("check", check.as_str())], of(attempts));
     }
 }
 
-fn last_check(text: &mut Text, name: &str, token: &TokenSnapshot) {
-    attempts(text, name, token, |attempts| attempts.last_attempt);
+fn last_check(text: &mut Text, token: &TokenSnapshot) {
+    attempts(text, token, |attempts| attempts.last_attempt);
 }
 
-fn last_success(text: &mut Text, name: &str, token: &TokenSnapshot) {
-    attempts(text, name, token, |attempts| attempts.last_success);
+fn last_success(text: &mut Text, token: &TokenSnapshot) {
+    attempts(text, token, |attempts| attempts.last_success);
 }
 
-fn maintenance(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
+fn maintenance(text: &mut Text, snapshot: &Snapshot, now: DateTime<Utc>) {
     for tenant in snapshot.tenants.iter().map(|tenant| tenant.name.as_str()) {
-        text.series(name, &[("tenant", tenant)], snapshot.suppressed_until(tenant, now).is_some());
+        text.series(&[("tenant", tenant)], snapshot.suppressed_until(tenant, now).is_some());
     }
 }
 
-fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
+fn firing(text: &mut Text, snapshot: &Snapshot, _: DateTime<Utc>) {
     let mut counts: HashMap<(Alert, Severity), usize> = HashMap::new();
     for firing in snapshot.firing() {
         *counts.entry((firing.alert, firing.severity)).or_default() += 1;
@@ -239,16 +225,16 @@ fn firing(text: &mut Text, name: &str, snapshot: &Snapshot, _: DateTime<Utc>) {
     for (alert, severities) in Alert::ALL {
         for severity in severities {
             let count = counts.get(&(alert, *severity)).copied().unwrap_or_default();
-            text.series(name, &[("alert", alert.as_str()), ("severity", severity.as_str())], count);
+            text.series(&[("alert", alert.as_str()), ("severity", severity.as_str())], count);
         }
     }
 }
 
-fn acknowledged(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
-    text.series(name, &[], snapshot.firing().filter(|firing| firing.is_acknowledged(now)).count());
+fn acknowledged(text: &mut Text, snapshot: &Snapshot, now: DateTime<Utc>) {
+    text.series(&[], snapshot.firing().filter(|firing| firing.is_acknowledged(now)).count());
 }
 
-fn alert(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
+fn alert(text: &mut Text, snapshot: &Snapshot, now: DateTime<Utc>) {
     for firing in snapshot.firing() {
         let Firing { id, alert, scope, severity, .. } = firing;
         let user_id = scope.user_id().map(|user| user.to_string()).unwrap_or_default();
@@ -263,6 +249,6 @@ fn alert(text: &mut Text, name: &str, snapshot: &Snapshot, now: DateTime<Utc>) {
             ("user_id", &user_id),
             ("acknowledged", if firing.is_acknowledged(now) { "true" } else { "false" }),
         ];
-        text.series(name, &labels, true);
+        text.series(&labels, true);
     }
 }

@@ -8,14 +8,16 @@ use chrono::{DateTime, Utc};
 #[derive(Debug)]
 pub(super) struct Text {
     written: String,
-    /// The labels of all series until they are set anew, as they are written.
-    about: String,
+    /// What all series begin with until it is set anew: the name of the metric, and labels.
+    start: String,
+    /// Whether there are labels in it.
+    is_labelled: bool,
 }
 
 impl Text {
     /// An empty text with room for so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { written: String::with_capacity(bytes), about: String::new() }
+        Self { written: String::with_capacity(bytes), start: String::new(), is_labelled: false }
     }
 
     /// The text that was written.
@@ -29,25 +31,47 @@ impl Text {
         writeln!(self.written, "# HELP {name} {help}\n# TYPE {name} gauge").ok();
     }
 
-    /// Sets the labels that the next series begin with.
-    pub(super) fn about(&mut self, labels: &[(&str, &str)]) {
-        self.about.clear();
-        for (index, label) in labels.iter().enumerate() {
-            write_label(&mut self.about, index == 0, label);
-        }
+    /// Sets the name of the next series, and the labels that they begin with, as they were written before.
+    pub(super) fn begin(&mut self, name: &str, labels: &str) {
+        self.start.clear();
+        self.start.push_str(name);
+        self.start.push_str(labels);
+        self.is_labelled = !labels.is_empty();
     }
 
-    /// Writes one series: with the labels that were set by [`Self::about`], then with these.
-    pub(super) fn series(&mut self, name: &str, labels: &[(&str, &str)], value: impl Value) {
-        self.written.push_str(name);
-        self.written.push_str(&self.about);
+    /// Writes one series, which begins as was set by [`Self::begin`] and has these labels besides.
+    pub(super) fn series(&mut self, labels: &[(&str, &str)], value: impl Value) {
+        self.written.push_str(&self.start);
         for (index, label) in labels.iter().enumerate() {
-            write_label(&mut self.written, index == 0 && self.about.is_empty(), label);
+            write_label(&mut self.written, index == 0 && !self.is_labelled, label);
         }
-        let labelled = !labels.is_empty() || !self.about.is_empty();
-        self.written.push_str(if labelled { "} " } else { " " });
+        self.written.push_str(if labels.is_empty() && !self.is_labelled { " " } else { "} " });
         value.write(&mut self.written);
         self.written.push('\n');
+    }
+}
+
+/// The labels with which the series of each token begin, written once for all families.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    written: String,
+    ends: Vec<usize>,
+}
+
+impl Starts {
+    /// Adds those of the next token.
+    pub(super) fn add(&mut self, labels: &[(&str, &str)]) {
+        for (index, label) in labels.iter().enumerate() {
+            write_label(&mut self.written, index == 0, label);
+        }
+        self.ends.push(self.written.len());
+    }
+
+    /// Those of a token by its place.
+    pub(super) fn at(&self, index: usize) -> &str {
+        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        let end = self.ends.get(index).copied().unwrap_or(begin);
+        &self.written[begin..end]
     }
 }
 
@@ -119,13 +143,19 @@ mod tests {
     fn label_values_are_escaped_and_times_are_seconds() {
         let mut text = Text::with_capacity(0);
         let at = DateTime::from_timestamp_millis(1_800_000_000_250).expect("a moment");
-        text.series("a", &[("b", "x\"y\\z\nü")], Some(at));
-        text.series("a", &[], None::<DateTime<Utc>>);
-        text.about(&[("t", "1"), ("u", "2")]);
-        text.series("a", &[], true);
-        text.series("a", &[("b", "3")], 7_usize);
-        let expected =
-            "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\na{t=\"1\",u=\"2\"} 1\na{t=\"1\",u=\"2\",b=\"3\"} 7\n";
+        text.begin("a", "");
+        text.series(&[("b", "x\"y\\z\nü")], Some(at));
+        text.series(&[], None::<DateTime<Utc>>);
+        let mut starts = Starts::default();
+        starts.add(&[("t", "0")]);
+        starts.add(&[("t", "1"), ("u", "2")]);
+        text.begin("a", starts.at(1));
+        text.series(&[], true);
+        text.series(&[("b", "3")], 7_usize);
+        text.begin("c", starts.at(0));
+        text.series(&[], false);
+        let expected = "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\na{t=\"1\",u=\"2\"} 1\n\
+             a{t=\"1\",u=\"2\",b=\"3\"} 7\nc{t=\"0\"} 0\n";
         assert_eq!(text.written, expected);
     }
 }

@@ -51,7 +51,7 @@ fn firing(token_name: &str) -> Firing {
 fn snapshot(names: &[&str]) -> Arc<Snapshot> {
     let firing = Arc::new(names.iter().map(|name| firing(name)).collect());
     let tenant = TenantSnapshot { name: "acme".to_owned(), firing };
-    Arc::new(Snapshot { tenants: Arc::new(vec![tenant]), ..Snapshot::default() })
+    Arc::new(Snapshot { tenants: [tenant].into_iter().collect(), ..Snapshot::default() })
 }
 
 /// Running receivers, and the other ends of their channels.

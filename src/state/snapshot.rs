@@ -11,9 +11,11 @@ use utoipa::ToSchema;
 use crate::alert::Firing;
 use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{Intervals, Maintenance, suppressed_until};
-use crate::model::{Probes, Token};
+use crate::model::{Metric, Probes, Token};
 use crate::syncro::{Asked, FailingAddress};
 use crate::system::clock::Monotonic;
+
+use super::pieces::Pieces;
 
 /// One token at the moment of the snapshot.
 #[derive(Debug, Clone)]
@@ -37,8 +39,8 @@ impl Snapshot {
     /// What fires and affects this token.
     pub fn firing_of(&self, token: &TokenSnapshot) -> impl Iterator<Item = &Firing> {
         let Token { tenant, name, .. } = &*token.token;
-        let found = self.tenants.binary_search_by(|other| other.name.as_str().cmp(&tenant.name));
-        let firing = found.ok().map_or(&[][..], |index| self.tenants[index].firing.as_slice());
+        let found = self.tenants.find_by_name(&tenant.name, |other| &other.name);
+        let firing = found.map_or(&[][..], |(_, tenant)| tenant.firing.as_slice());
         firing.iter().filter(move |firing| firing.concerns(name))
     }
 
@@ -123,9 +125,9 @@ pub struct TenantSnapshot {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Every configured token, tenant by tenant.
-    pub tokens: Arc<Vec<TokenSnapshot>>,
+    pub tokens: Pieces<TokenSnapshot>,
     /// What fires for each tenant, sorted by the names of the tenants.
-    pub tenants: Arc<Vec<TenantSnapshot>>,
+    pub tenants: Pieces<TenantSnapshot>,
     /// What fires for all tenants together.
     pub fleet_firing: Arc<Vec<Firing>>,
     /// The configured maintenance, during which alerts are suppressed.
@@ -134,6 +136,8 @@ pub struct Snapshot {
     pub expiry_notice: Arc<[Duration]>,
     /// The probes that may be sent.
     pub probes: Probes,
+    /// The metrics that are left out of a scrape.
+    pub excluded_metrics: Arc<[Metric]>,
     /// How often each token is checked; `None` before the loop has begun.
     pub intervals: Option<Intervals>,
     /// How many checks should have begun.

@@ -443,7 +443,7 @@ impl Bench {
         let (to_deliver, deliveries) = mpsc::channel(16);
         let (done, reports) = mpsc::channel(16);
         let token = token_snapshot(token("in the snapshot", &[]), status());
-        let snapshot = Snapshot { tokens: Arc::new(vec![token]), ..Snapshot::default() };
+        let snapshot = Snapshot { tokens: [token].into_iter().collect(), ..Snapshot::default() };
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (keep, configured) = watch::channel(Duration::from_hours(24 * 400));
         let (_, receivers) = watch::channel(Arc::from([Subscription::to_everything("log")]));

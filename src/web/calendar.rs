@@ -65,7 +65,7 @@ mod tests {
             entry("gone", Some(-1), false),
             entry("rotated", Some(86_400), true),
         ];
-        let snapshot = Snapshot { tokens: Arc::new(tokens), ..Snapshot::default() };
+        let snapshot = Snapshot { tokens: tokens.into_iter().collect(), ..Snapshot::default() };
         let text: String = calendar(Arc::new(snapshot), Some("https://monitor.example".to_owned()), at(0)).collect();
         assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VEVENT\r\nEND:VCALENDAR\r\n"), "{text}");
         assert_eq!(text.matches("BEGIN:VEVENT").count(), 1, "{text}");

@@ -119,6 +119,7 @@ fn every_key_that_the_program_knows_is_documented() {
         ("[alerts.canary]", ""),
         ("[[maintenance]]", ""),
         ("[shard]", ""),
+        ("[metrics]", ""),
         ("[storage]", ""),
         ("[profiles.NAME]", ""),
         ("[[tenants]]", ""),

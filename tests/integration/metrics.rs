@@ -1,6 +1,7 @@
 //! Contract section 6: names, labels, and series that are there from the first scrape on.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write as _;
 use std::io::Read;
 
 use simulator::{Incident, Misbehaviour};
@@ -8,7 +9,7 @@ use simulator::{Incident, Misbehaviour};
 use crate::harness::{ACME, Configuration, World, exchange, value};
 
 /// Name and labels of every metric of the contract; `process_*` beside.
-const CONTRACT: [(&str, &str); 40] = [
+const CONTRACT: [(&str, &str); 39] = [
     ("syncro_token_customers_visible", "tenant,token_name"),
     ("syncro_token_user_info", "tenant,token_name,user_id"),
     ("syncro_token_info", "tenant,token_name,subdomain,profile,security_group,global_admin,fingerprint"),
@@ -21,7 +22,6 @@ const CONTRACT: [(&str, &str); 40] = [
     ("syncro_token_last_success_timestamp_seconds", "tenant,token_name,check"),
     ("syncro_alerts_firing", "alert,severity"),
     ("syncro_alerts_acknowledged", ""),
-    ("syncro_token_permission_required", "tenant,token_name,permission"),
     ("syncro_tenant_maintenance", "tenant"),
     ("syncro_checks_total", "check"),
     ("syncro_check_failures_total", "check,reason"),
@@ -91,6 +91,30 @@ fn every_metric_of_the_contract_has_its_name_and_labels_and_no_series_stands_twi
     let series: Vec<_> =
         exposition.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
     assert_eq!(series.iter().collect::<HashSet<_>>().len(), series.len(), "each series once");
+}
+
+#[test]
+fn metrics_that_are_excluded_are_left_out_and_all_others_stay() {
+    let world = World::new(ACME);
+    let mut configuration = Configuration::acme("permissions = [\"Tickets - Edit\"]");
+    let mut daemon = world.run(&configuration);
+    daemon.checks("acme", "permissions", 1);
+    let whole = families(&daemon.get("/metrics").1);
+    let excluded = ["syncro_token_info", "syncro_security_group_right", "syncro_alert"];
+    assert!(excluded[..2].iter().all(|name| whole.contains_key(*name)), "{whole:?}");
+    // It holds from a reload on.
+    write!(configuration.web, "\n[metrics]\nexclude = {excluded:?}\n").unwrap();
+    world.configure(&configuration);
+    assert_eq!(daemon.post("/-/reload").0, 200);
+    let (_, exposition) = daemon.get("/metrics");
+    assert!(!exposition.contains("syncro_security_group_right"), "neither its help");
+    let expected: Vec<_> = whole.keys().filter(|name| !excluded.contains(&name.as_str())).collect();
+    assert_eq!(families(&exposition).keys().collect::<Vec<_>>(), expected);
+    configuration.web = configuration.web.replace("syncro_token_info", "syncro_token_inf");
+    world.configure(&configuration);
+    let (status, why) = daemon.post("/-/reload");
+    assert_ne!(status, 200, "{why}");
+    assert!(why.contains("metrics.exclude[0]: `syncro_token_inf` is no metric about the fleet; allowed: did you mean `syncro_token_info`?"), "{why}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod groups;
 mod leavers;
+mod shown;
 mod silence;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -17,10 +18,10 @@ use crate::check::WatchKey;
 use crate::config::Config;
 use crate::model::{Token, TokenId};
 use crate::plan::{Phase, audit_from, plan};
-use crate::state::{TenantSnapshot, TokenSnapshot};
 use crate::syncro::Fingerprint;
 
 use super::watch::{Tenant, Timing, Watch};
+use shown::Shown;
 
 /// Everything that is watched.
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ pub(super) struct Fleet {
     /// Tokens that have never been checked.
     unchecked: HashSet<WatchKey>,
     next_key: u64,
+    shown: Shown,
 }
 
 /// What another configuration changed.
@@ -66,11 +68,13 @@ impl Fleet {
         let watch = Watch { token, phase, status, asked: Arc::default(), timing, is_behind: false };
         self.watches.insert(key, watch);
         self.unchecked.insert(key);
+        self.shown.begin_anew();
         key
     }
 
     /// Takes over another configuration: its tokens, in its order.
     pub(super) fn reconfigure(&mut self, config: &Config, sweep: Duration, now: DateTime<Utc>) -> Reconfigured {
+        self.shown.begin_anew();
         let mut former: BTreeMap<TokenId, WatchKey> =
             self.watches.iter().map(|(key, watch)| (watch.token.id(), *key)).collect();
         let mut former_tenants = std::mem::take(&mut self.tenants);
@@ -106,6 +110,7 @@ impl Fleet {
 
     /// One token, to be changed.
     pub(super) fn get_mut(&mut self, key: WatchKey) -> Option<&mut Watch> {
+        self.shown.touch(key);
         self.watches.get_mut(&key)
     }
 
@@ -143,6 +148,7 @@ impl Fleet {
 
     /// A tenant, to be changed; none if it has no token.
     pub(super) fn tenant_mut(&mut self, name: &str) -> Option<&mut Tenant> {
+        self.shown.touch_tenant(name);
         self.tenants.get_mut(name)
     }
 
@@ -223,7 +229,11 @@ impl Fleet {
 
     /// What fires for each tenant, to be changed.
     pub(super) fn tenants_firing(&mut self) -> impl Iterator<Item = (&String, &mut Arc<Vec<Firing>>)> {
-        self.tenants.iter_mut().map(|(name, tenant)| (name, &mut tenant.firing))
+        let shown = &mut self.shown;
+        self.tenants.iter_mut().map(|(name, tenant)| {
+            shown.touch_tenant(name);
+            (name, &mut tenant.firing)
+        })
     }
 
     /// What fires for all tenants together.
@@ -288,30 +298,6 @@ impl Fleet {
     /// Whether every token has been checked.
     pub(super) fn is_checked(&self) -> bool {
         self.unchecked.is_empty()
-    }
-
-    /// Every token and tenant, as the snapshot has them.
-    pub(super) fn snapshot(&self) -> (Vec<TokenSnapshot>, Vec<TenantSnapshot>) {
-        let affected = |(name, tenant): (&'_ String, &'_ Tenant)| {
-            let names = tenant.firing.iter().flat_map(|firing| &firing.affected);
-            let names: HashSet<String> = names.map(|affected| affected.token_name.clone()).collect();
-            (name.clone(), names)
-        };
-        let affected: HashMap<String, HashSet<String>> =
-            self.tenants.iter().filter(|(_, tenant)| !tenant.firing.is_empty()).map(affected).collect();
-        let is_affected =
-            |token: &Token| affected.get(&token.tenant.name).is_some_and(|names| names.contains(&token.name));
-        let token = |watch: &Watch| TokenSnapshot {
-            token: Arc::clone(&watch.token),
-            status: Arc::clone(&watch.status),
-            is_affected: is_affected(&watch.token),
-            asked: Arc::clone(&watch.asked),
-        };
-        let tenant = |(name, tenant): (&String, &Tenant)| TenantSnapshot {
-            name: name.clone(),
-            firing: Arc::clone(&tenant.firing),
-        };
-        (self.watches.values().map(token).collect(), self.tenants.iter().map(tenant).collect())
     }
 }
 

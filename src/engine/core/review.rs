@@ -34,7 +34,6 @@ impl Core {
     /// The clock was set back from `before` to `now`: whatever waits for a moment that had already come would wait for it
     /// again.
     fn set_back(&mut self, before: DateTime<Utc>, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        self.cached = None;
         self.outages.set_back(now);
         self.fleet.set_back(now);
         effects.extend(not_after(|| Scope::Fleet, self.fleet.firing_mut(), now));

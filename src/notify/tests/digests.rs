@@ -28,13 +28,13 @@ fn token_of(tenant: &str, name: &str, days: Option<i64>) -> TokenSnapshot {
 }
 
 fn swept(tokens: Vec<TokenSnapshot>) -> Snapshot {
-    Snapshot { tokens: Arc::new(tokens), first_sweep_done: true, ..Snapshot::default() }
+    Snapshot { tokens: tokens.into_iter().collect(), first_sweep_done: true, ..Snapshot::default() }
 }
 
 /// The same, in which these alerts fire.
 fn broken(tokens: Vec<TokenSnapshot>, firing: Vec<Firing>) -> Snapshot {
     let tenant = TenantSnapshot { name: "acme".to_owned(), firing: Arc::new(firing) };
-    Snapshot { tenants: Arc::new(vec![tenant]), ..swept(tokens) }
+    Snapshot { tenants: [tenant].into_iter().collect(), ..swept(tokens) }
 }
 
 /// What programs are sent of this snapshot where they are notified of `only`.

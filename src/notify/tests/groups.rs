@@ -49,7 +49,7 @@ async fn a_reminder_that_waits_is_not_sent_once_the_alert_is_taken_on_or_over() 
     let mut alerts = ["a", "b", "c"].map(firing);
     alerts[0].acknowledged = Some(acknowledged);
     let tenant = TenantSnapshot { name: "acme".to_owned(), firing: Arc::new(alerts.into()) };
-    bench.snapshots.send_replace(Arc::new(Snapshot { tenants: Arc::new(vec![tenant]), ..Snapshot::default() }));
+    bench.snapshots.send_replace(Arc::new(Snapshot { tenants: [tenant].into_iter().collect(), ..Snapshot::default() }));
     bench.deliver("chat", "b", Change::Resolved).await;
     sleep(WAIT).await;
     let expected = [

@@ -216,7 +216,7 @@ async fn that_one_integration_is_left_of_several_makes_an_alert_no_other() {
         firing.scope = Scope::SecurityGroup { tenant: "acme".to_owned(), group: "Technicians".to_owned() };
         firing.message.profiles = profiles.iter().map(|name| (*name).to_owned()).collect();
         let tenant = TenantSnapshot { name: "acme".to_owned(), firing: Arc::new(vec![firing]) };
-        Arc::new(Snapshot { tenants: Arc::new(vec![tenant]), ..Snapshot::default() })
+        Arc::new(Snapshot { tenants: [tenant].into_iter().collect(), ..Snapshot::default() })
     };
     let bench = Bench::new(&fake, vec![alertmanager("am")], &[]);
     for profiles in [&["backup", "jumpcloud"][..], &["jumpcloud"]] {

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::belief::{PermissionState, TokenState};
-use crate::state::{Health, TokenSnapshot};
+use crate::state::{Health, Pieces, TokenSnapshot};
 
 use super::{Counts, Frame};
 
@@ -180,7 +180,11 @@ impl<'a> Filter<'a> {
     }
 
     /// The tokens that it selects, each with its health, in its order.
-    pub(super) fn find<'t>(&self, tokens: &'t [TokenSnapshot], now: DateTime<Utc>) -> Vec<(Health, &'t TokenSnapshot)> {
+    pub(super) fn find<'t>(
+        &self,
+        tokens: &'t Pieces<TokenSnapshot>,
+        now: DateTime<Utc>,
+    ) -> Vec<(Health, &'t TokenSnapshot)> {
         let with_health = tokens.iter().map(|entry| (entry.health(now), entry));
         let mut found: Vec<_> = with_health.filter(|(health, entry)| self.selects(entry, *health, now)).collect();
         found.sort_by_cached_key(|(health, entry)| self.key(*health, entry));
@@ -319,7 +323,7 @@ mod tests {
     }
 
     /// Tokens with what can be filtered for.
-    fn fleet() -> Vec<TokenSnapshot> {
+    fn fleet() -> Pieces<TokenSnapshot> {
         let of = |name: &str, tenant: &str, user: &str, expires: Option<i64>| {
             let mut token = token(name, &["Tickets - Edit"]);
             Arc::make_mut(&mut token.tenant).name = tenant.to_owned();
@@ -333,7 +337,9 @@ mod tests {
             let status: TokenStatus = serde_json::from_value(status).unwrap();
             token_snapshot(token, status)
         };
-        vec![of("b", "Acme", "Pat", Some(40)), of("a", "acme", "Robin", Some(3)), of("c", "globex", "Kim", None)]
+        let tokens =
+            [of("b", "Acme", "Pat", Some(40)), of("a", "acme", "Robin", Some(3)), of("c", "globex", "Kim", None)];
+        tokens.into_iter().collect()
     }
 
     fn found(query: &FleetQuery) -> Result<String, String> {

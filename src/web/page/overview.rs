@@ -185,7 +185,7 @@ mod tests {
             Arc::make_mut(&mut token.tenant).name = (*tenant).to_owned();
             token_snapshot(token, TokenStatus::default())
         };
-        let snapshot = Snapshot { tokens: Arc::new(tokens.iter().map(entry).collect()), ..Snapshot::default() };
+        let snapshot = Snapshot { tokens: tokens.iter().map(entry).collect(), ..Snapshot::default() };
         let query = FleetQuery { q: q.to_owned(), state: state.to_owned(), page, ..FleetQuery::default() };
         let read = |queries: &[HistoryQuery]| Ok(vec![Vec::new(); queries.len()]);
         overview(Frame::new("/below", at(0)), &snapshot, &query, read).map(|page| page.unwrap())
@@ -226,7 +226,7 @@ mod tests {
         let status =
             TokenStatus { state: TokenState::Valid, since: Some(DateTime::UNIX_EPOCH), ..TokenStatus::default() };
         let entry = token_snapshot(token("t", &[]), status);
-        let snapshot = Snapshot { tokens: Arc::new(vec![entry]), ..Snapshot::default() };
+        let snapshot = Snapshot { tokens: [entry].into_iter().collect(), ..Snapshot::default() };
         let query = FleetQuery::default();
         let page = |read: fn(&[HistoryQuery]) -> Histories| {
             overview(Frame::new("", at(0)), &snapshot, &query, read).unwrap().unwrap()
@@ -265,8 +265,8 @@ mod tests {
         };
         let firing = Arc::new((0..500).map(alert).collect());
         let snapshot = Snapshot {
-            tokens: Arc::new((0..5000).map(entry).collect()),
-            tenants: Arc::new(vec![TenantSnapshot { name: long(0), firing }]),
+            tokens: (0..5000).map(entry).collect(),
+            tenants: [TenantSnapshot { name: long(0), firing }].into_iter().collect(),
             ..Snapshot::default()
         };
         let read = |queries: &[HistoryQuery]| Ok(vec![Vec::new(); queries.len()]);

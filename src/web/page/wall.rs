@@ -233,7 +233,7 @@ mod tests {
                 Arc::make_mut(&mut token.tenant).name = format!("a tenant with a rather long name {}", number / 4);
                 token_snapshot(token, TokenStatus::default())
             };
-            let tokens = Arc::new((0..4 * tenants).map(entry).collect());
+            let tokens = (0..4 * tenants).map(entry).collect();
             let snapshot = Snapshot { tokens, ..Snapshot::default() };
             let page = wall(Frame::new("", at(0)), &snapshot).unwrap();
             let places: BTreeSet<_> = page.matches("<a href=\"/tenants/").collect();

@@ -71,6 +71,7 @@ pub(super) fn weeks<'a>(
 mod tests {
     use super::*;
     use crate::belief::TokenStatus;
+    use crate::state::Pieces;
     use crate::testing::{at, token, token_snapshot};
 
     #[test]
@@ -83,6 +84,7 @@ mod tests {
         let hours = [-1, 0, 7 * 24 - 1, 7 * 24, 91 * 24 - 1, 91 * 24];
         let mut tokens: Vec<_> = hours.map(|hours| entry(Some(hours), false)).into();
         tokens.extend([entry(None, false), entry(Some(1), true)]);
+        let tokens: Pieces<_> = tokens.into_iter().collect();
         let frame = Frame::new("/below", at(0));
         let weeks = weeks(frame, tokens.iter(), at(0));
         assert_eq!(weeks.iter().map(|week| week.count).collect::<Vec<_>>(), [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);

@@ -134,7 +134,7 @@ mod tests {
         let mut token = token("jumpcloud", &["Tickets - Edit"]);
         token.contact = Some("=HYPERLINK(\"http://example.invalid\"), Pat".to_owned());
         let status = TokenStatus { state: TokenState::Valid, since: Some(at(0)), ..TokenStatus::default() };
-        let tokens = Arc::new(vec![token_snapshot(token, status)]);
+        let tokens = [token_snapshot(token, status)].into_iter().collect();
         let report = Report {
             snapshot: Arc::new(Snapshot { tokens, ..Snapshot::default() }),
             selection: Selection::new(None, None, at(9)).unwrap(),

@@ -166,7 +166,9 @@ fn moved(answer: UserObservation, restarts: bool) -> Machine {
         machine.answer(other, works(&[("ticket.read", true)]), ProbeObservation::Failed(failure()));
     }
     for _ in 0..A_WHILE {
-        let doubted = |token: &TokenSnapshot| token.status.user.as_ref().is_some_and(|user| user.doubted_at.is_some());
+        let doubted = |token: &crate::state::TokenSnapshot| {
+            token.status.user.as_ref().is_some_and(|user| user.doubted_at.is_some())
+        };
         let before = machine.core.snapshot().tokens.iter().any(doubted);
         machine.second();
         if restarts && !before && machine.core.snapshot().tokens.iter().any(doubted) {
