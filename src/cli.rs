@@ -98,6 +98,8 @@ pub enum Command {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
+    /// Ask for an account and a token, and write a first configuration that watches it.
+    Init,
     /// Take tokens from a CSV file into the configuration: a fragment in `conf.d` for each tenant, a file for each value.
     Import(ImportArguments),
     /// Serve a simulated Syncro API for fire drills.

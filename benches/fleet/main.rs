@@ -97,8 +97,8 @@ async fn figures(tokens: usize) -> Figures {
     vec![
         ("start to listening, nothing stored", milliseconds(started)),
         ("start to listening, all stored", milliseconds(restarted)),
-        ("first sweep, all permissions", format!("{:.1} s", swept.as_secs_f64())),
-        ("of the budget of 1,000 requests a second", format!("{:.1} %", 100.0 * requests / budget)),
+        ("until every token has been checked", format!("{:.1} s", swept.as_secs_f64())),
+        ("of the budget used, 1,000 requests a second", format!("{:.1} %", 100.0 * requests / budget)),
         ("`/-/healthy` meanwhile, p99", milliseconds(healthy)),
         ("CPU a request to Syncro", format!("{:.0} µs", cpu.as_secs_f64() * 1e6 / requests)),
         ("transactions a second", format!("{:.1}", commits / swept.as_secs_f64())),

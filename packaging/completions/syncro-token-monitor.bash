@@ -55,6 +55,9 @@ _syncro__token__monitor() {
             syncro__token__monitor,import-state)
                 cmd="syncro__token__monitor__subcmd__import__subcmd__state"
                 ;;
+            syncro__token__monitor,init)
+                cmd="syncro__token__monitor__subcmd__init"
+                ;;
             syncro__token__monitor,man)
                 cmd="syncro__token__monitor__subcmd__man"
                 ;;
@@ -124,6 +127,9 @@ _syncro__token__monitor() {
             syncro__token__monitor__subcmd__help,import-state)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__import__subcmd__state"
                 ;;
+            syncro__token__monitor__subcmd__help,init)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__init"
+                ;;
             syncro__token__monitor__subcmd__help,man)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__man"
                 ;;
@@ -161,7 +167,7 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state import simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state init import simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -509,7 +515,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state import simulate demo health hash-password completions man help"
+            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state init import simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -691,6 +697,20 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__import__subcmd__state)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -921,6 +941,36 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__import__subcmd__state)
+            opts="-c -h --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__init)
             opts="-c -h --config --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -21,7 +21,7 @@ pub(super) fn import(path: &Path, ImportArguments { file, dry_run, credentials }
         Ok(text) => text,
         Err(why) => return refused(&format!("{name}: {why}\n")),
     };
-    let plan = match plan(&text, path, *credentials) {
+    let plan = match plan(&text, path, None, *credentials) {
         Ok(plan) => plan,
         Err(Refused::Rows(faults)) => {
             let count = faults.len();

@@ -15,6 +15,7 @@ mod health;
 mod history;
 mod import;
 mod import_state;
+mod init;
 mod packaging;
 mod preflight;
 mod readiness;
@@ -101,6 +102,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),
         (Command::History(arguments), _) => history::history(&path, arguments),
         (Command::Report(arguments), _) => report::report(&path, arguments),
+        (Command::Init, _) => init::init(&path),
         (Command::Import(arguments), _) => import::import(&path, &arguments),
         (Command::ExportState { tenant, elsewhere }, _) => {
             export_state::export_state(&path, tenant.as_deref(), elsewhere)

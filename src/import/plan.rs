@@ -67,12 +67,12 @@ pub(crate) enum Refused {
     Configuration(String),
 }
 
-/// Plans the import of a CSV file into the configuration whose main file is at `path`. With `credentials`, tokens are named
-/// as systemd hands them over.
+/// Plans the import of a CSV file into the configuration whose main file is at `path`, which is to hold `main` if there is none
+/// yet. With `credentials`, tokens are named as systemd hands them over.
 ///
 /// # Errors
 /// Everything that is wrong. Nothing is written.
-pub(crate) fn plan(csv: &str, path: &Path, credentials: bool) -> Result<Plan, Refused> {
+pub(crate) fn plan(csv: &str, path: &Path, main: Option<&str>, credentials: bool) -> Result<Plan, Refused> {
     let rows = rows(csv).map_err(Refused::Rows)?;
     let tenants = by_tenant(&rows).map_err(Refused::Rows)?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -93,14 +93,18 @@ pub(crate) fn plan(csv: &str, path: &Path, credentials: bool) -> Result<Plan, Re
         let fragment = fragment(&of_rows, text).map_err(in_the_way)?;
         fragments.insert(target.clone(), (fragment, before));
     }
-    let texts = fragments.iter().map(|(path, (fragment, _))| (path.clone(), fragment.text.clone())).collect();
-    config::load_with(path, &texts).map_err(|faults| refused(&faults, &fragments))?;
+    let main = main.map(|main| (path.to_owned(), main.to_owned()));
+    let texts = fragments.iter().map(|(path, (fragment, _))| (path.clone(), fragment.text.clone()));
+    config::load_with(path, &texts.chain(main.clone()).collect()).map_err(|faults| refused(&faults, &fragments))?;
     files.extend(fragments.into_iter().map(|(path, (Fragment { text, .. }, before))| Planned {
         path,
         contents: text.into_bytes().into(),
         before,
         is_secret: false,
     }));
+    if let Some((path, main)) = main {
+        files.push(Planned::new(path, main.into_bytes().into(), false).map_err(Refused::Configuration)?);
+    }
     Ok(Plan { files, tokens: rows.len(), tenants: tenants.len() })
 }
 

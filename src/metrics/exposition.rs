@@ -14,12 +14,15 @@ use crate::state::{Snapshot, TokenSnapshot};
 use super::families::{FAMILIES, Family, Write};
 use super::text::{Starts, Text};
 
-/// How many tokens are written into one piece: enough that pieces cost nothing, and so few that a piece stays below 128 KiB.
+/// How many series are written into one piece: enough that pieces cost nothing, and so few that a piece stays below 128 KiB.
 /// A larger block is mapped for itself, and the faults of its pages would take as long as the text does.
+const SERIES_PER_PIECE: usize = 540;
+
+/// How many tokens the security groups in one piece have at least.
 const TOKENS_PER_PIECE: usize = 60;
 
-/// How much of a piece one token takes, in bytes: eight states of some hundred each.
-const TOKEN: usize = 1024;
+/// How much of a piece one series takes, in bytes.
+const SERIES: usize = 115;
 
 /// How much the name and the help of a family take, or the few series of a family about the whole fleet, in bytes.
 const HEAD: usize = 1024;
@@ -66,14 +69,19 @@ impl Iterator for Exposition {
         let Family { metric, help, write } = FAMILIES.get(self.family)?;
         let name = metric.as_str();
         let tokens = &self.snapshot.tokens;
-        let room = HEAD + TOKEN * TOKENS_PER_PIECE.min(tokens.len() - self.token);
+        let (of_piece, series) = match write {
+            Write::Token(series, _) => (SERIES_PER_PIECE / series, *series),
+            Write::Group(_) => (TOKENS_PER_PIECE, SERIES_PER_PIECE / TOKENS_PER_PIECE),
+            Write::Fleet(_) => (0, 0),
+        };
+        let end = tokens.len().min(self.token + of_piece);
+        let room = HEAD + SERIES * series * (end - self.token);
         let mut text = Text::with_capacity(room);
         if self.token == 0 {
             text.head(name, help);
         }
         let end = match write {
-            Write::Token(write) => {
-                let end = tokens.len().min(self.token + TOKENS_PER_PIECE);
+            Write::Token(_, write) => {
                 for index in self.token..end {
                     text.begin(name, self.starts.at(index));
                     write(&mut text, &tokens[index]);
@@ -81,7 +89,7 @@ impl Iterator for Exposition {
                 end
             }
             Write::Group(write) => {
-                let mut end = tokens.len().min(self.token + TOKENS_PER_PIECE);
+                let mut end = end;
                 let same_group = |left: usize, right: usize| group(&tokens[left]) == group(&tokens[right]);
                 // A piece never ends within a group.
                 while end < tokens.len() && same_group(self.by_group[end - 1], self.by_group[end]) {

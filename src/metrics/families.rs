@@ -24,8 +24,8 @@ pub(crate) struct Family {
 /// How a family is written.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// Token by token; the labels `tenant` and `token_name` are set already.
-    Token(fn(&mut Text, &TokenSnapshot)),
+    /// Token by token, so many series for most; the labels `tenant` and `token_name` are set already.
+    Token(usize, fn(&mut Text, &TokenSnapshot)),
     /// Once for all tokens whose users share a tenant and a security group.
     Group(fn(&mut Text, &[&TokenSnapshot])),
     /// Once for the whole fleet.
@@ -38,40 +38,40 @@ pub(crate) const FAMILIES: [Family; 14] = [
         metric: Metric::TokenInfo,
         help: "What is known of a configured token; the value is always 1. fingerprint is the first 12 hex digits of \
             the SHA-256 of its value.",
-        write: Write::Token(info),
+        write: Write::Token(1, info),
     },
     Family {
         metric: Metric::TokenUserInfo,
         help: "The number of the user behind a token; the value is always 1. Absent before /me has named one.",
-        write: Write::Token(user_info),
+        write: Write::Token(1, user_info),
     },
     Family {
         metric: Metric::TokenCustomersVisible,
         help: "How many customers a token sees, as the list of customers last said; absent before it did.",
-        write: Write::Token(customers),
+        write: Write::Token(1, customers),
     },
     Family {
         metric: Metric::TokenState,
         help: "State of a token as a state set: 1 for the state it is believed to be in, 0 for the others. From the \
             last checks, not from this scrape, since Syncro limits requests.",
-        write: Write::Token(state),
+        write: Write::Token(9, state),
     },
     Family {
         metric: Metric::TokenExpiryTimestampSeconds,
         help: "Declared expiry of a token, in seconds since the epoch; absent if none is declared. Syncro does not \
             report it.",
-        write: Write::Token(expiry),
+        write: Write::Token(1, expiry),
     },
     Family {
         metric: Metric::TokenPermissionGranted,
         help: "Whether a wanted permission is granted: 1 granted, 0 missing; absent while not known.",
-        write: Write::Token(permission),
+        write: Write::Token(9, permission),
     },
     Family {
         metric: Metric::TokenPermissions,
         help: "How many of the wanted permissions are granted, missing or unverified; how many others are granted in \
             excess, if that is audited.",
-        write: Write::Token(permissions),
+        write: Write::Token(4, permissions),
     },
     Family {
         metric: Metric::SecurityGroupRight,
@@ -81,13 +81,13 @@ pub(crate) const FAMILIES: [Family; 14] = [
     Family {
         metric: Metric::TokenLastCheckTimestampSeconds,
         help: "Last attempt to check a token, in seconds since the epoch; 0 before the first.",
-        write: Write::Token(last_check),
+        write: Write::Token(2, last_check),
     },
     Family {
         metric: Metric::TokenLastSuccessTimestampSeconds,
         help: "Last check of a token that gave a verdict on all that it asked, in seconds since the epoch; 0 before \
             the first.",
-        write: Write::Token(last_success),
+        write: Write::Token(2, last_success),
     },
     Family {
         metric: Metric::TenantMaintenance,

@@ -34,6 +34,7 @@ mod heartbeat;
 mod impaired;
 mod import;
 mod inhibition;
+mod init;
 mod kills;
 mod lifecycle;
 mod locks;

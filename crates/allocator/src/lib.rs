@@ -27,12 +27,13 @@ mod glibc {
 
     /// The program has one busy thread, and small blocks come from a cache of each thread, so nobody waits for it.
     const ARENAS: c_int = 1;
-    /// A block of so many bytes is mapped by itself, and so much free room at the end of the arena is given back. These are
-    /// glibc's own values, which it raises as it goes unless they are set.
+    /// A block of so many bytes is mapped by itself: glibc's own value, which it raises as it goes unless it is set.
     const LARGE: c_int = 128 * 1024;
+    /// So much free room at the end of the arena is given back: less than that goes and comes with each piece of a scrape.
+    const ROOM: c_int = 512 * 1024;
 
     pub(super) fn set_up() {
-        for (parameter, value) in [(M_ARENA_MAX, ARENAS), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE)] {
+        for (parameter, value) in [(M_ARENA_MAX, ARENAS), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, ROOM)] {
             // SAFETY: `mallopt` takes two numbers and no pointer, and locks what it changes. It leaves everything as it was
             // when it does not know one of them.
             unsafe {
