@@ -55,8 +55,7 @@ fn say(line: &str) {
 
 async fn figures(tokens: usize) -> Figures {
     let world = World::new(tokens, &Pace::SWEEP).await;
-    let mut daemon = Process::daemon(&world.config).await;
-    let begun = daemon.begun;
+    let (mut daemon, begun) = Process::daemon(&world.config).await;
     let started = begun.elapsed();
     // What a load balancer would see while everything is checked for the first time.
     let mut answers = Vec::new();
@@ -89,8 +88,8 @@ async fn figures(tokens: usize) -> Figures {
     let sender = peers::sender(&world.file("exposition", &exposition));
     let sent = sender.cost("/metrics", false).await;
     daemon.stop().await;
-    let again = Process::daemon(&world.config).await;
-    let restarted = again.begun.elapsed();
+    let (_again, begun_again) = Process::daemon(&world.config).await;
+    let restarted = begun_again.elapsed();
     let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0);
     let budget = swept.as_secs_f64() / 60.0 * f64::from(Pace::SWEEP.requests_per_minute);
@@ -123,7 +122,7 @@ fn ratio(one: Duration, other: Duration) -> f64 {
 async fn steady() -> f64 {
     const TOKENS: usize = 60;
     let world = World::new(TOKENS, &Pace::STEADY).await;
-    let daemon = Process::daemon(&world.config).await;
+    let (daemon, _) = Process::daemon(&world.config).await;
     while daemon.get("/-/ready").await.0 != 200 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
@@ -30,10 +28,9 @@ pub(crate) async fn send_only(file: &str) {
 pub(crate) fn sender(file: &Path) -> Process {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
-    let begun = Instant::now();
     let mut child = command.arg(SENDS_ONLY).arg(file).stdout(Stdio::piped()).spawn().expect("it starts");
     let line = BufReader::new(child.stdout.take().expect("piped")).lines().next();
-    Process::of(child, line.expect("an address").expect("text"), begun)
+    Process::of(child, line.expect("an address").expect("text"))
 }
 
 /// The version of blackbox_exporter and the CPU of one of its HTTP probes in microseconds, if it is installed.
@@ -52,11 +49,10 @@ pub(crate) async fn blackbox() -> Option<(String, f64)> {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         free.local_addr().expect("an address").to_string()
     };
-    let begun = Instant::now();
     let mut command = Command::new(PROGRAM);
     command.arg(format!("--config.file={}", config.display())).arg(format!("--web.listen-address={address}"));
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
-    let exporter = Process::of(child, address, begun);
+    let exporter = Process::of(child, address);
     while exporter.get("/-/healthy").await.0 != 200 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

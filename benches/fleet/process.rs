@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use reqwest::Client;
+use tokio::time::Instant;
 
 /// What is measured takes so much of the processor, or so long.
 const ENOUGH: Duration = Duration::from_millis(500);
@@ -18,8 +17,6 @@ pub(crate) struct Process {
     child: Child,
     client: Client,
     address: String,
-    /// When it was started.
-    pub(crate) begun: Instant,
 }
 
 /// What one answer costs, on average.
@@ -38,8 +35,8 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// The daemon with this configuration, once it listens.
-    pub(crate) async fn daemon(config: &Path) -> Self {
+    /// The daemon with this configuration, once it listens, and when it was started.
+    pub(crate) async fn daemon(config: &Path) -> (Self, Instant) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syncro-token-monitor"));
         command.args(["--log-format", "json", "--log-level", "info", "--config"]).arg(config).arg("run");
         command.stderr(Stdio::piped());
@@ -51,17 +48,17 @@ impl Process {
             (line["event"] == "started").then(|| line["listen"].as_str().expect("an address").to_owned())
         });
         std::thread::spawn(move || lines.for_each(drop));
-        let process = Self::of(child, address.expect("it listens"), begun);
+        let process = Self::of(child, address.expect("it listens"));
         while process.get("/-/healthy").await.0 != 200 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        process
+        (process, begun)
     }
 
     /// A program that was started, and is asked at this address.
-    pub(crate) fn of(child: Child, address: String, begun: Instant) -> Self {
+    pub(crate) fn of(child: Child, address: String) -> Self {
         // A proxy of the environment is not for addresses of this machine.
-        Self { child, client: Client::builder().no_proxy().build().expect("a client"), address, begun }
+        Self { child, client: Client::builder().no_proxy().build().expect("a client"), address }
     }
 
     /// Where it is asked.
