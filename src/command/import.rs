@@ -1,6 +1,5 @@
 //! `import`: takes tokens from a CSV file into the configuration.
 
-use std::io::Write;
 use std::path::Path;
 
 use secrecy::zeroize::Zeroizing;
@@ -10,7 +9,7 @@ use crate::exit::Exit;
 use crate::import::{Plan, Refused, Written, plan, write};
 use crate::system::files::{Deadline, read_blocking, readable_by_others};
 
-use super::{failed, finish};
+use super::{failed, finish, refused, say};
 
 /// The most bytes of a file: 50,000 tokens with long notes have some ten megabytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -68,15 +67,4 @@ fn said(plan: &Plan, written: Written, dry_run: bool) -> String {
     } else {
         format!("{rows}: {files} written\nnow run `syncro-token-monitor check`, and reload the daemon if one runs\n")
     }
-}
-
-/// Prints what is wrong.
-fn refused(text: &str) -> Exit {
-    say(text);
-    Exit::Configuration
-}
-
-fn say(text: &str) {
-    // Without standard error nobody can be notified.
-    std::io::stderr().write_all(text.as_bytes()).ok();
 }

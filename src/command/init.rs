@@ -1,6 +1,6 @@
 //! `init`: asks for an account and a token, and writes a first configuration that watches it.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use crate::exit::Exit;
 use crate::import::{Refused, plan, write};
 
-use super::{failed, finish};
+use super::{failed, finish, refused, say};
 
 /// The main file that is written.
 const MAIN: &str = "# Written by `syncro-token-monitor init`. Tenants are in `conf.d`; this is for everything else, and every key has a default.\n";
@@ -56,9 +56,7 @@ fn write_first(path: &Path) -> anyhow::Result<Option<String>> {
             Err(Refused::Rows(faults)) => faults,
         };
         for fault in &faults {
-            let allowed =
-                if fault.allowed.is_empty() { String::new() } else { format!("; allowed: {}", fault.allowed) };
-            say(&format!("{}: {}{allowed}\n", fault.column, fault.problem));
+            say(&format!("{}: {}\n", fault.column, fault.what()));
         }
         wanted.retain(|column| faults.iter().any(|fault| fault.column == **column));
         if wanted.is_empty() || !std::io::stdin().is_terminal() {
@@ -109,18 +107,8 @@ fn row(answers: &[Zeroizing<String>]) -> anyhow::Result<Zeroizing<String>> {
 fn next(path: &Path, answers: &[Zeroizing<String>]) -> String {
     let path = path.display();
     format!(
-        "`{path}` watches the token `{}` of `{}` now. See that Syncro takes it, and watch it:\n\n    \
+        "`{path}` is written, and the token `{}` of `{}` is in it. See that Syncro takes it, and watch it:\n\n    \
          syncro-token-monitor --config {path} check\n    syncro-token-monitor --config {path} run\n",
         &*answers[3], &*answers[1]
     )
-}
-
-fn refused(text: &str) -> Exit {
-    say(text);
-    Exit::Configuration
-}
-
-fn say(text: &str) {
-    // Without standard error nobody can be asked.
-    std::io::stderr().write_all(text.as_bytes()).ok();
 }

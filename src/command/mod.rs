@@ -152,6 +152,18 @@ fn failed(error: &anyhow::Error) -> Exit {
     Exit::Failure
 }
 
+/// Prints on standard error why no configuration was written.
+fn refused(text: &str) -> Exit {
+    say(text);
+    Exit::Configuration
+}
+
+/// Prints a text on standard error, as it is.
+fn say(text: &str) {
+    // Without standard error nobody can be notified.
+    std::io::stderr().write_all(text.as_bytes()).ok();
+}
+
 fn usage(error: &dyn Display) -> Exit {
     without_log(error, Exit::Usage)
 }

@@ -58,6 +58,12 @@ impl RowFault {
     pub(super) fn new(line: u64, column: &str, problem: impl Into<String>, allowed: impl Into<String>) -> Self {
         Self { line, column: column.to_owned(), problem: problem.into(), allowed: allowed.into() }
     }
+
+    /// What is wrong, and what is allowed, without the place.
+    pub(crate) fn what(&self) -> String {
+        let Self { problem, allowed, .. } = self;
+        if allowed.is_empty() { problem.clone() } else { format!("{problem}; allowed: {allowed}") }
+    }
 }
 
 impl fmt::Display for RowFault {
@@ -66,8 +72,7 @@ impl fmt::Display for RowFault {
         if !self.column.is_empty() {
             write!(formatter, ", column {}", self.column)?;
         }
-        write!(formatter, ": {}", self.problem)?;
-        if self.allowed.is_empty() { Ok(()) } else { write!(formatter, "; allowed: {}", self.allowed) }
+        write!(formatter, ": {}", self.what())
     }
 }
 

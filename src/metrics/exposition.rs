@@ -74,22 +74,20 @@ impl Iterator for Exposition {
             Write::Group(_) => (TOKENS_PER_PIECE, SERIES_PER_PIECE / TOKENS_PER_PIECE),
             Write::Fleet(_) => (0, 0),
         };
-        let end = tokens.len().min(self.token + of_piece);
+        let mut end = tokens.len().min(self.token + of_piece);
         let room = HEAD + SERIES * series * (end - self.token);
         let mut text = Text::with_capacity(room);
         if self.token == 0 {
             text.head(name, help);
         }
-        let end = match write {
+        match write {
             Write::Token(_, write) => {
                 for index in self.token..end {
                     text.begin(name, self.starts.at(index));
                     write(&mut text, &tokens[index]);
                 }
-                end
             }
             Write::Group(write) => {
-                let mut end = end;
                 let same_group = |left: usize, right: usize| group(&tokens[left]) == group(&tokens[right]);
                 // A piece never ends within a group.
                 while end < tokens.len() && same_group(self.by_group[end - 1], self.by_group[end]) {
@@ -100,14 +98,13 @@ impl Iterator for Exposition {
                 for members in piece.chunk_by(|left, right| same_group(*left, *right)) {
                     write(&mut text, members.iter().map(|index| &tokens[*index]).collect::<Vec<_>>().as_slice());
                 }
-                end
             }
             Write::Fleet(write) => {
                 text.begin(name, "");
                 write(&mut text, &self.snapshot, self.now);
-                tokens.len()
+                end = tokens.len();
             }
-        };
+        }
         if end == tokens.len() {
             (self.family, self.token) = (self.family + 1, 0);
             self.pass_over_excluded();

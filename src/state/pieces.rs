@@ -1,5 +1,6 @@
 //! A list that is copied at little cost, and of which a copy differs in few places: snapshots share what did not change. Pure.
 
+use std::iter::from_fn;
 use std::ops::Index;
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ impl<T> Pieces<T> {
     }
 
     /// Every entry, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> {
-        (0..self.len()).map(|index| &self[index])
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flat_map(|piece| piece.iter())
     }
 
     /// The entry of this name and its place, where the entries are in the order of their names.
@@ -67,12 +68,12 @@ impl<T> Index<usize> for Pieces<T> {
 
 impl<T> FromIterator<T> for Pieces<T> {
     fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Self {
-        let mut entries = entries.into_iter().peekable();
-        let mut pieces = Vec::new();
-        while entries.peek().is_some() {
-            pieces.push(Arc::new(entries.by_ref().take(PIECE).collect()));
-        }
-        Self(pieces)
+        let mut entries = entries.into_iter();
+        let piece = || {
+            let piece: Vec<T> = entries.by_ref().take(PIECE).collect();
+            (!piece.is_empty()).then(|| Arc::new(piece))
+        };
+        Self(from_fn(piece).collect())
     }
 }
 
