@@ -1,17 +1,17 @@
 //! `init`: a few answers become a first configuration that is valid, or nothing is written.
 
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use crate::harness::{ACME, World, call, program, text};
 
 fn init(config: &str, answers: &str) -> Output {
-    let mut command = program();
-    command.args(["-c", config, "init"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    // A file, since a program that asks nothing closes a pipe before all is written.
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(answers.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    program().args(["-c", config, "init"]).stdin(file).output().unwrap()
 }
 
 #[test]
