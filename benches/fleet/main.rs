@@ -92,6 +92,7 @@ async fn figures(tokens: usize) -> Figures {
     let restarted = begun_again.elapsed();
     let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0);
+    let alike = alike(tokens).await;
     let budget = swept.as_secs_f64() / 60.0 * f64::from(Pace::SWEEP.requests_per_minute);
     vec![
         ("start to listening, nothing stored", milliseconds(started)),
@@ -100,6 +101,7 @@ async fn figures(tokens: usize) -> Figures {
         ("of the budget used, 1,000 requests a second", format!("{:.1} %", 100.0 * requests / budget)),
         ("`/-/healthy` meanwhile, p99", milliseconds(healthy)),
         ("CPU a request to Syncro", format!("{:.0} µs", cpu.as_secs_f64() * 1e6 / requests)),
+        ("the same where each token takes two", format!("{alike:.0} µs")),
         ("transactions a second", format!("{:.1}", commits / swept.as_secs_f64())),
         ("resident memory", mebibytes(resident)),
         ("its peak", mebibytes(peak)),
@@ -116,6 +118,16 @@ async fn figures(tokens: usize) -> Figures {
 
 fn ratio(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64()
+}
+
+/// The CPU of one request in microseconds where a fleet of any size takes as many of each kind for each token.
+async fn alike(tokens: usize) -> f64 {
+    let world = World::new(tokens, &Pace::ALIKE).await;
+    let (daemon, _) = Process::daemon(&world.config).await;
+    while daemon.get("/-/ready").await.0 != 200 || world.requests() < 2 * tokens {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    daemon.cpu().as_secs_f64() * 1e6 / world.requests() as f64
 }
 
 /// The CPU of one request in microseconds where requests are as few as Syncro allows five addresses.

@@ -12,18 +12,24 @@ use tokio_util::sync::CancellationToken;
 /// How many tokens a tenant has.
 const TOKENS: usize = 3;
 
-/// How fast the fleet is checked.
+const JUMPCLOUD: &str = "profile = \"jumpcloud\"";
+
+/// How fast the fleet is checked, and what of it.
 pub(crate) struct Pace {
     pub(crate) requests_per_minute: u32,
     validity: &'static str,
     permissions: &'static str,
+    /// What the configuration says of each token besides.
+    token: &'static str,
 }
 
 impl Pace {
     /// All of it once, as fast as the daemon can or at 1,000 requests a second, and then nothing for an hour.
-    pub(crate) const SWEEP: Self = Self { requests_per_minute: 60_000, validity: "6h", permissions: "6h" };
+    pub(crate) const SWEEP: Self = Self { requests_per_minute: 60_000, validity: "6h", permissions: "6h", token: JUMPCLOUD };
+    /// The same of tokens that need no permission: two requests each, in a small fleet as in a large one.
+    pub(crate) const ALIKE: Self = Self { token: "", ..Self::SWEEP };
     /// Without an end, at 15 requests a second.
-    pub(crate) const STEADY: Self = Self { requests_per_minute: 900, validity: "5s", permissions: "1m" };
+    pub(crate) const STEADY: Self = Self { requests_per_minute: 900, validity: "5s", permissions: "1m", token: JUMPCLOUD };
 }
 
 pub(crate) struct World {
@@ -95,7 +101,8 @@ fn texts(tokens: usize, pace: &Pace, folder: &Path, address: SocketAddr) -> (Str
             writeln!(
                 configuration,
                 "[[tenants.tokens]]\nname = \"integration-{number}\"\ntoken_file = \"token-{number}\"\n\
-                 expires = 2035-01-01\nprofile = \"jumpcloud\""
+                 expires = 2035-01-01\n{}",
+                pace.token
             )
             .expect("memory");
         }

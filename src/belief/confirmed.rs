@@ -32,7 +32,8 @@ impl Confirmation {
     }
 }
 
-/// Whether something is granted, as far as it has been confirmed.
+/// Whether something is granted, as far as it has been confirmed. A token has dozens of them, which are written with each of
+/// its checks, so that what is as in most of them is left out there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Belief {
     /// Whether it is believed to be granted; `None` before anything is believed.
@@ -41,30 +42,37 @@ pub struct Belief {
     /// Since when that has been so, as it was first observed.
     pub since: DateTime<Utc>,
     /// Whether it is not granted any more, but was before.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
     /// How often in a row a no was observed that is not believed yet.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub doubts: u32,
-    /// When the first of these doubts was observed.
+    /// When the first of these doubts was observed; the epoch if there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
     doubted_at: DateTime<Utc>,
-    /// When the last of them that counts was observed.
-    #[serde(default)]
+    /// When the last of them that counts was observed; the epoch if there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
     counted_at: DateTime<Utc>,
     /// When a yes was last observed; the epoch if never, or if an older program wrote this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     granted_at: DateTime<Utc>,
     /// When a yes was observed before that; the epoch if never, or if an older program wrote this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     granted_before: DateTime<Utc>,
     /// When a no was last observed; the epoch if never, or if an older program wrote this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     refused_at: DateTime<Utc>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Belief {
     /// Takes in one observation, and returns whether the belief changed.
     pub fn see(&mut self, granted: bool, now: DateTime<Utc>, confirmation: Confirmation) -> bool {
         if granted || self.granted == Some(false) {
-            self.doubts = 0;
+            *self = self.undoubted();
         }
         if granted {
             self.granted_before = std::mem::replace(&mut self.granted_at, now);
@@ -89,8 +97,12 @@ impl Belief {
             return false;
         }
         let lost = self.granted == Some(true);
-        *self = Self { granted: Some(false), since: self.doubted_at, lost, doubts: 0, ..*self };
+        *self = Self { granted: Some(false), since: self.doubted_at, lost, ..self.undoubted() };
         true
+    }
+
+    fn undoubted(&self) -> Self {
+        Self { doubts: 0, doubted_at: DateTime::default(), counted_at: DateTime::default(), ..self.clone() }
     }
 
     /// What was observed last, whether it is believed or not.
@@ -107,8 +119,8 @@ impl Belief {
             since: now,
             lost: false,
             doubts: 0,
-            doubted_at: now,
-            counted_at: now,
+            doubted_at: never,
+            counted_at: never,
             granted_at,
             granted_before: never,
             refused_at,

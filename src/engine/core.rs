@@ -153,6 +153,7 @@ impl Core {
             beat: None,
             clock_difference: None,
             failing_addresses: self.monitor.failing().to_vec(),
+            unchecked: self.fleet.unchecked(),
             first_sweep_done: self.is_first_sweep_done,
         }
     }

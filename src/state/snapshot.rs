@@ -152,6 +152,8 @@ pub struct Snapshot {
     pub clock_difference: Option<TimeDelta>,
     /// The source addresses from which requests are not answered that are from another one.
     pub failing_addresses: Vec<FailingAddress>,
+    /// How many tokens have never been checked.
+    pub unchecked: usize,
     /// Whether every token has been checked since the start.
     pub first_sweep_done: bool,
 }

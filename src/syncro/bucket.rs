@@ -89,15 +89,24 @@ impl Bucket {
         self.full_at <= now + rate.full() + rate.period() * MOST_BOOKED
     }
 
+    /// When the next request may leave, if nothing but this bucket holds it up.
+    pub(super) fn free_at(self, rate: Rate) -> Duration {
+        self.free_after(rate, 0)
+    }
+
+    /// When so much of the burst is left, and one request more.
+    fn free_after(self, rate: Rate, reserve: u32) -> Duration {
+        self.full_at.saturating_sub(rate.period() * (rate.burst() - 1).saturating_sub(reserve))
+    }
+
     /// Takes one request out of it. A command says since when it has waited, and leaves room to the daemon.
     pub(super) fn take(&mut self, rate: Rate, command_waits_since: Option<Duration>, now: Duration) -> Decision {
         let (period, burst) = (rate.period(), rate.burst());
-        let after = |reserve: u32| self.full_at.saturating_sub(period * (burst - 1).saturating_sub(reserve));
         let (free_at, books_from) = match command_waits_since {
-            None => (after(0), Duration::MAX),
-            Some(since) => (after(LEFT_TO_THE_DAEMON.min(burst - 1)), since + period * COURTESY),
+            None => (self.free_at(rate), Duration::MAX),
+            Some(since) => (self.free_after(rate, LEFT_TO_THE_DAEMON.min(burst - 1)), since + period * COURTESY),
         };
-        let leaves_at = after(0).max(now);
+        let leaves_at = self.free_at(rate).max(now);
         if free_at > now && books_from > now {
             return Decision::Later(free_at.min(books_from));
         }

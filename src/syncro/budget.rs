@@ -223,6 +223,10 @@ impl Budget {
     /// during a pause is not made up for, since that would be the burst that Syncro has just asked to be spared.
     async fn take(&self, ledger: &mut Ledger, host: &Host, since: Duration) -> Decision {
         let mut query = self.query(host, since);
+        // Each access to the file takes another thread.
+        if let Some(moment) = ledger.waits_until(&query) {
+            return Decision::Later(moment);
+        }
         query.without_burst =
             self.pauses.write().unwrap_or_else(PoisonError::into_inner).has_ended(host, Instant::now());
         let shared = match &self.sharing {

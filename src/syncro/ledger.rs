@@ -103,6 +103,13 @@ impl Ledger {
         (Outcome::Decided(decision), Some(entry).filter(|entry| before.as_ref() != Some(entry)))
     }
 
+    /// Until when no request can leave, whatever a file says, as far as the daemon knows by itself: what others take only
+    /// makes it later.
+    pub(super) fn waits_until(&self, query: &Query) -> Option<Duration> {
+        let knows = query.party == Party::Daemon && self.rate == Some(query.rate);
+        Some(self.bucket.free_at(query.rate)).filter(|moment| knows && *moment > query.now)
+    }
+
     /// Records that the host of the query was throttled until this moment; returns what the file is to say.
     pub(super) fn throttle(&mut self, found: Found, query: &Query, until: Duration) -> Entry {
         let rate = self.learn(found, query);

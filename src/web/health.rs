@@ -23,7 +23,7 @@ pub(super) async fn ready(Extract(state): Extract<State>) -> Response {
     if snapshot.first_sweep_done {
         return (StatusCode::OK, "every token has been checked\n").into_response();
     }
-    let checked = snapshot.tokens.iter().filter(|token| token.status.validity.last_attempt.is_some()).count();
-    let text = format!("{checked} of {} tokens have been checked\n", snapshot.tokens.len());
+    let all = snapshot.tokens.len();
+    let text = format!("{} of {all} tokens have been checked\n", all - snapshot.unchecked);
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }

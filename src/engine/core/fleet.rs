@@ -295,6 +295,11 @@ impl Fleet {
         self.unchecked.remove(&key);
     }
 
+    /// How many tokens have never been checked.
+    pub(super) fn unchecked(&self) -> usize {
+        self.unchecked.len()
+    }
+
     /// Whether every token has been checked.
     pub(super) fn is_checked(&self) -> bool {
         self.unchecked.is_empty()

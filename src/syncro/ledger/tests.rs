@@ -36,6 +36,16 @@ impl Process {
     /// Asks once, when its next moment has come; returns when a request leaves, if one does.
     fn ask(&mut self, file: &BudgetFile, rate: Rate) -> Option<Duration> {
         let query = Query { since: self.since, ..query(self.party, rate, self.next) };
+        if let Some(at) = self.ledger.waits_until(&query) {
+            let asked = file.update(|found| (self.ledger.clone().take(found, &query).0, None)).unwrap();
+            match asked {
+                Outcome::Decided(Decision::Later(later)) => assert!(later >= at, "the file makes it only later"),
+                Outcome::Paused(_) => {}
+                Outcome::Decided(decision) => panic!("{decision:?} before {at:?}"),
+            }
+            self.next = at;
+            return None;
+        }
         match file.update(|found| self.ledger.take(found, &query)).unwrap() {
             Outcome::Decided(Decision::Now) => Some(self.next),
             Outcome::Decided(Decision::At(at)) => Some(at),
