@@ -1,13 +1,16 @@
 //! The command line: clap types only. `main` parses them, `command` carries them out. Pure.
 
+mod moments;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
+
+pub use moments::{Ahead, Since, moment_ahead, since};
 
 /// Watches the API tokens that integrations use against Syncro PSA accounts.
 #[derive(Debug, Parser)]
@@ -41,6 +44,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Is a new token ready for an integration? Exit 0 ready, 2 not ready, 3 not known.
     Preflight(PreflightArguments),
+    /// Put a token's next value in the place of the one in use, if it is proven; exit 0 done, 2 not proven, 3 not known.
+    Rotate(RotateArguments),
     /// Which operations of a tenant check the permission before they search for the record? Exit 0 known, 3 not known.
     Calibrate(CalibrateArguments),
     /// Send an alert that is plainly a test, firing and over, through every receiver; exit 0 if each took it, else 1.
@@ -102,6 +107,8 @@ pub enum Command {
     Init,
     /// Take tokens from a CSV file into the configuration: a fragment in `conf.d` for each tenant, a file for each value.
     Import(ImportArguments),
+    /// What would the receivers be sent in a simulated year? Asks nobody and sends nothing.
+    Rehearse(RehearseArguments),
     /// Serve a simulated Syncro API for fire drills.
     Simulate(SimulateArguments),
     /// Run the daemon against the simulator in one process: a small fleet with incidents within two minutes.
@@ -120,12 +127,12 @@ pub enum Command {
 }
 
 /// The names of the commands that run as monitoring plugins, whose exit codes are those of Nagios.
-const PLUGINS: [&str; 4] = ["check", "status", "preflight", "calibrate"];
+const PLUGINS: [&str; 5] = ["check", "status", "preflight", "calibrate", "rotate"];
 
 impl Command {
     /// Whether the command runs as a monitoring plugin.
     pub fn is_plugin(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::Status(_) | Self::Preflight(_) | Self::Calibrate(_))
+        matches!(self, Self::Check(_) | Self::Status(_) | Self::Preflight(_) | Self::Calibrate(_) | Self::Rotate(_))
     }
 }
 
@@ -232,6 +239,20 @@ pub struct PreflightArguments {
     pub output: Output,
 }
 
+/// Arguments of `rotate`.
+#[derive(Debug, clap::Args)]
+pub struct RotateArguments {
+    /// The tenant of the token.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: String,
+    /// The name of the token, which has a `next_token_file` in the configuration.
+    #[arg(long, value_name = "NAME")]
+    pub token_name: String,
+    /// Change nothing: say whether the next value is proven.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 pub struct CalibrateArguments {
@@ -293,40 +314,6 @@ pub enum ReportOutput {
     Json,
 }
 
-/// The beginning of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// This long before the present.
-    Ago(Duration),
-    /// This moment.
-    At(DateTime<Utc>),
-}
-
-impl Since {
-    /// The moment at which the history begins, of which `now` is the present; `None` if it is before all time.
-    pub fn moment(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        match self {
-            Self::At(moment) => Some(moment),
-            Self::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| now.checked_sub_signed(long)),
-        }
-    }
-}
-
-/// Reads the beginning of a history.
-///
-/// # Errors
-/// A text that says what is expected, when `text` is neither a duration, a day nor a moment.
-pub fn since(text: &str) -> Result<Since, String> {
-    let day = || text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    humantime::parse_duration(text)
-        .map(Since::Ago)
-        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|moment| Since::At(moment.to_utc())))
-        .or_else(|_| day().map(Since::At))
-        .map_err(|_| {
-            "expected a duration such as 7d, a day such as 2026-11-23 or a moment such as 2026-11-23T10:00:00Z".into()
-        })
-}
-
 /// Arguments of `acknowledge`.
 #[derive(Debug, clap::Args)]
 pub struct AcknowledgeArguments {
@@ -345,28 +332,6 @@ pub struct AcknowledgeArguments {
     pub reason: String,
 }
 
-/// A moment in the future.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ahead(Since);
-
-impl Ahead {
-    /// The moment, of which `now` is the present; `None` if it is after all time.
-    pub fn moment(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        match self.0 {
-            Since::At(moment) => Some(moment),
-            Since::Ago(long) => TimeDelta::from_std(long).ok().and_then(|long| now.checked_add_signed(long)),
-        }
-    }
-}
-
-/// Reads a moment in the future, in the forms of [`since`].
-///
-/// # Errors
-/// As for [`since`].
-pub fn moment_ahead(text: &str) -> Result<Ahead, String> {
-    since(text).map(Ahead)
-}
-
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub struct ImportArguments {
@@ -379,6 +344,26 @@ pub struct ImportArguments {
     /// Name the values as systemd hands them to the packaged service (`token_credential`).
     #[arg(long)]
     pub credentials: bool,
+}
+
+/// Arguments of `rehearse`.
+#[derive(Debug, clap::Args)]
+pub struct RehearseArguments {
+    /// How long, from now on.
+    #[arg(long, value_name = "DAYS", default_value_t = 365)]
+    pub days: i64,
+    /// Have a token revoked on a day, counted from 0: `acme/jumpcloud@40`. May be given several times.
+    #[arg(long, value_name = "TENANT/TOKEN@DAY")]
+    pub revoke: Vec<String>,
+    /// Have Syncro answer nobody from a day on, for four hours or so many: `90` or `90:12`. May be given several times.
+    #[arg(long, value_name = "DAY[:HOURS]")]
+    pub outage: Vec<String>,
+    /// How long after it stopped working a token is replaced.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "1d")]
+    pub fixed_after: Duration,
+    /// How to print it.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
 }
 
 /// Arguments of `simulate`.
@@ -451,17 +436,6 @@ mod tests {
         }
         for name in PLUGINS {
             assert!(Cli::command().find_subcommand(name).is_some(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_history_begins_so_long_ago_on_a_day_or_at_a_moment() {
-        let at = |text: &str| Ok(Since::At(text.parse().expect("a moment")));
-        assert_eq!(since("7d"), Ok(Since::Ago(Duration::from_hours(7 * 24))));
-        assert_eq!(since("2026-11-23"), at("2026-11-23T00:00:00Z"));
-        assert_eq!(since("2026-11-23T10:00:00+02:00"), at("2026-11-23T08:00:00Z"));
-        for bad in ["", "yesterday", "2026-13-01", "10:00"] {
-            assert!(since(bad).is_err(), "{bad}");
         }
     }
 }

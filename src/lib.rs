@@ -6,7 +6,8 @@
 //! 12  main.rs
 //! 11  command      one file for each subcommand
 //! 10  daemon       builds everything, reloads with rollback, drains with a deadline
-//!  9  web          pages, API, calendar, runbooks, health: views of one snapshot
+//!  9  rehearsal    a simulated year: what the receivers would be sent
+//!     web          pages, API, calendar, runbooks, health: views of one snapshot
 //!  8  engine       the loop; `engine/core` decides, purely
 //!     store        SQLite: statuses, firing alerts, the history, the outbox
 //!     notify       receivers: the log, Alertmanagers, webhooks
@@ -18,6 +19,7 @@
 //!     plan         when each check is due
 //!  5  belief       evidence becomes what is believed of a token
 //!     import       a CSV file becomes fragments of the configuration and files with token values
+//!     rotation     the files of a switch to the next value of a token
 //!  4  syncro       the client, the request budget, what an answer shows
 //!  3  config       text becomes a valid configuration, or every fault of it
 //!  2  model        tenants, tokens, whom an alert is about
@@ -47,6 +49,8 @@ pub mod metrics;
 pub mod model;
 pub mod notify;
 mod plan;
+mod rehearsal;
+mod rotation;
 pub mod state;
 pub mod store;
 pub mod syncro;

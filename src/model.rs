@@ -1,6 +1,7 @@
 //! The values that every other room names: the tenants, their tokens, their time zones, and the scope of an alert. Pure.
 
 mod metric;
+mod next;
 mod rendezvous;
 mod scope;
 mod text;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Method, Operation, PermissionId, Probe, Profile, catalog};
 
 pub use metric::Metric;
+pub use next::{NextToken, RotateWhen, former_file};
 pub(crate) use rendezvous::ranked;
 pub use scope::Scope;
 pub(crate) use text::{cut, disturbs, shortened};
@@ -108,6 +110,8 @@ pub struct Token {
     pub name: String,
     /// The place from which its value is read, at every check.
     pub source: TokenSource,
+    /// The token that is to follow it, if one is to.
+    pub next: Option<NextToken>,
     /// The declared expiry: the first instant at which the token is expected not to work.
     pub expires: Option<DateTime<Utc>>,
     /// Whether something renews the token by itself, so that nobody has to be notified of its declared expiry.

@@ -81,6 +81,7 @@ pub(crate) fn token(name: &str, wanted: &[&str]) -> Token {
         tenant: Arc::new(tenant),
         name: name.to_owned(),
         source: TokenSource::File(PathBuf::from("token")),
+        next: None,
         expires: None,
         auto_rotated: false,
         ignored: Vec::new(),

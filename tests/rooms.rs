@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor, as the picture in `src/lib.rs` has them.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 26] = [
     ("catalog", 1),
     ("cli", 1),
     ("exit", 1),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("syncro", 4),
     ("belief", 5),
     ("import", 5),
+    ("rotation", 5),
     ("alert", 6),
     ("plan", 6),
     ("check", 7),
@@ -25,6 +26,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("metrics", 8),
     ("notify", 8),
     ("store", 8),
+    ("rehearsal", 9),
     ("web", 9),
     ("daemon", 10),
     ("command", 11),

@@ -25,11 +25,13 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// All of it once, as fast as the daemon can or at 1,000 requests a second, and then nothing for an hour.
-    pub(crate) const SWEEP: Self = Self { requests_per_minute: 60_000, validity: "6h", permissions: "6h", token: JUMPCLOUD };
+    pub(crate) const SWEEP: Self =
+        Self { requests_per_minute: 60_000, validity: "6h", permissions: "6h", token: JUMPCLOUD };
     /// The same of tokens that need no permission: two requests each, in a small fleet as in a large one.
     pub(crate) const ALIKE: Self = Self { token: "", ..Self::SWEEP };
     /// Without an end, at 15 requests a second.
-    pub(crate) const STEADY: Self = Self { requests_per_minute: 900, validity: "5s", permissions: "1m", token: JUMPCLOUD };
+    pub(crate) const STEADY: Self =
+        Self { requests_per_minute: 900, validity: "5s", permissions: "1m", token: JUMPCLOUD };
 }
 
 pub(crate) struct World {

@@ -67,8 +67,14 @@ _syncro__token__monitor() {
             syncro__token__monitor,redeliver)
                 cmd="syncro__token__monitor__subcmd__redeliver"
                 ;;
+            syncro__token__monitor,rehearse)
+                cmd="syncro__token__monitor__subcmd__rehearse"
+                ;;
             syncro__token__monitor,report)
                 cmd="syncro__token__monitor__subcmd__report"
+                ;;
+            syncro__token__monitor,rotate)
+                cmd="syncro__token__monitor__subcmd__rotate"
                 ;;
             syncro__token__monitor,run)
                 cmd="syncro__token__monitor__subcmd__run"
@@ -139,8 +145,14 @@ _syncro__token__monitor() {
             syncro__token__monitor__subcmd__help,redeliver)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__redeliver"
                 ;;
+            syncro__token__monitor__subcmd__help,rehearse)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__rehearse"
+                ;;
             syncro__token__monitor__subcmd__help,report)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__report"
+                ;;
+            syncro__token__monitor__subcmd__help,rotate)
+                cmd="syncro__token__monitor__subcmd__help__subcmd__rotate"
                 ;;
             syncro__token__monitor__subcmd__help,run)
                 cmd="syncro__token__monitor__subcmd__help__subcmd__run"
@@ -167,7 +179,7 @@ _syncro__token__monitor() {
 
     case "${cmd}" in
         syncro__token__monitor)
-            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state init import simulate demo health hash-password completions man help"
+            opts="-c -h -V --config --log-format --log-level --help --version run check status preflight rotate calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state init import rehearse simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -515,7 +527,7 @@ _syncro__token__monitor() {
             return 0
             ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help)
-            opts="run check status preflight calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state init import simulate demo health hash-password completions man help"
+            opts="run check status preflight rotate calibrate test-alert redeliver acknowledge unacknowledge validate catalog history report export-state import-state init import rehearse simulate demo health hash-password completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -766,7 +778,35 @@ _syncro__token__monitor() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__rehearse)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__help__subcmd__rotate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1114,6 +1154,56 @@ _syncro__token__monitor() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__rehearse)
+            opts="-c -h --days --revoke --outage --fixed-after --output --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --revoke)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fixed-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         syncro__subcmd__token__subcmd__monitor__subcmd__report)
             opts="-c -h --tenant --since --output --config --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1131,6 +1221,44 @@ _syncro__token__monitor() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "html csv json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        syncro__subcmd__token__subcmd__monitor__subcmd__rotate)
+            opts="-c -h --tenant --token-name --dry-run --config --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -9,16 +9,17 @@ mod excess;
 mod outage;
 mod permission_first;
 mod permissions;
+mod proof;
 mod set_back;
 mod step;
+mod transition;
 mod unverified;
 mod user;
 mod verdict;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr, VariantArray};
-use utoipa::ToSchema;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::catalog::PermissionId;
 use crate::syncro::{Failure, Fingerprint, Reason, Unreadable};
@@ -31,7 +32,9 @@ pub(crate) use outage::{
     FEWEST, LONGEST_TURNED_BAD, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
 pub(crate) use permissions::{PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions};
+pub use proof::{Comparison, Proof};
 pub(crate) use step::{Policy, see_listed, step};
+pub use transition::{Transition, TransitionKind};
 pub(crate) use unverified::WhyUnverified;
 pub(crate) use user::User;
 pub(crate) use verdict::{Elsewhere, Expectation, TokenState, Verdict, judge};
@@ -180,6 +183,12 @@ pub struct TokenStatus {
     pub permissions: Vec<PermissionStatus>,
     /// What the token may do besides, if it has been audited.
     pub audit: Option<Box<Audit>>,
+    /// What is believed of the token that is to follow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Box<TokenStatus>>,
+    /// What is believed of the value that it had before a switch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former: Option<Box<TokenStatus>>,
 }
 
 impl Default for TokenStatus {
@@ -209,6 +218,8 @@ impl Default for TokenStatus {
             rights: Vec::new(),
             permissions: Vec::new(),
             audit: None,
+            next: None,
+            former: None,
         }
     }
 }
@@ -334,62 +345,6 @@ impl TokenStatus {
     pub(crate) fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();
         self.permissions.shrink_to_fit();
-    }
-}
-
-/// A change of a status, as the history has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transition {
-    /// The kind of thing that changed.
-    pub kind: TransitionKind,
-    /// The name of the permission or the right that changed; `None` for all other kinds.
-    pub subject: Option<String>,
-    /// What was believed before.
-    pub before: String,
-    /// What is believed now.
-    pub after: String,
-    /// Since when that has been so, as it was first observed.
-    pub since: DateTime<Utc>,
-    /// The evidence of the change, for permissions.
-    pub evidence: Option<Evidence>,
-    /// The evidence in detail: the request and its answer, or the user's right.
-    pub shown_by: Option<String>,
-}
-
-/// The kind of thing that a transition changed.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, ToSchema, VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum TransitionKind {
-    /// The state of the token.
-    State,
-    /// A permission was lost or came back.
-    Permission,
-    /// A right of the user was lost or came back.
-    Right,
-    /// Another user is behind the token: its value is of another user's token now.
-    User,
-    /// The user is in another security group.
-    SecurityGroup,
-    /// The user became a Global Admin, or is none any more.
-    GlobalAdmin,
-    /// The user is not in the list of the account's users any more, or is again.
-    UserListed,
-    /// Another token value is used: the token was rotated.
-    Fingerprint,
-    /// The same token value has another name in the configuration.
-    Name,
-}
-
-impl TransitionKind {
-    /// Every kind, so that each has its series in the metrics.
-    pub const ALL: &[Self] = Self::VARIANTS;
-
-    /// The value of the label `kind`.
-    pub fn as_str(self) -> &'static str {
-        self.into()
     }
 }
 

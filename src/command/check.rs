@@ -19,7 +19,7 @@ use crate::model::Token;
 use crate::syncro::{Client, Failure};
 
 use super::client::client;
-use super::finding::{Finding, Level, PARTS, alert_json, alert_text, permission_json};
+use super::finding::{Finding, Level, PARTS, alert_json, alert_text, in_use, permission_json};
 use super::table::table;
 use super::{failed, finish, finish_json};
 
@@ -68,11 +68,12 @@ async fn check_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) ->
     if let Ok(style) = ProgressStyle::with_template("{pos} of {len} tokens {wide_bar} {eta}") {
         bar.set_style(style);
     }
-    let checks = tokens.into_iter().map(|token| async {
-        let (sender, receiver) = mpsc::channel(PARTS);
+    let done = &bar;
+    let checks = tokens.into_iter().map(|configured| async move {
+        let (token, (sender, receiver)) = (in_use(&configured).await, mpsc::channel(PARTS));
         check::check(client, Job::once(Arc::clone(&token), config.syncro.probes, config.syncro.audit_excess), &sender)
             .await;
-        bar.inc(1);
+        done.inc(1);
         Finding::of(config, config.syncro.probes, token, receiver)
     });
     let findings = stream::iter(checks).buffered(AT_ONCE).collect().await;

@@ -15,7 +15,7 @@ use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::model::{Probes, Token};
 use crate::state::PermissionView;
-use crate::syncro::{Failure, Observation};
+use crate::syncro::{Failure, Observation, TokenValue};
 use crate::system::clock;
 
 /// The number of parts of a check: the token itself, and its permissions.
@@ -63,6 +63,15 @@ impl From<Level> for Exit {
             Level::Critical => Self::Critical,
             Level::Unknown => Self::Unknown,
         }
+    }
+}
+
+/// The token as it is to be judged: after a switch it is what the configuration says of the next one.
+pub(super) async fn in_use(token: &Arc<Token>) -> Arc<Token> {
+    let Some(next) = &token.next else { return Arc::clone(token) };
+    match (TokenValue::read(&token.source).await, TokenValue::read(&next.source).await) {
+        (Ok(value), Ok(beside)) if value.fingerprint() == beside.fingerprint() => Arc::new(next.in_place_of(token)),
+        _ => Arc::clone(token),
     }
 }
 

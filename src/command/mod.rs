@@ -20,7 +20,9 @@ mod packaging;
 mod preflight;
 mod readiness;
 mod redeliver;
+mod rehearse;
 mod report;
+mod rotate;
 mod run;
 mod simulate;
 mod status;
@@ -28,6 +30,7 @@ mod table;
 mod test_alert;
 mod test_digest;
 mod validate;
+mod version;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -40,10 +43,9 @@ use tokio::runtime::Runtime;
 
 use crate::alert::Alert;
 use crate::cli::{Cli, Command, LogFormat};
-use crate::config::{self, Config, ZoneSource};
+use crate::config::{self, Config};
 use crate::daemon::rejected;
 use crate::exit::Exit;
-use crate::system::files::Deadline;
 use crate::system::signal::Signals;
 use crate::system::{output, secrecy, telemetry};
 
@@ -87,6 +89,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Run | Command::Simulate(_) | Command::Demo, None) => Exit::Failure,
         (Command::Check(arguments), _) => runtime.block_on(check::check(&path, arguments)),
         (Command::Preflight(arguments), _) => runtime.block_on(preflight::preflight(&path, arguments)),
+        (Command::Rotate(arguments), _) => runtime.block_on(rotate::rotate(&path, &arguments)),
         (Command::Calibrate(arguments), _) => runtime.block_on(calibrate::calibrate(&path, arguments)),
         (Command::TestAlert { receiver, print, digest: false }, _) => {
             runtime.block_on(test_alert::test_alert(&path, receiver, print))
@@ -102,6 +105,7 @@ fn execute(cli: Cli, runtime: &Runtime, signals: Option<Signals>) -> Exit {
         (Command::Catalog { subject, output }, _) => catalog::catalog(&path, subject, output),
         (Command::History(arguments), _) => history::history(&path, arguments),
         (Command::Report(arguments), _) => report::report(&path, arguments),
+        (Command::Rehearse(arguments), _) => rehearse::rehearse(&path, &arguments),
         (Command::Init, _) => init::init(&path),
         (Command::Import(arguments), _) => import::import(&path, &arguments),
         (Command::ExportState { tenant, elsewhere }, _) => {
@@ -125,8 +129,7 @@ pub fn not_understood(error: &clap::Error) -> Exit {
     let text = error.render();
     let mut text = if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
     if error.kind() == ErrorKind::DisplayVersion {
-        // Times by data that are too old may be an hour off, so the version of the data is printed too.
-        text = format!("{text}time zones: {}\n", ZoneSource::preferred(Deadline::default()));
+        text += &version::details();
     }
     finish(&text, Exit::Success)
 }

@@ -103,10 +103,13 @@ impl Load {
                 source
             });
             let load = &mut loads[source];
-            load.tokens += 1;
-            load.probes += token.probes(syncro.probes).len();
+            // A next token is asked what the one in use is, though less often whether it works.
+            let values = 1 + usize::from(token.next.is_some());
+            load.tokens += values;
+            load.probes += values * token.probes(syncro.probes).len();
             load.audits += if syncro.audit_excess { token.audit(syncro.probes).len() } else { 0 };
             load.full_checks += full_check(token, syncro.probes, syncro.audit_excess);
+            load.full_checks += (values - 1) * full_check(token, syncro.probes, false);
         }
         loads
     }

@@ -1,18 +1,19 @@
 //! Judges tenants and tokens, over all files of a configuration. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::{PermissionId, Profile, catalog};
 
 use super::context::Context;
-use super::fault::{Fault, Problem, resembles_token, shown};
+use super::fault::{Fault, Problem, shown};
+use super::next::next;
 use super::profiles::{Profiles, permission, permissions};
 use super::raw::{Notes, Section};
+use super::source::source;
 use super::value;
 use crate::model::Zone;
-use crate::model::{Calibrated, Ignored, Tenant, Token, TokenSource, Wanted};
+use crate::model::{Calibrated, Ignored, Tenant, Token, Wanted};
 
 /// The tenants and tokens that have been read so far, over all files.
 pub(super) struct Fleet<'a> {
@@ -81,11 +82,12 @@ impl<'a> Fleet<'a> {
             let problem = format!("the token name {} is used twice in this tenant", shown(name));
             notes.fault(&section.path("name"), Problem::new(problem, "each token once"));
         }
-        let source = self.source(&mut section, notes);
+        let source = source(&mut section, self.context, notes);
         let expires = section.read("expires", notes, |value| value::moment(value, zone));
         let contact = section.read("contact", notes, value::remark);
         let note = section.read("note", notes, value::remark);
         let auto_rotated = section.read("auto_rotated", notes, value::flag).unwrap_or(false);
+        let next = next(&mut section, (self.context, zone, source.as_ref()), notes);
         let profile = section.read("profile", notes, |value| self.profiles.find(value));
         let own = permissions(&mut section, "permissions", notes);
         let wanted = wanted(profile.as_deref(), &own);
@@ -96,6 +98,7 @@ impl<'a> Fleet<'a> {
                 tenant: Arc::clone(tenant),
                 name,
                 source,
+                next,
                 expires,
                 auto_rotated,
                 contact,
@@ -135,31 +138,6 @@ impl<'a> Fleet<'a> {
             all.push(Ignored { permission, reason, until });
         }
         all
-    }
-
-    fn source(&self, section: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<TokenSource> {
-        const KEYS: [&str; 3] = ["token_file", "token_env", "token_credential"];
-        let given: Vec<_> = KEYS.into_iter().filter(|key| section.has(key)).collect();
-        let sources = [
-            section.read("token_file", notes, |value| file_path(value, self.context)).map(TokenSource::File),
-            section.read("token_env", notes, environment).map(TokenSource::Environment),
-            section.read("token_credential", notes, credential).map(TokenSource::Credential),
-        ];
-        match given.as_slice() {
-            [] => notes.fault(
-                &section.path("token_file"),
-                Problem::new("missing", "one of token_file, token_env, token_credential"),
-            ),
-            [_] => {}
-            [.., last] => {
-                let problem = Problem::new(
-                    format!("{} sources for one token value: {}", given.len(), given.join(", ")),
-                    "one of them",
-                );
-                notes.fault(&section.path(last), problem);
-            }
-        }
-        sources.into_iter().flatten().next()
     }
 }
 
@@ -202,26 +180,6 @@ fn required<T>(
     section.read(key, notes, parse)
 }
 
-fn environment(value: &toml::Value) -> Result<String, Problem> {
-    let allowed = "the name of an environment variable: letters, digits and `_`, no digit first";
-    let name = value::text(value, allowed)?;
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if name.is_empty() || !plain || name.as_bytes()[0].is_ascii_digit() || resembles_token(name) {
-        return Err(Problem::new(format!("{} is not the name of an environment variable", shown(name)), allowed));
-    }
-    Ok(name.to_owned())
-}
-
-fn credential(value: &toml::Value) -> Result<String, Problem> {
-    let allowed = "the name of a systemd credential: 1 to 255 characters, no `/`, not `.` or `..`";
-    let name = value::text(value, allowed)?;
-    let file_name = Path::new(name).file_name().is_some_and(|file_name| file_name == name);
-    if !file_name || name.len() > 255 || name.chars().any(char::is_control) || resembles_token(name) {
-        return Err(Problem::new(format!("{} is not the name of a credential", shown(name)), allowed));
-    }
-    Ok(name.to_owned())
-}
-
 /// The permissions of the profile and the token's own, each once; what either of them requires is required.
 pub(super) fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wanted> {
     let required = profile.into_iter().flat_map(|profile| &profile.required).chain(own);
@@ -234,33 +192,4 @@ pub(super) fn wanted(profile: Option<&Profile>, own: &[PermissionId]) -> Vec<Wan
         }
     }
     wanted
-}
-
-/// A path, relative to the folder of the configuration file.
-pub(super) fn file_path(value: &toml::Value, context: &Context<'_>) -> Result<PathBuf, Problem> {
-    path_from(context.configuration, value, context)
-}
-
-/// Reads a path, relative to `base`. A component that resembles a token value is taken for a part of a path if more
-/// follows, or if there is something at the end of it; alone, or at the end of a path that leads nowhere, somebody
-/// pasted a value.
-pub(super) fn path_from(base: &Path, value: &toml::Value, context: &Context<'_>) -> Result<PathBuf, Problem> {
-    let allowed = "the path of a file";
-    let path = value::text(value, allowed)?;
-    if path.is_empty() || path.contains('\0') {
-        return Err(Problem::new("not a path", allowed));
-    }
-    let full = base.join(path);
-    let last = Path::new(path).file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
-    if resembles_token(&last) {
-        match context.outside.exists(&full) {
-            Ok(true) => {}
-            Ok(false) => return Err(Problem::new("looks like a token value, and no file has this path", allowed)),
-            Err(error) => {
-                let problem = format!("looks like a token value, and whether it is a path is not known: {error}");
-                return Err(Problem::new(problem, allowed));
-            }
-        }
-    }
-    Ok(full)
 }

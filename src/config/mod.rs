@@ -9,6 +9,7 @@ mod fleet;
 mod load;
 mod maintenance;
 mod metrics;
+mod next;
 mod password;
 mod preflight;
 mod profiles;
@@ -17,6 +18,7 @@ mod receivers;
 mod schedule;
 mod shard;
 mod shrunk;
+mod source;
 mod stretch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod untrusted;

@@ -43,6 +43,7 @@ pub(crate) fn candidate(
         name: profile.name.clone(),
         // The caller has the value already, so no source is read.
         source: TokenSource::File(PathBuf::new()),
+        next: None,
         expires: None,
         auto_rotated: false,
         ignored: Vec::new(),

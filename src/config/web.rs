@@ -7,10 +7,10 @@ use toml::Value;
 
 use super::context::Context;
 use super::fault::{Problem, shown};
-use super::fleet::file_path;
 use super::password::PasswordHash;
 use super::raw::{Notes, Section};
 use super::receivers::Identity;
+use super::source::file_path;
 use super::value;
 
 /// The default address. It is a loopback address, since what the daemon knows is nobody else's business unless the

@@ -21,6 +21,7 @@ mod peers;
 mod quick_checks;
 mod reload;
 mod review;
+mod rotation;
 mod tenant_alerts;
 mod users;
 mod watch;
@@ -37,12 +38,13 @@ use crate::model::TokenId;
 use crate::state::{PersistedState, Snapshot};
 use crate::syncro::Observation;
 
-use super::effect::Effect;
+use super::effect::{Effect, Switch};
 use acknowledge::EndedAlerts;
 use agenda::Agenda;
 use fleet::Fleet;
 use monitor::Monitor;
 use outage_monitor::OutageMonitor;
+use rotation::Rotations;
 use tenant_alerts::TenantReviews;
 
 /// What happened.
@@ -65,6 +67,8 @@ pub enum Event {
     Check(TokenId),
     /// Somebody takes an alert on, or gives it back.
     Acknowledge(AcknowledgementOrder),
+    /// The value of a next token was put in the place of the one in use, or could not be.
+    Switched(Switch),
 }
 
 /// The state of the loop.
@@ -76,6 +80,7 @@ pub struct Core {
     sweep: Duration,
     fleet: Fleet,
     agenda: Agenda,
+    rotations: Rotations,
     outages: OutageMonitor,
     monitor: Monitor,
     reviews: TenantReviews,
@@ -95,6 +100,7 @@ impl Core {
             started: now,
             fleet: Fleet::default(),
             agenda: Agenda::default(),
+            rotations: Rotations::default(),
             outages: OutageMonitor::default(),
             monitor: Monitor::default(),
             reviews: TenantReviews::default(),
@@ -123,6 +129,7 @@ impl Core {
             Event::Reload(config) => self.reload(config, now, &mut effects),
             Event::Check(token) => self.check(&token, now, &mut effects),
             Event::Acknowledge(order) => self.acknowledge(order, now, &mut effects),
+            Event::Switched(switch) => self.check(&switch.token.id(), now, &mut effects),
         }
         self.settle(now, &mut effects);
         self.ended.note(&effects);

@@ -1,11 +1,15 @@
 //! What the core wants done. Values only; the loop carries them out.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
 use crate::alert::{Acknowledged, AcknowledgementOrder};
-use crate::belief::Check;
+use crate::belief::{Check, Transition};
 use crate::check::Job;
-use crate::model::TokenId;
-use crate::state::Record;
-use crate::syncro::{Failure, Observation, Part};
+use crate::model::{Token, TokenId};
+use crate::state::{Entry, Record};
+use crate::syncro::{Failure, Fingerprint, Observation, Part};
 
 /// One thing to do.
 #[must_use]
@@ -24,6 +28,8 @@ pub enum Effect {
         /// Why not, if it cannot.
         problem: Option<String>,
     },
+    /// Put the value of a next token in the place of the one in use.
+    Switch(Switch),
     /// Log and answer what became of an order.
     Acknowledged {
         /// The order.
@@ -31,6 +37,15 @@ pub enum Effect {
         /// What became of it.
         outcome: Acknowledged,
     },
+}
+
+/// A switch to the next token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// The token whose value is replaced.
+    pub token: Arc<Token>,
+    /// The fingerprint of the value that was proven.
+    pub next: Fingerprint,
 }
 
 /// One check that was made.
@@ -66,4 +81,9 @@ pub(super) fn checked_by(observed: &Observation) -> Check {
         Part::Token(_) => Check::Validity,
         Part::Permissions(_) => Check::Permissions,
     }
+}
+
+/// An entry of the history.
+pub(super) fn entry(token: &TokenId, at: DateTime<Utc>, transition: Transition) -> Effect {
+    Effect::Record(Record::Entry(Entry::Changed { token: token.clone(), at, transition }))
 }

@@ -8,6 +8,7 @@ mod effect;
 mod instruments;
 mod log;
 mod pulse;
+mod rotate;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::syncro::Client;
 use crate::system::clock::{self, Monotonic};
 
 pub use self::core::{Core, Event};
-pub use self::effect::Effect;
+pub use self::effect::{Effect, Switch};
 pub use self::instruments::Instruments;
 pub(crate) use self::pulse::Pulse;
 
@@ -62,6 +63,8 @@ pub struct Engine {
     instruments: Instruments,
     snapshot: watch::Sender<Arc<Snapshot>>,
     checks: JoinSet<()>,
+    /// Switches that were made.
+    switched: (mpsc::Sender<Switch>, mpsc::Receiver<Switch>),
     batches: mpsc::Sender<Batch>,
     batch: Batch,
     /// What follows from the persisted state alone.
@@ -86,6 +89,7 @@ impl Engine {
         let (mut core, effects) = Core::start(config, state, clock::now());
         let (snapshot, snapshots) = watch::channel(Arc::new(core.snapshot()));
         let (checks, batch) = (JoinSet::new(), Batch::default());
+        let switched = mpsc::channel(FINISHED);
         let first = effects;
         let (waiting, acknowledged) = (Vec::new(), Vec::new());
         let engine = Self {
@@ -94,6 +98,7 @@ impl Engine {
             instruments,
             snapshot,
             checks,
+            switched,
             batches,
             batch,
             first,
@@ -160,6 +165,7 @@ impl Engine {
                         Event::Acknowledge(order)
                     }
                 }),
+                Some(switch) = self.switched.1.recv() => events.push(Event::Switched(switch)),
                 _ = observed.recv_many(&mut batch, FINISHED) => {
                     for Observed { key, observation, took, ended } in batch.drain(..) {
                         self.instruments.took(&observation, took);
@@ -177,6 +183,9 @@ impl Engine {
             Effect::Start(job) => {
                 let (client, finished) = (self.client.clone(), finished.clone());
                 self.checks.spawn(async move { check(&client, job, &finished).await });
+            }
+            Effect::Switch(switch) => {
+                self.checks.spawn(rotate::rotate(switch, self.switched.0.clone()));
             }
             Effect::Checked(checked) => {
                 self.instruments.checked(&checked);

@@ -9,9 +9,9 @@ use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::alert::Firing;
-use crate::belief::{Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
+use crate::belief::{Comparison, Evidence, PermissionState, PermissionStatus, TokenState, TokenStatus};
 use crate::config::{Intervals, Maintenance, suppressed_until};
-use crate::model::{Metric, Probes, Token};
+use crate::model::{Metric, NextToken, Probes, Token};
 use crate::syncro::{Asked, FailingAddress};
 use crate::system::clock::Monotonic;
 
@@ -81,6 +81,14 @@ impl TokenSnapshot {
     /// Since when the value of the token has been the one that it is, as far as it was seen.
     pub(crate) fn value_seen_since(&self) -> Option<DateTime<Utc>> {
         self.status.value_since.or(self.status.known_since)
+    }
+
+    /// The token that is to follow it, if one is configured, what is believed of it, and how it compares.
+    pub fn next(&self, probes: Probes) -> Option<(&NextToken, Option<&TokenStatus>, Comparison)> {
+        let (next, status) = (self.token.next.as_ref()?, self.status.next.as_deref());
+        let comparison =
+            status.map_or_else(Comparison::default, |status| Comparison::of(&self.token, &self.status, status, probes));
+        Some((next, status, comparison))
     }
 
     /// The health of the token at a moment. It follows from what is believed rather than from what fires, since alerts may be

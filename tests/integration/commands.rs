@@ -139,7 +139,12 @@ fn catalog_lists_the_profiles_of_the_configuration_too_and_is_not_stopped_by_its
 #[test]
 fn help_and_version_end_with_0_and_a_wrong_command_line_with_64() {
     assert_eq!(call(&["--help"]).status.code(), Some(0));
-    assert_eq!(call(&["--version"]).status.code(), Some(0));
+    let version = call(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    let said = text(&version.stdout);
+    for line in ["syncro-token-monitor 0.", "\nrevision: ", "\nbuild: ", "\ntime zones: "] {
+        assert!(said.contains(line), "`{line:?}` is missing: {said}");
+    }
     for wrong in
         [&["fly"][..], &["run", "--now"], &["history", "--output", "xml"], &[], &["validate", "--log-level", "a=b=c"]]
     {

@@ -167,6 +167,11 @@ pub(super) fn replace_gone(subject: &Subject<'_>) -> Vec<String> {
 
 fn make(subject: &Subject<'_>, maker: &str, condition: &str, permissions: &[&str], is_date_asked: bool) -> Vec<String> {
     let members = subject.members();
+    if let [member] = members.as_slice()
+        && member.status.is_followed(member.token)
+    {
+        return vec![rotate(member.token, condition)];
+    }
     let into = subject.integrations(ROOM_IN_STEP);
     let at = match subject.tenant().and_then(|tenant| tenant.address_of("/api_tokens/new#new-api-token")) {
         Some(address) => format!("at {address} (Custom Permissions)"),
@@ -180,6 +185,16 @@ fn make(subject: &Subject<'_>, maker: &str, condition: &str, permissions: &[&str
         permissions => vec![begin, format!("Tick {} there, and what else is needed by {into}", ticks(permissions))],
     };
     made.into_iter().chain([put(&members, &into)]).chain(take_in(&members, is_date_asked)).collect()
+}
+
+/// Puts the next token in place, which is proven.
+fn rotate(token: &Token, condition: &str) -> String {
+    let (tenant, token_name) = (name(&token.tenant.name), name(&token.name));
+    let begin = if condition.is_empty() { "Run".to_owned() } else { format!("{condition}: run") };
+    format!(
+        "{begin} `syncro-token-monitor rotate` for the token {token_name} of the tenant {tenant}: its next token is proven. It says \
+         what is left to be done"
+    )
 }
 
 /// The permissions, as what is to be ticked.

@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::config::context::Context;
 use crate::config::fault::Problem;
-use crate::config::fleet::file_path;
 use crate::config::raw::{Notes, Section};
+use crate::config::source::file_path;
 use crate::config::value;
 
 /// How often the request is sent unless the configuration says otherwise.

@@ -8,8 +8,8 @@ use url::Url;
 
 use crate::config::context::Context;
 use crate::config::fault::{Fault, Problem, resembles_token, shown};
-use crate::config::fleet::file_path;
 use crate::config::raw::{Notes, Section};
+use crate::config::source::file_path;
 use crate::config::value;
 use crate::model::Zone;
 

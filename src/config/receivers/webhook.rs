@@ -4,8 +4,8 @@ use toml::Value;
 
 use crate::config::context::Context;
 use crate::config::fault::{Problem, resembles_token, shown};
-use crate::config::fleet::file_path;
 use crate::config::raw::{Notes, Section};
+use crate::config::source::file_path;
 use crate::config::value;
 
 use super::template::{LONGEST_TEMPLATE, Template};

@@ -54,8 +54,7 @@ pub(super) struct Reconfigured {
 impl Fleet {
     /// Watches one more token, of which nothing is believed yet.
     pub(super) fn add(&mut self, token: Arc<Token>, config: &Config, sweep: Duration, now: DateTime<Utc>) -> WatchKey {
-        let key = WatchKey(self.next_key);
-        self.next_key += 1;
+        let key = self.new_key();
         let (phase, status) = (Phase::of(&token), Arc::new(TokenStatus::default()));
         let timing = Timing {
             plan: plan(&token, phase, &status, config, now),
@@ -65,10 +64,18 @@ impl Fleet {
             audit_from: audit_from(phase, None, config, sweep, now),
         };
         self.tenants.entry(token.tenant.name.clone()).or_default().members.push(key);
-        let watch = Watch { token, phase, status, asked: Arc::default(), timing, is_behind: false };
+        let configured = Arc::clone(&token);
+        let watch = Watch { token, configured, phase, status, asked: Arc::default(), timing, is_behind: false };
         self.watches.insert(key, watch);
         self.unchecked.insert(key);
         self.shown.begin_anew();
+        key
+    }
+
+    /// A key that nothing has.
+    pub(super) fn new_key(&mut self) -> WatchKey {
+        let key = WatchKey(self.next_key);
+        self.next_key += 1;
         key
     }
 
@@ -90,8 +97,8 @@ impl Fleet {
             };
             self.tenants.entry(name.clone()).or_default().members.push(key);
             if let Some(watch) = self.watches.get_mut(&key) {
-                remaining.push((key, watch.token != *token));
-                watch.token = Arc::clone(token);
+                remaining.push((key, watch.configured != *token));
+                (watch.token, watch.configured) = (Arc::clone(token), Arc::clone(token));
             }
         }
         let removed = former.into_values().filter_map(|key| Some((key, self.watches.remove(&key)?)));

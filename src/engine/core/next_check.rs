@@ -4,28 +4,43 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::belief::{Confirmation, TokenStatus};
-use crate::check::{Job, PermissionJob, Requests, WatchKey};
+use crate::belief::{Check, Confirmation, TokenStatus};
+use crate::check::{Ended, Job, PermissionJob, Requests, WatchKey};
 use crate::config::Config;
 use crate::engine::effect::Effect;
 use crate::plan::{PermissionScope, is_doubtful, wants_user};
 use crate::syncro::CheckLane;
 
 use super::Core;
+use super::rotation;
 use super::users;
 use super::watch::Watch;
 
 impl Core {
     /// Starts due checks while there are slots, the most pressing first.
     pub(super) fn start_checks(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let Self { agenda, fleet, monitor, config, .. } = self;
+        let Self { agenda, fleet, monitor, config, rotations, .. } = self;
         let mut chosen: Vec<(WatchKey, CheckLane, Option<PermissionScope>)> = Vec::new();
-        let paused = |key| monitor.paused_until(&fleet.get(key)?.token.tenant, &config.syncro, now);
+        let mut beside = Vec::new();
+        let owner = |key| rotations.of(key).map_or(key, |(owner, _)| owner);
+        let paused = |key| monitor.paused_until(&fleet.get(owner(key))?.token.tenant, &config.syncro, now);
         agenda.start(now, paused, |key, lane| {
+            if rotations.of(key).is_some() {
+                let job = rotation::job(rotations, (fleet, config), (key, lane));
+                let asks = job.as_ref().is_some_and(|job| job.permissions.is_some());
+                beside.push((key, lane, job));
+                return asks;
+            }
             let scope = fleet.get(key).and_then(|watch| scope(watch, lane, now));
             chosen.push((key, lane, scope));
             scope.is_some()
         });
+        for (key, lane, job) in beside {
+            match job {
+                Some(job) => effects.push(Effect::Start(job)),
+                None => agenda.ended(key, Check::Validity, Some(Ended { lane, permissions: false })),
+            }
+        }
         for (key, lane, scope) in chosen {
             let (probes, confirmation) = (config.syncro.probes, Confirmation::of(&config.alerts));
             let users = match scope {

@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 
 use crate::belief::{Check, Confirmation, Policy, Transition, TransitionKind, step};
 use crate::check::{Ended, WatchKey};
-use crate::engine::effect::{Checked, Effect, Outcome, checked_by};
-use crate::model::TokenId;
+use crate::engine::effect::{Checked, Effect, Outcome, checked_by, entry};
 use crate::plan::audit_from;
-use crate::state::{Entry, Record};
+use crate::state::Record;
 use crate::syncro::{Asked, Failure, Observation, Part};
 
 use super::Core;
+use super::rotation::InUse;
 
 /// What every check begins with.
 const ME: &str = "/me";
@@ -28,6 +28,9 @@ impl Core {
         now: DateTime<Utc>,
         effects: &mut Vec<Effect>,
     ) {
+        if let Some((owner, role)) = self.rotations.of(key) {
+            return self.rotation_observed((key, owner, role), observed, ended, now, effects);
+        }
         let check = checked_by(observed);
         self.agenda.ended(key, check, ended);
         if !self.agenda.is_checking_permissions(key)
@@ -44,10 +47,12 @@ impl Core {
             observed
         };
         self.recognise(key, observation, now, effects);
+        let before = self.fleet.get(key).map(|watch| InUse::of(&watch.status)).unwrap_or_default();
         let changed = self.step(key, check, observation, now, effects);
         let ended_early = check == Check::Validity && ended.is_some_and(|ended| ended.permissions);
         self.users_listed(key, observation, ended_early, now, effects);
         self.monitor.observe(observation);
+        self.note_in_use(key, before, now, effects);
         if check == Check::Validity {
             self.note_tenant(key, now, effects);
         }
@@ -128,11 +133,6 @@ fn is_full(observation: &Observation) -> bool {
 
 fn concerns_group(transition: &Transition) -> bool {
     matches!(transition.kind, TransitionKind::Permission | TransitionKind::Right | TransitionKind::SecurityGroup)
-}
-
-/// An entry of the history.
-pub(super) fn entry(token: &TokenId, at: DateTime<Utc>, transition: Transition) -> Effect {
-    Effect::Record(Record::Entry(Entry::Changed { token: token.clone(), at, transition }))
 }
 
 /// The last requests about a token: a full check of the permissions replaces all that was asked about them before, any

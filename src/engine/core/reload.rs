@@ -38,6 +38,7 @@ impl Core {
         }
         *self.fleet.firing_mut() = Arc::new(upgraded(std::mem::take(&mut state.fleet), &Scope::Fleet));
         effects.extend(not_after(|| Scope::Fleet, self.fleet.firing_mut(), now));
+        self.plan_rotations(now);
         self.outages.set_turned(self.fleet.turned());
         for name in self.fleet.tenant_names() {
             self.reviews.note(name);
@@ -109,6 +110,7 @@ impl Core {
             self.agenda.remove(key);
             self.remove(watch.token.id(), watch.status, now, effects);
         }
+        self.plan_rotations(now);
         for (key, _) in remaining {
             self.review(key, now, effects);
         }

@@ -24,7 +24,10 @@ impl Core {
             self.set_back(before, now, effects);
         }
         while let Some(key) = self.agenda.due_review(now) {
-            self.review(key, now, effects);
+            match self.rotations.of(key) {
+                Some((owner, _)) => self.plan_rotation(owner, now),
+                None => self.review(key, now, effects),
+            }
         }
         self.judge_outage(now, effects);
         self.judge_monitor(now, effects);

@@ -9,6 +9,7 @@ mod monitor;
 mod outages;
 mod repeats;
 mod restarts;
+mod rotation;
 mod users;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

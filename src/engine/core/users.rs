@@ -9,14 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::belief::{Confirmation, see_listed};
 use crate::check::WatchKey;
 use crate::config::USERS_INTERVAL;
-use crate::engine::effect::Effect;
+use crate::engine::effect::{Effect, entry};
 use crate::model::Probes;
 use crate::state::Record;
 use crate::syncro::{Observation, Part, UsersObservation};
 
 use super::Core;
 use super::fleet::Fleet;
-use super::observed::entry;
 
 /// The users to seek in the list of a tenant's users, if the full check of a token that starts now is to read it: the first
 /// one after every token of the tenant has been checked, one a day from then on, and one to confirm that somebody is missing.

@@ -17,6 +17,8 @@ use crate::syncro::Asked;
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) token: Arc<Token>,
+    /// The same as the configuration has it: the value in use may be that of the next token.
+    pub(super) configured: Arc<Token>,
     pub(super) phase: Phase,
     pub(super) status: Arc<TokenStatus>,
     /// The last requests about it, and how each went; they are not persisted.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::belief::{self, TokenState};
+use crate::belief::{self, Proof, TokenState, TokenStatus};
 use crate::catalog::{Method, PermissionId};
 use crate::model::TokenId;
 use crate::state::{Health, HistoryLine, PermissionView, Snapshot, TokenSnapshot};
@@ -50,6 +50,12 @@ pub(super) struct Token<'a> {
     /// The first 12 hex digits of SHA-256 of the token value.
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{12}$")]
     fingerprint: Option<&'a Fingerprint>,
+    /// The token that is to follow it, where the configuration names one.
+    #[schema(required)]
+    next: Option<Next<'a>>,
+    /// The value that it had before a switch to a next token; `null` if it had none since it is watched.
+    #[schema(required)]
+    former: Option<Former<'a>>,
     /// The security group of the user who made it.
     #[schema(required)]
     security_group: Option<&'a str>,
@@ -72,15 +78,48 @@ pub(super) struct Token<'a> {
     alerts: Vec<Alert<'a>>,
 }
 
-/// The last checks of both kinds.
+/// A token that is to follow another one.
 #[derive(Debug, Serialize, ToSchema)]
+struct Next<'a> {
+    /// How far it is proven that it can take the place of the one in use: `absent` while there is no value, `in_use` once it
+    /// has, `unusable` if it does not work on this account, `lacking` and `unproven` if it lacks, or is not shown to have,
+    /// something that the one in use was shown to have, `unknown` before a check has given a verdict.
+    proof: Proof,
+    #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{12}$")]
+    fingerprint: Option<&'a Fingerprint>,
+    /// Its declared expiry.
+    #[schema(required)]
+    expires: Option<DateTime<Utc>>,
+    /// What it lacks of what the one in use was shown to have.
+    #[schema(value_type = Vec<String>)]
+    lacks: Vec<PermissionId>,
+    /// What of that no check has shown.
+    #[schema(value_type = Vec<String>)]
+    not_shown: Vec<PermissionId>,
+    /// Whether another user is behind it; `null` if one of the two users is not known.
+    #[schema(required)]
+    is_of_another_user: Option<bool>,
+    checks: Checks,
+}
+
+/// The value that a token had before a switch.
+#[derive(Debug, Serialize, ToSchema)]
+struct Former<'a> {
+    /// Whether Syncro still lets it in.
+    state: TokenState,
+    #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{12}$")]
+    fingerprint: Option<&'a Fingerprint>,
+}
+
+/// The last checks of both kinds.
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Checks {
     validity: Attempts,
     permissions: Attempts,
 }
 
 /// The last checks of one kind.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Attempts {
     #[schema(required)]
     last_attempt: Option<DateTime<Utc>>,
@@ -211,18 +250,34 @@ impl<'a> Token<'a> {
             contact: token.contact.as_deref(),
             note: token.note.as_deref(),
             fingerprint: status.fingerprint.as_ref(),
+            next: entry.next(snapshot.probes).map(|(next, status, comparison)| Next {
+                proof: comparison.proof,
+                fingerprint: status.and_then(|status| status.fingerprint.as_ref()),
+                expires: next.expires,
+                lacks: comparison.lacks,
+                not_shown: comparison.not_shown,
+                is_of_another_user: comparison.is_of_another_user,
+                checks: status.map(Checks::of).unwrap_or_default(),
+            }),
+            former: status
+                .former
+                .as_ref()
+                .map(|former| Former { state: former.state, fingerprint: former.fingerprint.as_ref() }),
             security_group: status.security_group(),
             customers_visible: status.customers_visible,
             user: status.user.as_ref().map(User::of),
             global_admin: status.user.as_ref().and_then(|user| user.admin.granted),
-            checks: Checks {
-                validity: Attempts::of(&status.validity),
-                permissions: Attempts::of(&status.permission_checks),
-            },
+            checks: Checks::of(status),
             permissions: PermissionView::of(token, status, snapshot.probes, at).collect(),
             excess,
             alerts: snapshot.firing_of(entry).map(|firing| Alert::of(firing, base)).collect(),
         }
+    }
+}
+
+impl Checks {
+    fn of(status: &TokenStatus) -> Self {
+        Self { validity: Attempts::of(&status.validity), permissions: Attempts::of(&status.permission_checks) }
     }
 }
 

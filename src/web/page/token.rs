@@ -3,8 +3,9 @@
 
 use askama::Template;
 
-use crate::belief::{Attempts, PermissionState, User};
-use crate::model::TokenSource;
+use crate::belief::{Attempts, PermissionState, Proof, TokenState, TokenStatus, User};
+use crate::catalog::PermissionId;
+use crate::model::{Probes, RotateWhen, TokenSource};
 use crate::state::{HistoryLine, Snapshot, TokenSnapshot};
 use crate::syncro::Asked;
 
@@ -77,6 +78,10 @@ struct Page<'a> {
     /// Since when the value has been the one that it is, if it was another before.
     value_since: Option<When>,
     unreadable: Option<String>,
+    /// How the token that is to follow it compares, and what is to be done about it.
+    next: Option<String>,
+    /// What is known of the value before a switch.
+    former: Option<String>,
     checks: [Check; 2],
     expiry: Option<Expiry>,
     marks: Vec<Mark>,
@@ -138,6 +143,8 @@ pub(in super::super) fn token(
         fingerprint: status.fingerprint.as_ref().map(ToString::to_string),
         value_since: entry.value_seen_since().map(|at| When::new(at, now)),
         unreadable: status.unreadable.as_ref().map(ToString::to_string),
+        next: next(entry, snapshot.probes),
+        former: status.former.as_deref().map(former),
         checks: [check(frame, "Validity", &status.validity), check(frame, "Permissions", &status.permission_checks)],
         expiry: Expiry::of(token, &snapshot.expiry_notice, now),
         marks: marks(token, &snapshot.expiry_notice, now),
@@ -167,6 +174,44 @@ fn source(source: &TokenSource) -> String {
         TokenSource::Environment(name) => format!("the environment variable {name}"),
         TokenSource::Credential(name) => format!("the credential {name}"),
     }
+}
+
+/// How the token that is to follow one compares with it, in a sentence.
+fn next(entry: &TokenSnapshot, probes: Probes) -> Option<String> {
+    let (next, _, comparison) = entry.next(probes)?;
+    let names = |permissions: &[PermissionId]| {
+        permissions.iter().map(|permission| permission.name()).collect::<Vec<_>>().join(", ")
+    };
+    let how = match comparison.proof {
+        Proof::Unknown => "not checked yet, or no check gave a verdict".to_owned(),
+        Proof::Absent => "no usable value there yet".to_owned(),
+        Proof::InUse => "in use: it is the value above".to_owned(),
+        Proof::Unusable => "does not work on this account".to_owned(),
+        Proof::Lacking => format!("lacks {}, which the one in use was shown to have", names(&comparison.lacks)),
+        Proof::Unproven => format!("works, but is not shown to have {}", names(&comparison.not_shown)),
+        Proof::Proven if next.rotate_when == RotateWhen::Proven => "proven, and to be put in place".to_owned(),
+        Proof::Proven => "proven: the command rotate puts it in place".to_owned(),
+    };
+    let user = match comparison.is_of_another_user {
+        Some(true) if comparison.proof != Proof::InUse => "; another user is behind it",
+        _ => "",
+    };
+    Some(format!("from {}, {how}{user}", source(&next.source)))
+}
+
+/// What is known of the value before a switch, in a sentence.
+fn former(status: &TokenStatus) -> String {
+    let fingerprint = status.fingerprint.as_ref().map(|fingerprint| format!("fingerprint {fingerprint}, "));
+    let how = match status.state {
+        TokenState::Unknown => "not checked yet",
+        TokenState::Valid | TokenState::WrongAccount => "Syncro still lets it in: delete that token in Syncro",
+        TokenState::Blocked => "not known whether Syncro lets it in",
+        TokenState::Unreadable => "not checked any more: its value is not there",
+        TokenState::Expired | TokenState::Rejected | TokenState::Restricted | TokenState::LockedOut => {
+            "Syncro refuses it, as it should"
+        }
+    };
+    format!("{}{how}", fingerprint.unwrap_or_default())
 }
 
 /// A request that was sent, and what came of it.
@@ -205,7 +250,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::belief::TokenStatus;
     use crate::testing::{at, token as configured, token_snapshot};
 
     #[test]

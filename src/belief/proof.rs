@@ -1,0 +1,120 @@
+//! Whether a token can take the place of another one: it works on the same account, and may do at least what that was shown to
+//! do. Pure.
+
+use serde::Serialize;
+use strum::IntoStaticStr;
+use utoipa::ToSchema;
+
+use crate::catalog::PermissionId;
+use crate::model::{Probes, Token};
+use crate::syncro::Unreadable;
+
+use super::permissions::PermissionState;
+use super::verdict::TokenState;
+use super::{TokenStatus, User};
+
+/// How far it is proven that a token can take the place of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, IntoStaticStr, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Proof {
+    /// No check of it has given a verdict.
+    #[default]
+    Unknown,
+    /// There is no usable value.
+    Absent,
+    /// Its value is the one in use.
+    InUse,
+    /// It does not work on this account.
+    Unusable,
+    /// It lacks something that the other one was shown to have.
+    Lacking,
+    /// Something is not shown that the other one was shown to have.
+    Unproven,
+    /// It can take its place.
+    Proven,
+}
+
+/// A proof, with what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Comparison {
+    /// How far it is proven.
+    pub proof: Proof,
+    /// What the next token lacks of what the one in use was shown to have.
+    pub lacks: Vec<PermissionId>,
+    /// What of that no check has shown of the next one.
+    pub not_shown: Vec<PermissionId>,
+    /// What both lack, though the integration breaks without it.
+    pub both_lack: Vec<PermissionId>,
+    /// Whether another user is behind the next token; `None` if one of the two users is not known.
+    pub is_of_another_user: Option<bool>,
+}
+
+impl Comparison {
+    /// Compares what is believed of the token in use with what is believed of the one that is to follow it. Where nothing
+    /// was ever shown of the one in use, the next one has to show everything that the integration breaks without, as far as a
+    /// request can show it.
+    #[must_use]
+    pub fn of(token: &Token, in_use: &TokenStatus, next: &TokenStatus, probes: Probes) -> Self {
+        let is_known = in_use.permission_checks.last_success.is_some();
+        let states = || token.wanted.iter().map(|wanted| (wanted, in_use.permission_state(wanted.permission)));
+        let needed = states().filter(|(wanted, state)| match state {
+            PermissionState::Granted => true,
+            PermissionState::Missing => false,
+            PermissionState::Unverified => !is_known && wanted.required && probes.allowed(wanted.permission).is_some(),
+        });
+        let needed: Vec<_> = needed.map(|(wanted, _)| wanted.permission).collect();
+        let which = |all: &[PermissionId], state| {
+            all.iter().copied().filter(|permission| next.permission_state(*permission) == state).collect::<Vec<_>>()
+        };
+        let lost = states().filter(|(wanted, state)| wanted.required && *state == PermissionState::Missing);
+        let lost: Vec<_> = lost.map(|(wanted, _)| wanted.permission).collect();
+        let lacks = which(&needed, PermissionState::Missing);
+        let not_shown = which(&needed, PermissionState::Unverified);
+        let is_same_value = next.fingerprint.is_some() && next.fingerprint == in_use.fingerprint;
+        let proof = match next.state {
+            _ if is_same_value => Proof::InUse,
+            TokenState::Unknown | TokenState::Blocked => Proof::Unknown,
+            TokenState::Unreadable => Proof::Absent,
+            TokenState::Valid if !lacks.is_empty() => Proof::Lacking,
+            TokenState::Valid if !not_shown.is_empty() || next.permissions_are_outdated() => Proof::Unproven,
+            TokenState::Valid => Proof::Proven,
+            TokenState::Expired
+            | TokenState::Rejected
+            | TokenState::Restricted
+            | TokenState::WrongAccount
+            | TokenState::LockedOut => Proof::Unusable,
+        };
+        let id = |status: &TokenStatus| status.user.as_ref().map(|user: &User| user.id);
+        let is_of_another_user = id(in_use).zip(id(next)).map(|(one, other)| one != other);
+        Self { proof, lacks, not_shown, both_lack: which(&lost, PermissionState::Missing), is_of_another_user }
+    }
+}
+
+impl TokenStatus {
+    /// Whether the value of the token that was to follow is the one in use: it has been switched.
+    pub fn is_switched(&self) -> bool {
+        self.fingerprint.is_some() && self.next.as_ref().is_some_and(|next| next.fingerprint == self.fingerprint)
+    }
+
+    /// Whether a next token is proven that can take the place of this one.
+    pub(crate) fn is_followed(&self, token: &Token) -> bool {
+        // What requests may be sent matters only where nothing was ever shown of the one in use.
+        let proof = |next: &Self| Comparison::of(token, self, next, Probes::ReadOnly).proof;
+        token.next.is_some() && self.next.as_deref().is_some_and(|next| proof(next) == Proof::Proven)
+    }
+
+    /// What is believed of the value that the token had before a switch, as long as that is to be refused by Syncro and is not.
+    pub fn lingering(&self) -> Option<&Self> {
+        self.former.as_deref().filter(|former| !former.is_over())
+    }
+
+    /// Whether nothing is left to be seen of a former value: Syncro refuses it, or its file was taken away.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.state {
+            TokenState::Expired | TokenState::Rejected | TokenState::Restricted | TokenState::LockedOut => true,
+            TokenState::Unreadable => matches!(self.unreadable, Some(Unreadable::Missing(_))),
+            TokenState::Valid | TokenState::WrongAccount | TokenState::Blocked | TokenState::Unknown => false,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `rehearse`: what the receivers of this configuration would be sent in a simulated year. It asks nobody and sends nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::alert::Notification;
+use crate::cli::{Output, RehearseArguments};
+use crate::config::{Config, Receiver};
+use crate::exit::Exit;
+use crate::model::Token;
+use crate::notify::Targets;
+use crate::rehearsal::{Incident, Script, Sent, Truth, What, by_receiver, live};
+use crate::system::clock;
+
+use super::table::table;
+use super::{failed, finish, finish_json, load};
+
+/// The longest rehearsal, in days.
+const LONGEST: i64 = 3650;
+
+pub(super) fn rehearse(path: &Path, arguments: &RehearseArguments) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let script = match script(&config, arguments, clock::now().trunc_subsecs(0)) {
+        Ok(script) => script,
+        Err(error) => return failed(&error.context("rehearse")),
+    };
+    let targets = Targets { receivers: config.alerts.receivers.clone(), ..Targets::default() };
+    let truth = Truth::new(config.tokens.iter().map(|token| &**token), &script);
+    let mut sent = live(&config, &truth, &script, &targets.subscriptions());
+    sent.extend(digests(&config, &script));
+    sent.sort_by_key(|sent| sent.at);
+    match arguments.output {
+        Output::Table => finish(&text(&config, &script, &sent), Exit::Success),
+        Output::Json => finish_json(&value(&config, &script, &sent), Exit::Success),
+    }
+}
+
+/// What is to happen, by the command line.
+fn script(config: &Config, arguments: &RehearseArguments, start: DateTime<Utc>) -> anyhow::Result<Script> {
+    let RehearseArguments { days, revoke, outage, fixed_after, .. } = arguments;
+    if !(1..=LONGEST).contains(days) {
+        bail!("{days} days: from 1 to {LONGEST} can be");
+    }
+    let on = |day: i64| {
+        if (0..*days).contains(&day) {
+            Ok(start + TimeDelta::days(day))
+        } else {
+            bail!("day {day} is not in the {days} days")
+        }
+    };
+    let mut incidents = Vec::new();
+    for wanted in revoke {
+        let (name, day) = wanted.rsplit_once('@').context("--revoke wants TENANT/TOKEN@DAY")?;
+        let is_meant = |token: &&Arc<Token>| format!("{}/{}", token.tenant.name, token.name) == name;
+        let token = config.tokens.iter().find(is_meant).with_context(|| format!("no token `{name}` is configured"))?;
+        let day = day.parse().with_context(|| format!("`{day}` is no number of a day"))?;
+        incidents.push(Incident::Revoked { token: token.id(), at: on(day)? });
+    }
+    for wanted in outage {
+        let (day, hours) = wanted.split_once(':').unwrap_or((wanted, "4"));
+        let number = |text: &str| text.parse::<u32>().with_context(|| format!("--outage {wanted}: DAY or DAY:HOURS"));
+        let at = on(i64::from(number(day)?))?;
+        incidents.push(Incident::Outage { at, until: at + TimeDelta::hours(i64::from(number(hours)?)) });
+    }
+    let fixed_after = TimeDelta::from_std(*fixed_after).context("--fixed-after is too long")?;
+    if fixed_after <= TimeDelta::zero() || fixed_after > TimeDelta::days(LONGEST) {
+        bail!("--fixed-after: more than nothing, and at most {LONGEST} days");
+    }
+    Ok(Script { start, end: start + TimeDelta::days(*days), incidents, fixed_after })
+}
+
+/// The digests that are due.
+fn digests(config: &Config, script: &Script) -> Vec<Sent> {
+    let of = |receiver: &Arc<Receiver>| {
+        let moments =
+            std::iter::successors(receiver.digest.as_ref().and_then(|digest| digest.next(script.start)), |at| {
+                receiver.digest.as_ref()?.next(*at)
+            });
+        let moments = moments.take_while(|at| *at <= script.end);
+        let name = receiver.name.as_str().into();
+        moments.map(|at| Sent { at, what: What::Digest, receivers: vec![Arc::clone(&name)] }).collect::<Vec<_>>()
+    };
+    config.alerts.receivers.iter().flat_map(of).collect()
+}
+
+/// The moment as the tenant reads it.
+fn shown(config: &Config, sent: &Sent) -> String {
+    let name = match &sent.what {
+        What::Notification(notification) => notification.key.of.tenant(),
+        What::Digest => None,
+    };
+    let tenant = config.tokens.iter().map(|token| &token.tenant).find(|tenant| Some(tenant.name.as_str()) == name);
+    tenant.map_or_else(|| sent.at.format("%Y-%m-%d %H:%M UTC").to_string(), |tenant| tenant.shown(sent.at))
+}
+
+fn text(config: &Config, script: &Script, sent: &[Sent]) -> String {
+    let row = |sent: &Sent| {
+        let [severity, alert, change, line] = match &sent.what {
+            What::Notification(notification) => {
+                let Notification { severity, key, change, message, .. } = &**notification;
+                [severity.as_str(), key.alert.as_str(), change.as_str(), message.line.as_str()]
+            }
+            What::Digest => ["-", "digest", "-", "what is broken, expires or is unverified then"],
+        };
+        vec![
+            shown(config, sent),
+            sent.receivers.join(", "),
+            severity.to_owned(),
+            alert.to_owned(),
+            change.to_owned(),
+            line.to_owned(),
+        ]
+    };
+    let rows: Vec<_> = sent.iter().map(row).collect();
+    let counts: Vec<_> = by_receiver(sent).into_iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let counts = if counts.is_empty() { "nobody would be sent anything".to_owned() } else { counts.join(", ") };
+    format!(
+        "{}\n{}\nby receiver: {counts}\n{}",
+        table(&["WHEN", "RECEIVERS", "SEVERITY", "ALERT", "CHANGE", "WHAT"], &rows).trim_end(),
+        rehearsed(config, script),
+        assumed(script)
+    )
+}
+
+fn rehearsed(config: &Config, script: &Script) -> String {
+    format!(
+        "rehearsed {} days from {} with {} tokens",
+        (script.end - script.start).num_days(),
+        script.start.format("%Y-%m-%d %H:%M UTC"),
+        config.tokens.len()
+    )
+}
+
+fn assumed(script: &Script) -> String {
+    let after = match (script.fixed_after.num_days(), script.fixed_after.to_std().unwrap_or_default()) {
+        (1, whole) if whole.as_secs() == 24 * 3600 => "a day".to_owned(),
+        (days, whole) if whole.as_secs().is_multiple_of(24 * 3600) => format!("{days} days"),
+        (_, other) => humantime::format_duration(other).to_string(),
+    };
+    format!(
+        "assumed: a token that expires or is revoked is replaced {after} later, by one that lives for a year; every permission is granted; \
+         nobody acknowledges anything; messages that begin together are not gathered\n"
+    )
+}
+
+fn value(config: &Config, script: &Script, sent: &[Sent]) -> Value {
+    let one = |sent: &Sent| {
+        let mut json = json!({ "at": sent.at, "local": shown(config, sent), "receivers": sent.receivers });
+        match &sent.what {
+            What::Digest => json["kind"] = "digest".into(),
+            What::Notification(notification) => {
+                json["kind"] = "notification".into();
+                json["id"] = notification.id.as_str().into();
+                json["alert"] = notification.key.alert.as_str().into();
+                json["change"] = notification.change.as_str().into();
+                json["severity"] = notification.severity.as_str().into();
+                json["tenant"] = notification.key.of.tenant().into();
+                json["token_names"] = notification.token_names().into();
+                json["message"] = notification.message.line.as_str().into();
+            }
+        }
+        json
+    };
+    json!({
+        "from": script.start,
+        "until": script.end,
+        "tokens": config.tokens.len(),
+        "fixed_after_seconds": script.fixed_after.num_seconds(),
+        "sent": sent.iter().map(one).collect::<Vec<_>>(),
+        "by_receiver": by_receiver(sent),
+    })
+}

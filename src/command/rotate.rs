@@ -1,0 +1,171 @@
+//! `rotate`: puts the next value of a token in the place of the one in use, once a check has proven that it may do at least what
+//! that was shown to do. It says what is left to be done by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::belief::{Comparison, Proof, TokenStatus};
+use crate::catalog::PermissionId;
+use crate::check::{Job, check};
+use crate::cli::RotateArguments;
+use crate::config::{self, Config};
+use crate::exit::Exit;
+use crate::model::{NextToken, Token, TokenSource};
+use crate::rotation::{Switched, left_by_hand, switch};
+use crate::store;
+use crate::syncro::{Client, TokenValue};
+
+use super::client::client;
+use super::finding::{Finding, PARTS};
+use super::{finish, say};
+
+pub(super) async fn rotate(path: &Path, arguments: &RotateArguments) -> Exit {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(faults) => return undetermined(&faults.to_string()),
+    };
+    let RotateArguments { tenant, token_name, dry_run } = arguments;
+    let mut tokens = config.tokens.iter();
+    let Some(token) = tokens.find(|token| token.tenant.name == *tenant && token.name == *token_name) else {
+        let elsewhere = config.elsewhere.contains(tenant);
+        let why = if elsewhere { "another shard watches it" } else { "the configuration has none of these names" };
+        return undetermined(&format!("token `{token_name}` of tenant `{tenant}` is not known: {why}"));
+    };
+    let Some(next) = &token.next else {
+        let why = "no next token: name the file of its value as `next_token_file`";
+        return undetermined(&format!("token `{token_name}` of tenant `{tenant}` has {why}"));
+    };
+    let requests = 2 * config::full_check(token, config.syncro.probes, false);
+    let client = match client(&config, Some(requests)).await {
+        Ok(client) => client,
+        Err(error) => return undetermined(&format!("failed to {error}")),
+    };
+    let in_use = in_use(&config, &client, token).await;
+    let beside = checked(&config, &client, next.apart_from(token)).await;
+    let comparison = Comparison::of(&next.in_place_of(token), &in_use, &beside.status, config.syncro.probes);
+    let mut lines = verdict(token, &comparison, &beside);
+    let exit = match comparison.proof {
+        Proof::Proven if *dry_run => Exit::Success,
+        Proof::Proven => put_in_place(token, next, &beside.status, &mut lines),
+        Proof::InUse => already(token, next, &beside.status, &mut lines),
+        Proof::Lacking | Proof::Unusable => Exit::Critical,
+        Proof::Unknown | Proof::Absent | Proof::Unproven => Exit::Unknown,
+    };
+    finish(&(lines.join("\n") + "\n"), exit)
+}
+
+/// What is believed of the value in use: what the daemon does, if that has seen this value; otherwise what a check shows now.
+async fn in_use(config: &Config, client: &Client, token: &Arc<Token>) -> TokenStatus {
+    let fingerprint = TokenValue::read(&token.source).await.map(|value| value.fingerprint()).ok();
+    let stored = config.storage.path.exists().then(|| store::state(&config.storage.path).ok()).flatten();
+    let status = stored.and_then(|mut state| state.tokens.remove(&token.id())).map(|persisted| persisted.status);
+    match status {
+        Some(status) if fingerprint.is_none() || status.fingerprint == fingerprint => status,
+        _ => checked(config, client, Arc::clone(token)).await.status,
+    }
+}
+
+async fn checked(config: &Config, client: &Client, token: Arc<Token>) -> Finding {
+    let (sender, receiver) = mpsc::channel(PARTS);
+    check(client, Job::once(Arc::clone(&token), config.syncro.probes, false), &sender).await;
+    Finding::of(config, config.syncro.probes, token, receiver)
+}
+
+/// What was found, in a line or more.
+fn verdict(token: &Token, comparison: &Comparison, beside: &Finding) -> Vec<String> {
+    let names = |permissions: &[PermissionId]| {
+        permissions.iter().map(|permission| format!("`{}`", permission.name())).collect::<Vec<_>>().join(", ")
+    };
+    let of = format!("the next value of token `{}` of tenant `{}`", token.name, token.tenant.name);
+    let (status, proof) = (&beside.status, comparison.proof);
+    let failure = beside.failure.as_ref();
+    let mut lines = vec![match proof {
+        Proof::Proven => {
+            format!("proven: {of} works on this account, and is shown to have what the one in use was shown to have")
+        }
+        Proof::InUse => format!("{of} is the one in use"),
+        Proof::Lacking => {
+            format!("not proven: {of} lacks {}, which the one in use was shown to have", names(&comparison.lacks))
+        }
+        Proof::Unusable => format!("not proven: {of} does not work here: it is {}", status.state.as_str()),
+        Proof::Unproven => format!("not known: no check has shown that {of} has {}", names(&comparison.not_shown)),
+        Proof::Absent => {
+            let why = status.unreadable.as_ref().map(|why| format!(": its value {why}")).unwrap_or_default();
+            format!("not known: {of} is not there{why}")
+        }
+        Proof::Unknown => {
+            let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
+            format!("not known: {of} could not be checked{why}")
+        }
+    }];
+    if let (Some(failure), Proof::Unproven) = (failure, proof) {
+        lines.push(format!("not everything could be checked: {failure}"));
+    }
+    if proof == Proof::InUse {
+        return lines;
+    }
+    match comparison.is_of_another_user {
+        Some(true) => lines.push("another user is behind it than behind the one in use".to_owned()),
+        Some(false) if proof == Proof::Proven => lines.push("the same user is behind both".to_owned()),
+        _ => {}
+    }
+    if !comparison.both_lack.is_empty() {
+        lines.push(format!("both lack {}, which the integration needs", names(&comparison.both_lack)));
+    }
+    lines
+}
+
+/// Puts the proven value in place.
+fn put_in_place(token: &Token, next: &NextToken, status: &TokenStatus, lines: &mut Vec<String>) -> Exit {
+    let (Some((current, beside)), Some(proven)) = (token.switched_files(), &status.fingerprint) else {
+        lines.push(format!(
+            "nothing was changed, since what a credential holds is for systemd to replace: give the value of {} to the credential \
+             in use, and restart the daemon",
+            place(next)
+        ));
+        return Exit::Unknown;
+    };
+    match switch(current, beside, proven) {
+        Ok(switched) => {
+            lines.push(format!("`{}` has it now; a running daemon uses it from its next check on", current.display()));
+            lines.extend(left(token, &switched));
+            Exit::Success
+        }
+        Err(why) => {
+            lines.push(format!("nothing was switched: {why}"));
+            Exit::Unknown
+        }
+    }
+}
+
+/// The next value is in use already: somebody has switched, or has not written another one.
+fn already(token: &Token, next: &NextToken, status: &TokenStatus, lines: &mut Vec<String>) -> Exit {
+    let files = token.switched_files().zip(status.fingerprint.as_ref());
+    let switched = files.and_then(|((current, next), fingerprint)| switch(current, next, fingerprint).ok());
+    if let Some(switched) = switched.filter(|switched| switched.former.is_some()) {
+        lines.push("it was switched before".to_owned());
+        lines.extend(left(token, &switched));
+        return Exit::Success;
+    }
+    lines.push(format!("nothing was changed: put the value of a new token into {} first", place(next)));
+    Exit::Critical
+}
+
+fn place(next: &NextToken) -> String {
+    match &next.source {
+        TokenSource::File(path) => format!("`{}`", path.display()),
+        TokenSource::Credential(name) | TokenSource::Environment(name) => format!("`{name}`"),
+    }
+}
+
+fn left(token: &Token, switched: &Switched) -> Vec<String> {
+    let steps = (1..).zip(left_by_hand(token, switched)).map(|(number, step)| format!("{number}. {step}"));
+    std::iter::once("left to be done by hand:".to_owned()).chain(steps).collect()
+}
+
+fn undetermined(why: &str) -> Exit {
+    say(&format!("{why}\n"));
+    Exit::Unknown
+}

@@ -1,0 +1,324 @@
+//! The values beside those in use: the next one, which is proven before it takes the place of the other, and the former one,
+//! which is checked until Syncro refuses it. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::belief::{
+    Comparison, Confirmation, Policy, Proof, TokenState, TokenStatus, Transition, TransitionKind, step,
+};
+use crate::check::{Ended, Job, PermissionJob, WatchKey};
+use crate::config::Config;
+use crate::engine::effect::{Effect, Switch, checked_by, entry};
+use crate::model::{Probes, RotateWhen, Token};
+use crate::state::Record;
+use crate::syncro::{CheckLane, Fingerprint, Observation, Part, TokenObservation};
+
+use super::Core;
+use super::agenda::Queue;
+use super::fleet::Fleet;
+use super::watch::Watch;
+
+/// A check of one of them that gave no verdict is made again after so long.
+const AGAIN: TimeDelta = TimeDelta::minutes(5);
+/// Whether there is a value is seen again after so long.
+const READ_AGAIN: TimeDelta = TimeDelta::minutes(1);
+
+/// Which value beside the one in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    Next,
+    Former,
+}
+
+impl Role {
+    const ALL: [Self; 2] = [Self::Next, Self::Former];
+
+    fn kind(self) -> TransitionKind {
+        match self {
+            Self::Next => TransitionKind::NextToken,
+            Self::Former => TransitionKind::FormerToken,
+        }
+    }
+}
+
+/// The values that are checked beside those in use. Each has a key of its own in the agenda.
+#[derive(Debug, Default)]
+pub(super) struct Rotations {
+    by_key: BTreeMap<WatchKey, Beside>,
+    keys: BTreeMap<(WatchKey, Role), WatchKey>,
+}
+
+/// A value beside that of `owner`.
+#[derive(Debug)]
+struct Beside {
+    owner: WatchKey,
+    role: Role,
+    /// What the history says of it.
+    said: &'static str,
+}
+
+impl Rotations {
+    /// The token beside whose value this one is, and which it is; `None` if it is in use itself.
+    pub(super) fn of(&self, key: WatchKey) -> Option<(WatchKey, Role)> {
+        self.by_key.get(&key).map(|beside| (beside.owner, beside.role))
+    }
+
+    /// Those of tokens that are not watched any more are forgotten; returns their keys.
+    pub(super) fn retain(&mut self, is_watched: impl Fn(WatchKey) -> bool) -> Vec<WatchKey> {
+        let gone: Vec<_> = self.keys.keys().copied().filter(|(owner, _)| !is_watched(*owner)).collect();
+        gone.into_iter().filter_map(|of| self.forget(of)).collect()
+    }
+
+    fn forget(&mut self, of: (WatchKey, Role)) -> Option<WatchKey> {
+        let key = self.keys.remove(&of)?;
+        self.by_key.remove(&key);
+        Some(key)
+    }
+
+    /// The key of a value, of which the history says this where it has none yet.
+    fn add(&mut self, of: (WatchKey, Role), said: &'static str, key: impl FnOnce() -> WatchKey) -> WatchKey {
+        let key = *self.keys.entry(of).or_insert_with(key);
+        let (owner, role) = of;
+        self.by_key.entry(key).or_insert(Beside { owner, role, said });
+        key
+    }
+
+    /// What the history says of a value from now on; returns what it said, if that is something else.
+    fn say(&mut self, key: WatchKey, word: &'static str) -> Option<&'static str> {
+        let beside = self.by_key.get_mut(&key)?;
+        Some(std::mem::replace(&mut beside.said, word)).filter(|before| *before != word)
+    }
+}
+
+/// A token beside the one in use, as it is checked.
+fn checked(watch: &Watch, role: Role) -> Option<Arc<Token>> {
+    match role {
+        Role::Next => Some(watch.token.next.as_ref()?.apart_from(&watch.token)),
+        Role::Former => watch.status.lingering().and_then(|_| watch.token.former()),
+    }
+}
+
+/// What is believed of it.
+fn believed(status: &TokenStatus, role: Role) -> Option<&TokenStatus> {
+    match role {
+        Role::Next => status.next.as_deref(),
+        Role::Former => status.former.as_deref(),
+    }
+}
+
+/// What a check of it asks: of a value that is in use, or was, only whether it works.
+pub(super) fn job(
+    rotations: &Rotations,
+    (fleet, config): (&Fleet, &Config),
+    (key, lane): (WatchKey, CheckLane),
+) -> Option<Job> {
+    let (owner, role) = rotations.of(key)?;
+    let watch = fleet.get(owner)?;
+    let token = checked(watch, role)?;
+    let probes = token.probes(config.syncro.probes);
+    let another_user = fleet.another_user(owner);
+    let asks = role == Role::Next && !watch.status.is_switched();
+    let permissions =
+        asks.then_some(PermissionJob { full: true, user: true, users: None, another_user, probes, audit: None });
+    Some(Job { key, token, lane, permissions })
+}
+
+impl Watch {
+    /// The value in use may be that of the next token since a moment: then the token is what the configuration says of that.
+    fn take_over(&mut self) {
+        let configured = &self.configured;
+        let next = configured.next.as_ref().filter(|_| self.status.is_switched());
+        let token = next.map_or_else(|| Arc::clone(configured), |next| Arc::new(next.in_place_of(configured)));
+        if self.token != token {
+            self.token = token;
+        }
+    }
+}
+
+impl Core {
+    /// Sets when everything beside the values in use is checked next, after another configuration or a start.
+    pub(super) fn plan_rotations(&mut self, now: DateTime<Utc>) {
+        for key in self.rotations.retain(|owner| self.fleet.get(owner).is_some()) {
+            self.agenda.remove(key);
+        }
+        let has_any = |watch: &Watch| {
+            watch.configured.next.is_some() || watch.status.next.is_some() || watch.status.former.is_some()
+        };
+        let owners: Vec<_> = self.fleet.others(WatchKey(u64::MAX)).filter(|(_, watch)| has_any(watch)).collect();
+        for owner in owners.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>() {
+            if let Some(watch) = self.fleet.get_mut(owner) {
+                if watch.configured.next.is_none() && watch.status.next.is_some() {
+                    Arc::make_mut(&mut watch.status).next = None;
+                }
+                watch.take_over();
+            }
+            self.plan_rotation(owner, now);
+        }
+    }
+
+    /// Sets when what is beside the value of a token is checked next.
+    pub(super) fn plan_rotation(&mut self, owner: WatchKey, now: DateTime<Utc>) {
+        for role in Role::ALL {
+            let of = (owner, role);
+            let Some(watch) = self.fleet.get(owner) else { return };
+            if checked(watch, role).is_none() {
+                if let Some(key) = self.rotations.forget(of) {
+                    self.agenda.remove(key);
+                }
+                continue;
+            }
+            let due = due(watch, role, self.config.intervals.permissions.holds, now);
+            let said = word(watch, role, self.config.syncro.probes);
+            let key = self.rotations.add(of, said, || self.fleet.new_key());
+            if self.agenda.is_checking_token(key) || self.agenda.is_checking_permissions(key) {
+                // It comes back here when the answer does.
+                self.agenda.set(key, None, None);
+            } else if due <= now {
+                self.agenda.set(key, None, Some((Queue::Permissions, due)));
+            } else {
+                self.agenda.set(key, Some(due), None);
+            }
+        }
+    }
+
+    /// Takes in what a check of a value beside the one in use observed.
+    pub(super) fn rotation_observed(
+        &mut self,
+        (key, owner, role): (WatchKey, WatchKey, Role),
+        observation: &Observation,
+        ended: Option<Ended>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.agenda.ended(key, checked_by(observation), ended);
+        let confirmation = match role {
+            // A refusal that is none delays a switch, and no more.
+            Role::Next => Confirmation::once(),
+            Role::Former => Confirmation::of(&self.config.alerts),
+        };
+        let (user_names, probes) = (self.config.syncro.user_names, self.config.syncro.probes);
+        let news_for = self.config.alerts.remind_every;
+        if let Some(watch) = self.fleet.get_mut(owner)
+            && let Some(token) = checked(watch, role)
+        {
+            let policy = Policy { user_names, token: &token, confirmation, probes, news_for, frozen: false };
+            let status = Arc::make_mut(&mut watch.status);
+            let place = match role {
+                Role::Next => &mut status.next,
+                Role::Former => &mut status.former,
+            };
+            let beside = place.get_or_insert_default();
+            if let Part::Token(TokenObservation::Me { fingerprint, .. }) = &observation.part
+                && beside.fingerprint.as_ref() != Some(fingerprint)
+                && role == Role::Next
+            {
+                // What was believed is of another value.
+                **beside = TokenStatus::default();
+            }
+            // What changes of it is no news before it is in use.
+            let _ = step(beside, observation, policy);
+            let (id, after) = (watch.token.id(), word(watch, role, probes));
+            effects.push(Effect::Record(Record::TokenStatus { token: id.clone(), status: Arc::clone(&watch.status) }));
+            // What the first part of a check leaves open is not said.
+            if ended.is_some()
+                && let Some(before) = self.rotations.say(key, after)
+            {
+                let (kind, before, after) = (role.kind(), before.to_owned(), after.to_owned());
+                let (subject, evidence, shown_by) = (None, None, None);
+                let transition = Transition { kind, subject, before, after, since: now, evidence, shown_by };
+                effects.push(entry(&id, now, transition));
+            }
+            if role == Role::Next && ended.is_some() && observation.failure().is_none() {
+                effects.extend(switch(watch, probes).map(Effect::Switch));
+            }
+        }
+        self.plan_rotation(owner, now);
+    }
+
+    /// Takes in what a check of the value in use has changed: that may have become the value of the next token, or what it may do
+    /// is known only now.
+    pub(super) fn note_in_use(
+        &mut self,
+        owner: WatchKey,
+        before: InUse,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let has_any = |watch: &Watch| watch.configured.next.is_some() || watch.status.former.is_some();
+        if !self.fleet.get(owner).is_some_and(has_any) {
+            return;
+        }
+        let probes = self.config.syncro.probes;
+        let Some(watch) = self.fleet.get_mut(owner) else { return };
+        let has_changed = before.fingerprint.is_some() && before.fingerprint != watch.status.fingerprint;
+        if has_changed && watch.status.is_switched() {
+            let former = TokenStatus { fingerprint: before.fingerprint, ..TokenStatus::default() };
+            Arc::make_mut(&mut watch.status).former = Some(Box::new(former));
+        }
+        watch.take_over();
+        if !before.is_known && InUse::of(&watch.status).is_known {
+            effects.extend(switch(watch, probes).map(Effect::Switch));
+        }
+        self.plan_rotation(owner, now);
+    }
+}
+
+/// What matters of the value in use to the one that is to follow it.
+#[derive(Debug, Default)]
+pub(super) struct InUse {
+    fingerprint: Option<Fingerprint>,
+    /// Whether it has shown what it may do, or does not work.
+    is_known: bool,
+}
+
+impl InUse {
+    pub(super) fn of(status: &TokenStatus) -> Self {
+        let works = matches!(status.state, TokenState::Valid | TokenState::Unknown);
+        let is_known = !works || status.permission_checks.last_attempt.is_some();
+        Self { fingerprint: status.fingerprint.clone(), is_known }
+    }
+}
+
+/// The switch that is to be made now, if the configuration leaves it to this program.
+fn switch(watch: &Watch, probes: Probes) -> Option<Switch> {
+    let next = watch.token.next.as_ref().filter(|next| next.rotate_when == RotateWhen::Proven)?;
+    watch.token.switched_files()?;
+    // While the one in use works, it is not left before it has shown what it may do.
+    if !InUse::of(&watch.status).is_known {
+        return None;
+    }
+    let beside = watch.status.next.as_deref()?;
+    let comparison = Comparison::of(&next.in_place_of(&watch.token), &watch.status, beside, probes);
+    let fingerprint = beside.fingerprint.clone().filter(|_| comparison.proof == Proof::Proven)?;
+    Some(Switch { token: Arc::clone(&watch.token), next: fingerprint })
+}
+
+/// What is known of it in a word, as the history has it.
+fn word(watch: &Watch, role: Role, probes: Probes) -> &'static str {
+    match (role, believed(&watch.status, role)) {
+        (Role::Next, Some(next)) => Comparison::of(&watch.token, &watch.status, next, probes).proof.into(),
+        (Role::Next, None) => Proof::Unknown.into(),
+        (Role::Former, Some(former)) => former.state.as_str(),
+        (Role::Former, None) => TokenState::Unknown.as_str(),
+    }
+}
+
+/// When it is checked next.
+fn due(watch: &Watch, role: Role, interval: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+    let Some(status) = believed(&watch.status, role) else { return now };
+    let checks = [&status.validity, &status.permission_checks];
+    let Some(last) = checks.iter().filter_map(|checks| checks.last_attempt).max() else { return now };
+    let interval = TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
+    let has_failed = checks.iter().any(|checks| checks.failures > 0);
+    let after = match status.state {
+        // To see that there is still no value takes no request.
+        TokenState::Unreadable => interval.min(READ_AGAIN),
+        _ if has_failed => interval.min(AGAIN),
+        _ => interval,
+    };
+    last.checked_add_signed(after).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

@@ -1,0 +1,151 @@
+//! The next token: proven beside the one in use, never a reason to notify anybody, and switched to once.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::belief::TransitionKind;
+use crate::engine::effect::Switch;
+use crate::model::{NextToken, RotateWhen, Token, TokenSource};
+use crate::state::Entry;
+use crate::syncro::{Fingerprint, Part, TokenObservation, TokenValue};
+
+fn with_next(rotate_when: RotateWhen) -> Token {
+    let source = TokenSource::File(PathBuf::from("next"));
+    Token { next: Some(NextToken { source, expires: Some(at(9_000_000)), rotate_when }), ..token("t", &[LIST]) }
+}
+
+fn is_next(job: &crate::check::Job) -> bool {
+    job.token.source == TokenSource::File(PathBuf::from("next"))
+}
+
+fn fingerprint(value: &str) -> Fingerprint {
+    TokenValue::for_test(value).fingerprint()
+}
+
+/// Answers each job: the value in use is that of `in_use` and works, and the next one may `list` or not.
+fn answered(core: &mut Core, effects: &[Effect], now: i64, in_use: &str, list: bool) -> Vec<Effect> {
+    let mut all = Vec::new();
+    for job in jobs(effects) {
+        let value = if is_next(&job) { "next" } else { in_use };
+        let mut me = observed(now, works(&[]));
+        if let Part::Token(TokenObservation::Me { fingerprint: shown, .. }) = &mut me.part {
+            *shown = fingerprint(value);
+        }
+        let wants = job.permissions.is_some();
+        let key = job.key;
+        all.extend(
+            core.handle(Event::Observed { key, observed: Box::new(me), ended: (!wants).then(|| ended(&job)) }, at(now)),
+        );
+        if wants {
+            let granted = !is_next(&job) || list;
+            let seen = if granted { ProbeObservation::Granted(200) } else { ProbeObservation::Missing };
+            let observed = Box::new(probed(now, &[(LIST, seen)]));
+            all.extend(core.handle(Event::Observed { key, observed, ended: Some(ended(&job)) }, at(now)));
+        }
+    }
+    all
+}
+
+/// Answers what these effects start, and what follows from the answers; everything that was wanted.
+fn settled(core: &mut Core, mut effects: Vec<Effect>, now: i64, in_use: &str, list: bool) -> Vec<Effect> {
+    let mut all = Vec::new();
+    while !effects.is_empty() {
+        let next = answered(core, &effects, now, in_use, list);
+        all.append(&mut effects);
+        effects = next;
+    }
+    all
+}
+
+/// Lives through so many seconds from `from`; everything that was wanted.
+fn live(core: &mut Core, from: i64, seconds: i64, in_use: &str, list: bool) -> Vec<Effect> {
+    let mut all = Vec::new();
+    for now in from..from + seconds {
+        let effects = core.handle(Event::Tick, at(now));
+        all.extend(settled(core, effects, now, in_use, list));
+    }
+    all
+}
+
+fn words(effects: &[Effect], kind: TransitionKind) -> Vec<String> {
+    let word = |effect: &Effect| match effect {
+        Effect::Record(Record::Entry(Entry::Changed { transition, .. })) if transition.kind == kind => {
+            Some(transition.after.clone())
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(word).collect()
+}
+
+fn switches(effects: &[Effect]) -> Vec<Switch> {
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Switch(one) = effect { Some(one.clone()) } else { None })
+        .collect()
+}
+
+#[test]
+fn what_the_next_token_lacks_is_known_and_nobody_is_notified_of_it() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Proven)])), at(0));
+    let effects = live(&mut core, 0, 8000, "value", false);
+    assert_eq!(words(&effects, TransitionKind::NextToken), ["lacking"]);
+    assert_eq!((notified(&effects), switches(&effects)), (vec![], vec![]));
+    let asked = jobs(&effects).iter().filter(|job| is_next(job)).count();
+    assert_eq!(asked, 3, "as often as the permissions of the one in use");
+    assert_eq!(core.agenda.free(), SLOTS);
+    assert_eq!(core.snapshot().tokens.len(), 1);
+}
+
+#[test]
+fn a_proven_one_is_switched_to_where_the_configuration_says_so_and_then_the_former_is_checked() {
+    let mut asked = new(Arc::new(config(vec![with_next(RotateWhen::Asked)])), at(0));
+    assert_eq!(switches(&live(&mut asked, 0, 8000, "value", true)), []);
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Proven)])), at(0));
+    let effects = live(&mut core, 0, 10, "value", true);
+    assert_eq!(words(&effects, TransitionKind::NextToken), ["proven"]);
+    let [switch] = switches(&effects).try_into().expect("one switch");
+    assert_eq!(switch.next, fingerprint("next"));
+    let effects = core.handle(Event::Switched(switch), at(10));
+    assert!(jobs(&effects).iter().all(|job| !is_next(job) && job.permissions.is_some()), "the one in use, at once");
+    assert_eq!(core.snapshot().tokens[0].token.expires, None);
+    let mut effects = settled(&mut core, effects, 10, "next", true);
+    effects.extend(live(&mut core, 11, 8000, "next", true));
+    assert_eq!(words(&effects, TransitionKind::Fingerprint), [fingerprint("next").to_string()]);
+    assert_eq!(switches(&effects), [], "it is in use");
+    let token = core.snapshot().tokens[0].clone();
+    assert_eq!(token.token.expires, Some(at(9_000_000)), "that of the token whose value it is");
+    let former = token.status.former.as_ref().expect("it is checked");
+    assert!(former.validity.last_attempt.is_some());
+    let of_next: Vec<_> = jobs(&effects).into_iter().filter(is_next).collect();
+    assert!(!of_next.is_empty() && of_next.iter().all(|job| job.permissions.is_none()), "only whether it works");
+}
+
+#[test]
+fn a_reload_without_the_next_token_while_it_is_checked_loses_no_slot() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Proven)])), at(0));
+    let effects = core.handle(Event::Tick, at(0));
+    assert_eq!(jobs(&effects).iter().filter(|job| is_next(job)).count(), 1);
+    let changed = core.handle(Event::Reload(Arc::new(config(vec![token("t", &[LIST])]))), at(1));
+    let effects = [effects, changed].concat();
+    let effects = settled(&mut core, effects, 2, "value", true);
+    assert_eq!(switches(&effects), []);
+    let effects = live(&mut core, 3, 4000, "value", true);
+    assert_eq!(jobs(&effects).iter().filter(|job| is_next(job)).count(), 0);
+    assert_eq!((core.agenda.free(), core.snapshot().tokens[0].status.next.is_none()), (SLOTS, true));
+}
+
+#[test]
+fn a_switch_that_was_made_while_nobody_watched_is_recognised_after_a_start() {
+    let configured = Arc::new(config(vec![with_next(RotateWhen::Asked)]));
+    let mut core = new(Arc::clone(&configured), at(0));
+    let _ = live(&mut core, 0, 10, "value", true);
+    let status = TokenStatus::clone(&core.snapshot().tokens[0].status);
+    let mut state = PersistedState::default();
+    let id = configured.tokens[0].id();
+    state.tokens.insert(id, crate::state::PersistedToken { status, firing: Vec::new() });
+    let mut again = Core::start(configured, state, at(100)).0;
+    let effects = live(&mut again, 100, 1000, "next", true);
+    assert_eq!(words(&effects, TransitionKind::Fingerprint).len(), 1);
+    let token = again.snapshot().tokens[0].clone();
+    assert!(token.status.former.is_some() && token.status.is_switched());
+}

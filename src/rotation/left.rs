@@ -1,0 +1,34 @@
+//! What is left to be done by hand after a switch, in the order in which it is best done. Pure.
+
+use crate::model::{Token, TokenSource};
+
+use super::switch::Switched;
+
+/// A sentence for each step, of a token as the configuration has it.
+pub(crate) fn left_by_hand(token: &Token, switched: &Switched) -> Vec<String> {
+    let integration = token.profile.as_ref().map_or("the integration", |profile| profile.title.as_str());
+    let mut steps = Vec::new();
+    if let Some(next) = &token.next {
+        let TokenSource::File(path) = &next.source else { return steps };
+        steps.push(format!("put the value in `{}` into {integration}, unless it is there already", path.display()));
+    }
+    let place = token.tenant.address_of("").map(|address| format!(" at {address}")).unwrap_or_default();
+    if let Some(former) = &switched.former {
+        steps.push(format!(
+            "delete the former token in Syncro{place}, under Admin > API Tokens (the fingerprint of its value is {former})"
+        ));
+    }
+    if let Some(kept_in) = &switched.kept_in {
+        steps.push(format!(
+            "the former value is in `{}`, and is checked until Syncro refuses it; delete that file then, or now if the former \
+             token may live",
+            kept_in.display()
+        ));
+    }
+    let expires = match token.next.as_ref().map(|next| next.expires) {
+        Some(Some(_)) => "set `expires` to what `next_expires` says",
+        _ => "set `expires` to what Syncro shows for the new token, or remove it",
+    };
+    steps.push(format!("in the configuration, {expires}, and remove the lines of the next token"));
+    steps
+}
