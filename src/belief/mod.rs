@@ -32,7 +32,7 @@ pub(crate) use outage::{
     FEWEST, LONGEST_TURNED_BAD, Outage, SAMPLE, TenantContact, TenantObservation, turned_bad, unreachable,
 };
 pub(crate) use permissions::{PermissionState, PermissionStatus, RightStatus, discard_unknown_permissions};
-pub use proof::{Comparison, Proof};
+pub use proof::{Comparison, Followed, Proof};
 pub(crate) use step::{Policy, see_listed, step};
 pub use transition::{Transition, TransitionKind};
 pub(crate) use unverified::WhyUnverified;
@@ -183,6 +183,9 @@ pub struct TokenStatus {
     pub permissions: Vec<PermissionStatus>,
     /// What the token may do besides, if it has been audited.
     pub audit: Option<Box<Audit>>,
+    /// The value that came into use while a next token was configured, which may be that of the next token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Followed>,
     /// What is believed of the token that is to follow it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Box<TokenStatus>>,
@@ -218,6 +221,7 @@ impl Default for TokenStatus {
             rights: Vec::new(),
             permissions: Vec::new(),
             audit: None,
+            followed: None,
             next: None,
             former: None,
         }

@@ -1,13 +1,15 @@
 //! Whether a token can take the place of another one: it works on the same account, and may do at least what that was shown to
 //! do. Pure.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::catalog::PermissionId;
 use crate::model::{Probes, Token};
-use crate::syncro::Unreadable;
+use crate::syncro::{Fingerprint, Unreadable};
 
 use super::permissions::PermissionState;
 use super::verdict::TokenState;
@@ -35,6 +37,15 @@ pub enum Proof {
     Proven,
 }
 
+/// A value that came into use while a next token was configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    /// Its fingerprint.
+    pub value: Fingerprint,
+    /// Whether it has been seen to be the value of the next token.
+    pub is_next: bool,
+}
+
 /// A proof, with what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
@@ -48,6 +59,8 @@ pub struct Comparison {
     pub both_lack: Vec<PermissionId>,
     /// Whether another user is behind the next token; `None` if one of the two users is not known.
     pub is_of_another_user: Option<bool>,
+    /// Whether anything was ever shown of the one in use; otherwise the next one is compared with what the integration requires.
+    pub is_known: bool,
 }
 
 impl Comparison {
@@ -74,6 +87,8 @@ impl Comparison {
         let is_same_value = next.fingerprint.is_some() && next.fingerprint == in_use.fingerprint;
         let proof = match next.state {
             _ if is_same_value => Proof::InUse,
+            // Nothing is known of the one in use, not even whether it is the same.
+            _ if in_use.validity.last_attempt.is_none() => Proof::Unknown,
             TokenState::Unknown | TokenState::Blocked => Proof::Unknown,
             TokenState::Unreadable => Proof::Absent,
             TokenState::Valid if !lacks.is_empty() => Proof::Lacking,
@@ -87,14 +102,56 @@ impl Comparison {
         };
         let id = |status: &TokenStatus| status.user.as_ref().map(|user: &User| user.id);
         let is_of_another_user = id(in_use).zip(id(next)).map(|(one, other)| one != other);
-        Self { proof, lacks, not_shown, both_lack: which(&lost, PermissionState::Missing), is_of_another_user }
+        Self {
+            proof,
+            lacks,
+            not_shown,
+            both_lack: which(&lost, PermissionState::Missing),
+            is_of_another_user,
+            is_known,
+        }
     }
 }
 
 impl TokenStatus {
-    /// Whether the value of the token that was to follow is the one in use: it has been switched.
-    pub fn is_switched(&self) -> bool {
+    /// Whether the value of the token that was to follow is the one in use.
+    pub(crate) fn is_next_in_use(&self) -> bool {
         self.fingerprint.is_some() && self.next.as_ref().is_some_and(|next| next.fingerprint == self.fingerprint)
+    }
+
+    /// Whether the value of the token that was to follow has come into use. That both values are the same is no switch; that
+    /// somebody has taken away its file since is nothing to it.
+    pub fn is_switched(&self) -> bool {
+        self.followed
+            .as_ref()
+            .is_some_and(|followed| followed.is_next && Some(&followed.value) == self.fingerprint.as_ref())
+    }
+
+    /// Takes in which value came into use, while a next token was configured or not.
+    pub(crate) fn take_switch(&mut self, former: Fingerprint, has_next: bool) {
+        self.followed = self.fingerprint.clone().filter(|_| has_next).map(|value| Followed { value, is_next: false });
+        self.former = has_next.then(|| Box::new(Self { fingerprint: Some(former), ..Self::default() }));
+        self.see_followed();
+    }
+
+    /// Takes in that what is believed of the value in use or of the next one has changed.
+    pub(crate) fn see_followed(&mut self) {
+        let is_next_in_use = self.is_next_in_use();
+        if let Some(followed) = &mut self.followed {
+            followed.is_next |= is_next_in_use && Some(&followed.value) == self.fingerprint.as_ref();
+        }
+    }
+
+    /// Another configuration names no next token.
+    pub(crate) fn forget_next(&mut self) {
+        (self.next, self.followed) = (None, None);
+    }
+
+    /// The token as it is: after a switch it is what the configuration says of the next one.
+    #[must_use]
+    pub fn in_use(&self, configured: &Arc<Token>) -> Arc<Token> {
+        let next = configured.next.as_ref().filter(|_| self.is_switched());
+        next.map_or_else(|| Arc::clone(configured), |next| Arc::new(next.in_place_of(configured)))
     }
 
     /// Whether a next token is proven that can take the place of this one.

@@ -13,7 +13,7 @@ use crate::belief::{Excess, Policy, TokenStatus, step};
 use crate::check::Observed;
 use crate::config::{self, Config};
 use crate::exit::Exit;
-use crate::model::{Probes, Token};
+use crate::model::{Probes, Token, former_file};
 use crate::state::PermissionView;
 use crate::syncro::{Failure, Observation, TokenValue};
 use crate::system::clock;
@@ -66,9 +66,11 @@ impl From<Level> for Exit {
     }
 }
 
-/// The token as it is to be judged: after a switch it is what the configuration says of the next one.
+/// The token as it is to be judged: after a switch, which leaves the former value in a file, it is what the configuration says
+/// of the next one.
 pub(super) async fn in_use(token: &Arc<Token>) -> Arc<Token> {
-    let Some(next) = &token.next else { return Arc::clone(token) };
+    let kept = token.switched_files().map(|(current, _)| former_file(current));
+    let (Some(next), Some(true)) = (&token.next, kept.map(|kept| kept.exists())) else { return Arc::clone(token) };
     match (TokenValue::read(&token.source).await, TokenValue::read(&next.source).await) {
         (Ok(value), Ok(beside)) if value.fingerprint() == beside.fingerprint() => Arc::new(next.in_place_of(token)),
         _ => Arc::clone(token),

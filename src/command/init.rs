@@ -56,7 +56,11 @@ fn write_first(path: &Path) -> anyhow::Result<Option<String>> {
             Err(Refused::Rows(faults)) => faults,
         };
         for fault in &faults {
-            say(&format!("{}: {}\n", fault.column, fault.what()));
+            // An answer in the wrong place may be the token value.
+            let answered =
+                COLUMNS.iter().zip(&answers).find(|(column, answer)| **column == fault.column && !answer.is_empty());
+            let said = answered.map_or_else(|| fault.what(), |(_, answer)| fault.what().replace(answer.as_str(), "…"));
+            say(&format!("{}: {said}\n", fault.column));
         }
         wanted.retain(|column| faults.iter().any(|fault| fault.column == **column));
         if wanted.is_empty() || !std::io::stdin().is_terminal() {

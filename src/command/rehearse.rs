@@ -46,7 +46,7 @@ pub(super) fn rehearse(path: &Path, arguments: &RehearseArguments) -> Exit {
 fn script(config: &Config, arguments: &RehearseArguments, start: DateTime<Utc>) -> anyhow::Result<Script> {
     let RehearseArguments { days, revoke, outage, fixed_after, .. } = arguments;
     if !(1..=LONGEST).contains(days) {
-        bail!("{days} days: from 1 to {LONGEST} can be");
+        bail!("--days {days}: from 1 to {LONGEST}");
     }
     let on = |day: i64| {
         if (0..*days).contains(&day) {
@@ -66,8 +66,11 @@ fn script(config: &Config, arguments: &RehearseArguments, start: DateTime<Utc>) 
     for wanted in outage {
         let (day, hours) = wanted.split_once(':').unwrap_or((wanted, "4"));
         let number = |text: &str| text.parse::<u32>().with_context(|| format!("--outage {wanted}: DAY or DAY:HOURS"));
-        let at = on(i64::from(number(day)?))?;
-        incidents.push(Incident::Outage { at, until: at + TimeDelta::hours(i64::from(number(hours)?)) });
+        let (at, hours) = (on(i64::from(number(day)?))?, i64::from(number(hours)?));
+        if hours == 0 || at + TimeDelta::hours(hours) > start + TimeDelta::days(*days) {
+            bail!("--outage {wanted}: it must last for an hour at least, and end within the {days} days");
+        }
+        incidents.push(Incident::Outage { at, until: at + TimeDelta::hours(hours) });
     }
     let fixed_after = TimeDelta::from_std(*fixed_after).context("--fixed-after is too long")?;
     if fixed_after <= TimeDelta::zero() || fixed_after > TimeDelta::days(LONGEST) {
@@ -85,16 +88,19 @@ fn digests(config: &Config, script: &Script) -> Vec<Sent> {
             });
         let moments = moments.take_while(|at| *at <= script.end);
         let name = receiver.name.as_str().into();
-        moments.map(|at| Sent { at, what: What::Digest, receivers: vec![Arc::clone(&name)] }).collect::<Vec<_>>()
+        let shown = |at| receiver.digest.as_ref().map(|digest| format!("{} {}", digest.shown(at), digest.zone_name()));
+        let digest =
+            |at| Sent { at, what: What::Digest(shown(at).unwrap_or_default()), receivers: vec![Arc::clone(&name)] };
+        moments.map(digest).collect::<Vec<_>>()
     };
     config.alerts.receivers.iter().flat_map(of).collect()
 }
 
-/// The moment as the tenant reads it.
+/// The moment as the tenant reads it, or the receiver of a digest.
 fn shown(config: &Config, sent: &Sent) -> String {
     let name = match &sent.what {
         What::Notification(notification) => notification.key.of.tenant(),
-        What::Digest => None,
+        What::Digest(local) => return local.clone(),
     };
     let tenant = config.tokens.iter().map(|token| &token.tenant).find(|tenant| Some(tenant.name.as_str()) == name);
     tenant.map_or_else(|| sent.at.format("%Y-%m-%d %H:%M UTC").to_string(), |tenant| tenant.shown(sent.at))
@@ -102,29 +108,24 @@ fn shown(config: &Config, sent: &Sent) -> String {
 
 fn text(config: &Config, script: &Script, sent: &[Sent]) -> String {
     let row = |sent: &Sent| {
-        let [severity, alert, change, line] = match &sent.what {
-            What::Notification(notification) => {
-                let Notification { severity, key, change, message, .. } = &**notification;
-                [severity.as_str(), key.alert.as_str(), change.as_str(), message.line.as_str()]
-            }
-            What::Digest => ["-", "digest", "-", "what is broken, expires or is unverified then"],
-        };
-        vec![
-            shown(config, sent),
-            sent.receivers.join(", "),
-            severity.to_owned(),
-            alert.to_owned(),
-            change.to_owned(),
-            line.to_owned(),
-        ]
+        let What::Notification(notification) = &sent.what else { return None };
+        let Notification { severity, key, change, message, .. } = &**notification;
+        let [severity, alert, change] = [severity.as_str(), key.alert.as_str(), change.as_str()].map(str::to_owned);
+        Some(vec![shown(config, sent), sent.receivers.join(", "), severity, alert, change, message.line.clone()])
     };
-    let rows: Vec<_> = sent.iter().map(row).collect();
-    let counts: Vec<_> = by_receiver(sent).into_iter().map(|(name, count)| format!("{name} {count}")).collect();
-    let counts = if counts.is_empty() { "nobody would be sent anything".to_owned() } else { counts.join(", ") };
+    let rows: Vec<_> = sent.iter().filter_map(row).collect();
+    let (digests, notifications): (Vec<_>, Vec<_>) =
+        sent.iter().cloned().partition(|sent| matches!(sent.what, What::Digest(_)));
+    let counts = |sent: &[Sent]| {
+        let counts = by_receiver(sent).into_iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
+        if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+    };
     format!(
-        "{}\n{}\nby receiver: {counts}\n{}",
+        "{}\n{}\nnotifications by receiver: {}\ndigests by receiver: {}\n{}",
         table(&["WHEN", "RECEIVERS", "SEVERITY", "ALERT", "CHANGE", "WHAT"], &rows).trim_end(),
         rehearsed(config, script),
+        counts(&notifications),
+        counts(&digests),
         assumed(script)
     )
 }
@@ -146,7 +147,7 @@ fn assumed(script: &Script) -> String {
     };
     format!(
         "assumed: a token that expires or is revoked is replaced {after} later, by one that lives for a year; every permission is granted; \
-         nobody acknowledges anything; messages that begin together are not gathered\n"
+         no next token is there; nobody acknowledges anything; messages that begin together are not gathered\n"
     )
 }
 
@@ -154,7 +155,7 @@ fn value(config: &Config, script: &Script, sent: &[Sent]) -> Value {
     let one = |sent: &Sent| {
         let mut json = json!({ "at": sent.at, "local": shown(config, sent), "receivers": sent.receivers });
         match &sent.what {
-            What::Digest => json["kind"] = "digest".into(),
+            What::Digest(_) => json["kind"] = "digest".into(),
             What::Notification(notification) => {
                 json["kind"] = "notification".into();
                 json["id"] = notification.id.as_str().into();

@@ -81,19 +81,26 @@ fn verdict(token: &Token, comparison: &Comparison, beside: &Finding) -> Vec<Stri
     let of = format!("the next value of token `{}` of tenant `{}`", token.name, token.tenant.name);
     let (status, proof) = (&beside.status, comparison.proof);
     let failure = beside.failure.as_ref();
+    let compared =
+        if comparison.is_known { "which the one in use was shown to have" } else { "which the integration requires" };
     let mut lines = vec![match proof {
+        Proof::Proven if !comparison.is_known => {
+            format!("proven: {of} works on this account, and is shown to have what the integration requires")
+        }
         Proof::Proven => {
             format!("proven: {of} works on this account, and is shown to have what the one in use was shown to have")
         }
         Proof::InUse => format!("{of} is the one in use"),
         Proof::Lacking => {
-            format!("not proven: {of} lacks {}, which the one in use was shown to have", names(&comparison.lacks))
+            format!("not proven: {of} lacks {}, {compared}", names(&comparison.lacks))
         }
         Proof::Unusable => format!("not proven: {of} does not work here: it is {}", status.state.as_str()),
-        Proof::Unproven => format!("not known: no check has shown that {of} has {}", names(&comparison.not_shown)),
+        Proof::Unproven => {
+            format!("not known: no check has shown that {of} has {}, {compared}", names(&comparison.not_shown))
+        }
         Proof::Absent => {
-            let why = status.unreadable.as_ref().map(|why| format!(": its value {why}")).unwrap_or_default();
-            format!("not known: {of} is not there{why}")
+            let why = status.unreadable.as_ref().map_or_else(|| "is missing".to_owned(), ToString::to_string);
+            format!("nothing to be proven: {of} {why}")
         }
         Proof::Unknown => {
             let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
@@ -105,6 +112,9 @@ fn verdict(token: &Token, comparison: &Comparison, beside: &Finding) -> Vec<Stri
     }
     if proof == Proof::InUse {
         return lines;
+    }
+    if !comparison.is_known {
+        lines.push("nothing was ever shown of the one in use, so that nothing can be compared with it".to_owned());
     }
     match comparison.is_of_another_user {
         Some(true) => lines.push("another user is behind it than behind the one in use".to_owned()),

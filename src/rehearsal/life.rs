@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::alert::Notification;
+use crate::alert::{self, Notification};
 use crate::belief::{Attempts, TokenStatus};
 use crate::check::{Ended, Job, WatchKey};
-use crate::config::{Config, Schedule};
+use crate::config::{Audience, Config, Schedule};
 use crate::engine::{Core, Effect, Event};
 use crate::model::{Token, TokenId};
 use crate::plan::{Phase, plan};
-use crate::state::{KnownAlerts, PersistedState, Record, Subscription};
+use crate::state::{KnownAlerts, PersistedState, Record, Routed, Subscription};
 use crate::syncro::{
     Failure, Fingerprint, Me, MeObservation, Observation, Part, PermissionObservations, ProbeObservation, Reason,
     TokenObservation, TokenValue, UserObservation, UsersObservation,
@@ -51,7 +51,10 @@ struct Life<'a> {
 
 /// Everything that would be sent by a script, in the order of time, besides digests.
 pub(crate) fn live(config: &Config, truth: &Truth, script: &Script, subscriptions: &[Subscription]) -> Vec<Sent> {
-    let mut calm = config.clone();
+    let mut real = config.clone();
+    // Its next token is not there, so that nobody is helped by it.
+    real.tokens = config.tokens.iter().map(|token| Arc::new(Token { next: None, ..Token::clone(token) })).collect();
+    let mut calm = real.clone();
     (calm.schedule.validity, calm.schedule.permissions) = (Schedule::Every(CALM), Schedule::Every(CALM));
     (calm.intervals.validity.holds, calm.intervals.permissions.holds) = (CALM, CALM);
     let (core, effects) = Core::start(Arc::new(calm.clone()), PersistedState::default(), script.start);
@@ -59,7 +62,7 @@ pub(crate) fn live(config: &Config, truth: &Truth, script: &Script, subscription
         script,
         truth,
         places: config.tokens.iter().enumerate().map(|(place, token)| (token.id(), place)).collect(),
-        real: config.clone(),
+        real,
         calm,
         core,
         subscriptions,
@@ -141,7 +144,12 @@ impl Life<'_> {
         let (routed, _) = self.known.route(notification, self.subscriptions);
         // One receiver may be notified of something else than another: that an alert is not for it any more.
         let mut by_change: Vec<Sent> = Vec::new();
-        for routed in routed {
+        let reads =
+            |name: &str| self.subscriptions.iter().any(|one| *one.name == *name && one.audience == Audience::People);
+        // What takes the place of another alert is queued for people, and not sent to them.
+        let is_sent =
+            |routed: &Routed| routed.notification.change != alert::Change::Superseded || !reads(&routed.receiver);
+        for routed in routed.into_iter().filter(is_sent) {
             let is_same = |sent: &&mut Sent| matches!(&sent.what, What::Notification(other) if other.change == routed.notification.change);
             match by_change.iter_mut().find(is_same) {
                 Some(sent) => sent.receivers.push(routed.receiver),

@@ -43,8 +43,8 @@ pub(crate) struct Sent {
 pub(crate) enum What {
     /// A notification.
     Notification(Arc<Notification>),
-    /// A digest.
-    Digest,
+    /// A digest, with the moment as its schedule has it.
+    Digest(String),
 }
 
 /// How much each receiver would be sent, by its name.

@@ -18,11 +18,22 @@ pub(crate) fn left_by_hand(token: &Token, switched: &Switched) -> Vec<String> {
             "delete the former token in Syncro{place}, under Admin > API Tokens (the fingerprint of its value is {former})"
         ));
     }
+    if let Some(replaced) = &switched.replaced {
+        steps.push(format!(
+            "see that the token of the switch before this one is deleted too (fingerprint {replaced}): its value is kept no longer"
+        ));
+    }
     if let Some(kept_in) = &switched.kept_in {
         steps.push(format!(
-            "the former value is in `{}`, and is checked until Syncro refuses it; delete that file then, or now if the former \
-             token may live",
+            "delete `{}`, which has the former value, once Syncro refuses that: the page of the token says so; without the file it \
+             is not checked",
             kept_in.display()
+        ));
+    }
+    if let Some((_, next)) = token.switched_files() {
+        steps.push(format!(
+            "delete `{}`, which has the value in use too, once it is in the integration",
+            next.display()
         ));
     }
     let expires = match token.next.as_ref().map(|next| next.expires) {

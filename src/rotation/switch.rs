@@ -18,6 +18,8 @@ pub(crate) struct Switched {
     pub(crate) former: Option<Fingerprint>,
     /// The file that has that value now.
     pub(crate) kept_in: Option<PathBuf>,
+    /// The fingerprint of the value that this file had before, of a switch before this one; none if there was no other.
+    pub(crate) replaced: Option<Fingerprint>,
 }
 
 /// Why there was no switch. Nothing but the file of the former value may have changed.
@@ -74,10 +76,14 @@ fn plan<'a>(current: &'a Path, next: &Path, proven: &Fingerprint) -> Result<(Swi
     };
     let kept = former_file(current);
     if former.as_ref().is_some_and(|former| former.fingerprint() == *proven) {
-        let before = read(&kept).ok().map(|value| value.fingerprint());
+        let before = read(&kept).ok().map(|value| value.fingerprint()).filter(|before| before != proven);
         let kept_in = before.is_some().then_some(kept);
-        return Ok((Switched { former: before, kept_in }, Vec::new()));
+        return Ok((Switched { former: before, kept_in, replaced: None }, Vec::new()));
     }
+    let fingerprint = former.as_ref().map(TokenValue::fingerprint);
+    let before = read(&kept).ok().map(|value| value.fingerprint());
+    let replaced =
+        before.filter(|before| Some(before) != fingerprint.as_ref() && before != proven && fingerprint.is_some());
     let mut steps = Vec::new();
     if let Some(former) = &former {
         steps.push(Step { path: kept.clone(), contents: former.file(), like: current });
@@ -85,8 +91,7 @@ fn plan<'a>(current: &'a Path, next: &Path, proven: &Fingerprint) -> Result<(Swi
     // A link stays, and what it leads to is replaced.
     let path = fs::canonicalize(current).unwrap_or_else(|_| current.to_owned());
     steps.push(Step { path, contents: value.file(), like: current });
-    let former = former.map(|former| former.fingerprint());
-    Ok((Switched { kept_in: former.as_ref().map(|_| kept), former }, steps))
+    Ok((Switched { kept_in: fingerprint.as_ref().map(|_| kept), former: fingerprint, replaced }, steps))
 }
 
 impl Step<'_> {
@@ -161,6 +166,7 @@ mod tests {
         let expected = Switched {
             former: Some(TokenValue::for_test("old-value").fingerprint()),
             kept_in: Some(files.kept.clone()),
+            replaced: None,
         };
         assert_eq!(switched, expected);
         assert_eq!(files.texts(), some([NEXT, NEXT, OLD]));
@@ -210,10 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_a_switch_before_is_named_when_it_is_replaced() {
+        let files = Files::new();
+        fs::write(&files.kept, "older-value\n").unwrap();
+        let switched = files.switch().unwrap();
+        assert_eq!(switched.replaced, Some(TokenValue::for_test("older-value").fingerprint()));
+        assert_eq!(files.texts(), some([NEXT, NEXT, OLD]));
+    }
+
+    #[test]
     fn a_token_without_a_value_gets_one_and_a_link_stays_a_link() {
         let files = Files::new();
         fs::write(&files.current, "\n").unwrap();
-        assert_eq!(files.switch().unwrap(), Switched { former: None, kept_in: None });
+        assert_eq!(files.switch().unwrap(), Switched { former: None, kept_in: None, replaced: None });
         assert_eq!(files.texts(), [Some(NEXT.to_owned()), Some(NEXT.to_owned()), None]);
         let files = Files::new();
         let link = files.current.with_file_name("link");

@@ -52,7 +52,7 @@ fn each_receiver_is_listed_with_what_it_would_be_sent_and_nothing_is_asked_or_se
     assert!(world.log().is_empty() && !world.path("state.db").exists(), "nothing is asked and nothing is stored");
     let (_, table, _) = rehearse(&world, &["--days", "28", "--revoke", "acme/jumpcloud@9"]);
     assert!(
-        table.contains("\nby receiver: log 2, pager 2, weekly 6\nassumed: a token that expires or is revoked"),
+        table.contains("\nnotifications by receiver: log 2, pager 2, weekly 2\ndigests by receiver: weekly 4\nassumed: a token that expires or is revoked"),
         "{table}"
     );
 }
@@ -66,7 +66,8 @@ fn what_cannot_be_rehearsed_is_said() {
         (["--revoke", "acme/jumpcloud"], "--revoke wants TENANT/TOKEN@DAY"),
         (["--revoke", "acme/jumpcloud@365"], "day 365 is not in the 365 days"),
         (["--outage", "soon"], "--outage soon: DAY or DAY:HOURS"),
-        (["--days", "0"], "0 days: from 1 to 3650 can be"),
+        (["--days", "0"], "--days 0: from 1 to 3650"),
+        (["--outage", "5:0"], "--outage 5:0: it must last for an hour at least"),
         (["--fixed-after", "0s"], "--fixed-after: more than nothing"),
     ] {
         let (code, _, err) = rehearse(&world, &options);

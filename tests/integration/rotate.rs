@@ -18,6 +18,7 @@ users = [{ id = 1, group = "Technicians" }, { id = 2, group = "Technicians" }, {
 tokens = [
   { value = "value-in-use", user = 1, permissions = "all" },
   { value = "value-next", user = 2, permissions = "all" },
+  { value = "value-third", user = 1, permissions = "all" },
   { value = "value-weak", user = 3, permissions = "all" },
   { value = "value-lacking", user = 1, permissions = ["Customers - List/Search"] },
   { value = "value-elsewhere", user = 1, permissions = "all", subdomain = "other" },
@@ -70,7 +71,11 @@ fn the_command_switches_to_a_value_that_is_proven_and_says_what_is_left() {
         said.starts_with("proven: the next value of token `jumpcloud` of tenant `acme` works on this account"),
         "{said}"
     );
-    for step in ["delete the former token in Syncro", "acme-jumpcloud.old`, and is checked until", "set `expires`"] {
+    for step in [
+        "delete the former token in Syncro",
+        "acme-jumpcloud.old`, which has the former value, once Syncro refuses",
+        "set `expires`",
+    ] {
         assert!(said.contains(step), "`{step}` is missing: {said}");
     }
     let files = ["acme-jumpcloud", "next", "acme-jumpcloud.old"].map(|name| read(&world, name).unwrap());
@@ -87,8 +92,8 @@ fn nothing_is_switched_unless_the_next_value_may_do_what_the_one_in_use_was_show
     let world = World::new(ACCOUNT);
     let config = world.configure(&configuration(NEXT));
     for (value, code, said) in [
-        (None, 3, "is not there: its value is missing"),
-        (Some(""), 3, "is not there: its value is empty"),
+        (None, 3, "nothing to be proven: the next value of token `jumpcloud` of tenant `acme` is missing: "),
+        (Some(""), 3, " is empty in the file "),
         (Some("value-in-use"), 2, "is the one in use\nnothing was changed: put the value of a new token into"),
         (Some("value-lacking"), 2, "lacks `Tickets - List/Search`, which the one in use was shown to have"),
         (Some("value-weak"), 2, "lacks `Tickets - List/Search`, which the one in use was shown to have\nanother user"),
@@ -156,6 +161,27 @@ fn an_alert_of_the_token_in_use_names_the_command_and_ends_with_the_switch() {
     assert_eq!(code, Some(0), "what the one in use was shown to have is in the store: {said}");
     daemon.alert("TokenRejected", "resolved");
     assert_eq!(daemon.notified(), ["TokenRejected firing", "TokenRejected resolved"]);
+}
+
+#[test]
+fn after_a_second_switch_it_is_the_last_value_that_is_to_be_refused() {
+    let world = World::new(ACCOUNT);
+    world.write("next", "value-next");
+    let mut daemon = world.run(&configuration(NEXT));
+    daemon.wait("the proof", |line| line["kind"] == "next_token" && line["after"] == "proven");
+    let (code, said) = rotate(&world.path("config.toml"), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    daemon.wait("the former", |line| line["kind"] == "former_token" && line["after"] == "valid");
+    world.happens(refused("value-in-use"));
+    daemon.wait("the former", |line| line["kind"] == "former_token" && line["after"] == "rejected");
+    world.write("next", "value-third");
+    let (code, said) = rotate(&world.path("config.toml"), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the token of the switch before this one is deleted too (fingerprint "), "{said}");
+    daemon.wait("the former, anew", |line| line["kind"] == "former_token" && line["after"] == "valid");
+    let token = shown(&daemon);
+    assert_eq!(token["former"]["state"], "valid", "nobody is told that it is refused");
+    assert_ne!(token["former"]["fingerprint"], token["fingerprint"]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! The clicks are those of JumpCloud's guide "Prepare Syncro PSA for integration with JumpCloud". Only the pages of the API
 //! tokens have an address that is known; the other menus are named as Syncro shows them.
 
+use std::path::Path;
+
 use crate::alert::Member;
 use crate::model::{Tenant, Token, TokenSource};
 
@@ -184,7 +186,27 @@ fn make(subject: &Subject<'_>, maker: &str, condition: &str, permissions: &[&str
         [] => vec![format!("{begin}, and tick what is needed by {into}")],
         permissions => vec![begin, format!("Tick {} there, and what else is needed by {into}", ticks(permissions))],
     };
-    made.into_iter().chain([put(&members, &into)]).chain(take_in(&members, is_date_asked)).collect()
+    match next_file(&members) {
+        Some((token, path)) => made.into_iter().chain([put_beside(token, path)]).collect(),
+        None => made.into_iter().chain([put(&members, &into)]).chain(take_in(&members, is_date_asked)).collect(),
+    }
+}
+
+/// The file of the next token of the only one, where the configuration names one.
+fn next_file<'a>(members: &[&Member<'a>]) -> Option<(&'a Token, &'a Path)> {
+    let [member] = members else { return None };
+    Some((member.token, member.token.switched_files()?.1))
+}
+
+/// Puts the value of a new token where it is proven before it is used.
+fn put_beside(token: &Token, next: &Path) -> String {
+    format!(
+        "Put its value, which is shown only once, into the file {} (`next_token_file`), set `next_expires` to its date, reload, and \
+         run `syncro-token-monitor rotate` for the token {} of the tenant {}. It says what is left to be done",
+        quoted(&next.to_string_lossy(), LONGEST_PATH),
+        name(&token.name),
+        name(&token.tenant.name)
+    )
 }
 
 /// Puts the next token in place, which is proven.

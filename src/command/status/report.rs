@@ -74,7 +74,7 @@ impl Report {
                     token_name: token.name.clone(),
                     level: if is_stale { Level::Unknown } else { level(&firing) },
                     state: status.state,
-                    expires: token.expires,
+                    expires: status.in_use(token).expires,
                     last_verdict,
                     is_stale,
                     alerts: firing,

@@ -1,15 +1,14 @@
 //! The values beside those in use: the next one, which is proven before it takes the place of the other, and the former one,
 //! which is checked until Syncro refuses it. Pure.
 
-use std::collections::BTreeMap;
+mod beside;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::belief::{
-    Comparison, Confirmation, Policy, Proof, TokenState, TokenStatus, Transition, TransitionKind, step,
-};
+use crate::belief::{Comparison, Confirmation, Policy, Proof, TokenState, TokenStatus, Transition, step};
 use crate::check::{Ended, Job, PermissionJob, WatchKey};
 use crate::config::Config;
 use crate::engine::effect::{Effect, Switch, checked_by, entry};
@@ -21,78 +20,14 @@ use super::Core;
 use super::agenda::Queue;
 use super::fleet::Fleet;
 use super::watch::Watch;
+use beside::Role;
+
+pub(super) use beside::Rotations;
 
 /// A check of one of them that gave no verdict is made again after so long.
 const AGAIN: TimeDelta = TimeDelta::minutes(5);
 /// Whether there is a value is seen again after so long.
 const READ_AGAIN: TimeDelta = TimeDelta::minutes(1);
-
-/// Which value beside the one in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    Next,
-    Former,
-}
-
-impl Role {
-    const ALL: [Self; 2] = [Self::Next, Self::Former];
-
-    fn kind(self) -> TransitionKind {
-        match self {
-            Self::Next => TransitionKind::NextToken,
-            Self::Former => TransitionKind::FormerToken,
-        }
-    }
-}
-
-/// The values that are checked beside those in use. Each has a key of its own in the agenda.
-#[derive(Debug, Default)]
-pub(super) struct Rotations {
-    by_key: BTreeMap<WatchKey, Beside>,
-    keys: BTreeMap<(WatchKey, Role), WatchKey>,
-}
-
-/// A value beside that of `owner`.
-#[derive(Debug)]
-struct Beside {
-    owner: WatchKey,
-    role: Role,
-    /// What the history says of it.
-    said: &'static str,
-}
-
-impl Rotations {
-    /// The token beside whose value this one is, and which it is; `None` if it is in use itself.
-    pub(super) fn of(&self, key: WatchKey) -> Option<(WatchKey, Role)> {
-        self.by_key.get(&key).map(|beside| (beside.owner, beside.role))
-    }
-
-    /// Those of tokens that are not watched any more are forgotten; returns their keys.
-    pub(super) fn retain(&mut self, is_watched: impl Fn(WatchKey) -> bool) -> Vec<WatchKey> {
-        let gone: Vec<_> = self.keys.keys().copied().filter(|(owner, _)| !is_watched(*owner)).collect();
-        gone.into_iter().filter_map(|of| self.forget(of)).collect()
-    }
-
-    fn forget(&mut self, of: (WatchKey, Role)) -> Option<WatchKey> {
-        let key = self.keys.remove(&of)?;
-        self.by_key.remove(&key);
-        Some(key)
-    }
-
-    /// The key of a value, of which the history says this where it has none yet.
-    fn add(&mut self, of: (WatchKey, Role), said: &'static str, key: impl FnOnce() -> WatchKey) -> WatchKey {
-        let key = *self.keys.entry(of).or_insert_with(key);
-        let (owner, role) = of;
-        self.by_key.entry(key).or_insert(Beside { owner, role, said });
-        key
-    }
-
-    /// What the history says of a value from now on; returns what it said, if that is something else.
-    fn say(&mut self, key: WatchKey, word: &'static str) -> Option<&'static str> {
-        let beside = self.by_key.get_mut(&key)?;
-        Some(std::mem::replace(&mut beside.said, word)).filter(|before| *before != word)
-    }
-}
 
 /// A token beside the one in use, as it is checked.
 fn checked(watch: &Watch, role: Role) -> Option<Arc<Token>> {
@@ -121,7 +56,7 @@ pub(super) fn job(
     let token = checked(watch, role)?;
     let probes = token.probes(config.syncro.probes);
     let another_user = fleet.another_user(owner);
-    let asks = role == Role::Next && !watch.status.is_switched();
+    let asks = role == Role::Next && !watch.status.is_next_in_use();
     let permissions =
         asks.then_some(PermissionJob { full: true, user: true, users: None, another_user, probes, audit: None });
     Some(Job { key, token, lane, permissions })
@@ -130,9 +65,7 @@ pub(super) fn job(
 impl Watch {
     /// The value in use may be that of the next token since a moment: then the token is what the configuration says of that.
     fn take_over(&mut self) {
-        let configured = &self.configured;
-        let next = configured.next.as_ref().filter(|_| self.status.is_switched());
-        let token = next.map_or_else(|| Arc::clone(configured), |next| Arc::new(next.in_place_of(configured)));
+        let token = self.status.in_use(&self.configured);
         if self.token != token {
             self.token = token;
         }
@@ -152,7 +85,7 @@ impl Core {
         for owner in owners.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>() {
             if let Some(watch) = self.fleet.get_mut(owner) {
                 if watch.configured.next.is_none() && watch.status.next.is_some() {
-                    Arc::make_mut(&mut watch.status).next = None;
+                    Arc::make_mut(&mut watch.status).forget_next();
                 }
                 watch.take_over();
             }
@@ -212,25 +145,24 @@ impl Core {
                 Role::Former => &mut status.former,
             };
             let beside = place.get_or_insert_default();
-            if let Part::Token(TokenObservation::Me { fingerprint, .. }) = &observation.part
-                && beside.fingerprint.as_ref() != Some(fingerprint)
-                && role == Role::Next
-            {
-                // What was believed is of another value.
+            if is_of_another_value(observation, beside) {
                 **beside = TokenStatus::default();
             }
             // What changes of it is no news before it is in use.
             let _ = step(beside, observation, policy);
+            if role == Role::Former && beside.fingerprint == status.fingerprint {
+                // The file of the former value has the one in use.
+                status.former = None;
+            }
+            status.see_followed();
+            watch.take_over();
             let (id, after) = (watch.token.id(), word(watch, role, probes));
             effects.push(Effect::Record(Record::TokenStatus { token: id.clone(), status: Arc::clone(&watch.status) }));
             // What the first part of a check leaves open is not said.
             if ended.is_some()
                 && let Some(before) = self.rotations.say(key, after)
             {
-                let (kind, before, after) = (role.kind(), before.to_owned(), after.to_owned());
-                let (subject, evidence, shown_by) = (None, None, None);
-                let transition = Transition { kind, subject, before, after, since: now, evidence, shown_by };
-                effects.push(entry(&id, now, transition));
+                effects.push(entry(&id, now, transition(role, before, after, now)));
             }
             if role == Role::Next && ended.is_some() && observation.failure().is_none() {
                 effects.extend(switch(watch, probes).map(Effect::Switch));
@@ -255,16 +187,41 @@ impl Core {
         let probes = self.config.syncro.probes;
         let Some(watch) = self.fleet.get_mut(owner) else { return };
         let has_changed = before.fingerprint.is_some() && before.fingerprint != watch.status.fingerprint;
-        if has_changed && watch.status.is_switched() {
-            let former = TokenStatus { fingerprint: before.fingerprint, ..TokenStatus::default() };
-            Arc::make_mut(&mut watch.status).former = Some(Box::new(former));
+        if let Some(former) = before.fingerprint.filter(|_| has_changed) {
+            Arc::make_mut(&mut watch.status).take_switch(former, watch.configured.next.is_some());
+            let record = Record::TokenStatus { token: watch.token.id(), status: Arc::clone(&watch.status) };
+            effects.push(Effect::Record(record));
         }
         watch.take_over();
-        if !before.is_known && InUse::of(&watch.status).is_known {
+        let (id, after) = (watch.token.id(), word(watch, Role::Next, probes));
+        let is_known_now = !before.is_known && InUse::of(&watch.status).is_known;
+        if (has_changed || is_known_now)
+            && let Some(key) = self.rotations.key((owner, Role::Next))
+            && let Some(word_before) = self.rotations.say(key, after)
+        {
+            effects.push(entry(&id, now, transition(Role::Next, word_before, after, now)));
+        }
+        if is_known_now {
             effects.extend(switch(watch, probes).map(Effect::Switch));
         }
         self.plan_rotation(owner, now);
     }
+}
+
+/// Whether what is believed of a value is not about the one that was observed: there is another one in its place, or none.
+fn is_of_another_value(observation: &Observation, believed: &TokenStatus) -> bool {
+    match &observation.part {
+        Part::Token(TokenObservation::Me { fingerprint, .. }) => {
+            believed.fingerprint.as_ref().is_some_and(|known| known != fingerprint)
+        }
+        Part::Token(TokenObservation::Unreadable(why)) => why.of_monitor().is_none(),
+        Part::Permissions(_) => false,
+    }
+}
+
+fn transition(role: Role, before: &str, after: &str, since: DateTime<Utc>) -> Transition {
+    let (kind, before, after) = (role.kind(), before.to_owned(), after.to_owned());
+    Transition { kind, subject: None, before, after, since, evidence: None, shown_by: None }
 }
 
 /// What matters of the value in use to the one that is to follow it.
@@ -312,6 +269,10 @@ fn due(watch: &Watch, role: Role, interval: Duration, now: DateTime<Utc>) -> Dat
     let Some(status) = believed(&watch.status, role) else { return now };
     let checks = [&status.validity, &status.permission_checks];
     let Some(last) = checks.iter().filter_map(|checks| checks.last_attempt).max() else { return now };
+    if watch.status.value_since.is_some_and(|since| last < since) {
+        // It may have become the one in use.
+        return now;
+    }
     let interval = TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
     let has_failed = checks.iter().any(|checks| checks.failures > 0);
     let after = match status.state {

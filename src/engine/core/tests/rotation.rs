@@ -26,7 +26,14 @@ fn fingerprint(value: &str) -> Fingerprint {
 fn answered(core: &mut Core, effects: &[Effect], now: i64, in_use: &str, list: bool) -> Vec<Effect> {
     let mut all = Vec::new();
     for job in jobs(effects) {
-        let value = if is_next(&job) { "next" } else { in_use };
+        let is_former = job.token.source == TokenSource::File(PathBuf::from("token.old"));
+        let value = if is_next(&job) {
+            "next"
+        } else if is_former {
+            "former"
+        } else {
+            in_use
+        };
         let mut me = observed(now, works(&[]));
         if let Part::Token(TokenObservation::Me { fingerprint: shown, .. }) = &mut me.part {
             *shown = fingerprint(value);
@@ -148,4 +155,28 @@ fn a_switch_that_was_made_while_nobody_watched_is_recognised_after_a_start() {
     assert_eq!(words(&effects, TransitionKind::Fingerprint).len(), 1);
     let token = again.snapshot().tokens[0].clone();
     assert!(token.status.former.is_some() && token.status.is_switched());
+}
+
+#[test]
+fn that_both_values_are_the_same_is_no_switch() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Proven)])), at(0));
+    let effects = live(&mut core, 0, 8000, "next", true);
+    assert_eq!((words(&effects, TransitionKind::NextToken), switches(&effects)), (vec!["in_use".to_owned()], vec![]));
+    let token = core.snapshot().tokens[0].clone();
+    assert_eq!(token.token.expires, None, "the date of the next token does not count");
+    assert!(token.status.former.is_none());
+}
+
+#[test]
+fn after_a_second_switch_the_former_value_is_checked_anew() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Asked)])), at(0));
+    let _ = live(&mut core, 0, 10, "value", true);
+    let _ = live(&mut core, 10, 1000, "next", true);
+    let former = |core: &mut Core| core.snapshot().tokens[0].status.former.clone().expect("there is one");
+    assert_eq!(former(&mut core).fingerprint, Some(fingerprint("former")), "what is in the file");
+    // The command has switched to a value that the daemon has not seen in the next file.
+    let _ = live(&mut core, 2000, 1000, "third", true);
+    let checked = former(&mut core).validity.last_attempt;
+    assert!(checked >= Some(at(2000)), "{checked:?}");
+    assert_eq!(core.snapshot().tokens[0].token.expires, None, "the next file has another value");
 }
