@@ -34,6 +34,7 @@ fn fleet(tokens: usize) -> Arc<Snapshot> {
             tenant: Arc::new(tenant),
             name: "jumpcloud".to_owned(),
             source: TokenSource::Environment("X".to_owned()),
+            next: None,
             auto_rotated: false,
             ignored: Vec::new(),
             contact: None,
