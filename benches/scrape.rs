@@ -11,7 +11,7 @@ use serde_json::json;
 use syncro_token_monitor::belief::TokenStatus;
 use syncro_token_monitor::catalog::catalog;
 use syncro_token_monitor::config;
-use syncro_token_monitor::metrics::{Compressed, Exposition};
+use syncro_token_monitor::metrics::{Compressed, Exposition, Piece};
 use syncro_token_monitor::model::{Tenant, Token, TokenSource, Wanted};
 use syncro_token_monitor::state::{Snapshot, TokenSnapshot};
 use syncro_token_monitor::system::clock;
@@ -82,8 +82,8 @@ fn status(wanted: &[Wanted]) -> TokenStatus {
 }
 
 fn series(snapshot: &Arc<Snapshot>) -> usize {
-    let lines = |piece: bytes::Bytes| {
-        piece.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#').count()
+    let lines = |piece: Piece| {
+        piece.text().split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#').count()
     };
     Exposition::new(Arc::clone(snapshot), clock::now()).map(lines).sum()
 }
@@ -96,7 +96,9 @@ fn scrape(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(series(&snapshot) as u64));
         group.bench_with_input(BenchmarkId::new("fleet", tokens), &snapshot, |bencher, snapshot| {
             bencher.iter(|| {
-                Exposition::new(Arc::clone(snapshot), clock::now()).map(|piece| black_box(piece).len()).sum::<usize>()
+                Exposition::new(Arc::clone(snapshot), clock::now())
+                    .map(|piece| black_box(piece.text()).len())
+                    .sum::<usize>()
             });
         });
     }
@@ -139,10 +141,10 @@ fn compressed(criterion: &mut Criterion) {
     let pieces = |snapshot: &Arc<Snapshot>| Exposition::new(Arc::clone(snapshot), clock::now());
     let size =
         |pieces: &mut dyn Iterator<Item = bytes::Bytes>| pieces.map(|piece| black_box(piece).len()).sum::<usize>();
-    let plain = size(&mut pieces(&snapshot));
+    let plain = size(&mut pieces(&snapshot).map(|piece| piece.text()));
     let small = size(&mut Arc::<Compressed>::default().file(pieces(&snapshot)));
     eprintln!("{plain} bytes, {small} compressed: {:.1} %", 100.0 * small as f64 / plain as f64);
-    group.bench_function("as it is", |bencher| bencher.iter(|| size(&mut pieces(&snapshot))));
+    group.bench_function("as it is", |bencher| bencher.iter(|| size(&mut pieces(&snapshot).map(|piece| piece.text()))));
     group.bench_function("gzip, compressed anew", |bencher| {
         bencher.iter(|| size(&mut Arc::<Compressed>::default().file(pieces(&snapshot))));
     });

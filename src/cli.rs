@@ -363,7 +363,21 @@ pub struct RehearseArguments {
     pub fixed_after: Duration,
     /// How to print it.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
+    pub output: RehearseOutput,
+    /// The file of Prometheus rules that the tests name, beside which they are to lie.
+    #[arg(long, value_name = "FILE", default_value = "syncro-token-monitor.rules.yml")]
+    pub rules: String,
+}
+
+/// How a rehearsal is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RehearseOutput {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// Tests of Prometheus rules, for `promtool test rules`.
+    Promtool,
 }
 
 /// Arguments of `simulate`.

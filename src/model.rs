@@ -9,6 +9,7 @@ mod zone;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -289,6 +290,16 @@ pub enum TokenSource {
     Environment(String),
     /// The systemd credential of this name (`LoadCredential=`).
     Credential(String),
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "the file `{}`", path.display()),
+            Self::Environment(name) => write!(formatter, "the environment variable `{name}`"),
+            Self::Credential(name) => write!(formatter, "the credential `{name}`"),
+        }
+    }
 }
 
 /// The probes that may be sent, as `syncro.probes` configures it.

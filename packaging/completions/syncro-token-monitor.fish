@@ -201,7 +201,9 @@ complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcomman
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand rehearse" -l outage -d 'Have Syncro answer nobody from a day on, for four hours or so many: `90` or `90:12`. May be given several times' -r
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand rehearse" -l fixed-after -d 'How long after it stopped working a token is replaced' -r
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand rehearse" -l output -d 'How to print it' -r -f -a "table\t'For people'
-json\t'For programs'"
+json\t'For programs'
+promtool\t'Tests of Prometheus rules, for `promtool test rules`'"
+complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand rehearse" -l rules -d 'The file of Prometheus rules that the tests name, beside which they are to lie' -r
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand rehearse" -s c -l config -d 'The configuration file; `conf.d/*.toml` beside it may hold more tenants' -r -F
 complete -c syncro-token-monitor -n "__fish_syncro_token_monitor_using_subcommand rehearse" -l log-format -d 'How log lines are written on standard error' -r -f -a "text\t'For people and the journal'
 json\t'One flat object a line'"

@@ -26,8 +26,7 @@ impl TokenStatus {
     /// [shares its user's side](Self::shares_side_with); one that has the same value is this token under another name, and
     /// shows nothing besides.
     pub(crate) fn deduced_causes(&self, others: &[&Self]) -> Vec<(usize, Deduced)> {
-        let is_itself = |other: &&&Self| self.fingerprint.is_some() && self.fingerprint == other.fingerprint;
-        let others: Vec<&Self> = others.iter().filter(|other| !is_itself(other)).copied().collect();
+        let others: Vec<&Self> = others.iter().filter(|other| !self.has_value_of(other)).copied().collect();
         // What was known stays until what has just been observed in `/me` has been followed by a check.
         let waits = |entry: &PermissionStatus| self.recheck && entry.ground.is_some();
         let refused = self.permissions.iter().enumerate().filter(|(_, entry)| entry.belief.refused_since().is_some());

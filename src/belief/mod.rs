@@ -192,6 +192,9 @@ pub struct TokenStatus {
     /// What is believed of the value that it had before a switch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former: Option<Box<TokenStatus>>,
+    /// Why this value, as that of the next token, could not be put in place although it is proven; none if that was not tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_switched: Option<Box<str>>,
 }
 
 impl Default for TokenStatus {
@@ -224,6 +227,7 @@ impl Default for TokenStatus {
             followed: None,
             next: None,
             former: None,
+            not_switched: None,
         }
     }
 }

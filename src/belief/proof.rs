@@ -84,12 +84,13 @@ impl Comparison {
         let lost: Vec<_> = lost.map(|(wanted, _)| wanted.permission).collect();
         let lacks = which(&needed, PermissionState::Missing);
         let not_shown = which(&needed, PermissionState::Unverified);
-        let is_same_value = next.fingerprint.is_some() && next.fingerprint == in_use.fingerprint;
         let proof = match next.state {
-            _ if is_same_value => Proof::InUse,
+            _ if next.has_value_of(in_use) => Proof::InUse,
             // Nothing is known of the one in use, not even whether it is the same.
             _ if in_use.validity.last_attempt.is_none() => Proof::Unknown,
             TokenState::Unknown | TokenState::Blocked => Proof::Unknown,
+            // There may be a value that nobody could look at.
+            TokenState::Unreadable if matches!(next.unreadable, Some(Unreadable::Failed { .. })) => Proof::Unknown,
             TokenState::Unreadable => Proof::Absent,
             TokenState::Valid if !lacks.is_empty() => Proof::Lacking,
             TokenState::Valid if !not_shown.is_empty() || next.permissions_are_outdated() => Proof::Unproven,
@@ -114,9 +115,14 @@ impl Comparison {
 }
 
 impl TokenStatus {
+    /// Whether both have the same value, as far as is known.
+    pub(crate) fn has_value_of(&self, other: &Self) -> bool {
+        self.fingerprint.is_some() && self.fingerprint == other.fingerprint
+    }
+
     /// Whether the value of the token that was to follow is the one in use.
     pub(crate) fn is_next_in_use(&self) -> bool {
-        self.fingerprint.is_some() && self.next.as_ref().is_some_and(|next| next.fingerprint == self.fingerprint)
+        self.next.as_ref().is_some_and(|next| next.has_value_of(self))
     }
 
     /// Whether the value of the token that was to follow has come into use. That both values are the same is no switch; that

@@ -37,5 +37,6 @@ impl TokenStatus {
         self.permissions.iter_mut().for_each(|permission| permission.belief.moments(change));
         self.audit.iter_mut().for_each(|audit| change(&mut audit.at));
         self.customers.moments(change);
+        [&mut self.next, &mut self.former].into_iter().flatten().for_each(|beside| beside.moments(change));
     }
 }

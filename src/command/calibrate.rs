@@ -2,7 +2,6 @@
 //! nothing is ticked asks each for record 0: 401 says that the permission was checked, 404 that the record was searched for.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ use crate::syncro::{Answer, CheckLane, Client, MeObservation, Request, TokenValu
 use super::client::client;
 use super::preflight::{probes, value};
 use super::table::table;
-use super::{finish, finish_json};
+use super::{finish, finish_json, undetermined};
 
 /// What the answer to one operation means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +61,7 @@ struct Calibrated {
 
 pub(super) async fn calibrate(path: &Path, arguments: CalibrateArguments) -> Exit {
     match calibrated(path, &arguments).await {
-        Err(why) => {
-            // Without standard error nobody can be notified.
-            writeln!(std::io::stderr(), "{why}").ok();
-            Exit::Unknown
-        }
+        Err(why) => undetermined(&why),
         Ok(operations) => {
             let is_unknown = |meaning| matches!(meaning, Meaning::Unknown | Meaning::PerhapsTicked);
             let is_known = operations.iter().all(|operation| !is_unknown(operation.meaning));

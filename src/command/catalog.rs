@@ -1,7 +1,6 @@
 //! `catalog`: prints what the catalogue has about permissions and integrations, and the configuration's own profiles,
 //! if there are any.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,14 +12,13 @@ use crate::config;
 use crate::exit::Exit;
 
 use super::table::table;
-use super::{finish, finish_json};
+use super::{finish, finish_json, say};
 
 pub(super) fn catalog(path: &Path, subject: CatalogSubject, output: Output) -> Exit {
     let profiles = config::load_if_there(path).map_or_else(
         |_| {
-            // Without standard error nobody can be notified. The catalogue does not depend on the configuration.
-            let warning = "the configuration has faults, so its own profiles are left out; `validate` names them\n";
-            std::io::stderr().write_all(warning.as_bytes()).ok();
+            // The catalogue does not depend on the configuration.
+            say("the configuration has faults, so its own profiles are left out; `validate` names them\n");
             catalogue().profiles().to_vec()
         },
         |config| config.profiles,

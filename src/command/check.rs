@@ -1,17 +1,15 @@
 //! `check`: one check of every token, now. It reads no state and sends no alert; it prints the alerts that would fire
 //! in the daemon.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use crate::belief::{PermissionState, TokenState};
-use crate::check::{self, Job};
 use crate::cli::{CheckArguments, Output};
 use crate::config::{self, Config};
 use crate::exit::Exit;
@@ -19,9 +17,9 @@ use crate::model::Token;
 use crate::syncro::{Client, Failure};
 
 use super::client::client;
-use super::finding::{Finding, Level, PARTS, alert_json, alert_text, in_use, permission_json};
+use super::finding::{Finding, Level, alert_json, alert_text, in_use, permission_json};
 use super::table::table;
-use super::{failed, finish, finish_json};
+use super::{failed, finish, finish_json, undetermined};
 
 /// How many tokens are checked at once: enough to use the whole budget while some hosts are slow.
 const AT_ONCE: usize = 16;
@@ -29,11 +27,7 @@ const AT_ONCE: usize = 16;
 pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
-        Err(faults) => {
-            // Without standard error nobody can be notified.
-            writeln!(std::io::stderr(), "{faults}").ok();
-            return Exit::Unknown;
-        }
+        Err(faults) => return undetermined(&faults),
     };
     let chosen = |token: &&Arc<Token>| {
         arguments.tenant.as_ref().is_none_or(|tenant| *tenant == token.tenant.name)
@@ -46,8 +40,7 @@ pub(super) async fn check(path: &Path, arguments: CheckArguments) -> Exit {
             Some(tenant) => format!("shard {} watches tenant `{tenant}`: check it there", config.shard.owner(tenant)),
             None => "no configured token fits; `validate` counts them".to_owned(),
         };
-        writeln!(std::io::stderr(), "{why}").ok();
-        return Exit::Unknown;
+        return undetermined(&why);
     }
     let requests = |token: &Arc<Token>| config::full_check(token, config.syncro.probes, config.syncro.audit_excess);
     let client = match client(&config, Some(tokens.iter().map(requests).sum())).await {
@@ -70,11 +63,10 @@ async fn check_all(config: &Config, client: &Client, tokens: Vec<Arc<Token>>) ->
     }
     let done = &bar;
     let checks = tokens.into_iter().map(|configured| async move {
-        let (token, (sender, receiver)) = (in_use(&configured).await, mpsc::channel(PARTS));
-        check::check(client, Job::once(Arc::clone(&token), config.syncro.probes, config.syncro.audit_excess), &sender)
-            .await;
+        let token = in_use(&configured).await;
+        let finding = Finding::checked(config, client, token, config.syncro.probes, config.syncro.audit_excess).await;
         done.inc(1);
-        Finding::of(config, config.syncro.probes, token, receiver)
+        finding
     });
     let findings = stream::iter(checks).buffered(AT_ONCE).collect().await;
     bar.finish_and_clear();

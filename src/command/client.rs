@@ -1,6 +1,5 @@
 //! The client of the commands that ask Syncro outside of the daemon, and the request budget that they share with it.
 
-use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +12,8 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::store;
 use crate::syncro::{Budget, BudgetFile, Client, Instruments, LONGEST_COURTESY, SourceAddress, Unshared};
+
+use super::say;
 
 /// How long the folder of the store may take to answer.
 const LONGEST_QUESTION: Duration = Duration::from_secs(5);
@@ -63,7 +64,7 @@ async fn sources(config: &Config, requests: Option<usize>) -> Result<Vec<Arc<Sou
         Share::Daemon(shared) => {
             let shared = shared.unwrap_or(rate);
             let time = requests.map(|requests| time(requests, shared)).unwrap_or_default();
-            say(&format!("shares the budget of the running daemon: {shared} requests a minute together{time}"));
+            say(&format!("shares the budget of the running daemon: {shared} requests a minute together{time}\n"));
             Ok(of_command(true))
         }
         Share::Commands => Ok(of_command(false)),
@@ -71,7 +72,7 @@ async fn sources(config: &Config, requests: Option<usize>) -> Result<Vec<Arc<Sou
             if is_elsewhere(config) {
                 say(&format!(
                     "shares the budget of no daemon: none uses `{}`; if the daemon of the package runs, set \
-                     STATE_DIRECTORY={PACKAGED_STATE}",
+                     STATE_DIRECTORY={PACKAGED_STATE}\n",
                     config.storage.path.display()
                 ));
             }
@@ -88,7 +89,7 @@ async fn sources(config: &Config, requests: Option<usize>) -> Result<Vec<Arc<Sou
             })?;
             say(&format!(
                 "cannot share the budget of a daemon through `{path}`: {why}; sends at most {own} requests a minute of its \
-                 own, so that a daemon and it stay within what Syncro allows; {advice}"
+                 own, so that a daemon and it stay within what Syncro allows; {advice}\n"
             ));
             Ok(of_its_own(own))
         }
@@ -120,9 +121,4 @@ fn time(requests: usize, requests_per_minute: NonZeroU32) -> String {
     let most = least.saturating_mul(LONGEST_COURTESY);
     let [least, most] = [least, most].map(humantime::format_duration);
     format!("; its {requests} requests may take {least}, or up to {most} while the daemon needs all of it")
-}
-
-fn say(line: &str) {
-    // Without standard error nobody can be notified.
-    writeln!(std::io::stderr(), "{line}").ok();
 }

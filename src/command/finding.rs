@@ -10,16 +10,16 @@ use tokio::sync::mpsc;
 
 use crate::alert::{Affected, Firing, Member, Rules, Severity, Tenancy, Waiting, tenant_alerts};
 use crate::belief::{Excess, Policy, TokenStatus, step};
-use crate::check::Observed;
+use crate::check::{Job, Observed, check, check_with};
 use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::model::{Probes, Token, former_file};
 use crate::state::PermissionView;
-use crate::syncro::{Failure, Observation, TokenValue};
+use crate::syncro::{Client, Failure, Observation, TokenValue};
 use crate::system::clock;
 
 /// The number of parts of a check: the token itself, and its permissions.
-pub(super) const PARTS: usize = 2;
+const PARTS: usize = 2;
 
 /// What was found about one token, judged as the daemon would.
 pub(super) struct Finding {
@@ -87,13 +87,34 @@ impl Finding {
         }
     }
 
-    /// Judges what a check that has ended observed.
-    pub(super) fn of(
+    /// Checks a token now, and judges it.
+    pub(super) async fn checked(
         config: &Config,
-        probes: Probes,
+        client: &Client,
         token: Arc<Token>,
-        mut observed: mpsc::Receiver<Observed>,
+        probes: Probes,
+        audits: bool,
     ) -> Self {
+        let (sender, observed) = mpsc::channel(PARTS);
+        check(client, Job::once(Arc::clone(&token), probes, audits), &sender).await;
+        Self::of(config, probes, token, observed)
+    }
+
+    /// Checks a token of this value now, which is not where the token is to have it, and judges it.
+    pub(super) async fn checked_with(
+        config: &Config,
+        client: &Client,
+        token: Arc<Token>,
+        probes: Probes,
+        value: &TokenValue,
+    ) -> Self {
+        let (sender, observed) = mpsc::channel(PARTS);
+        check_with(client, Job::once(Arc::clone(&token), probes, false), value, &sender).await;
+        Self::of(config, probes, token, observed)
+    }
+
+    /// Judges what a check that has ended observed.
+    fn of(config: &Config, probes: Probes, token: Arc<Token>, mut observed: mpsc::Receiver<Observed>) -> Self {
         let observations: Vec<_> =
             std::iter::from_fn(|| observed.try_recv().ok()).map(|observed| observed.observation).collect();
         let mut status = TokenStatus::default();

@@ -155,10 +155,16 @@ fn failed(error: &anyhow::Error) -> Exit {
     Exit::Failure
 }
 
-/// Prints on standard error why no configuration was written.
+/// Prints on standard error what is wrong with a configuration, or why none was written.
 fn refused(text: &str) -> Exit {
     say(text);
     Exit::Configuration
+}
+
+/// Prints on standard error why a monitoring plugin could not find out what it was asked.
+fn undetermined(why: &dyn Display) -> Exit {
+    say(&format!("{why}\n"));
+    Exit::Unknown
 }
 
 /// Prints a text on standard error, as it is.

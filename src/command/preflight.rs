@@ -1,15 +1,13 @@
 //! `preflight`: is a new token ready for an integration? It checks what the guide of the integration asks for, and
 //! prints the clicks that fix what is missing. The value is sent in the requests and nowhere else.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
-use crate::check::{Job, check, check_with};
 use crate::cli::{Output, PreflightArguments, ProbesArgument};
 use crate::config::{self, Config};
 use crate::exit::Exit;
@@ -17,9 +15,9 @@ use crate::model::Probes;
 use crate::syncro::{Client, TokenValue, Unreadable};
 
 use super::client::client;
-use super::finding::{Finding, PARTS};
+use super::finding::Finding;
 use super::readiness::{Readiness, Verdict};
-use super::{finish, finish_json, usage};
+use super::{finish, finish_json, undetermined, usage};
 
 pub(super) async fn preflight(path: &Path, arguments: PreflightArguments) -> Exit {
     let loaded = if arguments.all { config::load(path) } else { config::load_if_there(path) };
@@ -71,18 +69,14 @@ async fn new_token(
     let token = config::candidate(config, subdomain, profile, base_url.as_deref())
         .map_err(|problem| usage(&format!("understand the arguments: {problem}")))?;
     let value = value(token_file.as_deref()).map_err(|why| undetermined(&format!("the token value {why}")))?;
-    let (token, (sender, receiver)) = (Arc::new(token), mpsc::channel(PARTS));
-    check_with(client, Job::once(Arc::clone(&token), probes, false), &value, &sender).await;
-    Ok(Finding::of(config, probes, token, receiver))
+    Ok(Finding::checked_with(config, client, Arc::new(token), probes, &value).await)
 }
 
 /// Checks every token of the configuration, one after the other.
 async fn every_token(config: &Config, client: &Client, probes: Probes) -> Vec<Finding> {
     let mut findings = Vec::new();
     for token in &config.tokens {
-        let (sender, receiver) = mpsc::channel(PARTS);
-        check(client, Job::once(Arc::clone(token), probes, false), &sender).await;
-        findings.push(Finding::of(config, probes, Arc::clone(token), receiver));
+        findings.push(Finding::checked(config, client, Arc::clone(token), probes, false).await);
     }
     findings
 }
@@ -92,12 +86,6 @@ pub(super) fn probes(argument: ProbesArgument) -> Probes {
         ProbesArgument::ReadOnly => Probes::ReadOnly,
         ProbesArgument::WriteSafe => Probes::WriteSafe,
     }
-}
-
-fn undetermined(why: &dyn std::fmt::Display) -> Exit {
-    // Without standard error nobody can be notified.
-    writeln!(std::io::stderr(), "{why}").ok();
-    Exit::Unknown
 }
 
 /// Reads the token value, from the terminal, standard input or a file; never from an argument, which every user of the

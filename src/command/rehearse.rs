@@ -8,12 +8,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::alert::Notification;
-use crate::cli::{Output, RehearseArguments};
+use crate::cli::{RehearseArguments, RehearseOutput};
 use crate::config::{Config, Receiver};
 use crate::exit::Exit;
 use crate::model::Token;
 use crate::notify::Targets;
-use crate::rehearsal::{Incident, Script, Sent, Truth, What, by_receiver, live};
+use crate::rehearsal::{Incident, Script, Sent, Truth, What, by_receiver, live, rule_tests};
 use crate::system::clock;
 
 use super::table::table;
@@ -37,8 +37,11 @@ pub(super) fn rehearse(path: &Path, arguments: &RehearseArguments) -> Exit {
     sent.extend(digests(&config, &script));
     sent.sort_by_key(|sent| sent.at);
     match arguments.output {
-        Output::Table => finish(&text(&config, &script, &sent), Exit::Success),
-        Output::Json => finish_json(&value(&config, &script, &sent), Exit::Success),
+        RehearseOutput::Table => finish(&text(&config, &script, &sent), Exit::Success),
+        RehearseOutput::Json => finish_json(&value(&config, &script, &sent), Exit::Success),
+        RehearseOutput::Promtool => {
+            finish_json(&rule_tests(&arguments.rules, &sent, |sent| shown(&config, sent)), Exit::Success)
+        }
     }
 }
 

@@ -4,27 +4,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use crate::belief::{Comparison, Proof, TokenStatus};
 use crate::catalog::PermissionId;
-use crate::check::{Job, check};
 use crate::cli::RotateArguments;
 use crate::config::{self, Config};
 use crate::exit::Exit;
-use crate::model::{NextToken, Token, TokenSource};
+use crate::model::{NextToken, Token};
 use crate::rotation::{Switched, left_by_hand, switch};
 use crate::store;
 use crate::syncro::{Client, TokenValue};
 
 use super::client::client;
-use super::finding::{Finding, PARTS};
-use super::{finish, say};
+use super::finding::Finding;
+use super::{finish, undetermined};
 
 pub(super) async fn rotate(path: &Path, arguments: &RotateArguments) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
-        Err(faults) => return undetermined(&faults.to_string()),
+        Err(faults) => return undetermined(&faults),
     };
     let RotateArguments { tenant, token_name, dry_run } = arguments;
     let mut tokens = config.tokens.iter();
@@ -42,9 +39,10 @@ pub(super) async fn rotate(path: &Path, arguments: &RotateArguments) -> Exit {
         Ok(client) => client,
         Err(error) => return undetermined(&format!("failed to {error}")),
     };
+    let probes = config.syncro.probes;
     let in_use = in_use(&config, &client, token).await;
-    let beside = checked(&config, &client, next.apart_from(token)).await;
-    let comparison = Comparison::of(&next.in_place_of(token), &in_use, &beside.status, config.syncro.probes);
+    let beside = Finding::checked(&config, &client, next.apart_from(token), probes, false).await;
+    let comparison = Comparison::of(token, &in_use, &beside.status, probes);
     let mut lines = verdict(token, &comparison, &beside);
     let exit = match comparison.proof {
         Proof::Proven if *dry_run => Exit::Success,
@@ -63,14 +61,8 @@ async fn in_use(config: &Config, client: &Client, token: &Arc<Token>) -> TokenSt
     let status = stored.and_then(|mut state| state.tokens.remove(&token.id())).map(|persisted| persisted.status);
     match status {
         Some(status) if fingerprint.is_none() || status.fingerprint == fingerprint => status,
-        _ => checked(config, client, Arc::clone(token)).await.status,
+        _ => Finding::checked(config, client, Arc::clone(token), config.syncro.probes, false).await.status,
     }
-}
-
-async fn checked(config: &Config, client: &Client, token: Arc<Token>) -> Finding {
-    let (sender, receiver) = mpsc::channel(PARTS);
-    check(client, Job::once(Arc::clone(&token), config.syncro.probes, false), &sender).await;
-    Finding::of(config, config.syncro.probes, token, receiver)
 }
 
 /// What was found, in a line or more.
@@ -103,8 +95,9 @@ fn verdict(token: &Token, comparison: &Comparison, beside: &Finding) -> Vec<Stri
             format!("nothing to be proven: {of} {why}")
         }
         Proof::Unknown => {
-            let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
-            format!("not known: {of} could not be checked{why}")
+            let unreadable = status.unreadable.as_ref().map(|why| format!(" {why}"));
+            let why = unreadable.or(failure.map(|failure| format!(" could not be checked: {failure}")));
+            format!("not known: {of}{}", why.as_deref().unwrap_or(" could not be checked"))
         }
     }];
     if let (Some(failure), Proof::Unproven) = (failure, proof) {
@@ -133,7 +126,7 @@ fn put_in_place(token: &Token, next: &NextToken, status: &TokenStatus, lines: &m
         lines.push(format!(
             "nothing was changed, since what a credential holds is for systemd to replace: give the value of {} to the credential \
              in use, and restart the daemon",
-            place(next)
+            next.source
         ));
         return Exit::Unknown;
     };
@@ -153,29 +146,24 @@ fn put_in_place(token: &Token, next: &NextToken, status: &TokenStatus, lines: &m
 /// The next value is in use already: somebody has switched, or has not written another one.
 fn already(token: &Token, next: &NextToken, status: &TokenStatus, lines: &mut Vec<String>) -> Exit {
     let files = token.switched_files().zip(status.fingerprint.as_ref());
-    let switched = files.and_then(|((current, next), fingerprint)| switch(current, next, fingerprint).ok());
-    if let Some(switched) = switched.filter(|switched| switched.former.is_some()) {
-        lines.push("it was switched before".to_owned());
-        lines.extend(left(token, &switched));
-        return Exit::Success;
-    }
-    lines.push(format!("nothing was changed: put the value of a new token into {} first", place(next)));
-    Exit::Critical
-}
-
-fn place(next: &NextToken) -> String {
-    match &next.source {
-        TokenSource::File(path) => format!("`{}`", path.display()),
-        TokenSource::Credential(name) | TokenSource::Environment(name) => format!("`{name}`"),
+    match files.map(|((current, next), fingerprint)| switch(current, next, fingerprint)) {
+        Some(Ok(switched)) if switched.former.is_some() => {
+            lines.push("it was switched before".to_owned());
+            lines.extend(left(token, &switched));
+            Exit::Success
+        }
+        Some(Err(why)) => {
+            lines.push(format!("whether it was switched before is not known: {why}"));
+            Exit::Unknown
+        }
+        Some(Ok(_)) | None => {
+            lines.push(format!("nothing was changed: put the value of a new token into {} first", next.source));
+            Exit::Critical
+        }
     }
 }
 
 fn left(token: &Token, switched: &Switched) -> Vec<String> {
     let steps = (1..).zip(left_by_hand(token, switched)).map(|(number, step)| format!("{number}. {step}"));
     std::iter::once("left to be done by hand:".to_owned()).chain(steps).collect()
-}
-
-fn undetermined(why: &str) -> Exit {
-    say(&format!("{why}\n"));
-    Exit::Unknown
 }

@@ -1,7 +1,6 @@
 //! `test-alert`: sends one alert that is plainly a test, firing and resolved, through every receiver, and prints what
 //! each answered; or prints what each would be sent.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,16 +12,12 @@ use crate::state::Delivery;
 use crate::system::clock;
 
 use super::table::table;
-use super::{finish, usage};
+use super::{finish, refused, usage};
 
 pub(super) async fn test_alert(path: &Path, wanted: Option<String>, print: bool) -> Exit {
     let config = match config::load(path) {
         Ok(config) => config,
-        Err(faults) => {
-            // Without standard error nobody can be notified.
-            writeln!(std::io::stderr(), "{faults}").ok();
-            return Exit::Configuration;
-        }
+        Err(faults) => return refused(&format!("{faults}\n")),
     };
     let chosen = |receiver: &&Arc<Receiver>| wanted.as_ref().is_none_or(|name| *name == receiver.name);
     let receivers: Vec<_> = config.alerts.receivers.iter().filter(chosen).collect();

@@ -1,6 +1,5 @@
 //! `test-alert --digest`: sends the digest that the store makes of now to every receiver that wants one, or prints it.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,16 +11,12 @@ use crate::store;
 
 use super::believed::snapshot;
 use super::table::table;
-use super::{failed, finish, usage};
+use super::{failed, finish, refused, usage};
 
 pub(super) async fn test_digest(path: &Path, wanted: Option<String>, print: bool) -> Exit {
     let config = match config::load(path) {
         Ok(config) => Arc::new(config),
-        Err(faults) => {
-            // Without standard error nobody can be notified.
-            writeln!(std::io::stderr(), "{faults}").ok();
-            return Exit::Configuration;
-        }
+        Err(faults) => return refused(&format!("{faults}\n")),
     };
     let of_all = config.alerts.receivers.iter().filter(|receiver| receiver.digest.is_some());
     let chosen = |receiver: &&Arc<Receiver>| wanted.as_ref().is_none_or(|name| *name == receiver.name);

@@ -2,7 +2,6 @@
 //! network.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::http_server::Access;
 use crate::syncro::TokenValue;
 use crate::system::files::Deadline;
 
-use super::finish;
+use super::{finish, refused};
 
 /// How long the reading of all token files together may take.
 const LONGEST_READ: Duration = Duration::from_secs(20);
@@ -33,9 +32,7 @@ pub(super) fn validate(path: &Path) -> Exit {
         faults.join("\n"),
         if count == 1 { "fault" } else { "faults" }
     );
-    // Without standard error nobody can be notified.
-    std::io::stderr().write_all(text.as_bytes()).ok();
-    Exit::Configuration
+    refused(&text)
 }
 
 fn plan(config: &Config) -> String {

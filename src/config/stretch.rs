@@ -84,7 +84,11 @@ impl Intervals {
             String::new()
         };
         let tokens = (self.tokens as f64 * self.budget / self.needed).floor();
-        let fewer = if tokens < 1.0 { String::new() } else { format!(", or at most {tokens} tokens like these") };
+        let fewer = match tokens {
+            ..1.0 => String::new(),
+            1.0 => ", or only one token like these".to_owned(),
+            _ => format!(", or at most {tokens} tokens like these"),
+        };
         format!("the targets need a budget of {budget} requests a minute{}{limit}{fewer}", self.of_each_source())
     }
 }

@@ -67,8 +67,10 @@ pub enum Event {
     Check(TokenId),
     /// Somebody takes an alert on, or gives it back.
     Acknowledge(AcknowledgementOrder),
-    /// The value of a next token was put in the place of the one in use, or could not be.
+    /// The value of a next token was put in the place of the one in use.
     Switched(Switch),
+    /// That could not be done, for this reason.
+    NotSwitched(Switch, String),
 }
 
 /// The state of the loop.
@@ -129,7 +131,8 @@ impl Core {
             Event::Reload(config) => self.reload(config, now, &mut effects),
             Event::Check(token) => self.check(&token, now, &mut effects),
             Event::Acknowledge(order) => self.acknowledge(order, now, &mut effects),
-            Event::Switched(switch) => self.check(&switch.token.id(), now, &mut effects),
+            Event::Switched(switch) => self.switched(&switch, None, now, &mut effects),
+            Event::NotSwitched(switch, why) => self.switched(&switch, Some(why), now, &mut effects),
         }
         self.settle(now, &mut effects);
         self.ended.note(&effects);

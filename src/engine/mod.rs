@@ -63,8 +63,8 @@ pub struct Engine {
     instruments: Instruments,
     snapshot: watch::Sender<Arc<Snapshot>>,
     checks: JoinSet<()>,
-    /// Switches that were made.
-    switched: (mpsc::Sender<Switch>, mpsc::Receiver<Switch>),
+    /// What became of switches.
+    switched: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     batches: mpsc::Sender<Batch>,
     batch: Batch,
     /// What follows from the persisted state alone.
@@ -165,7 +165,7 @@ impl Engine {
                         Event::Acknowledge(order)
                     }
                 }),
-                Some(switch) = self.switched.1.recv() => events.push(Event::Switched(switch)),
+                Some(event) = self.switched.1.recv() => events.push(event),
                 _ = observed.recv_many(&mut batch, FINISHED) => {
                     for Observed { key, observation, took, ended } in batch.drain(..) {
                         self.instruments.took(&observation, took);

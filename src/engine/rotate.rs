@@ -10,28 +10,33 @@ use crate::model::Token;
 use crate::rotation::{Switched, left_by_hand, switch};
 use crate::system::trouble::on_a_thread;
 
+use super::core::Event;
 use super::effect::Switch;
 
-/// Makes a switch, and says so if it was made.
-pub(super) async fn rotate(wanted: Switch, done: mpsc::Sender<Switch>) {
+/// Makes a switch, and says what became of it.
+pub(super) async fn rotate(wanted: Switch, done: mpsc::Sender<Event>) {
     let token = Arc::clone(&wanted.token);
     let Some((current, next)) = token.switched_files() else { return };
-    match on_disk(current, next, &wanted).await {
+    let event = match on_disk(current, next, &wanted).await {
         Ok(switched) => {
             rotated(&token, &switched);
-            // The receiver is dropped only when everything ends.
-            done.send(wanted).await.unwrap_or_default();
+            Event::Switched(wanted)
         }
-        Err(why) => tracing::warn!(
-            event = "rotation_failed",
-            tenant = token.tenant.name,
-            token_name = token.name,
-            "the next value of token `{}` of tenant `{}` is proven, but could not be put in place: {why}; the value in use is \
-             what it was. The command `rotate` does it as a user who may write there",
-            token.name,
-            token.tenant.name
-        ),
-    }
+        Err(why) => {
+            tracing::warn!(
+                event = "rotation_failed",
+                tenant = token.tenant.name,
+                token_name = token.name,
+                "the next value of token `{}` of tenant `{}` is proven, but could not be put in place: {why}; the value in use is \
+                 what it was. The command `rotate` does it as a user who may write there",
+                token.name,
+                token.tenant.name
+            );
+            Event::NotSwitched(wanted, why)
+        }
+    };
+    // The receiver is dropped only when everything ends.
+    done.send(event).await.unwrap_or_default();
 }
 
 async fn on_disk(current: &Path, next: &Path, wanted: &Switch) -> Result<Switched, String> {

@@ -1,13 +1,15 @@
 //! `/metrics` for whoever takes gzip: one gzip file (RFC 1952) of pieces that do not refer to each other, so that one whose
-//! text did not change since an earlier scrape is not compressed again. Members of their own would do the same, but curl and
+//! text did not change since an earlier scrape is neither written nor compressed again. Members of their own would do the same, but curl and
 //! others read only the first.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::iter::once;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
+
+use super::exposition::Piece;
 
 /// Deflated, without a name or a date, on an unknown system.
 const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -20,12 +22,12 @@ const ROOM: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Compressed {
     hasher: RandomState,
-    kept: Mutex<Vec<Piece>>,
+    kept: Mutex<Vec<Deflated>>,
 }
 
 /// One compressed piece.
 #[derive(Debug, Default, Clone)]
-struct Piece {
+struct Deflated {
     /// The hash of its text.
     hash: u64,
     /// The check sum and the length of its text.
@@ -35,13 +37,13 @@ struct Piece {
 
 impl Compressed {
     /// Compresses the pieces of a text, each when it is asked for.
-    pub fn file(self: Arc<Self>, pieces: impl Iterator<Item = Bytes>) -> impl Iterator<Item = Bytes> {
+    pub fn file(self: Arc<Self>, pieces: impl Iterator<Item = Piece>) -> impl Iterator<Item = Bytes> {
         let mut sum = Crc::new();
-        let part = move |(index, text): (usize, Option<Bytes>)| match text {
-            Some(text) => {
-                let piece = self.piece(index, &text);
-                sum.combine(&piece.sum);
-                piece.bytes
+        let part = move |(index, piece): (usize, Option<Piece>)| match piece {
+            Some(piece) => {
+                let deflated = self.deflated(index, &piece);
+                sum.combine(&deflated.sum);
+                deflated.bytes
             }
             None => [LAST, &sum.sum().to_le_bytes(), &sum.amount().to_le_bytes()].concat().into(),
         };
@@ -50,23 +52,23 @@ impl Compressed {
     }
 
     /// A compressed piece: that of an earlier scrape, if the text at this place is still the same.
-    fn piece(&self, index: usize, text: &Bytes) -> Piece {
-        let hash = self.hasher.hash_one(text);
+    fn deflated(&self, index: usize, piece: &Piece) -> Deflated {
+        let hash = piece.hash(&self.hasher);
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |piece: &&Piece| piece.hash == hash && usize::try_from(piece.sum.amount()) == Ok(text.len());
-        if let Some(piece) = kept().get(index).filter(is_same) {
-            return piece.clone();
+        // One that nobody has compressed yet has no bytes, not even for an empty text.
+        if let Some(deflated) = kept().get(index).filter(|kept| kept.hash == hash && !kept.bytes.is_empty()) {
+            return deflated.clone();
         }
         // Others are not held up meanwhile.
-        let mut crc = Crc::new();
-        crc.update(text);
-        let piece = Piece { hash, sum: Arc::new(crc), bytes: deflated(text) };
+        let (text, mut crc) = (piece.text(), Crc::new());
+        crc.update(&text);
+        let new = Deflated { hash, sum: Arc::new(crc), bytes: deflated(&text) };
         let mut kept = kept();
         if kept.len() <= index {
-            kept.resize(index + 1, Piece::default());
+            kept.resize(index + 1, Deflated::default());
         }
-        kept[index] = piece.clone();
-        piece
+        kept[index] = new.clone();
+        new
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
     fn pieces_are_one_text_and_what_did_not_change_is_kept() {
         let compressed = Arc::new(Compressed::default());
         let scrape = |texts: &[&'static str]| {
-            let pieces = texts.iter().map(|text| Bytes::from_static(text.as_bytes()));
+            let pieces = texts.iter().map(|text| Piece::Written(Bytes::from_static(text.as_bytes())));
             Arc::clone(&compressed).file(pieces).collect::<Vec<_>>()
         };
         let first = scrape(&["a 1\n", "", "b 2\n"]);
@@ -118,7 +120,7 @@ mod tests {
         #[test]
         fn whatever_the_text_it_comes_back(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200_000), 0..4)) {
             let whole = pieces.concat();
-            let file: Vec<_> = Arc::<Compressed>::default().file(pieces.into_iter().map(Bytes::from)).collect();
+            let file: Vec<_> = Arc::<Compressed>::default().file(pieces.into_iter().map(|piece| Piece::Written(piece.into()))).collect();
             let mut back = Vec::new();
             GzDecoder::new(file.concat().as_slice()).read_to_end(&mut back).unwrap();
             prop_assert_eq!(back, whole);

@@ -1,12 +1,13 @@
 //! The families of series about the fleet: names, help, and how each is read off the snapshot. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
 use crate::alert::{Alert, Firing, Severity};
 use crate::belief::{Check, PermissionState, TokenState};
-use crate::model::Metric;
+use crate::model::{Metric, Scope};
 use crate::state::{Snapshot, TokenSnapshot};
 
 use super::text::Text;
@@ -237,18 +238,27 @@ fn acknowledged(text: &mut Text, snapshot: &Snapshot, now: DateTime<Utc>) {
 fn alert(text: &mut Text, snapshot: &Snapshot, now: DateTime<Utc>) {
     for firing in snapshot.firing() {
         let Firing { id, alert, scope, severity, .. } = firing;
-        let user_id = scope.user_id().map(|user| user.to_string()).unwrap_or_default();
-        let labels = [
-            ("alert", alert.as_str()),
-            ("severity", severity.as_str()),
-            ("tenant", scope.tenant().unwrap_or_default()),
-            ("scope", scope.kind()),
-            ("incident", id),
-            ("token_name", scope.token_name().unwrap_or_default()),
-            ("security_group", scope.security_group().unwrap_or_default()),
-            ("user_id", &user_id),
-            ("acknowledged", if firing.is_acknowledged(now) { "true" } else { "false" }),
-        ];
-        text.series(&labels, true);
+        let labels = alert_labels((id, *alert, *severity), scope, firing.is_acknowledged(now));
+        text.series(&labels.each_ref().map(|(name, value)| (*name, &**value)), true);
     }
+}
+
+/// The labels of an alert that fires; those that do not apply to whom it is about are empty.
+pub(crate) fn alert_labels<'a>(
+    (id, alert, severity): (&'a str, Alert, Severity),
+    scope: &'a Scope,
+    is_acknowledged: bool,
+) -> [(&'static str, Cow<'a, str>); 9] {
+    let user_id = scope.user_id().map(|user| user.to_string()).unwrap_or_default();
+    [
+        ("alert", alert.as_str().into()),
+        ("severity", severity.as_str().into()),
+        ("tenant", scope.tenant().unwrap_or_default().into()),
+        ("scope", scope.kind().into()),
+        ("incident", id.into()),
+        ("token_name", scope.token_name().unwrap_or_default().into()),
+        ("security_group", scope.security_group().unwrap_or_default().into()),
+        ("user_id", user_id.into()),
+        ("acknowledged", if is_acknowledged { "true" } else { "false" }.into()),
+    ]
 }

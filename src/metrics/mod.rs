@@ -7,4 +7,5 @@ mod families;
 mod text;
 
 pub use compressed::Compressed;
-pub use exposition::Exposition;
+pub use exposition::{Exposition, Piece};
+pub(crate) use families::alert_labels;

@@ -1,53 +1,92 @@
-//! Series in the text format of Prometheus: labels, escapes, values. Pure.
+//! Series in the text format of Prometheus: labels, escapes, values; or a number in place of the text, which is another one
+//! where the text is. Pure.
 
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 
 /// A text that is being written. Writing to a string cannot fail.
 #[derive(Debug)]
 pub(super) struct Text {
-    written: String,
+    written: Written,
     /// What all series begin with until it is set anew: the name of the metric, and labels.
     start: String,
     /// Whether there are labels in it.
     is_labelled: bool,
 }
 
+/// What has been written.
+#[derive(Debug)]
+enum Written {
+    Text(String),
+    /// The number of the text, which takes a small part of the time.
+    Hash(DefaultHasher),
+}
+
 impl Text {
     /// An empty text with room for so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { written: String::with_capacity(bytes), start: String::new(), is_labelled: false }
+        Self { written: Written::Text(String::with_capacity(bytes)), start: String::new(), is_labelled: false }
+    }
+
+    /// An empty text of which only the number is wanted.
+    pub(super) fn hashed(hasher: DefaultHasher) -> Self {
+        Self { written: Written::Hash(hasher), start: String::new(), is_labelled: false }
     }
 
     /// The text that was written.
     pub(super) fn written(self) -> String {
-        self.written
+        match self.written {
+            Written::Text(text) => text,
+            Written::Hash(_) => String::new(),
+        }
+    }
+
+    /// The number of the text.
+    pub(super) fn hash(&self) -> u64 {
+        match &self.written {
+            Written::Text(_) => 0,
+            Written::Hash(hasher) => hasher.finish(),
+        }
     }
 
     /// Writes the help and the type of a family.
     pub(super) fn head(&mut self, name: &str, help: &str) {
-        // All families are gauges: what a token is, not what was done.
-        writeln!(self.written, "# HELP {name} {help}\n# TYPE {name} gauge").ok();
+        match &mut self.written {
+            // All families are gauges: what a token is, not what was done.
+            Written::Text(text) => writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge").unwrap_or_default(),
+            Written::Hash(hasher) => name.hash(hasher),
+        }
     }
 
     /// Sets the name of the next series, and the labels that they begin with, as they were written before.
     pub(super) fn begin(&mut self, name: &str, labels: &str) {
-        self.start.clear();
-        self.start.push_str(name);
-        self.start.push_str(labels);
-        self.is_labelled = !labels.is_empty();
+        match &mut self.written {
+            Written::Text(_) => {
+                self.start.clear();
+                self.start.push_str(name);
+                self.start.push_str(labels);
+                self.is_labelled = !labels.is_empty();
+            }
+            Written::Hash(hasher) => (name, labels).hash(hasher),
+        }
     }
 
     /// Writes one series, which begins as was set by [`Self::begin`] and has these labels besides.
     pub(super) fn series(&mut self, labels: &[(&str, &str)], value: impl Value) {
-        self.written.push_str(&self.start);
-        for (index, label) in labels.iter().enumerate() {
-            write_label(&mut self.written, index == 0 && !self.is_labelled, label);
+        match &mut self.written {
+            Written::Text(text) => {
+                text.push_str(&self.start);
+                for (index, label) in labels.iter().enumerate() {
+                    write_label(text, index == 0 && !self.is_labelled, label);
+                }
+                text.push_str(if labels.is_empty() && !self.is_labelled { " " } else { "} " });
+                value.write(text);
+                text.push('\n');
+            }
+            Written::Hash(hasher) => (labels, value).hash(hasher),
         }
-        self.written.push_str(if labels.is_empty() && !self.is_labelled { " " } else { "} " });
-        value.write(&mut self.written);
-        self.written.push('\n');
     }
 }
 
@@ -100,8 +139,8 @@ fn escape(text: &mut String, value: &str) {
     }
 }
 
-/// A value of a sample.
-pub(super) trait Value {
+/// A value of a sample. Where its text is another one, so is its hash.
+pub(super) trait Value: Hash {
     fn write(self, text: &mut String);
 }
 
@@ -156,6 +195,6 @@ mod tests {
         text.series(&[], false);
         let expected = "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\na{t=\"1\",u=\"2\"} 1\n\
              a{t=\"1\",u=\"2\",b=\"3\"} 7\nc{t=\"0\"} 0\n";
-        assert_eq!(text.written, expected);
+        assert_eq!(text.written(), expected);
     }
 }

@@ -289,9 +289,11 @@ async fn read(mut response: reqwest::Response, longest: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use futures_util::future::join_all;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::config::ReceiverKind;
@@ -312,29 +314,58 @@ mod tests {
         assert_eq!(with_path("http://hook/", ""), "http://hook/");
     }
 
+    /// Longer than any machine takes that can be reached at all.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
     /// The outcome of a request that is answered with `bytes`, and then with `endless` again and again unless that is
     /// empty.
     async fn answered(bytes: &'static str, endless: &'static str) -> Result<Taken, Trouble> {
-        // Long enough for a busy machine to connect and answer.
-        const IMPATIENT: Duration = Duration::from_secs(2);
+        served(async |mut stream| {
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            while !endless.is_empty() && stream.write_all(endless.as_bytes()).await.is_ok() {}
+            if !bytes.is_empty() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await
+    }
+
+    /// The trouble with a request that is answered with `bytes`, then with `endless` so often that a reader who counts has had
+    /// enough of it, and then with nothing for as long as a request may take.
+    async fn unanswered(bytes: &'static str, endless: &'static str) -> Trouble {
+        let leaps = Cell::new(false);
+        let outcome = served(async |mut stream| {
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            for _ in 0..10_000 {
+                // It may have had enough before.
+                stream.write_all(endless.as_bytes()).await.unwrap_or_default();
+            }
+            // From now on time leaps whenever nothing is left to be done.
+            tokio::time::pause();
+            leaps.set(true);
+            std::future::pending::<()>().await;
+        });
+        let trouble = outcome.await.unwrap_err();
+        if leaps.get() {
+            tokio::time::resume();
+        }
+        trouble
+    }
+
+    /// The outcome of a request to a server that does this once the request has come, and then closes the connection.
+    async fn served(then: impl AsyncFnOnce(TcpStream)) -> Result<Taken, Trouble> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let receiver = crate::testing::receiver("hook", ReceiverKind::Alertmanager);
-        let receiver = Arc::new(Receiver { address: Address::Url(url), timeout: IMPATIENT, ..(*receiver).clone() });
+        let receiver = Arc::new(Receiver { address: Address::Url(url), timeout: PATIENCE, ..(*receiver).clone() });
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut asked = [0; 1024];
-            let _ = stream.read(&mut asked).await.unwrap();
-            stream.write_all(bytes.as_bytes()).await.unwrap();
-            while !endless.is_empty() && stream.write_all(endless.as_bytes()).await.is_ok() {}
-            if bytes.is_empty() && endless.is_empty() {
-                return;
-            }
-            std::future::pending::<()>().await;
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            then(stream).await;
         };
         let outgoing = Outgoing { body: "{}".to_owned(), ..Outgoing::default() };
         let mut http = Http::default();
-        let (posting, serving) = (http.post(&receiver, outgoing, IMPATIENT), serving);
+        let posting = http.post(&receiver, outgoing, PATIENCE);
         tokio::pin!(posting);
         tokio::select! {
             outcome = &mut posting => outcome,
@@ -355,19 +386,21 @@ mod tests {
         }
         let refused = answered("HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\nno such field", "").await.unwrap_err();
         assert_eq!((refused.is_for_good(), refused.detail.as_str()), (true, "it answered 400: no such field"));
-        let unanswered = [
+        for (case, bytes, endless) in [
             ("silence", "HTTP/1.1 ", ""),
             ("headers without end", "HTTP/1.1 200 OK\r\n", "X-Header: and so on\r\n"),
             ("continue, and continue", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
-            ("closed without an answer", "", ""),
             ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", ""),
-        ];
-        let answers = join_all(unanswered.map(|(_, bytes, endless)| answered(bytes, endless))).await;
-        for ((case, ..), answer) in unanswered.into_iter().zip(answers) {
-            let trouble = answer.unwrap_err();
-            let why = (trouble.suspect, matches!(trouble.why, DeliveryFailure::Unavailable(_)));
-            assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
+        ] {
+            assert_is_unavailable(case, &unanswered(bytes, endless).await);
         }
+        assert_is_unavailable("closed without an answer", &answered("", "").await.unwrap_err());
+    }
+
+    #[track_caller]
+    fn assert_is_unavailable(case: &str, trouble: &Trouble) {
+        let why = (trouble.suspect, matches!(trouble.why, DeliveryFailure::Unavailable(_)));
+        assert_eq!(why, (Suspect::Either, true), "{case}: {trouble:?}");
     }
 
     #[tokio::test]

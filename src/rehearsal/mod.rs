@@ -2,6 +2,7 @@
 //! the rules by which receivers are notified. Pure; nothing is sent, written or waited for.
 
 mod life;
+mod rules;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alert::Notification;
 
 pub(crate) use life::live;
+pub(crate) use rules::rule_tests;
 pub(crate) use truth::{Incident, Truth};
 
 /// What is rehearsed.

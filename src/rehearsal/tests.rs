@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::alert::Severity;
 use crate::config::Config;
 use crate::model::{Token, TokenId};
 use crate::state::Subscription;
@@ -38,6 +39,44 @@ fn an_expiry_is_announced_comes_and_is_over_with_the_replacement() {
     let over = sent.last().expect("something");
     assert_eq!(over.1, "TokenExpired resolved", "{sent:?}");
     assert!((41 * DAY..41 * DAY + 600).contains(&over.0), "{sent:?}");
+}
+
+#[test]
+fn what_replaces_a_revoked_token_lives_for_a_year_too() {
+    let config = config(vec![Token { expires: Some(at(40 * DAY)), ..token("t", &[]) }]);
+    let revoked = [20, 400].map(|day| Incident::Revoked { token: config.tokens[0].id(), at: at(day * DAY) });
+    let sent = sent(&config, 1000, revoked.to_vec());
+    let ends = |alert: &str| {
+        let new = format!("{alert} new");
+        sent.iter().filter(|(_, text)| *text == new).map(|(seconds, _)| seconds / DAY).collect::<Vec<_>>()
+    };
+    assert_eq!(ends("TokenRejected"), [20, 400], "{sent:?}");
+    assert_eq!(ends("TokenExpired"), [21 + 365, 401 + 365], "{sent:?}");
+}
+
+#[test]
+fn the_tests_of_rules_have_each_stage_of_an_alert_and_no_receiver_of_a_part_changes_them() {
+    let config = config(vec![Token { expires: Some(at(40 * DAY)), ..token("t", &[]) }]);
+    let script = Script { start: at(0), end: at(60 * DAY), incidents: Vec::new(), fixed_after: TimeDelta::days(1) };
+    let truth = Truth::new(config.tokens.iter().map(|token| &**token), &script);
+    let only =
+        crate::config::Only { severities: Some(vec![Severity::Critical.as_str()]), ..crate::config::Only::default() };
+    let pager = Subscription { only, ..Subscription::to_everything("pager") };
+    let all = live(&config, &truth, &script, &[Subscription::to_everything("log"), pager]);
+    let tests = rule_tests("my.rules.yml", &all, |sent| ((sent.at - at(0)).num_days()).to_string());
+    assert_eq!(tests["rule_files"], serde_json::json!(["my.rules.yml"]));
+    let names: Vec<_> = tests["tests"].as_array().unwrap().iter().map(|test| test["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["TokenExpiring of acme/t: warning 10, critical 39, over 40", "TokenExpired of acme/t: critical 40, over 41"]
+    );
+    let values: Vec<_> =
+        tests["tests"][0]["input_series"].as_array().unwrap().iter().map(|series| &series["values"]).collect();
+    assert_eq!(values, ["_x10 1x9 stale", "_x20 1x9 stale", "0x40"]);
+    let expected: Vec<_> =
+        tests["tests"][0]["promql_expr_test"].as_array().unwrap().iter().map(|test| &test["exp_samples"]).collect();
+    let fires = |severity: &str| serde_json::json!([{ "labels": format!("{{severity=\"{severity}\"}}"), "value": 1 }]);
+    assert_eq!(expected, [&serde_json::json!([]), &fires("warning"), &fires("critical"), &serde_json::json!([])]);
 }
 
 #[test]

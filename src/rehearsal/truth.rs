@@ -69,22 +69,24 @@ impl Truth {
             }
         }
         for (place, token) in tokens.enumerate() {
+            let revoked = |from| {
+                let of_token = script.incidents.iter().filter_map(|incident| match incident {
+                    Incident::Revoked { token: revoked, at } if *revoked == token.id() => Some(*at),
+                    _ => None,
+                });
+                of_token.filter(|at| *at >= from).min()
+            };
             let mut times = Vec::new();
-            let revoked = script.incidents.iter().filter_map(|incident| match incident {
-                Incident::Revoked { token: revoked, at } if *revoked == token.id() => Some(*at),
-                _ => None,
-            });
-            for at in revoked {
-                times.push((at, at + script.fixed_after));
-                changes.extend([(at, Change::OfToken(place)), (at + script.fixed_after, Change::OfToken(place))]);
-            }
             let mut expires = token.expires.filter(|_| !token.auto_rotated);
-            while let Some(at) = expires.filter(|at| *at <= script.end) {
+            let mut ends = [revoked(script.start), expires].into_iter().flatten().min();
+            while let Some(at) = ends.filter(|at| *at <= script.end) {
                 // One that had expired before is replaced as one that expires in the beginning.
                 let replaced = at.max(script.start) + script.fixed_after;
                 times.push((at, replaced));
-                changes.extend([(at, Change::OfToken(place)), (replaced, Change::Renewed(place))]);
-                expires = Some(renewed(replaced));
+                let replacement = if expires.is_some() { Change::Renewed(place) } else { Change::OfToken(place) };
+                changes.extend([(at, Change::OfToken(place)), (replaced, replacement)]);
+                expires = expires.map(|_| renewed(replaced));
+                ends = [revoked(replaced), expires].into_iter().flatten().min();
             }
             refused.push(times);
         }

@@ -25,7 +25,7 @@ pub(crate) struct Switched {
 /// Why there was no switch. Nothing but the file of the former value may have changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSwitched {
-    /// The next value cannot be read, or the value in use may be there and cannot be kept.
+    /// The next value cannot be read, or a value that is to be kept or replaced may be there and cannot be read.
     #[error("the token value {0}")]
     Unreadable(Unreadable),
     /// The next value is another one by now.
@@ -63,25 +63,19 @@ pub(crate) fn switch(current: &Path, next: &Path, proven: &Fingerprint) -> Resul
 
 /// What is to be done: nothing of what has been done already.
 fn plan<'a>(current: &'a Path, next: &Path, proven: &Fingerprint) -> Result<(Switched, Vec<Step<'a>>), NotSwitched> {
-    let read = |path: &Path| TokenValue::read_blocking(&TokenSource::File(path.to_owned()), Deadline::default());
     let value = read(next).map_err(NotSwitched::Unreadable)?;
     if value.fingerprint() != *proven {
         return Err(NotSwitched::Changed(next.to_owned()));
     }
-    let former = match read(current) {
-        Ok(former) => Some(former),
-        // There is nothing to be kept.
-        Err(Unreadable::Missing(_) | Unreadable::Empty(_) | Unreadable::Placeholder(_)) => None,
-        Err(why) => return Err(NotSwitched::Unreadable(why)),
-    };
+    let former = read_if_any(current)?;
     let kept = former_file(current);
+    let before = read_if_any(&kept)?.map(|value| value.fingerprint());
     if former.as_ref().is_some_and(|former| former.fingerprint() == *proven) {
-        let before = read(&kept).ok().map(|value| value.fingerprint()).filter(|before| before != proven);
+        let before = before.filter(|before| before != proven);
         let kept_in = before.is_some().then_some(kept);
         return Ok((Switched { former: before, kept_in, replaced: None }, Vec::new()));
     }
     let fingerprint = former.as_ref().map(TokenValue::fingerprint);
-    let before = read(&kept).ok().map(|value| value.fingerprint());
     let replaced =
         before.filter(|before| Some(before) != fingerprint.as_ref() && before != proven && fingerprint.is_some());
     let mut steps = Vec::new();
@@ -92,6 +86,19 @@ fn plan<'a>(current: &'a Path, next: &Path, proven: &Fingerprint) -> Result<(Swi
     let path = fs::canonicalize(current).unwrap_or_else(|_| current.to_owned());
     steps.push(Step { path, contents: value.file(), like: current });
     Ok((Switched { kept_in: fingerprint.as_ref().map(|_| kept), former: fingerprint, replaced }, steps))
+}
+
+fn read(path: &Path) -> Result<TokenValue, Unreadable> {
+    TokenValue::read_blocking(&TokenSource::File(path.to_owned()), Deadline::default())
+}
+
+/// The value in a file that is to be replaced, if there is one. What cannot be read may be one.
+fn read_if_any(path: &Path) -> Result<Option<TokenValue>, NotSwitched> {
+    match read(path) {
+        Ok(value) => Ok(Some(value)),
+        Err(why) if why.is_absence() => Ok(None),
+        Err(why) => Err(NotSwitched::Unreadable(why)),
+    }
 }
 
 impl Step<'_> {
@@ -213,6 +220,19 @@ mod tests {
         let error = files.switch().unwrap_err().to_string();
         assert!(error.contains("token.old"), "{error}");
         assert_eq!(files.texts()[0].as_deref(), Some(OLD));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_no_value() {
+        let switched_before = Files::new();
+        fs::write(&switched_before.current, NEXT).unwrap();
+        for files in [Files::new(), switched_before] {
+            let before = files.texts();
+            fs::write(&files.kept, "no token value, but a note of somebody\n").unwrap();
+            let error = files.switch().unwrap_err();
+            assert!(matches!(&error, NotSwitched::Unreadable(why) if why.to_string().contains("token.old")), "{error}");
+            assert_eq!(files.texts()[..2], before[..2]);
+        }
     }
 
     #[test]

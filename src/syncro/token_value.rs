@@ -77,6 +77,11 @@ impl Unreadable {
         self.is_machine_trouble().then(|| Failure::new(Reason::Monitor, format!("the token value {self}")))
     }
 
+    /// Whether this shows that there is no value.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Empty(_) | Self::Placeholder(_))
+    }
+
     /// Whether this says nothing about the value, because the machine could not read it.
     pub(crate) fn is_machine_trouble(&self) -> bool {
         matches!(self, Self::Machine { .. })
@@ -106,7 +111,7 @@ impl TokenValue {
     /// # Errors
     /// Why there is no usable value. The text names the place, never its contents.
     pub async fn read(source: &TokenSource) -> Result<Self, Unreadable> {
-        let place = place(source);
+        let place = source.to_string();
         match stored(source, &place)? {
             Location::File(path) => Self::of(files::read(&path, LONGEST_FILE).await, place),
             Location::Here(text) => Self::parse(&text, place),
@@ -118,7 +123,7 @@ impl TokenValue {
     /// # Errors
     /// As for [`TokenValue::read`], or that the deadline has passed.
     pub fn read_blocking(source: &TokenSource, deadline: Deadline) -> Result<Self, Unreadable> {
-        let place = place(source);
+        let place = source.to_string();
         match stored(source, &place)? {
             Location::File(path) => Self::of(files::read_blocking(&path, LONGEST_FILE, deadline), place),
             Location::Here(text) => Self::parse(&text, place),
@@ -203,14 +208,6 @@ impl TokenValue {
         let mut header = HeaderValue::from_str(&text).expect("a token value is visible ASCII: `parse` demands it");
         header.set_sensitive(true);
         header
-    }
-}
-
-pub(super) fn place(source: &TokenSource) -> String {
-    match source {
-        TokenSource::File(path) => format!("the file `{}`", path.display()),
-        TokenSource::Environment(name) => format!("the environment variable `{name}`"),
-        TokenSource::Credential(name) => format!("the credential `{name}`"),
     }
 }
 

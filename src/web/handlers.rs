@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::http_server::{Access, NotMade};
-use crate::metrics::Exposition;
+use crate::metrics::{Exposition, Piece};
 use crate::system::clock;
 
 use super::answers::{no_such_token, problem};
@@ -66,12 +66,12 @@ pub(super) async fn expiries(Extract(state): Extract<State>, Extension(access): 
 }
 
 /// The daemon's own counters in the text format of Prometheus.
-fn own_counters(registry: &Registry) -> Bytes {
+fn own_counters(registry: &Registry) -> Piece {
     let mut own = String::new();
     if let Err(error) = TextEncoder::new().encode_utf8(&registry.gather(), &mut own) {
         tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
     }
-    own.into()
+    Piece::Written(own.into())
 }
 
 /// The metrics of the daemon and of the fleet.
@@ -81,8 +81,11 @@ pub(super) async fn metrics(Extract(state): Extract<State>, headers: HeaderMap) 
     let fleet = once_with(move || Exposition::new(snapshot, clock::now())).flatten();
     let pieces = once_with(move || own_counters(&registry)).chain(fleet);
     let is_compressed = accepts_gzip(&headers);
-    let pieces: Box<dyn Iterator<Item = Bytes> + Send> =
-        if is_compressed { Box::new(state.compressed.file(pieces)) } else { Box::new(pieces) };
+    let pieces: Box<dyn Iterator<Item = Bytes> + Send> = if is_compressed {
+        Box::new(state.compressed.file(pieces))
+    } else {
+        Box::new(pieces.map(|piece| piece.text()))
+    };
     let body = match state.lanes.scrapes.body(pieces).await {
         Ok(body) => body,
         Err(why) => return why.into_response(),

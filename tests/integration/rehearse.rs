@@ -1,8 +1,11 @@
 //! A year ahead: what each receiver would be sent, with nothing asked and nothing sent.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::harness::{ACME, Configuration, World, call, text};
+use crate::real::{have, project};
 
 fn rehearse(world: &World, more: &[&str]) -> (Option<i32>, String, String) {
     let config = world.path("config.toml");
@@ -73,5 +76,35 @@ fn what_cannot_be_rehearsed_is_said() {
         let (code, _, err) = rehearse(&world, &options);
         assert_eq!(code, Some(1), "{options:?}: {err}");
         assert!(err.contains(why), "{options:?}: {err}");
+    }
+}
+
+#[test]
+fn promtool_tests_the_rules_against_what_would_be_notified() {
+    if !have(&["promtool"]) {
+        return;
+    }
+    let world = World::new(ACME);
+    let mut configuration = Configuration::acme("expires = 2027-03-01\n").alerts(RECEIVERS);
+    (configuration.validity, configuration.permissions) = ("5m", "1h");
+    world.configure(&configuration);
+    let options = ["--days", "200", "--revoke", "acme/jumpcloud@3", "--outage", "9:3", "--output", "promtool"];
+    let (code, tests, err) = rehearse(&world, &options);
+    assert_eq!(code, Some(0), "{err}");
+    world.write("rehearsed.tests.yml", &tests);
+    let rules = std::fs::read_to_string(project("config/prometheus/syncro-token-monitor.rules.yml")).expect("ours");
+    let tested = |rules: &str| {
+        world.write("syncro-token-monitor.rules.yml", rules);
+        let tests = world.path("rehearsed.tests.yml");
+        Command::new("promtool").args(["test", "rules"]).arg(tests).output().expect("it is installed")
+    };
+    let output = tested(&rules);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    for change in
+        [("alert: TokenRejected", "alert: Renamed"), ("alert=\"TenantUnreachable\"} == 1", "alert=\"none\"} == 1")]
+    {
+        assert!(rules.contains(change.0), "{}", change.0);
+        let output = tested(&rules.replace(change.0, change.1));
+        assert!(!output.status.success(), "a rule that pages for something else does not pass: {}", change.1);
     }
 }

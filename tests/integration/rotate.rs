@@ -109,6 +109,21 @@ fn nothing_is_switched_unless_the_next_value_may_do_what_the_one_in_use_was_show
         assert_eq!(read(&world, "acme-jumpcloud").as_deref(), Some("value-in-use"), "{value:?}");
         assert_eq!(read(&world, "acme-jumpcloud.old"), None, "{value:?}");
     }
+    fs::remove_file(world.path("next")).expect("it was written");
+    fs::create_dir(world.path("next")).expect("nothing is there");
+    let (exit, text) = rotate(&config, &[]);
+    assert_eq!(exit, Some(3), "{text}");
+    assert!(
+        text.starts_with("not known: the next value of token `jumpcloud` of tenant `acme` cannot be read"),
+        "{text}"
+    );
+    fs::remove_dir(world.path("next")).expect("it is empty");
+    world.write("next", "value-in-use");
+    fs::create_dir(world.path("acme-jumpcloud.old")).expect("nothing is there");
+    let (exit, text) = rotate(&config, &[]);
+    assert_eq!(exit, Some(3), "{text}");
+    assert!(text.contains("\nwhether it was switched before is not known: the token value cannot be read"), "{text}");
+    fs::remove_dir(world.path("acme-jumpcloud.old")).expect("it is empty");
     world.write("next", "value-next");
     world.happens(Incident::Misbehaves { tenant: None, path: None, how: Misbehaviour::Status(502), seconds: 600 });
     let (exit, text) = rotate(&config, &[]);
@@ -149,6 +164,26 @@ fn the_daemon_proves_the_next_value_and_switches_and_checks_the_former_until_it_
 }
 
 #[test]
+fn why_a_proven_value_could_not_be_put_in_place_is_said_until_it_is() {
+    let world = World::new(ACCOUNT);
+    world.write("next", "value-next");
+    fs::create_dir(world.path("acme-jumpcloud.old")).expect("nothing is there");
+    let mut daemon = world.run(&configuration(&format!("{NEXT}rotate_when = \"proven\"\n")));
+    let failed = daemon.wait("the failure", |line| line["event"] == "rotation_failed");
+    assert!(
+        failed["message"].as_str().unwrap().contains("could not be put in place: the token value cannot be read"),
+        "{failed}"
+    );
+    daemon.wait("another attempt", |line| line["event"] == "rotation_failed");
+    let page = daemon.get("/tenants/acme/tokens/jumpcloud").1;
+    assert!(page.contains("proven, but it could not be put in place: the token value cannot be read"), "{page}");
+    assert!(shown(&daemon)["next"]["not_switched"].as_str().unwrap().contains("acme-jumpcloud.old"));
+    fs::remove_dir(world.path("acme-jumpcloud.old")).expect("it is empty");
+    daemon.wait("the switch", |line| line["event"] == "rotated");
+    assert_eq!(daemon.notified(), Vec::<String>::new());
+}
+
+#[test]
 fn an_alert_of_the_token_in_use_names_the_command_and_ends_with_the_switch() {
     let world = World::new(ACCOUNT);
     world.write("next", "value-next");
@@ -180,7 +215,7 @@ fn after_a_second_switch_it_is_the_last_value_that_is_to_be_refused() {
     assert!(said.contains("the token of the switch before this one is deleted too (fingerprint "), "{said}");
     daemon.wait("the former, anew", |line| line["kind"] == "former_token" && line["after"] == "valid");
     let token = shown(&daemon);
-    assert_eq!(token["former"]["state"], "valid", "nobody is told that it is refused");
+    assert_eq!(token["former"]["state"], "valid", "it is not taken for the one that is refused");
     assert_ne!(token["former"]["fingerprint"], token["fingerprint"]);
 }
 

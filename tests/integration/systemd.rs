@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::harness::{ACME, Configuration, Daemon, World, call, program, text};
-use crate::real::{have, project};
+use crate::real::{free_port, have, project};
 
 /// What a service manager hears.
 struct Manager {
@@ -193,9 +193,7 @@ fn the_file_system_of_the_container_runs_the_program_as_nobody_and_answers_the_h
     for absent in ["bin/sh", "usr/bin/sh", "usr/bin/apt"] {
         assert!(!root.join(absent).exists(), "{absent}");
     }
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = free_port();
     let file = |name: &str, text: &str| {
         use std::os::unix::fs::PermissionsExt;
         let path = root.join("etc/syncro-token-monitor").join(name);

@@ -28,16 +28,6 @@ impl Core {
         now: DateTime<Utc>,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some((owner, role)) = self.rotations.of(key) {
-            return self.rotation_observed((key, owner, role), observed, ended, now, effects);
-        }
-        let check = checked_by(observed);
-        self.agenda.ended(key, check, ended);
-        if !self.agenda.is_checking_permissions(key)
-            && let Some(watch) = self.fleet.get_mut(key)
-        {
-            watch.is_behind = false;
-        }
         // A check that was under way when the clock was set back was not made in the future.
         let corrected;
         let observation = if observed.at > now {
@@ -46,13 +36,25 @@ impl Core {
         } else {
             observed
         };
+        if let Some((owner, role)) = self.rotations.of(key) {
+            return self.rotation_observed((key, owner, role), observation, ended, now, effects);
+        }
+        let check = checked_by(observation);
+        self.agenda.ended(key, check, ended);
+        if !self.agenda.is_checking_permissions(key)
+            && let Some(watch) = self.fleet.get_mut(key)
+        {
+            watch.is_behind = false;
+        }
         self.recognise(key, observation, now, effects);
-        let before = self.fleet.get(key).map(|watch| InUse::of(&watch.status)).unwrap_or_default();
+        let before = self.fleet.get(key).filter(|watch| watch.has_beside()).map(|watch| InUse::of(&watch.status));
         let changed = self.step(key, check, observation, now, effects);
         let ended_early = check == Check::Validity && ended.is_some_and(|ended| ended.permissions);
         self.users_listed(key, observation, ended_early, now, effects);
         self.monitor.observe(observation);
-        self.note_in_use(key, before, now, effects);
+        if let Some(before) = before {
+            self.note_in_use(key, before, now, effects);
+        }
         if check == Check::Validity {
             self.note_tenant(key, now, effects);
         }

@@ -52,6 +52,7 @@ impl Core {
             }
             self.review(key, now, effects);
         }
+        self.plan_rotations(now);
     }
 
     /// Makes a full check of a token due now. It waits for the budget like any other, and a second request changes nothing.

@@ -63,6 +63,11 @@ pub(super) fn job(
 }
 
 impl Watch {
+    /// Whether there is a value beside the one in use, or there was.
+    pub(super) fn has_beside(&self) -> bool {
+        self.configured.next.is_some() || self.status.next.is_some() || self.status.former.is_some()
+    }
+
     /// The value in use may be that of the next token since a moment: then the token is what the configuration says of that.
     fn take_over(&mut self) {
         let token = self.status.in_use(&self.configured);
@@ -78,13 +83,11 @@ impl Core {
         for key in self.rotations.retain(|owner| self.fleet.get(owner).is_some()) {
             self.agenda.remove(key);
         }
-        let has_any = |watch: &Watch| {
-            watch.configured.next.is_some() || watch.status.next.is_some() || watch.status.former.is_some()
-        };
-        let owners: Vec<_> = self.fleet.others(WatchKey(u64::MAX)).filter(|(_, watch)| has_any(watch)).collect();
-        for owner in owners.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>() {
+        for owner in self.fleet.keys() {
+            let Some(watch) = self.fleet.get(owner).filter(|watch| watch.has_beside()) else { continue };
+            let forgets = watch.configured.next.is_none() && watch.status.next.is_some();
             if let Some(watch) = self.fleet.get_mut(owner) {
-                if watch.configured.next.is_none() && watch.status.next.is_some() {
+                if forgets {
                     Arc::make_mut(&mut watch.status).forget_next();
                 }
                 watch.take_over();
@@ -150,8 +153,8 @@ impl Core {
             }
             // What changes of it is no news before it is in use.
             let _ = step(beside, observation, policy);
-            if role == Role::Former && beside.fingerprint == status.fingerprint {
-                // The file of the former value has the one in use.
+            // Its file may have the value in use.
+            if status.former.as_ref().is_some_and(|former| former.has_value_of(status)) {
                 status.former = None;
             }
             status.see_followed();
@@ -171,6 +174,29 @@ impl Core {
         self.plan_rotation(owner, now);
     }
 
+    /// Takes in that the value of the next token is in place, or why it is not.
+    pub(super) fn switched(
+        &mut self,
+        switch: &Switch,
+        failure: Option<String>,
+        now: DateTime<Utc>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = switch.token.id();
+        let is_in_place = failure.is_none();
+        if let Some(watch) = self.fleet.find(&id).and_then(|owner| self.fleet.get_mut(owner))
+            && watch.status.next.as_ref().is_some_and(|next| next.fingerprint.as_ref() == Some(&switch.next))
+            && let Some(next) = &mut Arc::make_mut(&mut watch.status).next
+        {
+            next.not_switched = failure.map(String::into_boxed_str);
+            let record = Record::TokenStatus { token: id.clone(), status: Arc::clone(&watch.status) };
+            effects.push(Effect::Record(record));
+        }
+        if is_in_place {
+            self.check(&id, now, effects);
+        }
+    }
+
     /// Takes in what a check of the value in use has changed: that may have become the value of the next token, or what it may do
     /// is known only now.
     pub(super) fn note_in_use(
@@ -180,10 +206,6 @@ impl Core {
         now: DateTime<Utc>,
         effects: &mut Vec<Effect>,
     ) {
-        let has_any = |watch: &Watch| watch.configured.next.is_some() || watch.status.former.is_some();
-        if !self.fleet.get(owner).is_some_and(has_any) {
-            return;
-        }
         let probes = self.config.syncro.probes;
         let Some(watch) = self.fleet.get_mut(owner) else { return };
         let has_changed = before.fingerprint.is_some() && before.fingerprint != watch.status.fingerprint;
@@ -225,7 +247,7 @@ fn transition(role: Role, before: &str, after: &str, since: DateTime<Utc>) -> Tr
 }
 
 /// What matters of the value in use to the one that is to follow it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InUse {
     fingerprint: Option<Fingerprint>,
     /// Whether it has shown what it may do, or does not work.
@@ -242,14 +264,14 @@ impl InUse {
 
 /// The switch that is to be made now, if the configuration leaves it to this program.
 fn switch(watch: &Watch, probes: Probes) -> Option<Switch> {
-    let next = watch.token.next.as_ref().filter(|next| next.rotate_when == RotateWhen::Proven)?;
+    watch.token.next.as_ref().filter(|next| next.rotate_when == RotateWhen::Proven)?;
     watch.token.switched_files()?;
     // While the one in use works, it is not left before it has shown what it may do.
     if !InUse::of(&watch.status).is_known {
         return None;
     }
     let beside = watch.status.next.as_deref()?;
-    let comparison = Comparison::of(&next.in_place_of(&watch.token), &watch.status, beside, probes);
+    let comparison = Comparison::of(&watch.token, &watch.status, beside, probes);
     let fingerprint = beside.fingerprint.clone().filter(|_| comparison.proof == Proof::Proven)?;
     Some(Switch { token: Arc::clone(&watch.token), next: fingerprint })
 }

@@ -85,6 +85,12 @@ struct Next<'a> {
     /// has, `unusable` if it does not work on this account, `lacking` and `unproven` if it lacks, or is not shown to have,
     /// something that the one in use was shown to have, `unknown` before a check has given a verdict.
     proof: Proof,
+    /// Why its value cannot be read.
+    #[schema(required)]
+    unreadable: Option<String>,
+    /// Why this program could not put the proven value in place, if it has tried.
+    #[schema(required)]
+    not_switched: Option<&'a str>,
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{12}$")]
     fingerprint: Option<&'a Fingerprint>,
     /// Its declared expiry.
@@ -252,6 +258,8 @@ impl<'a> Token<'a> {
             fingerprint: status.fingerprint.as_ref(),
             next: entry.next(snapshot.probes).map(|(next, status, comparison)| Next {
                 proof: comparison.proof,
+                unreadable: status.and_then(|status| status.unreadable.as_ref().map(ToString::to_string)),
+                not_switched: status.and_then(|status| status.not_switched.as_deref()),
                 fingerprint: status.and_then(|status| status.fingerprint.as_ref()),
                 expires: next.expires,
                 lacks: comparison.lacks,

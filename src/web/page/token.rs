@@ -178,18 +178,24 @@ fn source(source: &TokenSource) -> String {
 
 /// How the token that is to follow one compares with it, in a sentence.
 fn next(entry: &TokenSnapshot, probes: Probes) -> Option<String> {
-    let (next, _, comparison) = entry.next(probes)?;
+    let (next, status, comparison) = entry.next(probes)?;
+    let unreadable = status.and_then(|status| status.unreadable.as_ref());
+    let not_switched = status.and_then(|status| status.not_switched.as_ref());
     let names = |permissions: &[PermissionId]| {
         permissions.iter().map(|permission| permission.name()).collect::<Vec<_>>().join(", ")
     };
     let how = match comparison.proof {
-        Proof::Unknown => "not checked yet, or no check gave a verdict".to_owned(),
+        Proof::Unknown => unreadable
+            .map_or_else(|| "not checked yet, or no check gave a verdict".to_owned(), |why| format!("its value {why}")),
         Proof::Absent => "no usable value there yet".to_owned(),
         Proof::InUse => "in use: it is the value above".to_owned(),
         Proof::Unusable => "does not work on this account".to_owned(),
         Proof::Lacking => format!("lacks {}, which the one in use was shown to have", names(&comparison.lacks)),
         Proof::Unproven => format!("works, but is not shown to have {}", names(&comparison.not_shown)),
-        Proof::Proven if next.rotate_when == RotateWhen::Proven => "proven, and to be put in place".to_owned(),
+        Proof::Proven if next.rotate_when == RotateWhen::Proven => not_switched.map_or_else(
+            || "proven, and to be put in place".to_owned(),
+            |why| format!("proven, but it could not be put in place: {why}; the command rotate does it as a user who may write there"),
+        ),
         Proof::Proven => "proven: the command rotate puts it in place".to_owned(),
     };
     let user = match comparison.is_of_another_user {

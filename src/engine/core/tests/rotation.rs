@@ -18,6 +18,10 @@ fn is_next(job: &crate::check::Job) -> bool {
     job.token.source == TokenSource::File(PathBuf::from("next"))
 }
 
+fn former() -> TokenSource {
+    TokenSource::File(PathBuf::from("token.old"))
+}
+
 fn fingerprint(value: &str) -> Fingerprint {
     TokenValue::for_test(value).fingerprint()
 }
@@ -26,7 +30,7 @@ fn fingerprint(value: &str) -> Fingerprint {
 fn answered(core: &mut Core, effects: &[Effect], now: i64, in_use: &str, list: bool) -> Vec<Effect> {
     let mut all = Vec::new();
     for job in jobs(effects) {
-        let is_former = job.token.source == TokenSource::File(PathBuf::from("token.old"));
+        let is_former = job.token.source == former();
         let value = if is_next(&job) {
             "next"
         } else if is_former {
@@ -128,6 +132,52 @@ fn a_proven_one_is_switched_to_where_the_configuration_says_so_and_then_the_form
 }
 
 #[test]
+fn a_clock_set_back_does_not_stop_the_checks_of_what_is_beside_the_one_in_use() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Asked)])), at(100_000));
+    let _ = live(&mut core, 100_000, 10, "value", true);
+    let _ = live(&mut core, 100_010, 1000, "next", true);
+    let effects = live(&mut core, 0, 4000, "next", true);
+    let of_next = jobs(&effects).iter().filter(|job| is_next(job)).count();
+    let of_former = jobs(&effects).iter().filter(|job| job.token.source == former()).count();
+    assert!((1..=2).contains(&of_next) && (1..=2).contains(&of_former), "{of_next}, {of_former}");
+    let status = TokenStatus::clone(&core.snapshot().tokens[0].status);
+    for beside in [status.next, status.former].into_iter().flatten() {
+        assert!(beside.since < Some(at(4000)) && beside.validity.last_attempt < Some(at(4000)), "{beside:?}");
+    }
+}
+
+#[test]
+fn an_answer_from_before_the_clock_was_set_back_lies_not_ahead() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Asked)])), at(100_000));
+    let effects = core.handle(Event::Tick, at(100_000));
+    let next = jobs(&effects).into_iter().find(is_next).expect("it is checked");
+    let _ = core.handle(Event::Tick, at(0));
+    let late = Box::new(observed(100_000, works(&[])));
+    let _ = core.handle(Event::Observed { key: next.key, observed: late, ended: Some(ended(&next)) }, at(1));
+    let believed = core.snapshot().tokens[0].status.next.clone().expect("it was checked");
+    assert_eq!(believed.validity.last_attempt, Some(at(1)));
+}
+
+#[test]
+fn why_the_proven_one_could_not_be_put_in_place_is_known_until_it_is() {
+    let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Proven)])), at(0));
+    let [switch] = switches(&live(&mut core, 0, 10, "value", true)).try_into().expect("one switch");
+    let why = |core: &mut Core| {
+        core.snapshot().tokens[0].status.next.as_ref().and_then(|next| next.not_switched.as_deref().map(str::to_owned))
+    };
+    let effects = core.handle(Event::NotSwitched(switch.clone(), "the disk is full".to_owned()), at(10));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::TokenStatus { .. }))), "{effects:?}");
+    assert_eq!(why(&mut core).as_deref(), Some("the disk is full"));
+    let [again] = switches(&live(&mut core, 11, 3700, "value", true)).try_into().expect("it is tried again");
+    assert_eq!(why(&mut core).as_deref(), Some("the disk is full"));
+    let _ = core.handle(Event::Switched(again), at(3712));
+    assert_eq!(why(&mut core), None);
+    let other = Switch { next: fingerprint("another"), ..switch };
+    let _ = core.handle(Event::NotSwitched(other, "it is another".to_owned()), at(3713));
+    assert_eq!(why(&mut core), None, "nothing is said of a value that is not there");
+}
+
+#[test]
 fn a_reload_without_the_next_token_while_it_is_checked_loses_no_slot() {
     let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Proven)])), at(0));
     let effects = core.handle(Event::Tick, at(0));
@@ -172,11 +222,11 @@ fn after_a_second_switch_the_former_value_is_checked_anew() {
     let mut core = new(Arc::new(config(vec![with_next(RotateWhen::Asked)])), at(0));
     let _ = live(&mut core, 0, 10, "value", true);
     let _ = live(&mut core, 10, 1000, "next", true);
-    let former = |core: &mut Core| core.snapshot().tokens[0].status.former.clone().expect("there is one");
-    assert_eq!(former(&mut core).fingerprint, Some(fingerprint("former")), "what is in the file");
+    let checked = |core: &mut Core| core.snapshot().tokens[0].status.former.clone().expect("there is one");
+    assert_eq!(checked(&mut core).fingerprint, Some(fingerprint("former")), "what is in the file");
     // The command has switched to a value that the daemon has not seen in the next file.
     let _ = live(&mut core, 2000, 1000, "third", true);
-    let checked = former(&mut core).validity.last_attempt;
+    let checked = checked(&mut core).validity.last_attempt;
     assert!(checked >= Some(at(2000)), "{checked:?}");
     assert_eq!(core.snapshot().tokens[0].token.expires, None, "the next file has another value");
 }
