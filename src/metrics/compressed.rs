@@ -2,12 +2,12 @@
 //! text did not change since an earlier scrape is neither written nor compressed again. Members of their own would do the same, but curl and
 //! others read only the first.
 
-use std::hash::RandomState;
 use std::iter::once;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
+use foldhash::quality::RandomState;
 
 use super::exposition::Piece;
 

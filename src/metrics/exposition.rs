@@ -3,12 +3,13 @@
 //! The `prometheus` crate encodes from a tree of owned strings for each series, which takes some twenty times as long
 //! (`benches/scrape.rs`). The daemon's own counters still go through it.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use foldhash::quality::RandomState;
 
 use crate::state::{Snapshot, TokenSnapshot};
 
@@ -240,7 +241,7 @@ mod tests {
             ("a right", |_, status| status.rights[0].belief = Belief::first(false, at(6))),
             ("a moment", |_, status| status.validity.last_success = Some(at(11))),
         ];
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         let before = pieces(&[(token.clone(), status.clone()), (token.clone(), status.clone())], 0);
         for (what, change) in changes {
             let (mut token_then, mut status_then) = (token.clone(), status.clone());

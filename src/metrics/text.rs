@@ -2,12 +2,12 @@
 //! where the text is. Pure.
 
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use chrono::{DateTime, Utc};
+use foldhash::quality::FoldHasher;
 
 /// A text that is being written. Writing to a string cannot fail.
-#[derive(Debug)]
 pub(super) struct Text {
     written: Written,
     /// What all series begin with until it is set anew: the name of the metric, and labels.
@@ -17,11 +17,10 @@ pub(super) struct Text {
 }
 
 /// What has been written.
-#[derive(Debug)]
 enum Written {
     Text(String),
     /// The number of the text, which takes a small part of the time.
-    Hash(DefaultHasher),
+    Hash(FoldHasher<'static>),
 }
 
 impl Text {
@@ -31,7 +30,7 @@ impl Text {
     }
 
     /// An empty text of which only the number is wanted.
-    pub(super) fn hashed(hasher: DefaultHasher) -> Self {
+    pub(super) fn hashed(hasher: FoldHasher<'static>) -> Self {
         Self { written: Written::Hash(hasher), start: String::new(), is_labelled: false }
     }
 
