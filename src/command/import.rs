@@ -28,7 +28,11 @@ pub(super) fn import(path: &Path, ImportArguments { file, dry_run, credentials }
             let faults = if count == 1 { "fault" } else { "faults" };
             return refused(&format!("{}\n{count} {faults}; nothing was written\n", lines.join("\n")));
         }
-        Err(Refused::Configuration(why)) => return refused(&format!("{why}\nnothing was written\n")),
+        Err(Refused::Configuration(why)) => {
+            let is_there = path.symlink_metadata().is_ok();
+            let hint = if is_there { "" } else { "; `init` writes a first configuration" };
+            return refused(&format!("{why}\nnothing was written{hint}\n"));
+        }
     };
     if !readable_by_others(vec![file], Deadline::default()).is_empty() {
         say(&format!(

@@ -134,12 +134,11 @@ fn text(config: &Config, script: &Script, sent: &[Sent]) -> String {
 }
 
 fn rehearsed(config: &Config, script: &Script) -> String {
-    format!(
-        "rehearsed {} days from {} with {} tokens",
-        (script.end - script.start).num_days(),
-        script.start.format("%Y-%m-%d %H:%M UTC"),
-        config.tokens.len()
-    )
+    let days = (script.end - script.start).num_days();
+    let from = script.start.format("%Y-%m-%d %H:%M UTC");
+    let day = if days == 1 { "day" } else { "days" };
+    let token = if config.tokens.len() == 1 { "token" } else { "tokens" };
+    format!("rehearsed {days} {day} from {from} with {} {token}", config.tokens.len())
 }
 
 fn assumed(script: &Script) -> String {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{Config, Cost};
-use crate::model::TokenSource;
+use crate::model::{TokenSource, former_file};
 use crate::system::files::{Deadline, readable_by_others};
 
 /// Logs each line of what is wrong with a configuration that was rejected.
@@ -68,21 +68,24 @@ fn is_of_this_machine(address: IpAddr) -> bool {
 /// takes five seconds at most.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     const LONGEST: Duration = Duration::from_secs(5);
-    let of_tokens = config.tokens.iter().filter_map(|token| {
-        let TokenSource::File(path) = &token.source else { return None };
-        Some((format!("token `{}` of tenant `{}`", token.name, token.tenant.name), path.as_path()))
+    // A value that is to follow another one, or did, is as secret as that.
+    let of_tokens = config.tokens.iter().flat_map(|token| {
+        let sources = [Some(&token.source), token.next.as_ref().map(|next| &next.source)].into_iter().flatten();
+        let files =
+            sources.filter_map(|source| if let TokenSource::File(path) = source { Some(path.clone()) } else { None });
+        let former = token.switched_files().map(|(current, _)| former_file(current));
+        let of = format!("token `{}` of tenant `{}`", token.name, token.tenant.name);
+        files.chain(former).map(move |path| (of.clone(), path))
     });
-    let of_receivers = config
-        .alerts
-        .receivers
-        .iter()
-        .flat_map(|receiver| receiver.secret_files().map(|path| (format!("receiver `{}`", receiver.name), path)));
+    let of_receivers = config.alerts.receivers.iter().flat_map(|receiver| {
+        receiver.secret_files().map(|path| (format!("receiver `{}`", receiver.name), path.to_owned()))
+    });
     let of_heartbeat = config.alerts.heartbeat.iter();
-    let of_heartbeat = of_heartbeat.map(|heartbeat| ("the heartbeat".to_owned(), heartbeat.url_file.as_path()));
-    let secrets: Vec<_> = of_tokens.chain(of_receivers).chain(of_heartbeat).collect();
-    let paths = secrets.iter().map(|(_, path)| *path).collect();
+    let of_heartbeat = of_heartbeat.map(|heartbeat| ("the heartbeat".to_owned(), heartbeat.url_file.clone()));
+    let secrets: Vec<(String, PathBuf)> = of_tokens.chain(of_receivers).chain(of_heartbeat).collect();
+    let paths = secrets.iter().map(|(_, path)| path.as_path()).collect();
     let open: HashSet<&Path> = readable_by_others(paths, Deadline::within(LONGEST)).into_iter().collect();
-    let open = secrets.iter().filter(|(_, path)| open.contains(path)).map(|(of, path)| {
+    let open = secrets.iter().filter(|(_, path)| open.contains(path.as_path())).map(|(of, path)| {
         format!("{of}: everyone on this machine can read the file `{}`; chmod 600 is enough", path.display())
     });
     let lacking = config.syncro.source_addresses.iter().filter(|address| !is_of_this_machine(**address)).map(|address| {

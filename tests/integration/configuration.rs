@@ -306,17 +306,19 @@ fn a_file_with_a_secret_that_everyone_may_read_is_a_warning() {
     let path = world.write(
         "config.toml",
         "[[tenants]]\nname = \"a\"\nsubdomain = \"a\"\n[[tenants.tokens]]\nname = \"t\"\ntoken_file = \"open\"\n\
-         [[alerts.webhooks]]\nname = \"chat\"\nurl_file = \"url\"\n",
+         next_token_file = \"next\"\n[[alerts.webhooks]]\nname = \"chat\"\nurl_file = \"url\"\n",
     );
-    for name in ["open", "url"] {
+    for name in ["open", "next", "open.old", "url"] {
         let file = world.write(name, "value");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
     let output = call(&["-c", path.to_str().unwrap(), "validate"]);
     assert_eq!(output.status.code(), Some(0));
     let out = text(&output.stdout);
-    for of in ["token `t` of tenant `a`", "receiver `chat`"] {
-        assert!(out.contains(&format!("{of}: everyone on this machine can read the file")), "{out}");
+    let token = "token `t` of tenant `a`";
+    for (of, name) in [(token, "open"), (token, "next"), (token, "open.old"), ("receiver `chat`", "url")] {
+        let warning = format!("{of}: everyone on this machine can read the file `{}`;", world.path(name).display());
+        assert!(out.contains(&warning), "{warning}: {out}");
     }
 }
 
