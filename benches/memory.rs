@@ -5,7 +5,6 @@
 mod filled;
 
 use std::fs;
-use std::sync::Arc;
 
 use syncro_token_monitor::engine::Event;
 use syncro_token_monitor::metrics::Exposition;
@@ -27,8 +26,10 @@ fn main() {
         let effects = fleet.core.handle(Event::Tick, clock::now());
         let checks = fleet.answer(effects);
         let filled = resident_kilobytes();
-        let snapshot = Arc::new(fleet.core.snapshot());
-        let bytes: usize = Exposition::new(snapshot, clock::now()).map(|piece| piece.text().len()).sum();
+        let snapshot = fleet.core.snapshot();
+        let exposition = Exposition::default();
+        let scrape = exposition.scrape("", &snapshot, clock::now());
+        let bytes: usize = scrape.plain().map(|part| part.expect("text").len()).sum();
         let scraped = resident_kilobytes();
         let line = format!(
             "{tokens} tokens, {checks} checks: {} kB more with all statuses, {} kB more after a scrape of {} kB",

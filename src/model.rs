@@ -10,7 +10,7 @@ mod zone;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,6 +290,13 @@ pub enum TokenSource {
     Environment(String),
     /// The systemd credential of this name (`LoadCredential=`).
     Credential(String),
+}
+
+impl TokenSource {
+    /// The file, if it is one: what is in it may change while the program runs.
+    pub fn file(&self) -> Option<&Path> {
+        if let Self::File(path) = self { Some(path) } else { None }
+    }
 }
 
 impl fmt::Display for TokenSource {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{Config, Cost};
-use crate::model::{TokenSource, former_file};
+use crate::model::former_file;
 use crate::system::files::{Deadline, readable_by_others};
 
 /// Logs each line of what is wrong with a configuration that was rejected.
@@ -71,8 +71,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     // A value that is to follow another one, or did, is as secret as that.
     let of_tokens = config.tokens.iter().flat_map(|token| {
         let sources = [Some(&token.source), token.next.as_ref().map(|next| &next.source)].into_iter().flatten();
-        let files =
-            sources.filter_map(|source| if let TokenSource::File(path) = source { Some(path.clone()) } else { None });
+        let files = sources.filter_map(|source| source.file().map(Path::to_owned));
         let former = token.switched_files().map(|(current, _)| former_file(current));
         let of = format!("token `{}` of tenant `{}`", token.name, token.tenant.name);
         files.chain(former).map(move |path| (of.clone(), path))

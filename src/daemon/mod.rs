@@ -128,7 +128,7 @@ impl Daemon {
         let state = State {
             snapshots: snapshots.clone(),
             registry,
-            compressed: Arc::default(),
+            exposition: Arc::default(),
             reload: reload.clone(),
             checks: check,
             meter: Arc::new(Meter::new(config.syncro.requests_per_minute.get())),

@@ -1,213 +1,109 @@
-//! The fleet in the text format of Prometheus, piece by piece so that memory does not grow with the fleet. Pure.
+//! The fleet in the text format of Prometheus. What was written for one scrape is kept, compressed, for the next, which writes
+//! only what has changed since. Pure.
 //!
 //! The `prometheus` crate encodes from a tree of owned strings for each series, which takes some twenty times as long
 //! (`benches/scrape.rs`). The daemon's own counters still go through it.
 
 use std::hash::BuildHasher;
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use foldhash::quality::RandomState;
 
-use crate::state::{Snapshot, TokenSnapshot};
+use crate::model::Metric;
+use crate::state::Snapshot;
 
-use super::families::{FAMILIES, Family, Write};
-use super::text::{Starts, Text};
+use super::chunk::{self, Chunk};
+use super::deflated::{Deflated, Scrape};
+use super::families::{FLEET_FAMILIES, TOKEN_FAMILIES};
+use super::writer::Writer;
 
-/// How many series are written into one piece: enough that pieces cost nothing, and so few that a piece stays below 128 KiB.
-/// A larger block is mapped for itself, and the faults of its pages would take as long as the text does.
-const SERIES_PER_PIECE: usize = 540;
+/// What is kept of `/metrics` from one scrape to the next.
+#[derive(Debug, Default)]
+pub struct Exposition(Mutex<Kept>);
 
-/// How many tokens the security groups in one piece have at least.
-const TOKENS_PER_PIECE: usize = 60;
-
-/// How much of a piece one series takes, in bytes.
-const SERIES: usize = 115;
-
-/// How much the name and the help of a family take, or the few series of a family about the whole fleet, in bytes.
-const HEAD: usize = 1024;
-
-/// The exposition of one snapshot, as an iterator over its pieces.
-#[derive(Debug)]
-pub struct Exposition {
-    fleet: Arc<Fleet>,
-    family: usize,
-    token: usize,
-}
-
-/// What all pieces are about.
-#[derive(Debug)]
-struct Fleet {
-    snapshot: Arc<Snapshot>,
-    now: DateTime<Utc>,
-    starts: Starts,
-    /// The indices of the tokens in the order of tenant and security group, for what belongs to a group.
-    by_group: Vec<usize>,
-}
-
-/// A piece of what a scrape is answered with.
-#[derive(Debug)]
-pub enum Piece {
-    /// One that is written already.
-    Written(Bytes),
-    /// One that is written when it is asked for.
-    Fleet(FleetPiece),
-}
-
-/// A piece of an exposition: some tokens of a family.
-#[derive(Debug)]
-pub struct FleetPiece {
-    fleet: Arc<Fleet>,
-    family: &'static Family,
-    tokens: Range<usize>,
+#[derive(Debug, Default)]
+struct Kept {
+    hasher: RandomState,
+    /// The tokens, some together.
+    chunks: Vec<Chunk>,
+    /// What is not about tokens, in its order, by a number of its text: each is written for every scrape, which is soon done.
+    others: Vec<(u64, Arc<Deflated>)>,
 }
 
 impl Exposition {
-    /// The exposition of `snapshot`, from the first family on. What depends on the time is as it is at `now`.
-    pub fn new(snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
-        let mut by_group: Vec<usize> = (0..snapshot.tokens.len()).collect();
-        by_group.sort_by(|left, right| group(&snapshot.tokens[*left]).cmp(&group(&snapshot.tokens[*right])));
-        let mut starts = Starts::default();
-        for TokenSnapshot { token, .. } in snapshot.tokens.iter() {
-            starts.add(&[("tenant", &token.tenant.name), ("token_name", &token.name)]);
-        }
-        let mut exposition = Self { fleet: Arc::new(Fleet { snapshot, now, starts, by_group }), family: 0, token: 0 };
-        exposition.pass_over_excluded();
-        exposition
+    /// What a scrape is answered with: the daemon's own counters as `own` has them, then `snapshot`. What depends on the time is
+    /// as it is at `now`.
+    pub fn scrape(&self, own: &str, snapshot: &Snapshot, now: DateTime<Utc>) -> Scrape {
+        self.kept().scrape(own, snapshot, now)
     }
 
-    /// Goes on to the next family that is not left out, unless this one is not.
-    fn pass_over_excluded(&mut self) {
-        let excluded = &self.fleet.snapshot.excluded_metrics;
-        while FAMILIES.get(self.family).is_some_and(|family| excluded.contains(&family.metric)) {
-            self.family += 1;
-        }
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked may have kept the number of a text and not the text.
+            let mut kept = poisoned.into_inner();
+            *kept = Kept::default();
+            self.0.clear_poison();
+            kept
+        })
     }
 }
 
-impl Iterator for Exposition {
-    type Item = Piece;
-
-    fn next(&mut self) -> Option<Piece> {
-        let family = FAMILIES.get(self.family)?;
-        let count = self.fleet.snapshot.tokens.len();
-        let end = match family.write {
-            Write::Token(series, _) => count.min(self.token + SERIES_PER_PIECE / series),
-            Write::Group(_) => self.fleet.end_of_group(count.min(self.token + TOKENS_PER_PIECE)),
-            Write::Fleet(_) => count,
-        };
-        let piece = FleetPiece { fleet: Arc::clone(&self.fleet), family, tokens: self.token..end };
-        if end == count {
-            (self.family, self.token) = (self.family + 1, 0);
-            self.pass_over_excluded();
-        } else {
-            self.token = end;
+impl Kept {
+    fn scrape(&mut self, own: &str, snapshot: &Snapshot, now: DateTime<Utc>) -> Scrape {
+        let is_shown = |metric: Metric| !snapshot.excluded_metrics.contains(&metric);
+        let mut writer = Writer::default();
+        if !chunk::are_of(&self.chunks, &snapshot.tokens) {
+            self.chunks = chunk::divided(&snapshot.tokens);
         }
-        Some(Piece::Fleet(piece))
-    }
-}
-
-impl Piece {
-    /// The text.
-    pub fn text(&self) -> Bytes {
-        match self {
-            Self::Written(text) => text.clone(),
-            Self::Fleet(piece) => piece.text(),
+        let mut tokens = snapshot.tokens.iter();
+        for chunk in &mut self.chunks {
+            let tokens: Vec<_> = tokens.by_ref().take(chunk.len()).collect();
+            chunk.update(&tokens, is_shown, &self.hasher, &mut writer);
         }
-    }
-
-    /// A number in place of the text: another one where the text is, but for one in 2^64.
-    pub(super) fn hash(&self, hasher: &RandomState) -> u64 {
-        match self {
-            Self::Written(text) => hasher.hash_one(text),
-            Self::Fleet(piece) => piece.hash(hasher),
-        }
-    }
-}
-
-impl FleetPiece {
-    fn text(&self) -> Bytes {
-        let series = match self.family.write {
-            Write::Token(series, _) => series,
-            Write::Group(_) => SERIES_PER_PIECE / TOKENS_PER_PIECE,
-            Write::Fleet(_) => 0,
-        };
-        let mut text = Text::with_capacity(HEAD + SERIES * series * self.tokens.len());
-        self.write(&mut text);
-        text.written().into()
-    }
-
-    fn hash(&self, hasher: &RandomState) -> u64 {
-        let mut text = Text::hashed(hasher.build_hasher());
-        self.write(&mut text);
-        text.hash()
-    }
-
-    fn write(&self, text: &mut Text) {
-        let (fleet, name) = (&self.fleet, self.family.metric.as_str());
-        let tokens = &fleet.snapshot.tokens;
-        if self.tokens.start == 0 {
-            text.head(name, self.family.help);
-        }
-        match self.family.write {
-            Write::Token(_, write) => {
-                for index in self.tokens.clone() {
-                    text.begin(name, fleet.starts.at(index));
-                    write(text, &tokens[index]);
+        let mut pieces = Vec::new();
+        let mut before = std::mem::take(&mut self.others).into_iter();
+        let mut other = |writer: &mut Writer| {
+            let number = self.hasher.hash_one(writer.text.as_str());
+            let piece = match before.next() {
+                Some((same, piece)) if same == number => {
+                    writer.text.clear();
+                    piece
                 }
-            }
-            Write::Group(write) => {
-                text.begin(name, "");
-                let piece = &fleet.by_group[self.tokens.clone()];
-                for members in piece.chunk_by(|left, right| fleet.is_same_group(*left, *right)) {
-                    write(text, members.iter().map(|index| &tokens[*index]).collect::<Vec<_>>().as_slice());
-                }
-            }
-            Write::Fleet(write) => {
-                text.begin(name, "");
-                write(text, &fleet.snapshot, fleet.now);
-            }
+                _ => writer.piece(),
+            };
+            self.others.push((number, Arc::clone(&piece)));
+            piece
+        };
+        writer.text.push(own);
+        pieces.push(other(&mut writer));
+        for (index, family) in TOKEN_FAMILIES.iter().enumerate().filter(|(_, family)| is_shown(family.metric)) {
+            writer.text.head(family.metric.as_str(), family.help);
+            pieces.push(other(&mut writer));
+            pieces.extend(self.chunks.iter().filter_map(|chunk| chunk.piece(index).cloned()));
         }
-    }
-}
-
-impl Fleet {
-    /// The end of the group before `end`, in the order of groups.
-    fn end_of_group(&self, mut end: usize) -> usize {
-        while end > 0 && end < self.by_group.len() && self.is_same_group(self.by_group[end - 1], self.by_group[end]) {
-            end += 1;
+        for family in FLEET_FAMILIES.iter().filter(|family| is_shown(family.metric)) {
+            writer.text.head(family.metric.as_str(), family.help);
+            writer.text.begin(family.metric.as_str(), &[]);
+            (family.write)(&mut writer.text, snapshot, now);
+            pieces.push(other(&mut writer));
         }
-        end
+        Scrape::of(pieces)
     }
-
-    fn is_same_group(&self, left: usize, right: usize) -> bool {
-        let tokens = &self.snapshot.tokens;
-        group(&tokens[left]) == group(&tokens[right])
-    }
-}
-
-/// The tenant and the name of a token's security group, which identify the group.
-fn group(token: &TokenSnapshot) -> (&str, Option<&str>) {
-    (&token.token.tenant.name, token.status.security_group())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::belief::{Belief, TokenState, TokenStatus, step};
-    use crate::model::Token;
+    use crate::model::{Tenant, Token};
+    use crate::state::TokenSnapshot;
     use crate::syncro::ProbeObservation;
     use crate::testing::{at, observed, policy, probed, token, token_snapshot, works};
-
-    fn pieces(tokens: &[(Token, TokenStatus)], now: i64) -> Vec<Piece> {
-        let of = |(token, status): &(Token, TokenStatus)| token_snapshot(token.clone(), status.clone());
-        let snapshot = Snapshot { tokens: tokens.iter().map(of).collect(), ..Snapshot::default() };
-        Exposition::new(Arc::new(snapshot), at(now)).collect()
-    }
-
-    type Change = fn(&mut Token, &mut TokenStatus);
 
     /// A status of which every family says something.
     fn status(token: &Token) -> TokenStatus {
@@ -219,45 +115,157 @@ mod tests {
         status
     }
 
-    /// Were a number the same where the text is another one, a scrape would say what was.
-    #[test]
-    fn the_number_of_a_piece_is_another_one_where_its_text_is_and_the_same_where_it_is_not() {
-        let wanted = token("t", &["Tickets - Edit", "Tickets - Create"]);
-        let token = Token { expires: Some(at(9)), ..wanted };
+    /// A token of one of a hundred tenants, of which some have many.
+    fn entry(number: usize) -> TokenSnapshot {
+        let wanted = token(&format!("t{number}"), &["Tickets - Edit", "Tickets - Create"]);
+        let name = format!("tenant-{:02}", number.saturating_sub(150) / 3);
+        let tenant = Arc::new(Tenant { name, ..(*wanted.tenant).clone() });
+        let token = Token { tenant, expires: Some(at(9)), ..wanted };
         let status = status(&token);
-        let changes: [(&str, Change); 14] = [
-            ("nothing", |_, _| {}),
-            ("a name", |token, _| token.name.push('x')),
-            ("the place of a border between two labels", |token, _| token.name = "t\",x=\"".to_owned()),
-            ("an expiry", |token, _| token.expires = Some(at(10))),
-            ("no expiry", |token, _| token.expires = None),
-            ("a state", |_, status| status.state = TokenState::Expired),
-            ("a fingerprint", |_, status| status.fingerprint = None),
-            ("a user", |_, status| status.user.as_mut().unwrap().id += 1),
-            ("no user", |_, status| status.user = None),
-            ("how many customers", |_, status| status.customers_visible = Some(8)),
-            ("a permission", |_, status| status.permissions[0].belief = Belief::first(false, at(6))),
-            ("no permission", |_, status| status.permissions.clear()),
-            ("a right", |_, status| status.rights[0].belief = Belief::first(false, at(6))),
-            ("a moment", |_, status| status.validity.last_success = Some(at(11))),
-        ];
-        let hasher = RandomState::default();
-        let before = pieces(&[(token.clone(), status.clone()), (token.clone(), status.clone())], 0);
-        for (what, change) in changes {
-            let (mut token_then, mut status_then) = (token.clone(), status.clone());
-            change(&mut token_then, &mut status_then);
-            let after = pieces(&[(token.clone(), status.clone()), (token_then, status_then)], 0);
-            assert_eq!(before.len(), after.len());
-            let mut differ = 0;
-            for (before, after) in before.iter().zip(&after) {
-                let is_same_text = before.text() == after.text();
-                assert_eq!(before.hash(&hasher) == after.hash(&hasher), is_same_text, "{what}: {after:?}");
-                differ += usize::from(!is_same_text);
+        token_snapshot(token, status)
+    }
+
+    fn fleet(tokens: usize) -> Snapshot {
+        Snapshot { tokens: (0..tokens).map(entry).collect(), ..Snapshot::default() }
+    }
+
+    fn text(exposition: &Exposition, snapshot: &Snapshot) -> String {
+        let parts: Vec<_> = exposition.scrape("own 1\n", snapshot, at(20)).plain().map(Result::unwrap).collect();
+        String::from_utf8(parts.concat()).unwrap()
+    }
+
+    /// What a snapshot says to whoever asks for the first time.
+    fn at_first(snapshot: &Snapshot) -> String {
+        text(&Exposition::default(), snapshot)
+    }
+
+    fn replaced(
+        snapshot: &Snapshot,
+        index: usize,
+        token: Option<Token>,
+        change: impl Fn(&mut TokenStatus),
+    ) -> Snapshot {
+        let mut snapshot = snapshot.clone();
+        let mut entry = snapshot.tokens[index].clone();
+        entry.token = token.map_or(entry.token, Arc::new);
+        change(Arc::make_mut(&mut entry.status));
+        snapshot.tokens.replace(index, entry);
+        snapshot
+    }
+
+    type Change = fn(&mut TokenStatus);
+
+    /// Changes of a status that are seen, and some that are not.
+    const CHANGES: [(&str, Change); 14] = [
+        ("a state", |status| status.state = TokenState::Expired),
+        ("a fingerprint", |status| status.fingerprint = None),
+        ("a user", |status| status.user.as_mut().unwrap().id += 1),
+        ("no user", |status| status.user = None),
+        ("a group", |status| status.user.as_mut().unwrap().group = Some("Others".into())),
+        ("a Global Admin", |status| status.user.as_mut().unwrap().admin = Belief::first(true, at(6))),
+        ("how many customers", |status| status.customers_visible = Some(8)),
+        ("a permission", |status| status.permissions[0].belief = Belief::first(false, at(6))),
+        ("no permission", |status| status.permissions.clear()),
+        ("a right", |status| status.rights[0].belief = Belief::first(false, at(6))),
+        ("no right", |status| status.rights.clear()),
+        ("a moment", |status| status.validity.last_success = Some(at(11))),
+        ("another moment", |status| status.permission_checks.last_attempt = Some(at(12))),
+        ("what no family says", |status| status.worked_after_expiry += 1),
+    ];
+
+    #[test]
+    fn a_scrape_says_what_is_so_whatever_was_written_before() {
+        let (before, exposition) = (fleet(200), Exposition::default());
+        let first = text(&exposition, &before);
+        assert_eq!(first, at_first(&before));
+        for (what, change) in CHANGES {
+            for index in [0, 59, 149, 199] {
+                let after = replaced(&before, index, None, change);
+                let now = text(&exposition, &after);
+                assert_eq!(now, at_first(&after), "{what}");
+                // The others of a group have the rights still.
+                let is_seen = !["no right", "what no family says"].contains(&what);
+                assert_eq!(now != first, is_seen, "{what}");
             }
-            assert_eq!(differ > 0, what != "nothing", "{what}");
         }
-        let all: Vec<_> = before.iter().map(|piece| piece.hash(&hasher)).collect();
-        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
-        assert_eq!(distinct.len(), all.len(), "each family has others");
+        let token = (*before.tokens[3].token).clone();
+        for renamed in [Token { name: "x\"\n".to_owned(), ..token.clone() }, Token { expires: None, ..token }] {
+            let after = replaced(&before, 3, Some(renamed), |_| {});
+            let now = text(&exposition, &after);
+            assert_eq!(now, at_first(&after));
+            assert_ne!(now, first);
+        }
+    }
+
+    #[test]
+    fn tokens_come_and_go_and_families_are_left_out_and_back() {
+        let exposition = Exposition::default();
+        let without = |metrics: &[Metric]| Snapshot { excluded_metrics: metrics.into(), ..fleet(70) };
+        let same = fleet(70);
+        let excluded = Snapshot { excluded_metrics: [Metric::TokenState, Metric::Alert].into(), ..same.clone() };
+        for snapshot in [
+            fleet(0),
+            fleet(1),
+            same.clone(),
+            excluded,
+            same,
+            without(&[Metric::TokenInfo]),
+            fleet(200),
+            fleet(61),
+            fleet(0),
+        ] {
+            assert_eq!(text(&exposition, &snapshot), at_first(&snapshot));
+        }
+        assert!(!at_first(&without(&[Metric::TokenState])).contains("syncro_token_state"));
+    }
+
+    #[test]
+    fn each_series_is_there_once_and_each_family_together() {
+        let text = at_first(&fleet(200));
+        let series: Vec<_> =
+            text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
+        assert_eq!(series.iter().collect::<BTreeSet<_>>().len(), series.len());
+        let mut families: Vec<_> = series.iter().map(|series| series.split('{').next().unwrap()).collect();
+        families.dedup();
+        assert_eq!(families.iter().collect::<BTreeSet<_>>().len(), families.len(), "{families:?}");
+        assert_eq!(families.len(), 13, "our own and 12 of 14: nothing fires and no tenant is listed: {families:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_after_whatever_changes(
+            rounds in proptest::collection::vec(proptest::collection::vec((0_usize..200, 0_usize..CHANGES.len()), 0..5), 1..5),
+        ) {
+            let (mut snapshot, exposition) = (fleet(200), Exposition::default());
+            for round in rounds {
+                for (index, change) in round {
+                    // What is gone cannot change.
+                    let is_possible = |status: &TokenStatus| status.user.is_some() && !status.permissions.is_empty() && !status.rights.is_empty();
+                    if is_possible(&snapshot.tokens[index].status) {
+                        snapshot = replaced(&snapshot, index, None, CHANGES[change].1);
+                    }
+                }
+                prop_assert_eq!(text(&exposition, &snapshot), at_first(&snapshot));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_written_again() {
+        let (before, exposition) = (fleet(200), Exposition::default());
+        drop(exposition.scrape("", &before, at(20)));
+        let pieces = |exposition: &Exposition| -> Vec<_> {
+            let kept = exposition.kept();
+            kept.chunks
+                .iter()
+                .flat_map(|chunk| (0..10).map(|family| Arc::clone(chunk.piece(family).unwrap())))
+                .collect()
+        };
+        let first = pieces(&exposition);
+        let after = replaced(&before, 0, None, |status| status.validity.last_success = Some(at(11)));
+        drop(exposition.scrape("", &after, at(20)));
+        let second = pieces(&exposition);
+        let written = first.iter().zip(&second).filter(|(one, other)| !Arc::ptr_eq(one, other)).count();
+        assert_eq!((first.len(), second.len(), written), (20, 20, 1));
     }
 }

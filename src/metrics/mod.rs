@@ -1,11 +1,14 @@
 //! The fleet's part of `/metrics`: the families of series, and the text in which Prometheus reads them. Each room has
 //! its own counters in its `instruments`; `web` puts those before this part.
 
-mod compressed;
+mod chunk;
+mod deflated;
 mod exposition;
 mod families;
+mod sink;
 mod text;
+mod writer;
 
-pub use compressed::Compressed;
-pub use exposition::{Exposition, Piece};
+pub use deflated::Scrape;
+pub use exposition::Exposition;
 pub(crate) use families::alert_labels;

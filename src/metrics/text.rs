@@ -1,115 +1,61 @@
-//! Series in the text format of Prometheus: labels, escapes, values; or a number in place of the text, which is another one
-//! where the text is. Pure.
+//! Series in the text format of Prometheus: labels, escapes, values. Pure.
 
 use std::fmt::Write;
-use std::hash::{Hash, Hasher};
 
-use chrono::{DateTime, Utc};
-use foldhash::quality::FoldHasher;
+use super::sink::{Sink, Value};
 
 /// A text that is being written. Writing to a string cannot fail.
+#[derive(Debug, Default)]
 pub(super) struct Text {
-    written: Written,
+    written: String,
     /// What all series begin with until it is set anew: the name of the metric, and labels.
     start: String,
     /// Whether there are labels in it.
     is_labelled: bool,
 }
 
-/// What has been written.
-enum Written {
-    Text(String),
-    /// The number of the text, which takes a small part of the time.
-    Hash(FoldHasher<'static>),
-}
-
 impl Text {
-    /// An empty text with room for so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { written: Written::Text(String::with_capacity(bytes)), start: String::new(), is_labelled: false }
+    /// The text so far.
+    pub(super) fn as_str(&self) -> &str {
+        &self.written
     }
 
-    /// An empty text of which only the number is wanted.
-    pub(super) fn hashed(hasher: FoldHasher<'static>) -> Self {
-        Self { written: Written::Hash(hasher), start: String::new(), is_labelled: false }
+    /// Begins again with an empty text; its room stays.
+    pub(super) fn clear(&mut self) {
+        self.written.clear();
     }
 
-    /// The text that was written.
-    pub(super) fn written(self) -> String {
-        match self.written {
-            Written::Text(text) => text,
-            Written::Hash(_) => String::new(),
-        }
-    }
-
-    /// The number of the text.
-    pub(super) fn hash(&self) -> u64 {
-        match &self.written {
-            Written::Text(_) => 0,
-            Written::Hash(hasher) => hasher.finish(),
-        }
+    /// Writes what is in the format already.
+    pub(super) fn push(&mut self, text: &str) {
+        self.written.push_str(text);
     }
 
     /// Writes the help and the type of a family.
     pub(super) fn head(&mut self, name: &str, help: &str) {
-        match &mut self.written {
-            // All families are gauges: what a token is, not what was done.
-            Written::Text(text) => writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge").unwrap_or_default(),
-            Written::Hash(hasher) => name.hash(hasher),
-        }
+        // All families are gauges: what a token is, not what was done.
+        writeln!(self.written, "# HELP {name} {help}\n# TYPE {name} gauge").unwrap_or_default();
     }
 
-    /// Sets the name of the next series, and the labels that they begin with, as they were written before.
-    pub(super) fn begin(&mut self, name: &str, labels: &str) {
-        match &mut self.written {
-            Written::Text(_) => {
-                self.start.clear();
-                self.start.push_str(name);
-                self.start.push_str(labels);
-                self.is_labelled = !labels.is_empty();
-            }
-            Written::Hash(hasher) => (name, labels).hash(hasher),
-        }
-    }
-
-    /// Writes one series, which begins as was set by [`Self::begin`] and has these labels besides.
-    pub(super) fn series(&mut self, labels: &[(&str, &str)], value: impl Value) {
-        match &mut self.written {
-            Written::Text(text) => {
-                text.push_str(&self.start);
-                for (index, label) in labels.iter().enumerate() {
-                    write_label(text, index == 0 && !self.is_labelled, label);
-                }
-                text.push_str(if labels.is_empty() && !self.is_labelled { " " } else { "} " });
-                value.write(text);
-                text.push('\n');
-            }
-            Written::Hash(hasher) => (labels, value).hash(hasher),
-        }
-    }
-}
-
-/// The labels with which the series of each token begin, written once for all families.
-#[derive(Debug, Default)]
-pub(super) struct Starts {
-    written: String,
-    ends: Vec<usize>,
-}
-
-impl Starts {
-    /// Adds those of the next token.
-    pub(super) fn add(&mut self, labels: &[(&str, &str)]) {
+    /// Sets the name of the next series, and the labels that they begin with.
+    pub(super) fn begin(&mut self, name: &str, labels: &[(&str, &str)]) {
+        self.start.clear();
+        self.start.push_str(name);
         for (index, label) in labels.iter().enumerate() {
-            write_label(&mut self.written, index == 0, label);
+            write_label(&mut self.start, index == 0, label);
         }
-        self.ends.push(self.written.len());
+        self.is_labelled = !labels.is_empty();
     }
+}
 
-    /// Those of a token by its place.
-    pub(super) fn at(&self, index: usize) -> &str {
-        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
-        let end = self.ends.get(index).copied().unwrap_or(begin);
-        &self.written[begin..end]
+impl Sink for Text {
+    fn put(&mut self, labels: &[(&str, &str)], value: Value) {
+        self.written.push_str(&self.start);
+        for (index, label) in labels.iter().enumerate() {
+            write_label(&mut self.written, index == 0 && !self.is_labelled, label);
+        }
+        self.written.push_str(if labels.is_empty() && !self.is_labelled { " " } else { "} " });
+        write_value(&mut self.written, value);
+        self.written.push('\n');
     }
 }
 
@@ -138,62 +84,47 @@ fn escape(text: &mut String, value: &str) {
     }
 }
 
-/// A value of a sample. Where its text is another one, so is its hash.
-pub(super) trait Value: Hash {
-    fn write(self, text: &mut String);
-}
-
-impl Value for bool {
-    fn write(self, text: &mut String) {
-        text.push(if self { '1' } else { '0' });
-    }
-}
-
-impl Value for usize {
-    fn write(self, text: &mut String) {
-        write!(text, "{self}").ok();
-    }
-}
-
-impl Value for u64 {
-    fn write(self, text: &mut String) {
-        write!(text, "{self}").ok();
-    }
-}
-
-/// Seconds since the epoch; 0 for what has not happened.
-impl Value for Option<DateTime<Utc>> {
-    fn write(self, text: &mut String) {
-        let Some(moment) = self else { return text.push('0') };
-        write!(text, "{}", moment.timestamp()).ok();
-        let milliseconds = moment.timestamp_subsec_millis();
-        if milliseconds > 0 {
-            write!(text, ".{milliseconds:03}").ok();
+fn write_value(text: &mut String, value: Value) {
+    match value {
+        Value::Count(count) => write!(text, "{count}").unwrap_or_default(),
+        Value::Moment(None) => text.push('0'),
+        Value::Moment(Some(moment)) => {
+            write!(text, "{}", moment.timestamp()).unwrap_or_default();
+            let milliseconds = moment.timestamp_subsec_millis();
+            if milliseconds > 0 {
+                write!(text, ".{milliseconds:03}").unwrap_or_default();
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, Utc};
+
     use super::*;
 
     #[test]
     fn label_values_are_escaped_and_times_are_seconds() {
-        let mut text = Text::with_capacity(0);
+        let mut text = Text::default();
         let at = DateTime::from_timestamp_millis(1_800_000_000_250).expect("a moment");
-        text.begin("a", "");
-        text.series(&[("b", "x\"y\\z\nü")], Some(at));
-        text.series(&[], None::<DateTime<Utc>>);
-        let mut starts = Starts::default();
-        starts.add(&[("t", "0")]);
-        starts.add(&[("t", "1"), ("u", "2")]);
-        text.begin("a", starts.at(1));
-        text.series(&[], true);
-        text.series(&[("b", "3")], 7_usize);
-        text.begin("c", starts.at(0));
-        text.series(&[], false);
-        let expected = "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\na{t=\"1\",u=\"2\"} 1\n\
-             a{t=\"1\",u=\"2\",b=\"3\"} 7\nc{t=\"0\"} 0\n";
-        assert_eq!(text.written(), expected);
+        text.begin("a", &[]);
+        put(&mut text, &[("b", "x\"y\\z\nü")], Some(at));
+        put(&mut text, &[], None::<DateTime<Utc>>);
+        text.begin("a", &[("t", "1"), ("u", "2\n")]);
+        put(&mut text, &[], true);
+        put(&mut text, &[("b", "3")], 7_usize);
+        text.begin("c", &[("t", "0")]);
+        put(&mut text, &[], false);
+        let expected = "a{b=\"x\\\"y\\\\z\\nü\"} 1800000000.250\na 0\na{t=\"1\",u=\"2\\n\"} 1\n\
+             a{t=\"1\",u=\"2\\n\",b=\"3\"} 7\nc{t=\"0\"} 0\n";
+        assert_eq!(text.as_str(), expected);
+        text.clear();
+        put(&mut text, &[], true);
+        assert_eq!(text.as_str(), "c{t=\"0\"} 1\n");
+    }
+
+    fn put(sink: &mut dyn Sink, labels: &[(&str, &str)], value: impl Into<Value>) {
+        sink.series(labels, value);
     }
 }

@@ -49,10 +49,7 @@ impl NextToken {
 impl Token {
     /// The two files of a switch, of the value in use and of the next one, if both values are in files.
     pub fn switched_files(&self) -> Option<(&Path, &Path)> {
-        match (&self.source, &self.next.as_ref()?.source) {
-            (TokenSource::File(current), TokenSource::File(next)) => Some((current, next)),
-            _ => None,
-        }
+        Some((self.source.file()?, self.next.as_ref()?.source.file()?))
     }
 
     /// The token as it was before a switch, if that leaves its value in a file.

@@ -1,6 +1,6 @@
 //! What is left to be done by hand after a switch, in the order in which it is best done. Pure.
 
-use crate::model::{Token, TokenSource};
+use crate::model::Token;
 
 use super::switch::Switched;
 
@@ -9,7 +9,7 @@ pub(crate) fn left_by_hand(token: &Token, switched: &Switched) -> Vec<String> {
     let integration = token.profile.as_ref().map_or("the integration", |profile| profile.title.as_str());
     let mut steps = Vec::new();
     if let Some(next) = &token.next {
-        let TokenSource::File(path) = &next.source else { return steps };
+        let Some(path) = next.source.file() else { return steps };
         steps.push(format!("put the value in `{}` into {integration}, unless it is there already", path.display()));
     }
     let place = token.tenant.address_of("").map(|address| format!(" at {address}")).unwrap_or_default();

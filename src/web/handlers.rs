@@ -1,19 +1,19 @@
 //! What answers a request for a file, the calendar, the metrics, a reload or a check, one function for each.
 
-use std::iter::once_with;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State as Extract};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::http_server::{Access, NotMade};
-use crate::metrics::{Exposition, Piece};
 use crate::system::clock;
 
 use super::answers::{no_such_token, problem};
@@ -66,35 +66,28 @@ pub(super) async fn expiries(Extract(state): Extract<State>, Extension(access): 
 }
 
 /// The daemon's own counters in the text format of Prometheus.
-fn own_counters(registry: &Registry) -> Piece {
+fn own_counters(registry: &Registry) -> String {
     let mut own = String::new();
     if let Err(error) = TextEncoder::new().encode_utf8(&registry.gather(), &mut own) {
         tracing::error!(event = "metrics_failed", "failed to encode the daemon's own counters: {error}");
     }
-    Piece::Written(own.into())
+    own
 }
 
 /// The metrics of the daemon and of the fleet.
 pub(super) async fn metrics(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
-    let (registry, snapshot) = (state.registry.clone(), state.snapshot());
-    // All of it is made on the thread of the lane.
-    let fleet = once_with(move || Exposition::new(snapshot, clock::now())).flatten();
-    let pieces = once_with(move || own_counters(&registry)).chain(fleet);
-    let is_compressed = accepts_gzip(&headers);
-    let pieces: Box<dyn Iterator<Item = Bytes> + Send> = if is_compressed {
-        Box::new(state.compressed.file(pieces))
-    } else {
-        Box::new(pieces.map(|piece| piece.text()))
-    };
-    let body = match state.lanes.scrapes.body(pieces).await {
-        Ok(body) => body,
+    let (registry, snapshot, exposition) = (state.registry.clone(), state.snapshot(), Arc::clone(&state.exposition));
+    let scrape = move || exposition.scrape(&own_counters(&registry), &snapshot, clock::now());
+    let scrape = match state.lanes.scrapes.run(scrape).await {
+        Ok(scrape) => scrape,
         Err(why) => return why.into_response(),
     };
-    let coding = is_compressed.then_some((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
     let described = [(header::CONTENT_TYPE, TEXT_FORMAT), (header::VARY, "Accept-Encoding")];
-    let mut answer = (described, body).into_response();
-    answer.headers_mut().extend(coding);
-    answer
+    if accepts_gzip(&headers) {
+        let body = Body::from_stream(stream::iter(scrape.gzip().map(Ok::<_, Infallible>)));
+        return (described, [(header::CONTENT_ENCODING, "gzip")], body).into_response();
+    }
+    (described, Body::from_stream(stream::iter(scrape.plain()))).into_response()
 }
 
 /// Reads the configuration again, and answers when the daemon has done so or has refused it.

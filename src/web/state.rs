@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::alert::{Acknowledged, Acknowledgement};
 use crate::http_server::Lanes;
-use crate::metrics::Compressed;
+use crate::metrics::Exposition;
 use crate::model::{Token, TokenId};
 use crate::state::{AlertHistory, EndedAlert, HistoryLine, HistoryQuery, Snapshot};
 
@@ -62,8 +62,8 @@ pub(crate) struct State {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The daemon's own counters.
     pub registry: Registry,
-    /// What of `/metrics` is compressed already.
-    pub compressed: Arc<Compressed>,
+    /// What of `/metrics` is written already.
+    pub exposition: Arc<Exposition>,
     /// Where requests to reload the configuration go.
     pub reload: mpsc::Sender<ReloadRequest>,
     /// Where requests to check a token now go.

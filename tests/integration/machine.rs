@@ -10,7 +10,7 @@ use serde_json::Value;
 use simulator::Incident;
 
 use crate::harness::{World, request, text};
-use crate::real::{free_port, have, project, until};
+use crate::real::{free_port, have, project, until, until_or};
 
 const UNIT: &str = "syncro-token-monitor.service";
 const INSTANCE: &str = "syncro-token-monitor@second.service";
@@ -246,9 +246,11 @@ fn units_are_sound(machine: &Machine) {
 }
 
 fn runs_as_nobody(machine: &Machine) {
-    until("a status that people read", || {
-        machine.property("StatusText").starts_with("watching 1 token; ").then_some(())
-    });
+    let as_it_is = || {
+        let properties = ["ActiveState", "StatusText"].map(|name| machine.property(name));
+        format!("a status that people read: {properties:?}, {}", machine.journal())
+    };
+    until_or(as_it_is, || machine.property("StatusText").starts_with("watching 1 token; ").then_some(()));
     let main = machine.property("MainPID");
     let user = machine.sh(&format!("stat -c %u /proc/{main}"));
     assert_ne!(user.trim(), "0", "it is not root");

@@ -182,14 +182,19 @@ impl Server {
 }
 
 /// Waits until something is so.
+pub(crate) fn until<T>(what: &str, is_so: impl FnMut() -> Option<T>) -> T {
+    until_or(|| what.to_owned(), is_so)
+}
+
+/// Waits until something is so; if it never is, `what` says how it is instead.
 #[expect(clippy::disallowed_methods, reason = "what never comes must not be waited for")]
-pub(crate) fn until<T>(what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until_or<T>(what: impl Fn() -> String, mut is_so: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = is_so() {
             return found;
         }
-        assert!(Instant::now() < end, "{what}: never so");
+        assert!(Instant::now() < end, "{}: never so", what());
         std::thread::sleep(Duration::from_millis(50));
     }
 }

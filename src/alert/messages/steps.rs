@@ -126,8 +126,7 @@ fn set_expiry(token: &Token, date: &str) -> String {
 
 /// What the monitor has to be given of new tokens: their dates, and those values that it reads only at its start.
 fn take_in(members: &[&Member<'_>], is_date_asked: bool) -> Option<String> {
-    let is_file = |member: &&Member<'_>| matches!(member.token.source, TokenSource::File(_));
-    let is_reloaded = members.iter().all(is_file);
+    let is_reloaded = members.iter().all(|member| member.token.source.file().is_some());
     let then = if is_reloaded { "reload" } else { "restart the monitor" };
     let dated: Vec<_> = members.iter().filter(|member| member.token.expires.is_some()).collect();
     match (dated.as_slice(), members) {

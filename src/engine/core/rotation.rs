@@ -184,8 +184,12 @@ impl Core {
     ) {
         let id = switch.token.id();
         let is_in_place = failure.is_none();
+        // It is tried again and again: only another reason is news.
+        let is_news = |next: &TokenStatus| {
+            next.fingerprint.as_ref() == Some(&switch.next) && next.not_switched.as_deref() != failure.as_deref()
+        };
         if let Some(watch) = self.fleet.find(&id).and_then(|owner| self.fleet.get_mut(owner))
-            && watch.status.next.as_ref().is_some_and(|next| next.fingerprint.as_ref() == Some(&switch.next))
+            && watch.status.next.as_deref().is_some_and(is_news)
             && let Some(next) = &mut Arc::make_mut(&mut watch.status).next
         {
             next.not_switched = failure.map(String::into_boxed_str);

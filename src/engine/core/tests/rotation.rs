@@ -169,6 +169,8 @@ fn why_the_proven_one_could_not_be_put_in_place_is_known_until_it_is() {
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::TokenStatus { .. }))), "{effects:?}");
     assert_eq!(why(&mut core).as_deref(), Some("the disk is full"));
     let [again] = switches(&live(&mut core, 11, 3700, "value", true)).try_into().expect("it is tried again");
+    let effects = core.handle(Event::NotSwitched(again.clone(), "the disk is full".to_owned()), at(3711));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Record(_))), "the same is no news: {effects:?}");
     assert_eq!(why(&mut core).as_deref(), Some("the disk is full"));
     let _ = core.handle(Event::Switched(again), at(3712));
     assert_eq!(why(&mut core), None);
