@@ -288,7 +288,7 @@ pub(crate) fn wants_user(status: &TokenStatus, now: DateTime<Utc>) -> bool {
 
 /// Whether a check of the doubtful permissions asks for this one again.
 pub(crate) fn is_doubtful(permission: &PermissionStatus) -> bool {
-    permission.unseen || permission.evidence == Evidence::Probe && permission.belief.doubts > 0
+    permission.unseen || permission.evidence == Evidence::Probe && permission.belief.doubts() > 0
 }
 
 fn round_up(moment: DateTime<Utc>) -> DateTime<Utc> {

@@ -159,7 +159,7 @@ pub(crate) fn config(tokens: Vec<Token>) -> Config {
         profiles: catalog().profiles().to_vec(),
         shard: Shard::SOLE,
         tokens: tokens.into_iter().map(Arc::new).collect(),
-        elsewhere: std::collections::BTreeSet::new(),
+        elsewhere: Arc::default(),
         warnings: Vec::new(),
         files: Vec::new(),
         zones: Vec::new(),

@@ -4,34 +4,34 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use simulator::{Scenario, Simulator};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// For so long nothing is asked once everything has been.
+const REST: Duration = Duration::from_secs(2);
 /// How many tokens a tenant has.
 const TOKENS: usize = 3;
 
-const JUMPCLOUD: &str = "profile = \"jumpcloud\"";
+/// What JumpCloud's documentation asks for.
+const PERMISSIONS: &str = "permissions = [\"Customers - List/Search\", \"Customers - View Detail\", \"Tickets - Create\", \
+    \"Tickets - Edit\", \"Tickets - List/Search\"]";
 
-/// How fast the fleet is checked, and what of it.
+/// How fast the fleet is checked.
 pub(crate) struct Pace {
     pub(crate) requests_per_minute: u32,
     validity: &'static str,
     permissions: &'static str,
-    /// What the configuration says of each token besides.
-    token: &'static str,
 }
 
 impl Pace {
     /// All of it once, as fast as the daemon can or at 1,000 requests a second, and then nothing for an hour.
-    pub(crate) const SWEEP: Self =
-        Self { requests_per_minute: 60_000, validity: "6h", permissions: "6h", token: JUMPCLOUD };
-    /// The same of tokens that need no permission: two requests each, in a small fleet as in a large one.
-    pub(crate) const ALIKE: Self = Self { token: "", ..Self::SWEEP };
+    pub(crate) const SWEEP: Self = Self { requests_per_minute: 60_000, validity: "6h", permissions: "6h" };
     /// Without an end, at 15 requests a second.
-    pub(crate) const STEADY: Self =
-        Self { requests_per_minute: 900, validity: "5s", permissions: "1m", token: JUMPCLOUD };
+    pub(crate) const STEADY: Self = Self { requests_per_minute: 900, validity: "5s", permissions: "1m" };
 }
 
 pub(crate) struct World {
@@ -63,8 +63,21 @@ impl World {
     }
 
     /// How many requests the simulator has answered.
-    pub(crate) fn requests(&self) -> usize {
-        self.simulator.log().len()
+    pub(crate) fn requests(&self) -> u64 {
+        self.simulator.requests()
+    }
+
+    /// Waits until nothing more is asked for a while, and returns for how long.
+    pub(crate) async fn rest(&self) -> Duration {
+        let mut last = (Instant::now(), self.requests());
+        while last.0.elapsed() < REST {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let requests = self.requests();
+            if requests != last.1 {
+                last = (Instant::now(), requests);
+            }
+        }
+        last.0.elapsed()
     }
 
     /// Writes a file beside the configuration.
@@ -103,8 +116,7 @@ fn texts(tokens: usize, pace: &Pace, folder: &Path, address: SocketAddr) -> (Str
             writeln!(
                 configuration,
                 "[[tenants.tokens]]\nname = \"integration-{number}\"\ntoken_file = \"token-{number}\"\n\
-                 expires = 2035-01-01\n{}",
-                pace.token
+                 expires = 2035-01-01\n{PERMISSIONS}"
             )
             .expect("memory");
         }

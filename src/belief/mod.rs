@@ -330,7 +330,7 @@ impl TokenStatus {
     pub(crate) fn is_doubtful(&self) -> bool {
         let rights = self.rights.iter().map(|right| &right.belief);
         let mut beliefs = self.permissions.iter().map(|permission| &permission.belief).chain(rights);
-        self.doubt.is_some() || self.recheck || beliefs.any(|belief| belief.doubts > 0)
+        self.doubt.is_some() || self.recheck || beliefs.any(|belief| belief.doubts() > 0)
     }
 
     /// The status of a permission, if anything is believed of it.
@@ -349,7 +349,7 @@ impl TokenStatus {
         self.audit.as_ref().map(|audit| audit.at)
     }
 
-    /// Releases the memory that was allocated in excess while the status was read.
+    /// Releases the memory that was allocated in excess while it was read or grew.
     pub(crate) fn shrink_to_fit(&mut self) {
         self.rights.shrink_to_fit();
         self.permissions.shrink_to_fit();

@@ -57,6 +57,7 @@ pub(crate) fn step(status: &mut TokenStatus, observation: &Observation, policy: 
         Part::Permissions(permissions) => changes.permissions(status, permissions),
     }
     status.known_since = status.known_since.or(status.validity.last_success);
+    status.shrink_to_fit();
     changes.transitions
 }
 
@@ -127,7 +128,7 @@ impl Changes<'_> {
         } else {
             // Whatever was refused since `/me` last showed a valid token may have been refused for this reason.
             for permission in status.permissions.iter_mut().filter(|status| status.evidence == Evidence::Probe) {
-                permission.belief.doubts = 0;
+                permission.belief.end_doubts();
             }
         }
     }
@@ -198,7 +199,7 @@ impl Changes<'_> {
                 self.push(TransitionKind::GlobalAdmin, None, word(!admin), word(admin), since);
                 doubtful = true;
             }
-            doubtful |= user.admin.doubts == 1;
+            doubtful |= user.admin.doubts() == 1;
         }
         doubtful |= self.rights(status, me);
         status.recheck |= doubtful;
@@ -227,7 +228,7 @@ impl Changes<'_> {
                         self.push(TransitionKind::Right, subject, word(!*granted), word(*granted), since);
                         doubtful = true;
                     }
-                    doubtful |= status.rights[index].belief.doubts == 1;
+                    doubtful |= status.rights[index].belief.doubts() == 1;
                 }
             }
         }

@@ -91,7 +91,7 @@ pub struct Config {
     /// Every token that this daemon watches, in the order of the files.
     pub tokens: Vec<Arc<Token>>,
     /// The tenants that another daemon watches.
-    pub elsewhere: BTreeSet<String>,
+    pub elsewhere: Arc<BTreeSet<String>>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Fault>,
     /// The files from which it was read.

@@ -122,7 +122,7 @@ pub(super) fn validate(
             profiles,
             shard,
             tokens,
-            elsewhere,
+            elsewhere: Arc::new(elsewhere),
             warnings,
             files,
             zones,

@@ -18,7 +18,6 @@ pub(super) struct Instruments {
     receivers: IntGauge,
     zones: IntGaugeVec,
     shard: IntGaugeVec,
-    owned: IntGaugeVec,
 }
 
 impl Instruments {
@@ -51,15 +50,7 @@ impl Instruments {
             Opts::new("syncro_monitor_shard_info", "Which of several daemons this one is; the value is always 1."),
             &["index", "count"],
         )?;
-        let owned = IntGaugeVec::new(
-            Opts::new(
-                "syncro_monitor_tenant_owned",
-                "Whether this daemon watches a tenant of its configuration: 1, or 0 where another one is to.",
-            ),
-            &["tenant"],
-        )?;
         registry.register(Box::new(shard.clone()))?;
-        registry.register(Box::new(owned.clone()))?;
         registry.register(Box::new(zones.clone()))?;
         registry.register(Box::new(successful.clone()))?;
         registry.register(Box::new(success_timestamp.clone()))?;
@@ -69,7 +60,7 @@ impl Instruments {
         if let Some(dropped) = telemetry::dropped() {
             registry.register(Box::new(dropped))?;
         }
-        Ok(Self { successful, success_timestamp, receivers, zones, shard, owned })
+        Ok(Self { successful, success_timestamp, receivers, zones, shard })
     }
 
     /// Shows what is configured: the receivers besides the log, where the data on time zones came from, and which daemon this
@@ -82,14 +73,8 @@ impl Instruments {
 
     fn shard(&self, config: &Config) {
         self.shard.reset();
-        self.owned.reset();
         let [index, count] = [config.shard.index, config.shard.count].map(|number| number.to_string());
         self.shard.get_metric_with_label_values(&[&index, &count]).map(|shard| shard.set(1)).ok();
-        let ours = config.tokens.iter().map(|token| (token.tenant.name.as_str(), 1));
-        let others = config.elsewhere.iter().map(|tenant| (tenant.as_str(), 0));
-        for (tenant, owned) in ours.chain(others) {
-            self.owned.get_metric_with_label_values(&[tenant]).map(|gauge| gauge.set(owned)).ok();
-        }
     }
 
     fn zones(&self, sources: &[ZoneSource]) {

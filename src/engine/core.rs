@@ -151,6 +151,7 @@ impl Core {
             maintenance: Arc::clone(&self.config.maintenance),
             expiry_notice: Arc::clone(&self.config.alerts.expiry_notice),
             probes: self.config.syncro.probes,
+            elsewhere: Arc::clone(&self.config.elsewhere),
             excluded_metrics: Arc::clone(&self.config.excluded_metrics),
             intervals: Some(self.config.intervals),
             checks_due: self.agenda.due(),

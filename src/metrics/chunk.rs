@@ -9,8 +9,8 @@ use crate::belief::TokenStatus;
 use crate::model::{Metric, Token};
 use crate::state::{Pieces, TokenSnapshot};
 
-use super::deflated::Deflated;
 use super::families::{OF_TOKENS, OfTokens, TOKEN_FAMILIES};
+use super::piece::Piece;
 use super::sink::Number;
 use super::writer::Writer;
 
@@ -23,7 +23,7 @@ const TOKENS: usize = 60;
 pub(super) struct Chunk {
     tokens: Vec<Written>,
     /// The series of each family; none where the family is left out.
-    pieces: [Option<Arc<Deflated>>; OF_TOKENS],
+    pieces: [Option<Arc<Piece>>; OF_TOKENS],
 }
 
 /// A token as it was last written. What is not referred to any more keeps its address as long as this is there, so that another one
@@ -68,7 +68,7 @@ impl Chunk {
     }
 
     /// The series of a family about them, if it is not left out.
-    pub(super) fn piece(&self, family: usize) -> Option<&Arc<Deflated>> {
+    pub(super) fn piece(&self, family: usize) -> Option<&Arc<Piece>> {
         self.pieces[family].as_ref()
     }
 

@@ -14,8 +14,9 @@ use crate::model::Metric;
 use crate::state::Snapshot;
 
 use super::chunk::{self, Chunk};
-use super::deflated::{Deflated, Scrape};
 use super::families::{FLEET_FAMILIES, TOKEN_FAMILIES};
+use super::piece::Piece;
+use super::scrape::Scrape;
 use super::writer::Writer;
 
 /// What is kept of `/metrics` from one scrape to the next.
@@ -25,10 +26,12 @@ pub struct Exposition(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     hasher: RandomState,
+    /// Its room is so large that it would be mapped anew for each scrape.
+    writer: Writer,
     /// The tokens, some together.
     chunks: Vec<Chunk>,
     /// What is not about tokens, in its order, by a number of its text: each is written for every scrape, which is soon done.
-    others: Vec<(u64, Arc<Deflated>)>,
+    others: Vec<(u64, Arc<Piece>)>,
 }
 
 impl Exposition {
@@ -52,19 +55,19 @@ impl Exposition {
 impl Kept {
     fn scrape(&mut self, own: &str, snapshot: &Snapshot, now: DateTime<Utc>) -> Scrape {
         let is_shown = |metric: Metric| !snapshot.excluded_metrics.contains(&metric);
-        let mut writer = Writer::default();
+        let Self { hasher, writer, .. } = self;
         if !chunk::are_of(&self.chunks, &snapshot.tokens) {
             self.chunks = chunk::divided(&snapshot.tokens);
         }
         let mut tokens = snapshot.tokens.iter();
         for chunk in &mut self.chunks {
             let tokens: Vec<_> = tokens.by_ref().take(chunk.len()).collect();
-            chunk.update(&tokens, is_shown, &self.hasher, &mut writer);
+            chunk.update(&tokens, is_shown, hasher, writer);
         }
         let mut pieces = Vec::new();
         let mut before = std::mem::take(&mut self.others).into_iter();
         let mut other = |writer: &mut Writer| {
-            let number = self.hasher.hash_one(writer.text.as_str());
+            let number = hasher.hash_one(writer.text.as_str());
             let piece = match before.next() {
                 Some((same, piece)) if same == number => {
                     writer.text.clear();
@@ -76,17 +79,17 @@ impl Kept {
             piece
         };
         writer.text.push(own);
-        pieces.push(other(&mut writer));
+        pieces.push(other(writer));
         for (index, family) in TOKEN_FAMILIES.iter().enumerate().filter(|(_, family)| is_shown(family.metric)) {
             writer.text.head(family.metric.as_str(), family.help);
-            pieces.push(other(&mut writer));
+            pieces.push(other(writer));
             pieces.extend(self.chunks.iter().filter_map(|chunk| chunk.piece(index).cloned()));
         }
         for family in FLEET_FAMILIES.iter().filter(|family| is_shown(family.metric)) {
             writer.text.head(family.metric.as_str(), family.help);
             writer.text.begin(family.metric.as_str(), &[]);
             (family.write)(&mut writer.text, snapshot, now);
-            pieces.push(other(&mut writer));
+            pieces.push(other(writer));
         }
         Scrape::of(pieces)
     }
@@ -115,7 +118,7 @@ mod tests {
         status
     }
 
-    /// A token of one of a hundred tenants, of which some have many.
+    /// A token of a tenant with a hundred and fifty of them, or of one with three.
     fn entry(number: usize) -> TokenSnapshot {
         let wanted = token(&format!("t{number}"), &["Tickets - Edit", "Tickets - Create"]);
         let name = format!("tenant-{:02}", number.saturating_sub(150) / 3);

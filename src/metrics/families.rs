@@ -98,11 +98,16 @@ pub(super) const TOKEN_FAMILIES: [Family<OfTokens>; OF_TOKENS] = [
 ];
 
 /// The families about the whole fleet, in the order of the exposition, after those about tokens.
-pub(super) const FLEET_FAMILIES: [Family<OfFleet>; 4] = [
+pub(super) const FLEET_FAMILIES: [Family<OfFleet>; 5] = [
     Family {
         metric: Metric::TenantMaintenance,
         help: "Whether alerts of a tenant are suppressed by [[maintenance]] now: 1 or 0.",
         write: maintenance,
+    },
+    Family {
+        metric: Metric::MonitorTenantOwned,
+        help: "Whether this daemon watches a tenant of its configuration: 1, or 0 where another one is to.",
+        write: owned,
     },
     Family { metric: Metric::AlertsFiring, help: "How many alerts fire now, each cause once.", write: firing },
     Family {
@@ -220,6 +225,13 @@ fn last_success(sink: &mut dyn Sink, token: &TokenSnapshot) {
 fn maintenance(sink: &mut dyn Sink, snapshot: &Snapshot, now: DateTime<Utc>) {
     for tenant in snapshot.tenants.iter().map(|tenant| tenant.name.as_str()) {
         sink.series(&[("tenant", tenant)], snapshot.suppressed_until(tenant, now).is_some());
+    }
+}
+
+fn owned(sink: &mut dyn Sink, snapshot: &Snapshot, _: DateTime<Utc>) {
+    let ours = snapshot.tenants.iter().map(|tenant| (&tenant.name, true));
+    for (tenant, is_ours) in ours.chain(snapshot.elsewhere.iter().map(|tenant| (tenant, false))) {
+        sink.series(&[("tenant", tenant)], is_ours);
     }
 }
 

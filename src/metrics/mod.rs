@@ -2,13 +2,14 @@
 //! its own counters in its `instruments`; `web` puts those before this part.
 
 mod chunk;
-mod deflated;
 mod exposition;
 mod families;
+mod piece;
+mod scrape;
 mod sink;
 mod text;
 mod writer;
 
-pub use deflated::Scrape;
 pub use exposition::Exposition;
 pub(crate) use families::alert_labels;
+pub use scrape::Scrape;

@@ -28,6 +28,8 @@ pub enum Metric {
     TokenLastSuccessTimestampSeconds,
     /// Whether the alerts of a tenant are suppressed.
     TenantMaintenance,
+    /// Whether this daemon watches a tenant.
+    MonitorTenantOwned,
     /// How many alerts fire.
     AlertsFiring,
     /// How many of them somebody has taken on.

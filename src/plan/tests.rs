@@ -172,7 +172,7 @@ fn a_permission_that_cannot_be_confirmed_is_no_retry_storm() {
     // Every hour, and while the attempts become rarer.
     assert!((24..40).contains(&(checks.len() / 2)), "{} in a day", checks.len() / 2);
     let (_, status) = after(&checks);
-    assert_eq!(status.permissions[0].belief.doubts, 1, "the one refusal is not discarded");
+    assert_eq!(status.permissions[0].belief.doubts(), 1, "the one refusal is not discarded");
 }
 
 #[test]
@@ -302,11 +302,14 @@ fn only_what_a_probe_can_settle_is_asked_again_before_a_full_check() {
     let of = |unseen, evidence, doubts| {
         let granted = crate::syncro::ProbeObservation::Granted(200);
         let mut permission = status(&[(LIST, granted)]).permissions[0].clone();
-        (permission.unseen, permission.evidence, permission.belief.doubts) = (unseen, evidence, doubts);
+        (permission.unseen, permission.evidence) = (unseen, evidence);
+        if doubts {
+            permission.belief.see(false, at(1), crate::testing::confirmed(2));
+        }
         is_doubtful(&permission)
     };
-    assert!(of(false, Evidence::Probe, 1) && of(true, Evidence::Probe, 0) && of(true, Evidence::Right, 0));
-    assert!(!of(false, Evidence::Probe, 0) && !of(false, Evidence::Right, 1));
+    assert!(of(false, Evidence::Probe, true) && of(true, Evidence::Probe, false) && of(true, Evidence::Right, false));
+    assert!(!of(false, Evidence::Probe, false) && !of(false, Evidence::Right, true));
 }
 
 #[test]

@@ -4,8 +4,7 @@
 //! A rehearsal lasts for a year, and a test that waits as long takes long. So each stage of an alert takes ten minutes there, and
 //! the name of the test says when it comes.
 
-use std::collections::HashMap;
-
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use crate::alert::{Change, Notification, Severity};
@@ -29,7 +28,7 @@ struct Stage<'a> {
 
 /// The tests of a file of rules. `shown` is a moment for people.
 pub(crate) fn rule_tests(rules: &str, sent: &[Sent], shown: impl Fn(&Sent) -> String) -> Value {
-    let (mut alerts, mut places) = (Vec::<Vec<Stage<'_>>>::new(), HashMap::new());
+    let mut alerts: IndexMap<&str, Vec<Stage<'_>>> = IndexMap::new();
     for one in sent {
         // The log has everything, as what the daemon exports has.
         let What::Notification(notification) = &one.what else { continue };
@@ -41,18 +40,14 @@ pub(crate) fn rule_tests(rules: &str, sent: &[Sent], shown: impl Fn(&Sent) -> St
             change if change.ends() => None,
             _ => continue,
         };
-        let place = *places.entry(notification.id.as_str()).or_insert(alerts.len());
-        if place == alerts.len() {
-            alerts.push(Vec::new());
-        }
-        alerts[place].push(Stage { when: shown(one), severity, notification });
+        alerts.entry(&notification.id).or_default().push(Stage { when: shown(one), severity, notification });
     }
     json!({
         "rule_files": [rules],
         "evaluation_interval": "1m",
         // What is recorded comes before what is alerted from it.
         "group_eval_order": ["syncro-recording", "syncro-causes", "syncro-monitor"],
-        "tests": alerts.iter().map(|stages| test(stages)).collect::<Vec<_>>(),
+        "tests": alerts.values().map(|stages| test(stages)).collect::<Vec<_>>(),
     })
 }
 

@@ -1,10 +1,11 @@
 //! Notifications on their way to receivers, and which of those about one kind and scope still have to be delivered when a
 //! receiver has been away, or slow, while alerts of it fired and resolved again and again. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use indexmap::IndexMap;
 
 use crate::alert::{AlertKey, Change, Notification, Severity};
 
@@ -97,15 +98,11 @@ fn retain(waiting: &mut Vec<Delivery>, fixed: usize, needed: &HashSet<i64>) -> V
 
 /// What waits about each alert, in order; the alerts are in the order in which they begin.
 fn by_alert(waiting: &[Delivery]) -> Vec<Vec<&Delivery>> {
-    let (mut alerts, mut places) = (Vec::<Vec<&Delivery>>::new(), HashMap::new());
+    let mut alerts: IndexMap<&str, Vec<_>> = IndexMap::new();
     for delivery in waiting {
-        let place = *places.entry(delivery.notification.id.as_str()).or_insert(alerts.len());
-        if place == alerts.len() {
-            alerts.push(Vec::new());
-        }
-        alerts[place].push(delivery);
+        alerts.entry(&delivery.notification.id).or_default().push(delivery);
     }
-    alerts
+    alerts.into_values().collect()
 }
 
 /// The numbers of what is needed of each alert: its first notification, its last, one in between that is worse than the

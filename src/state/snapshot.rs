@@ -1,5 +1,6 @@
 //! One consistent snapshot of the fleet, which the engine shows to the rooms above. Sharing it copies pointers. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +137,8 @@ pub struct Snapshot {
     pub tokens: Pieces<TokenSnapshot>,
     /// What fires for each tenant, sorted by the names of the tenants.
     pub tenants: Pieces<TenantSnapshot>,
+    /// The names of the tenants that another daemon is to watch.
+    pub elsewhere: Arc<BTreeSet<String>>,
     /// What fires for all tenants together.
     pub fleet_firing: Arc<Vec<Firing>>,
     /// The configured maintenance, during which alerts are suppressed.

@@ -83,11 +83,14 @@ pub(super) async fn metrics(Extract(state): Extract<State>, headers: HeaderMap) 
         Err(why) => return why.into_response(),
     };
     let described = [(header::CONTENT_TYPE, TEXT_FORMAT), (header::VARY, "Accept-Encoding")];
+    // Whoever reads sees by the length whether anything is missing.
+    let long = |length: usize| [(header::CONTENT_LENGTH, length)];
     if accepts_gzip(&headers) {
+        let length = long(scrape.gzip_length());
         let body = Body::from_stream(stream::iter(scrape.gzip().map(Ok::<_, Infallible>)));
-        return (described, [(header::CONTENT_ENCODING, "gzip")], body).into_response();
+        return (described, length, [(header::CONTENT_ENCODING, "gzip")], body).into_response();
     }
-    (described, Body::from_stream(stream::iter(scrape.plain()))).into_response()
+    (described, long(scrape.plain_length()), Body::from_stream(stream::iter(scrape.plain()))).into_response()
 }
 
 /// Reads the configuration again, and answers when the daemon has done so or has refused it.

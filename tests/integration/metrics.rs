@@ -238,6 +238,7 @@ fn a_scrape_is_compressed_for_whoever_takes_gzip_and_says_the_same() {
         let (headers, body) = exchange("GET", &format!("{}/metrics", daemon.address), coding);
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(header("vary").as_deref(), Some("Accept-Encoding"));
+        assert_eq!(header("content-length"), Some(body.len().to_string()), "a reader sees whether anything is missing");
         (header("content-encoding"), header("content-type"), body)
     };
     let (coding, kind, plain) = scrape(None);

@@ -63,6 +63,8 @@ struct Inner {
     /// When each request of the last minute came, by the address from which it came: Syncro counts by it.
     recent: HashMap<IpAddr, VecDeque<Instant>>,
     log: VecDeque<Logged>,
+    /// How many requests there were, those besides that the log has lost.
+    requests: u64,
 }
 
 impl Simulator {
@@ -73,6 +75,7 @@ impl Simulator {
             retry_after: scenario.retry_after,
             world: World::new(scenario),
             recent: HashMap::new(),
+            requests: 0,
             log: VecDeque::new(),
         };
         Self { state: Arc::new(Mutex::new(inner)), start: Instant::now() }
@@ -110,6 +113,11 @@ impl Simulator {
         self.lock().log.iter().cloned().collect()
     }
 
+    /// How many requests there were, however many of them are logged.
+    pub fn requests(&self) -> u64 {
+        self.lock().requests
+    }
+
     /// Logs each incident of the scenario when it happens.
     pub async fn narrate(self) {
         loop {
@@ -145,6 +153,7 @@ impl Simulator {
             inner.log.pop_front();
         }
         inner.log.push_back(logged);
+        inner.requests += 1;
         (inner.log.len() - 1, reaction, inner.retry_after)
     }
 }

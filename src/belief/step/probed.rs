@@ -122,7 +122,7 @@ impl Changes<'_> {
         if any_of.is_some_and(|probe| entry.of_record || by_refusal(probe)) {
             return;
         }
-        entry.belief.doubts = 0;
+        entry.belief.end_doubts();
         if entry.belief.granted == Some(false) || any_of.is_some() && entry.belief.granted == Some(true) {
             let before = entry.state();
             entry.belief = Belief::default();

@@ -152,7 +152,7 @@ fn a_refusal_is_asked_again_where_what_it_needs_was_not_seen() {
     for (needed, unseen) in [(failed.clone(), true), (ProbeObservation::Missing, false), (failed, true)] {
         let observation = probed(1, &[(create, ProbeObservation::Missing), (estimates, needed)]);
         let _ = step(&mut status, &observation, policy());
-        assert_eq!((status.permissions[0].unseen, status.permissions[0].belief.doubts), (unseen, 0));
+        assert_eq!((status.permissions[0].unseen, status.permissions[0].belief.doubts()), (unseen, 0));
     }
 }
 

@@ -1,4 +1,6 @@
-//! What others take for the like: a server that holds an exposition and only sends it, and blackbox_exporter.
+//! What others take for the like: a server that holds an exposition and only sends it, blackbox_exporter, and Prometheus.
+
+pub(crate) mod prometheus;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -33,8 +35,16 @@ pub(crate) fn sender(file: &Path) -> Process {
     Process::of(child, line.expect("an address").expect("text"))
 }
 
-/// The version of blackbox_exporter and the CPU of one of its HTTP probes in microseconds, if it is installed.
-pub(crate) async fn blackbox() -> Option<(String, f64)> {
+/// What an HTTP probe of blackbox_exporter costs.
+pub(crate) struct Probe {
+    pub(crate) version: String,
+    pub(crate) cpu: Duration,
+    /// How long Prometheus takes for one, if it is installed.
+    pub(crate) scraped: Option<Duration>,
+}
+
+/// The cost of an HTTP probe of blackbox_exporter, if it is installed.
+pub(crate) async fn blackbox() -> Option<Probe> {
     const PROGRAM: &str = "prometheus-blackbox-exporter";
     let output = Command::new(PROGRAM).arg("--version").output().ok()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -45,10 +55,7 @@ pub(crate) async fn blackbox() -> Option<(String, f64)> {
     let target = sender(&answer);
     let config = folder.path().join("blackbox.yml");
     std::fs::write(&config, "modules:\n  http:\n    prober: http\n    http: { preferred_ip_protocol: ip4 }\n").ok()?;
-    let address = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        free.local_addr().expect("an address").to_string()
-    };
+    let address = free_address();
     let mut command = Command::new(PROGRAM);
     command.arg(format!("--config.file={}", config.display())).arg(format!("--web.listen-address={address}"));
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
@@ -56,9 +63,19 @@ pub(crate) async fn blackbox() -> Option<(String, f64)> {
     while exporter.get("/-/healthy").await.0 != 200 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let path = format!("/probe?module=http&target=http%3A%2F%2F{}%2Fmetrics", target.address());
+    let target = format!("http://{}/metrics", target.address());
+    let path = format!("/probe?module=http&target={target}");
     let (_, said) = exporter.get(&path).await;
     assert!(String::from_utf8_lossy(&said).contains("probe_success 1"), "{}", String::from_utf8_lossy(&said));
-    let cost = exporter.cost(&path, false).await;
-    Some((version, cost.cpu.as_secs_f64() * 1e6))
+    let cpu = exporter.cost(&path, false).await.cpu;
+    let parameters = format!("{{ module: [http], target: [\"{target}\"] }}");
+    let every = Duration::from_secs(2);
+    let scraped = prometheus::scrape_duration(exporter.address(), "/probe", &parameters, every).await;
+    Some(Probe { version, cpu, scraped })
+}
+
+/// An address at which a program may listen.
+fn free_address() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    free.local_addr().expect("an address").to_string()
 }
