@@ -49,9 +49,7 @@ fn main() {
                 probe.version,
                 probe.cpu.as_secs_f64() * 1e6
             ));
-            let scraped =
-                probe.scraped.map_or("not installed".to_owned(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3));
-            say(&format!("Prometheus' own scrape of one: {scraped}"));
+            say(&format!("Prometheus' own scrape of one: {}", if_installed(probe.scraped)));
         }
         None => say("blackbox_exporter is not installed"),
     }
@@ -102,7 +100,6 @@ async fn figures(tokens: usize) -> Figures {
     daemon.stop().await;
     let (_again, begun_again) = Process::daemon(&world.config).await;
     let restarted = begun_again.elapsed();
-    let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0);
     let budget = swept.as_secs_f64() / 60.0 * f64::from(Pace::SWEEP.requests_per_minute);
     vec![
@@ -123,9 +120,18 @@ async fn figures(tokens: usize) -> Figures {
         ("CPU beside a server that only sends it", format!("{:.2} ×", ratio(plain.cpu, sent.cpu))),
         ("with gzip", format!("{:.2} MB", gzip.bytes as f64 / 1e6)),
         ("its time and CPU", format!("{}, {}", milliseconds(gzip.time), milliseconds(gzip.cpu))),
-        ("Prometheus' own scrape of it", scraped.map_or("not installed".to_owned(), milliseconds)),
+        ("Prometheus' own scrape of it", if_installed(scraped)),
         ("the page", format!("{}, {:.2} MB", milliseconds(page.time), page.bytes as f64 / 1e6)),
     ]
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+/// What Prometheus took, if it is installed.
+fn if_installed(time: Option<Duration>) -> String {
+    time.map_or("not installed".to_owned(), milliseconds)
 }
 
 fn ratio(one: Duration, other: Duration) -> f64 {

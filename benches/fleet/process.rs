@@ -112,10 +112,15 @@ impl Process {
         (of("VmRSS:"), of("VmHWM:"))
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("our child").is_none()
+    }
+
     /// Ends it as systemd does.
     pub(crate) async fn stop(&mut self) {
         Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
-        while self.child.try_wait().expect("our child").is_none() {
+        while self.is_running() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

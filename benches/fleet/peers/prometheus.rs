@@ -1,5 +1,6 @@
 //! How long a real Prometheus takes for a scrape.
 
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -27,17 +28,20 @@ pub(crate) async fn scrape_duration(address: &str, path: &str, parameters: &str,
         .arg(format!("--web.listen-address={own}"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let prometheus = Process::of(child, own);
+        .spawn();
+    let child = match child {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        child => child.expect("it starts"),
+    };
+    let mut prometheus = Process::of(child, own);
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(prometheus.is_running(), "Prometheus has ended");
         let scrapes = query(&prometheus, "sum(count_over_time(scrape_duration_seconds[1h]))").await;
         if scrapes.is_some_and(|scrapes| scrapes >= SCRAPES) {
             assert_eq!(query(&prometheus, "sum(min_over_time(up[1h]))").await, Some(1.0), "a scrape failed");
-            return query(&prometheus, "sum(avg_over_time(scrape_duration_seconds[1h]))")
-                .await
-                .map(Duration::from_secs_f64);
+            let average = query(&prometheus, "sum(avg_over_time(scrape_duration_seconds[1h]))").await;
+            return Some(Duration::from_secs_f64(average.expect("a number")));
         }
     }
 }
