@@ -141,6 +141,11 @@ impl Core {
         effects
     }
 
+    /// When the loop has something to do next: a check, or the review of a tenant.
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.agenda.next_check(self.last_tick).into_iter().chain(self.reviews.next()).min()
+    }
+
     /// The fleet as it is believed to be.
     pub fn snapshot(&mut self) -> Snapshot {
         let (tokens, tenants) = self.fleet.snapshot();
@@ -155,11 +160,7 @@ impl Core {
             excluded_metrics: Arc::clone(&self.config.excluded_metrics),
             intervals: Some(self.config.intervals),
             checks_due: self.agenda.due(),
-            next_check: if self.agenda.is_waiting() {
-                self.last_tick
-            } else {
-                self.agenda.next_review().into_iter().chain(self.reviews.next()).min()
-            },
+            next_check: self.agenda.next_check(self.last_tick),
             last_tick: self.last_tick,
             beat: None,
             clock_difference: None,

@@ -153,7 +153,7 @@ pub struct Snapshot {
     pub intervals: Option<Intervals>,
     /// How many checks should have begun.
     pub checks_due: usize,
-    /// When the next check is due, if none waits already.
+    /// When the next check starts: the last tick, while one waits for a slot or is under way.
     pub next_check: Option<DateTime<Utc>>,
     /// The last tick of the loop, by the wall clock.
     pub last_tick: Option<DateTime<Utc>>,

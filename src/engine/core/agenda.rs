@@ -138,19 +138,18 @@ impl Agenda {
         Some(key)
     }
 
-    /// When the next review is due.
-    pub(super) fn next_review(&self) -> Option<DateTime<Utc>> {
-        self.reviews.first().map(|(at, _)| *at)
+    /// When the next check starts: `now` while one waits for a slot or is under way.
+    pub(super) fn next_check(&self, now: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let under_way = [&self.checking_token, &self.checking_permissions];
+        if !self.waiting.is_empty() || under_way.iter().any(|keys| !keys.is_empty()) {
+            return now;
+        }
+        self.reviews.first().map(|(at, _)| *at).into_iter().chain(self.parked_until).min()
     }
 
     /// How many checks are due and not under way; those that wait for the end of a pause are among them.
     pub(super) fn due(&self) -> usize {
         self.waiting.len() + self.parked.len()
-    }
-
-    /// Whether a due check waits for a slot.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
     }
 
     /// Starts the most pressing checks while there are slots. `paused` says until when the host of a token is paused, if it
@@ -246,13 +245,13 @@ mod tests {
         let key = WatchKey(7);
         agenda.set(key, Some(at(10)), Some((Queue::Validity, at(0))));
         agenda.set(key, Some(at(5)), Some((Queue::Urgent, at(0))));
-        assert_eq!((agenda.next_review(), agenda.due()), (Some(at(5)), 1));
+        assert_eq!((agenda.reviews.first(), agenda.due()), (Some(&(at(5), key)), 1));
         assert_eq!(
             (agenda.due_review(at(4)), agenda.due_review(at(5)), agenda.due_review(at(99))),
             (None, Some(key), None)
         );
         agenda.remove(key);
-        assert_eq!((agenda.due(), agenda.is_waiting(), agenda.next_review()), (0, false, None));
+        assert_eq!((agenda.due(), agenda.next_check(Some(at(100)))), (0, None));
         assert_eq!(started(&mut agenda, 100, None), []);
     }
 
@@ -285,8 +284,23 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.set(WatchKey(0), None, Some((Queue::Validity, at(0))));
         assert_eq!(started(&mut agenda, 1, Some(60)), []);
-        assert_eq!((agenda.due(), agenda.is_waiting(), agenda.free()), (1, false, SLOTS));
+        assert_eq!((agenda.due(), agenda.next_check(Some(at(1))), agenda.free()), (1, Some(at(60)), SLOTS));
         assert_eq!(started(&mut agenda, 59, None), [], "not before the pause ends");
         assert_eq!(started(&mut agenda, 60, None), [(0, CheckLane::Validity)]);
+    }
+
+    #[test]
+    fn the_next_check_is_now_until_the_last_part_of_one_has_ended() {
+        let mut agenda = Agenda::default();
+        let now = Some(at(1));
+        agenda.set(WatchKey(0), None, Some((Queue::Both, at(0))));
+        assert_eq!(agenda.next_check(now), now, "it waits");
+        assert_eq!(started(&mut agenda, 1, None), [(0, CheckLane::Permissions)]);
+        assert_eq!(agenda.next_check(now), now, "it is under way");
+        agenda.ended(WatchKey(0), Check::Validity, None);
+        assert_eq!(agenda.next_check(now), now, "the permissions are");
+        agenda.ended(WatchKey(0), Check::Permissions, Some(Ended { lane: CheckLane::Permissions, permissions: true }));
+        agenda.set(WatchKey(0), Some(at(300)), None);
+        assert_eq!(agenda.next_check(now), Some(at(300)));
     }
 }
