@@ -268,6 +268,7 @@ mod tests {
         assert_eq!((belief.last_granted(), belief.refused_at()), ([at(6), at(2)], DateTime::default()));
         assert_eq!(Belief::default().refused_since(), None);
     }
+
     #[test]
     fn it_is_persisted_whole_and_what_there_is_not_is_left_out() {
         let confirmation = Confirmation { times: 3, after: TimeDelta::zero() };

@@ -68,10 +68,6 @@ impl Instruments {
     pub(super) fn configured(&self, config: &Config) {
         self.receivers.set(i64::try_from(config.alerts.receivers.len()).unwrap_or(i64::MAX));
         self.zones(&config.zones);
-        self.shard(config);
-    }
-
-    fn shard(&self, config: &Config) {
         self.shard.reset();
         let [index, count] = [config.shard.index, config.shard.count].map(|number| number.to_string());
         self.shard.get_metric_with_label_values(&[&index, &count]).map(|shard| shard.set(1)).ok();

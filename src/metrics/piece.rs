@@ -11,16 +11,19 @@ const ROOM: usize = 1024;
 /// One compressed piece.
 #[derive(Debug)]
 pub(super) struct Piece {
-    lz4: Box<[u8]>,
+    pub(super) lz4: Box<[u8]>,
     /// Blocks of a gzip file, up to the end of a byte, of which none is the last, and which refer to nothing before them.
     pub(super) deflated: Box<[u8]>,
     /// The check sum and the length of the text.
     pub(super) sum: Crc,
-    /// The length of the text in bytes.
-    pub(super) length: usize,
 }
 
 impl Piece {
+    /// The length of the text in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.sum.amount() as usize
+    }
+
     /// Writes the text where there is room of its length.
     pub(super) fn unpack(&self, text: &mut [u8]) -> Result<(), DecompressError> {
         block::decompress_into(&self.lz4, text).map(drop)
@@ -43,7 +46,7 @@ impl Packer {
     pub(super) fn packed(&mut self, text: &[u8]) -> Arc<Piece> {
         let mut sum = Crc::new();
         sum.update(text);
-        Arc::new(Piece { lz4: block::compress(text).into(), deflated: self.deflated(text), sum, length: text.len() })
+        Arc::new(Piece { lz4: block::compress(text).into(), deflated: self.deflated(text), sum })
     }
 
     fn deflated(&mut self, text: &[u8]) -> Box<[u8]> {

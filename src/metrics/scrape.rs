@@ -1,9 +1,9 @@
 //! A text in pieces, each of which was compressed when it changed: as one gzip file (RFC 1952), and as the text again. Members
 //! of their own would do the first, too, but curl and others read only one. Pure.
 
-use std::fmt;
 use std::iter::{from_fn, once};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use flate2::Crc;
@@ -17,9 +17,9 @@ const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 const LAST: &[u8] = &[3, 0];
 /// In bytes: the check sum and the length of the text.
 const SUM: usize = 8;
-/// In bytes: what is sent at once, unless one piece is longer. A larger block would be mapped for itself, and the faults of its
-/// pages take as long as all else.
-const SENT: usize = 64 * 1024;
+/// In bytes: what is sent at once, unless one piece is longer. The reader is woken for each part; a reader who takes nothing
+/// holds four of them.
+const SENT: usize = 128 * 1024;
 
 /// The pieces of one text.
 pub struct Scrape(Vec<Arc<Piece>>);
@@ -37,7 +37,7 @@ impl Scrape {
 
     /// The length of the text in bytes.
     pub fn plain_length(&self) -> usize {
-        self.0.iter().map(|piece| piece.length).sum()
+        self.0.iter().map(|piece| piece.length()).sum()
     }
 
     /// The length of the gzip file in bytes.
@@ -66,18 +66,43 @@ impl Scrape {
 
     /// The text as it is, part by part, each made when it is asked for.
     pub fn plain(self) -> impl Iterator<Item = Result<Bytes, DecompressError>> {
-        let mut parts = parts(self.0, |piece| piece.length);
+        let mut parts = parts(self.0, Piece::length);
+        let (back, sent) = mpsc::channel();
         from_fn(move || {
             let (pieces, length) = parts.next()?;
-            let mut part = vec![0; length];
-            let mut written = 0;
-            let unpacked = pieces.iter().try_for_each(|piece| {
-                let text = &mut part[written..written + piece.length];
-                written += piece.length;
-                piece.unpack(text)
-            });
-            Some(unpacked.map(|()| part.into()))
+            let memory = sent.try_recv().ok().filter(|memory: &Vec<u8>| length <= memory.len());
+            let mut memory = memory.unwrap_or_else(|| vec![0; length.max(SENT)]);
+            let mut room = memory.as_mut_slice();
+            for piece in pieces {
+                // There is room for all of them.
+                let text = room.split_off_mut(..piece.length())?;
+                if let Err(error) = piece.unpack(text) {
+                    return Some(Err(error));
+                }
+            }
+            Some(Ok(Bytes::from_owner(Part { memory, length, back: back.clone() })))
         })
+    }
+}
+
+/// A part of the text. Its memory serves for another one once it has been sent: what goes back to the system is wiped, and
+/// comes page by page, which takes as long as to write the text.
+struct Part {
+    memory: Vec<u8>,
+    length: usize,
+    back: mpsc::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // After the last part nobody waits for it.
+        self.back.send(mem::take(&mut self.memory)).ok();
     }
 }
 
@@ -146,7 +171,7 @@ mod tests {
         let mut packer = Packer::default();
         let whole = packer.packed(b"a 1\n");
         let mut broken = Arc::into_inner(packer.packed(b"a 1\n")).unwrap();
-        broken.length -= 1;
+        broken.lz4 = broken.lz4[1..].into();
         assert!(scrape(&[whole, Arc::new(broken)]).plain().any(|part| part.is_err()));
     }
 
