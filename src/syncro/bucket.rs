@@ -12,12 +12,14 @@ use crate::config::SYNCRO_REQUESTS_PER_MINUTE;
 pub(super) const BURST: u32 = 10;
 /// So much of the burst a command leaves to the daemon, ...
 const LEFT_TO_THE_DAEMON: u32 = 2;
-/// ... unless the daemon has used everything for so many periods: then one request of the command is the next that leaves.
-const COURTESY: u32 = 4;
-/// So many requests may be booked before they leave, one by each command that runs.
-const MOST_BOOKED: u32 = 16;
-/// The most periods that one request of a command takes while the daemon uses everything.
-pub(crate) const LONGEST_COURTESY: u32 = COURTESY + 1;
+/// ... unless the daemon uses everything: then one request in so many is the command's.
+pub(crate) const LONGEST_COURTESY: u32 = 5;
+/// The daemon books the requests of so much time together, since each access to the number takes another thread, ...
+const TOGETHER: Duration = Duration::from_secs(1);
+/// ... and one, two or four of them, so that the request of a command is the fifth.
+const MOST_TOGETHER: u32 = 4;
+/// So many requests may be booked before they leave: one by each of sixteen commands, and those that the daemon books together.
+const MOST_BOOKED: u32 = 16 + MOST_TOGETHER;
 
 /// How many requests may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,13 @@ impl Rate {
         }
     }
 
+    /// How many requests the daemon may book together.
+    pub(super) fn most_together(self) -> u32 {
+        let periods = TOGETHER.as_nanos() / self.period().as_nanos();
+        let together = u32::try_from(periods).unwrap_or(MOST_TOGETHER).clamp(1, MOST_TOGETHER);
+        1 << together.ilog2()
+    }
+
     /// The time after which a burst that was used up is whole again.
     fn full(self) -> Duration {
         self.period() * self.burst()
@@ -59,6 +68,13 @@ pub(super) enum Decision {
     At(Duration),
     /// Perhaps at this moment: it has to be asked again.
     Later(Duration),
+}
+
+impl Decision {
+    /// What was counted leaves at this moment, or now if that has come.
+    pub(super) fn leaves(at: Duration, now: Duration) -> Self {
+        if at > now { Self::At(at) } else { Self::Now }
+    }
 }
 
 /// What is left of the budget. Moments are times since the machine started.
@@ -101,17 +117,26 @@ impl Bucket {
 
     /// Takes one request out of it. A command says since when it has waited, and leaves room to the daemon.
     pub(super) fn take(&mut self, rate: Rate, command_waits_since: Option<Duration>, now: Duration) -> Decision {
-        let (period, burst) = (rate.period(), rate.burst());
         let (free_at, books_from) = match command_waits_since {
             None => (self.free_at(rate), Duration::MAX),
-            Some(since) => (self.free_after(rate, LEFT_TO_THE_DAEMON.min(burst - 1)), since + period * COURTESY),
+            Some(since) => {
+                // The last that the daemon books together before it is the command's turn have been booked by then, and the
+                // next have not.
+                let halves = 2 * LONGEST_COURTESY - rate.most_together();
+                (self.free_after(rate, LEFT_TO_THE_DAEMON.min(rate.burst() - 1)), since + rate.period() * halves / 2)
+            }
         };
-        let leaves_at = self.free_at(rate).max(now);
         if free_at > now && books_from > now {
             return Decision::Later(free_at.min(books_from));
         }
+        Decision::leaves(self.book(rate, now), now)
+    }
+
+    /// Takes one request out of it, which leaves as soon as it may; returns when.
+    pub(super) fn book(&mut self, rate: Rate, now: Duration) -> Duration {
+        let leaves_at = self.free_at(rate).max(now);
         // What leaves later counts from the moment when it leaves, as it does for whoever comes after it.
-        self.full_at = self.full_at.max(leaves_at) + period;
-        if leaves_at > now { Decision::At(leaves_at) } else { Decision::Now }
+        self.full_at = self.full_at.max(leaves_at) + rate.period();
+        leaves_at
     }
 }

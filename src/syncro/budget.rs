@@ -8,7 +8,8 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -86,6 +87,10 @@ pub struct Budget {
     validity: Mutex<()>,
     /// Locked by the request that leaves next, whichever lane it comes from.
     next: Mutex<Ledger>,
+    /// Every request that waits for its turn has it, too.
+    waiting: Arc<()>,
+    /// Whether a pause has begun since the last request was let through.
+    has_paused: AtomicBool,
     /// How it is shared with other processes, if it is.
     sharing: Option<Sharing>,
 }
@@ -131,6 +136,8 @@ impl Budget {
             permissions: Mutex::new(()),
             validity: Mutex::new(()),
             next: Mutex::new(Ledger::new(party, rate)),
+            waiting: Arc::default(),
+            has_paused: AtomicBool::new(false),
             sharing,
         }
     }
@@ -142,6 +149,7 @@ impl Budget {
 
     /// Lets no request leave to a host for as long as it asks, within bounds; returns for how long.
     pub(super) fn pause(&self, host: &Host, why: PauseCause, requested: Duration) -> Duration {
+        self.has_paused.store(true, Ordering::Relaxed);
         self.pauses.write().unwrap_or_else(PoisonError::into_inner).begin(host, why, requested, Instant::now())
     }
 
@@ -196,6 +204,7 @@ impl Budget {
                 sleep_until(paused.until).await;
                 continue;
             }
+            let _waiting = Arc::clone(&self.waiting);
             let _permissions = if lane == CheckLane::Permissions { Some(self.permissions.lock().await) } else { None };
             let _validity = if lane == CheckLane::Urgent { None } else { Some(self.validity.lock().await) };
             let mut next = self.next.lock().await;
@@ -223,7 +232,13 @@ impl Budget {
     /// during a pause is not made up for, since that would be the burst that Syncro has just asked to be spared.
     async fn take(&self, ledger: &mut Ledger, host: &Host, since: Duration) -> Decision {
         let mut query = self.query(host, since);
+        if self.has_paused.swap(false, Ordering::Relaxed) {
+            ledger.give_up_booked();
+        }
         // Each access to the file takes another thread.
+        if let Some(decision) = ledger.take_booked(&query) {
+            return decision;
+        }
         if let Some(moment) = ledger.waits_until(&query) {
             return Decision::Later(moment);
         }
@@ -245,7 +260,7 @@ impl Budget {
                 *ledger = shared;
                 outcome
             }
-            Err(found) => ledger.take(found, &Query { now: self.clock.now(), ..query }).0,
+            Err(found) => ledger.take(found, &Query { now: self.clock.now(), others: 0, ..query }).0,
         };
         match outcome {
             Outcome::Decided(decision) => decision,
@@ -257,12 +272,21 @@ impl Budget {
         }
     }
 
+    /// How many requests wait for their turn besides one of them, if there is a file that they could be written into
+    /// together.
+    fn others(&self) -> u32 {
+        let all = if self.sharing.is_some() { Arc::strong_count(&self.waiting) } else { 0 };
+        // One is the budget's own.
+        u32::try_from(all.saturating_sub(2)).unwrap_or(u32::MAX)
+    }
+
     fn query(&self, host: &Host, since: Duration) -> Query {
         Query {
             party: self.sharing.as_ref().map_or(Party::Daemon, |sharing| sharing.party),
             rate: *self.rate.read().unwrap_or_else(PoisonError::into_inner),
             host: host.limit().to_owned(),
             since,
+            others: self.others(),
             without_burst: false,
             boot: self.clock.boot.clone(),
             now: self.clock.now(),
@@ -418,6 +442,50 @@ mod tests {
         assert!(times[249] < 240_000, "the daemon goes on");
         times.extend(others);
         assert!(most_in_a_minute(&times) <= 100);
+    }
+
+    /// When each of `count` requests that wait together is let through, in milliseconds from the start. After a second the host
+    /// is paused for so long.
+    async fn together(budget: Budget, count: usize, pause: Option<Duration>) -> Vec<u128> {
+        let (budget, start) = (Arc::new(budget), Instant::now());
+        let waits = |budget: Arc<Budget>| async move {
+            budget.permit(&host(), CheckLane::Validity, FOR_EVER).await.unwrap();
+            start.elapsed().as_millis()
+        };
+        let mut waiting: tokio::task::JoinSet<_> = (0..count).map(|_| waits(Arc::clone(&budget))).collect();
+        if let Some(pause) = pause {
+            tokio::time::sleep(Duration::from_millis(1050)).await;
+            budget.pause(&host(), PauseCause::Throttled, pause);
+        }
+        let mut times = Vec::new();
+        while let Some(time) = waiting.join_next().await {
+            times.push(time.unwrap());
+        }
+        times.sort_unstable();
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_are_booked_together_leave_one_by_one() {
+        for requests_per_minute in [7, 90, 170, 180, 600] {
+            let (_folder, daemon, _) = shared(requests_per_minute);
+            let times = together(daemon, 300, None).await;
+            let limit = requests_per_minute as usize;
+            assert!(most_in_a_minute(&times) <= (limit + 10).min(limit.max(181)), "{requests_per_minute}: {times:?}");
+            let used = times.len() as f64 / (times[times.len() - 1] as f64 / 60_000.0);
+            assert!(used >= 0.97 * f64::from(requests_per_minute), "{used} of {requests_per_minute}");
+            let apart = 59_999 / u128::from(requests_per_minute);
+            assert!(times[10..].windows(2).all(|pair| pair[1] - pair[0] >= apart), "{requests_per_minute}: {times:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_booked_before_a_pause_does_not_leave_after_it() {
+        let (_folder, daemon, _) = shared(600);
+        let times = together(daemon, 40, Some(Duration::from_secs(30))).await;
+        let after: Vec<_> = times.iter().copied().filter(|time| *time >= 1050).collect();
+        assert!(after.len() > 10 && after[0] >= 31_050 + 99, "{times:?}");
+        assert!(after.windows(2).all(|pair| pair[1] - pair[0] >= 99), "{times:?}");
     }
 
     #[tokio::test(start_paused = true)]

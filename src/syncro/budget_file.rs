@@ -1,5 +1,5 @@
 //! The file through which the daemon and commands such as `check` share one request budget. Each request locks it for
-//! some microseconds. It is never synced: after a crash of the machine its contents are not believed anyway.
+//! some microseconds, or one for those that the daemon sends soon after it. It is never synced: after a crash of the machine its contents are not believed anyway.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};

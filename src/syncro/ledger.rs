@@ -1,6 +1,6 @@
 //! What one process knows of the budget that it may share with others, and how it follows what a file says. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ use super::pause::LONGEST_PAUSE;
 
 /// The most hosts whose pauses are shared: all of Syncro is one.
 const MOST_HOSTS: usize = 16;
+
+/// What was booked and has not left so long after its time is given up: it would leave with others.
+const BELATED: Duration = Duration::from_millis(100);
 
 /// What the file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +58,8 @@ pub(super) struct Query {
     pub(super) host: String,
     /// Since when the request has waited for its turn.
     pub(super) since: Duration,
+    /// How many other requests of this process wait for theirs.
+    pub(super) others: u32,
     /// Whether what has not been used until now is given up.
     pub(super) without_burst: bool,
     /// The start of the machine from which times are counted.
@@ -75,6 +80,8 @@ pub(super) enum Outcome {
 pub(super) struct Ledger {
     rate: Option<Rate>,
     bucket: Bucket,
+    /// When requests of the daemon may leave that have been taken out of the budget already.
+    booked: VecDeque<Duration>,
     throttled: BTreeMap<String, u64>,
     /// Whether what was found last could not be believed. What is damaged again and again costs one burst only.
     has_distrusted: bool,
@@ -86,7 +93,22 @@ impl Ledger {
         Self { rate: (party == Party::Daemon).then_some(rate), ..Self::default() }
     }
 
-    /// Takes one request out of the budget; returns what the file is to say, unless nothing changed.
+    /// When a request leaves that was taken out of the budget with one before it, if there is one.
+    pub(super) fn take_booked(&mut self, query: &Query) -> Option<Decision> {
+        if self.rate != Some(query.rate) {
+            self.give_up_booked();
+        }
+        let at = std::iter::from_fn(|| self.booked.pop_front()).find(|at| *at + BELATED >= query.now)?;
+        Some(Decision::leaves(at, query.now))
+    }
+
+    /// Gives up what was booked and has not left.
+    pub(super) fn give_up_booked(&mut self) {
+        self.booked.clear();
+    }
+
+    /// Takes one request out of the budget, and for the daemon those that wait behind it and leave soon; returns what the
+    /// file is to say, unless nothing changed.
     pub(super) fn take(&mut self, found: Found, query: &Query) -> (Outcome, Option<Entry>) {
         let before = if let Found::Entry(entry) = &found { Some(entry.clone()) } else { None };
         let rate = self.learn(found, query);
@@ -98,6 +120,10 @@ impl Ledger {
         }
         let since = (query.party != Party::Daemon).then_some(query.since);
         let decision = self.bucket.take(rate, since, query.now);
+        if query.party == Party::Daemon && !matches!(decision, Decision::Later(_)) {
+            let others = query.others.min(rate.most_together() - 1);
+            self.booked = (0..others).map(|_| self.bucket.book(rate, query.now)).collect();
+        }
         // What was learnt is written even if no request leaves yet: a change must not be found again and again.
         let entry = self.entry(rate, &query.boot);
         (Outcome::Decided(decision), Some(entry).filter(|entry| before.as_ref() != Some(entry)))

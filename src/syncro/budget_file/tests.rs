@@ -12,7 +12,7 @@ fn take(file: &BudgetFile) -> Result<(), Unshared> {
     let rate = Rate::per_minute(NonZeroU32::new(60).unwrap());
     let now = Duration::from_hours(1);
     let (host, boot) = ("syncromsp.com".to_owned(), clock::boot_id());
-    let query = Query { party: Party::Daemon, rate, host, since: now, without_burst: false, boot, now };
+    let query = Query { party: Party::Daemon, rate, host, since: now, others: 0, without_burst: false, boot, now };
     file.update(|found| Ledger::new(Party::Daemon, rate).take(found, &query)).map(drop)
 }
 

@@ -17,7 +17,7 @@ fn rate(requests_per_minute: u32) -> Rate {
 
 fn query(party: Party, rate: Rate, now: Duration) -> Query {
     let (host, boot) = ("syncromsp.com".to_owned(), "a".to_owned());
-    Query { party, rate, host, since: now, without_burst: false, boot, now }
+    Query { party, rate, host, since: now, others: 0, without_burst: false, boot, now }
 }
 
 /// A process that sends as much as it may.
@@ -26,16 +26,23 @@ struct Process {
     ledger: Ledger,
     since: Duration,
     next: Duration,
+    /// How many requests wait behind the one that is asked for.
+    others: u32,
 }
 
 impl Process {
     fn new(party: Party, rate: Rate, starts: Duration) -> Self {
-        Self { party, ledger: Ledger::new(party, rate), since: starts, next: starts }
+        Self { party, ledger: Ledger::new(party, rate), since: starts, next: starts, others: 0 }
     }
 
     /// Asks once, when its next moment has come; returns when a request leaves, if one does.
     fn ask(&mut self, file: &BudgetFile, rate: Rate) -> Option<Duration> {
-        let query = Query { since: self.since, ..query(self.party, rate, self.next) };
+        let query = Query { since: self.since, others: self.others, ..query(self.party, rate, self.next) };
+        if let Some(decision) = self.ledger.take_booked(&query) {
+            let left = if let Decision::At(at) = decision { at } else { self.next };
+            (self.since, self.next) = (left, left);
+            return Some(left);
+        }
         if let Some(at) = self.ledger.waits_until(&query) {
             let asked = file.update(|found| (self.ledger.clone().take(found, &query).0, None)).unwrap();
             match asked {
@@ -102,20 +109,22 @@ proptest! {
         kills in prop::collection::vec((0_u64..200, 0_usize..4), 0..6),
         damage in 0_u64..200,
         idles in 0_u64..100,
+        others in 0_u32..20,
     ) {
         let rate = rate(requests_per_minute);
         let seconds = |seconds| START + Duration::from_secs(seconds);
         let commands = starts.into_iter().enumerate().map(|(number, at)| {
             Process::new(if number == 0 { Party::Alone } else { Party::Beside }, rate, seconds(at))
         });
-        let mut processes: Vec<_> = commands.chain([Process::new(Party::Daemon, rate, seconds(daemon_starts))]).collect();
+        let mut processes: Vec<_> = commands.chain([Process { others, ..Process::new(Party::Daemon, rate, seconds(daemon_starts)) }]).collect();
         let (mut kills, mut damage) = (kills, Some(seconds(damage)));
         let sent = sent(&mut processes, rate, seconds(240), |processes, file, now| {
             kills.retain(|(at, number)| {
                 let is_due = seconds(*at) <= now;
                 if let Some(process) = processes.get_mut(*number).filter(|_| is_due) {
                     // What starts in its place knows nothing, and sends nothing at once.
-                    *process = Process::new(process.party, rate, process.next.max(now) + Duration::from_secs(idles));
+                    let starts = process.next.max(now) + Duration::from_secs(idles);
+                    *process = Process { others: process.others, ..Process::new(process.party, rate, starts) };
                 }
                 !is_due
             });
@@ -130,10 +139,12 @@ proptest! {
 
 #[test]
 fn a_daemon_keeps_most_of_the_budget_and_a_command_gets_some() {
-    for requests_per_minute in [30, 90, 170, 180] {
+    for requests_per_minute in [30, 90, 170, 180, 1200] {
         let rate = rate(requests_per_minute);
         for parties in [vec![Party::Daemon], vec![Party::Daemon, Party::Beside], vec![Party::Beside]] {
-            let mut processes: Vec<_> = parties.iter().map(|party| Process::new(*party, rate, START)).collect();
+            let others = 20;
+            let mut processes: Vec<_> =
+                parties.iter().map(|party| Process { others, ..Process::new(*party, rate, START) }).collect();
             let sent = sent(&mut processes, rate, START + MINUTE * 10, |_, _, _| ());
             let all = requests_per_minute as usize * 10;
             assert!(
@@ -233,4 +244,41 @@ fn a_throttle_pauses_all_for_its_host_and_for_so_long() {
         entry = Ledger::default().throttle(Found::Entry(entry), &query, until);
     }
     assert_eq!(entry.throttled.len(), MOST_HOSTS);
+}
+
+#[test]
+fn what_waits_behind_a_request_is_booked_with_it_and_given_up_when_it_is_late() {
+    let (rate, period) = (rate(600), Duration::from_millis(100));
+    let waits = |others, now| Query { others, ..query(Party::Daemon, rate, now) };
+    let mut daemon = Ledger::new(Party::Daemon, rate);
+    let mut found = Found::Nothing;
+    let mut book = |daemon: &mut Ledger, others, now| {
+        let (outcome, entry) = daemon.take(found.clone(), &waits(others, now));
+        found = Found::Entry(entry.unwrap());
+        outcome
+    };
+    assert_eq!(book(&mut daemon, 100, START), Outcome::Decided(Decision::Now));
+    let booked: Vec<_> = (0..10).map_while(|_| daemon.take_booked(&waits(100, START))).collect();
+    assert_eq!(booked, [Decision::Now; 3], "four together");
+    assert_eq!(book(&mut daemon, 100, START), Outcome::Decided(Decision::Now));
+    while daemon.take_booked(&waits(100, START)).is_some() {}
+    assert_eq!(book(&mut daemon, 2, START), Outcome::Decided(Decision::Now));
+    let booked: Vec<_> = (0..10).map_while(|_| daemon.take_booked(&waits(0, START))).collect();
+    assert_eq!(
+        booked,
+        [Decision::Now, Decision::At(START + period)],
+        "those that wait and no more, ten of them at once"
+    );
+    assert_eq!(daemon.waits_until(&waits(0, START)), Some(START + period * 2));
+    for late in [Duration::ZERO, BELATED] {
+        let now = START + Duration::from_secs(10);
+        assert_eq!(book(&mut daemon, 1, now + late * 3), Outcome::Decided(Decision::Now));
+        assert_eq!(daemon.take_booked(&waits(0, now + late * 4)), Some(Decision::Now), "it has waited for a moment");
+        assert_eq!(book(&mut daemon, 1, now + late * 6), Outcome::Decided(Decision::Now));
+        let too_late = now + late * 7 + Duration::from_millis(1);
+        assert_eq!(daemon.take_booked(&waits(0, too_late)).is_none(), late == BELATED);
+    }
+    assert_eq!(book(&mut daemon, 1, START + MINUTE), Outcome::Decided(Decision::Now));
+    let other_rate = Query { rate: Rate::per_minute(NonZeroU32::new(6).unwrap()), ..waits(0, START + MINUTE) };
+    assert_eq!(daemon.take_booked(&other_rate), None, "it was booked of another budget");
 }
