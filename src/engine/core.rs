@@ -141,11 +141,6 @@ impl Core {
         effects
     }
 
-    /// When the loop has something to do next: a check, or the review of a tenant.
-    pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.agenda.next_check(self.last_tick).into_iter().chain(self.reviews.next()).min()
-    }
-
     /// The fleet as it is believed to be.
     pub fn snapshot(&mut self) -> Snapshot {
         let (tokens, tenants) = self.fleet.snapshot();
@@ -161,6 +156,7 @@ impl Core {
             intervals: Some(self.config.intervals),
             checks_due: self.agenda.due(),
             next_check: self.agenda.next_check(self.last_tick),
+            next_due: self.agenda.next_due(self.last_tick).into_iter().chain(self.reviews.next()).min(),
             last_tick: self.last_tick,
             beat: None,
             clock_difference: None,

@@ -18,7 +18,7 @@ const LAST: &[u8] = &[3, 0];
 /// In bytes: the check sum and the length of the text.
 const SUM: usize = 8;
 /// In bytes: what is sent at once, unless one piece is longer. The reader is woken for each part; a reader who takes nothing
-/// holds four of them.
+/// holds one of them, or two.
 const SENT: usize = 128 * 1024;
 
 /// The pieces of one text.

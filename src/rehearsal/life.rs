@@ -90,7 +90,7 @@ impl Life<'_> {
             let effects = self.core.handle(Event::Tick, now);
             self.settle(effects, now);
             let leap = if self.truth.is_unsettled(now) { STEP } else { LEAP };
-            let wanted = [self.core.next_due(), changes.peek().map(|(at, _)| *at)];
+            let wanted = [self.core.snapshot().next_due, changes.peek().map(|(at, _)| *at)];
             let wanted = wanted.into_iter().flatten().chain(self.due.iter().map(|(at, _)| *at)).min();
             // The pulse comes once a second.
             let next = wanted.map_or(now + leap, |at| at.min(now + leap)).max(now + TimeDelta::seconds(1));

@@ -155,6 +155,8 @@ pub struct Snapshot {
     pub checks_due: usize,
     /// When the next check starts: the last tick, while one waits for a slot or is under way.
     pub next_check: Option<DateTime<Utc>>,
+    /// When the loop has something to begin next: a check, or the review of a tenant.
+    pub next_due: Option<DateTime<Utc>>,
     /// The last tick of the loop, by the wall clock.
     pub last_tick: Option<DateTime<Utc>>,
     /// The same by the clock that is never set: whether the loop turns is judged by the age of this moment.

@@ -363,8 +363,8 @@ impl Life {
     }
 }
 
-/// Beats once a second where something happens, is due or fires, and else when the next check is due: an idle beat changes
-/// nothing, and a year has too many of them.
+/// Beats once a second where something happens, is due or fires, and else when the loop has something to begin: an idle beat
+/// changes nothing, and a year has too many of them.
 async fn pulse(
     beat: mpsc::Sender<()>,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -382,7 +382,7 @@ async fn pulse(
             let mut firing = snapshot.tenants.iter().flat_map(|tenant| tenant.firing.iter());
             // Its end depends on all tenants together.
             let fires = firing.any(|firing| firing.alert.as_str() == "TenantUnreachable");
-            (snapshot.next_check, snapshot.checks_due, fires)
+            (snapshot.next_due, snapshot.checks_due, fires)
         };
         let elapsed = Ms::try_from(start.elapsed().as_millis()).unwrap_or(Ms::MAX);
         let passed = moments.partition_point(|at| *at <= elapsed);

@@ -141,7 +141,12 @@ impl Agenda {
     /// When the next check starts: `now` while one waits for a slot or is under way.
     pub(super) fn next_check(&self, now: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         let under_way = [&self.checking_token, &self.checking_permissions];
-        if !self.waiting.is_empty() || under_way.iter().any(|keys| !keys.is_empty()) {
+        if under_way.iter().any(|keys| !keys.is_empty()) { now } else { self.next_due(now) }
+    }
+
+    /// When the next check is due that is not under way: `now` while one waits for a slot.
+    pub(super) fn next_due(&self, now: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        if !self.waiting.is_empty() {
             return now;
         }
         self.reviews.first().map(|(at, _)| *at).into_iter().chain(self.parked_until).min()
